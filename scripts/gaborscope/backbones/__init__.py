@@ -1,0 +1,138 @@
+"""Deep saliency networks: built by name, in eval mode, with their preprocessing and layers."""
+
+import dataclasses
+import importlib
+
+import numpy as np
+import torch
+
+from gaborscope.errors import InputError
+
+KNOWN = ("cmrnet",)
+
+
+@dataclasses.dataclass
+class Backbone:
+    """
+    A network with all that is needed to run and to open it.
+
+    Attributes
+    ----------
+    name : str
+    network : torch.nn.Module
+    layers : dict of str to str
+        Alias to module path of the layers worth explaining.
+    mean, std : sequence of 3 floats
+        Of RGB in 0..1; the padding has the value `mean`.
+    multiple : int
+        Input height and width must be multiples of it.
+    output : {"log_density", "logits", "density", "unit"}
+        What the network returns.
+    """
+
+    name: str
+    network: torch.nn.Module
+    layers: dict
+    mean: tuple
+    std: tuple
+    multiple: int
+    output: str
+
+    def batch(self, contents, placements):
+        """
+        Network input for stimuli of one input size.
+
+        Parameters
+        ----------
+        contents : sequence of uint8 array (height, width, 3)
+            Resized stimuli without padding.
+        placements : sequence of geometry.Placement
+            Of one input size.
+
+        Returns
+        -------
+        x : float32 tensor (n, 3, height, width)
+        """
+        height, width = placements[0].input_size
+        x = np.zeros((len(contents), height, width, 3), np.float32)
+        scale = np.float32(1) / (np.float32(255) * np.asarray(self.std, np.float32))
+        shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+        for row, (content, place) in enumerate(zip(contents, placements, strict=True)):
+            inside = np.s_[row, place.top : place.top + place.height]
+            x[inside][:, place.left : place.left + place.width] = content * scale - shift
+        return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
+
+
+def _module(name):
+    if name not in KNOWN:
+        raise InputError(f"no backbone is called {name!r}; known are {', '.join(KNOWN)}")
+    return importlib.import_module(f"gaborscope.backbones.{name}")
+
+
+def build(name, **options):
+    """
+    Network by name, randomly initialised, in eval mode.
+
+    Parameters
+    ----------
+    name : str
+        `cmrnet`: `net(x)`, x float (n, 3, H, W), RGB normalised by ImageNet's mean and standard
+        deviation, H and W multiples of 16 -> log-density (n, 1, H, W), exp sums to 1.
+    **options
+        Passed to the network's constructor.
+
+    Returns
+    -------
+    network : torch.nn.Module
+
+    Raises
+    ------
+    InputError
+        If the name is unknown.
+    """
+    return _module(name).build(**options).eval()
+
+
+def describe(name, **options):
+    """
+    Network by name with its preprocessing and its layers.
+
+    Parameters
+    ----------
+    name : str
+    **options
+        Passed to the network's constructor.
+
+    Returns
+    -------
+    backbone : Backbone
+    """
+    module = _module(name)
+    return Backbone(name=name, network=build(name, **options), **module.DESCRIPTION)
+
+
+def device(wanted):
+    """
+    Torch device for a config's `device`.
+
+    Parameters
+    ----------
+    wanted : {"auto", "cpu", "cuda"}
+        `auto` takes CUDA where there is one.
+
+    Returns
+    -------
+    device : torch.device
+
+    Raises
+    ------
+    InputError
+        If CUDA is asked for and none is found.
+    """
+    available = torch.cuda.is_available()
+    if wanted == "cuda" and not available:
+        raise InputError(
+            "device: cuda is set but this machine shows no CUDA device; "
+            "set device: auto, or send the job to a GPU node"
+        )
+    return torch.device("cuda" if available and wanted != "cpu" else "cpu")

@@ -1,0 +1,172 @@
+"""Fuse reconstructed maps into one saliency map: a convex fit of a log-linear density."""
+
+import dataclasses
+import math
+
+import numpy as np
+from scipy import linalg
+
+MAX_STEPS = 30
+
+
+def grid_shape(height, width, stride):
+    """
+    Cells of the fusion grid, which tiles the content exactly.
+
+    Parameters
+    ----------
+    height, width : int
+        Content in px.
+    stride : int
+        Wanted side of a cell in px.
+
+    Returns
+    -------
+    shape : (int, int)
+        Rows and columns, at least 2 each.
+    """
+    return tuple(max(2, round(extent / stride)) for extent in (height, width))
+
+
+@dataclasses.dataclass
+class Fusion:
+    """
+    Fitted weights of the log-linear fusion.
+
+    Attributes
+    ----------
+    weight : float64 array (feature,)
+        Of the features as they are; the last one weighs the log centre bias.
+    penalty : float
+        Chosen on the validation split.
+    path : list of (penalty, fit cross-entropy, validation cross-entropy)
+        In nats per stimulus.
+    """
+
+    weight: np.ndarray
+    penalty: float
+    path: list
+
+
+def objective(batches, weight, hessian=False):
+    """
+    Cross-entropy of the fused density, its gradient and Hessian, in one pass.
+
+    `-sum_p target_p log softmax_p(features_p . weight)`, mean over stimuli: convex in the weight.
+
+    Parameters
+    ----------
+    batches : iterable of (features, target)
+        One per stimulus: float32 array (cell, feature) and float64 array (cell,), sum 1.
+    weight : float array (feature,)
+    hessian : bool
+
+    Returns
+    -------
+    value : float
+        Nats per stimulus.
+    gradient : float64 array (feature,)
+    hessian : float64 array (feature, feature) or None
+    """
+    value, gradient, curvature, n = 0.0, np.zeros(len(weight)), None, 0
+    if hessian:
+        curvature = np.zeros((len(weight), len(weight)))
+    narrow = np.asarray(weight, dtype=np.float32)
+    for features, target in batches:
+        score = (features @ narrow).astype(float)
+        score -= score.max()
+        log_z = math.log(np.exp(score).sum())
+        value += log_z - target @ score
+        p = np.exp(score - log_z)
+        mean = p @ features
+        gradient += mean - target @ features
+        if hessian:
+            scaled = features * np.sqrt(p).astype(np.float32)[:, None]
+            curvature += scaled.T @ scaled
+            curvature -= np.outer(mean, mean)
+        n += 1
+    return value / n, gradient / n, curvature / n if hessian else None
+
+
+def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, progress=None):
+    """
+    Fit the fusion weights, the penalty chosen on the validation split.
+
+    Damped Newton steps on features scaled by their spread within stimuli; the path runs from the
+    largest penalty to the smallest, each start at the solution before it.
+
+    Parameters
+    ----------
+    fit_batches, validation_batches : callable
+        Each call returns an iterable of (features, target), see `objective`.
+    n_features : int
+    penalties : sequence of float
+        Candidates for the weight of `0.5 * sum(scaled weight ** 2)`.
+    tolerance : float
+        A step that promises less than this (nats per stimulus) ends the search.
+    progress : callable, optional
+        Called with one sentence after each penalty.
+
+    Returns
+    -------
+    fusion : Fusion
+    """
+    scale = _scale(fit_batches, n_features)
+    weight = np.zeros(n_features)
+    path, best = [], None
+    for penalty in sorted(penalties, reverse=True):
+        weight, value = _newton(fit_batches, weight, scale, penalty, tolerance)
+        held_out, _, _ = objective(validation_batches(), weight)
+        path.append((float(penalty), float(value), float(held_out)))
+        if progress:
+            progress(
+                f"penalty {penalty:g}: cross-entropy {value:.4f} on the fit split, "
+                f"{held_out:.4f} on the validation split"
+            )
+        if best is None or held_out < best[0]:
+            best = (held_out, penalty, weight.copy())
+        elif held_out > best[0] + 0.02:
+            break  # smaller penalties only fit more closely
+    return Fusion(weight=best[2], penalty=float(best[1]), path=path)
+
+
+def _scale(batches, n_features):
+    """Return 1 / root mean squared deviation of each feature within its stimulus."""
+    total, n = np.zeros(n_features), 0
+    for features, _ in batches():
+        total += features.var(axis=0, dtype=np.float64)
+        n += 1
+    spread = np.sqrt(total / n)
+    return np.divide(1, spread, out=np.zeros(n_features), where=spread > 1e-9)
+
+
+def _newton(batches, weight, scale, penalty, tolerance):
+    """Minimise cross-entropy + penalty / 2 |weight / scale|^2 from a start."""
+    ridge = np.divide(penalty, scale**2, out=np.full(len(scale), 1.0), where=scale > 0)
+
+    def penalised(candidate):
+        value, gradient, curvature = objective(batches(), candidate, hessian=True)
+        total = value + 0.5 * (ridge * candidate**2).sum()
+        return value, total, gradient + ridge * candidate, curvature
+
+    value, total, gradient, curvature = penalised(weight)
+    for _ in range(MAX_STEPS):
+        unit = np.where(scale > 0, scale, 1.0)
+        system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
+        system[np.diag_indices_from(system)] += 1e-10
+        direction = -unit * linalg.solve(system, unit * gradient, assume_a="pos")
+        promise = -gradient @ direction / 2
+        if promise < tolerance:
+            break
+        step = 1.0
+        while True:
+            candidate = weight + step * direction
+            new_value, new_total, new_gradient, new_curvature = penalised(candidate)
+            if new_total <= total + 1e-4 * step * (gradient @ direction) or step < 1e-3:
+                break
+            step /= 2
+        if new_total >= total:
+            break
+        weight, value, total = candidate, new_value, new_total
+        gradient, curvature = new_gradient, new_curvature
+    return weight, value

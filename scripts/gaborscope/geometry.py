@@ -1,0 +1,233 @@
+"""Where things lie: the network's input box, the content in it, and the grids of the layers."""
+
+import dataclasses
+import functools
+
+import cv2
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Placement:
+    """
+    Where a stimulus lies in a network's input.
+
+    Attributes
+    ----------
+    input_size : (int, int)
+        Height and width of the input in px.
+    top, left : int
+        First row and column of the content.
+    height, width : int
+        Size of the content, the resized stimulus without padding, in px.
+    """
+
+    input_size: tuple
+    top: int
+    left: int
+    height: int
+    width: int
+
+    @property
+    def valid(self):
+        """Box of the content, (top, left, height, width)."""
+        return (self.top, self.left, self.height, self.width)
+
+
+def place(size, box):
+    """
+    Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
+
+    A portrait stimulus is put into the box turned upright, so that it loses no resolution.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width of the stimulus in px.
+    box : (int, int)
+        Height and width of the input for landscape stimuli in px.
+
+    Returns
+    -------
+    placement : Placement
+    """
+    height, width = (int(extent) for extent in size)
+    landscape = (max(box), min(box)) if height > width else (min(box), max(box))
+    ratio = min(landscape[0] / height, landscape[1] / width)
+    content = (max(1, round(height * ratio)), max(1, round(width * ratio)))
+    content = tuple(min(c, b) for c, b in zip(content, landscape, strict=True))
+    top, left = ((b - c) // 2 for b, c in zip(landscape, content, strict=True))
+    return Placement(landscape, top, left, *content)
+
+
+def resize(image, size):
+    """
+    Image at another size: area average where it shrinks, bilinear where it grows.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+    size : (int, int)
+        Target height and width in px.
+
+    Returns
+    -------
+    resized : uint8 array (size, 3)
+    """
+    if tuple(image.shape[:2]) == tuple(size):
+        return image
+    shrinks = size[0] * size[1] < image.shape[0] * image.shape[1]
+    method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return cv2.resize(image, (size[1], size[0]), interpolation=method)
+
+
+def content(image, placement):
+    """
+    Stimulus at the size of its content.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+    placement : Placement
+
+    Returns
+    -------
+    content : uint8 array (placement.height, placement.width, 3)
+    """
+    return resize(image, (placement.height, placement.width))
+
+
+@dataclasses.dataclass(frozen=True)
+class Grid:
+    """
+    Lattice of a layer's cells in px of the network's input.
+
+    The centre of cell (i, j) lies at pixel index `(offset_y + stride_y i, offset_x + stride_x j)`,
+    pixel centres being integers.
+
+    Attributes
+    ----------
+    shape : (int, int)
+        Rows and columns of cells.
+    stride : (float, float)
+        Distance of neighbouring cells in px, y and x.
+    offset : (float, float)
+        Centre of cell (0, 0), y and x.
+    """
+
+    shape: tuple
+    stride: tuple
+    offset: tuple
+
+    def cells(self, placement):
+        """
+        Cells whose centre lies in the content.
+
+        Parameters
+        ----------
+        placement : Placement
+
+        Returns
+        -------
+        rows, columns : slice
+        """
+        spans = zip(
+            self.shape,
+            self.stride,
+            self.offset,
+            (placement.top, placement.left),
+            (placement.height, placement.width),
+            strict=True,
+        )
+        found = []
+        for n, stride, offset, first, extent in spans:
+            centres = offset + stride * np.arange(n)
+            inside = np.flatnonzero((centres >= first - 0.5) & (centres < first + extent - 0.5))
+            found.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
+        return tuple(found)
+
+
+def pooled_shape(shape, factor):
+    """
+    Rows and columns after averaging cells `factor` by `factor` (a last partial cell is kept).
+
+    Parameters
+    ----------
+    shape : (int, int)
+    factor : int
+
+    Returns
+    -------
+    shape : (int, int)
+    """
+    return tuple(-(-extent // factor) for extent in shape)
+
+
+@functools.lru_cache(maxsize=256)
+def sampling_matrix(n_pixels, centres, pool, width):
+    """
+    Weights that sample a line of pixels at given centres.
+
+    Parameters
+    ----------
+    n_pixels : int
+        Length of the line; pixel centres are 0 .. n_pixels - 1.
+    centres : tuple of float
+        Sampled positions in px.
+    pool : {"point", "box", "gaussian"}
+        Linear interpolation; mean over a window; Gaussian mean of the same standard deviation as
+        the window, `width / sqrt(12)`. A window that leaves the line is cut and renormalised.
+    width : float
+        Width of the window in px; unused for `point`.
+
+    Returns
+    -------
+    matrix : float32 array (centre, pixel)
+        Rows sum to 1.
+
+    Raises
+    ------
+    ValueError
+        If `pool` is unknown.
+    """
+    pixels = np.arange(n_pixels)
+    centre = np.clip(np.asarray(centres, dtype=float), 0, n_pixels - 1)[:, None]
+    distance = np.abs(pixels[None, :] - centre)
+    if pool == "point":
+        matrix = np.maximum(1 - distance, 0.0)
+    elif pool == "box":
+        width = max(width, 1.0)
+        matrix = np.clip((width + 1) / 2 - distance, 0, 1)
+    elif pool == "gaussian":
+        matrix = np.exp(-(distance**2) / (2 * max(width**2 / 12, 1e-4)))
+    else:
+        raise ValueError(f"pool must be point, box or gaussian, got {pool!r}")
+    matrix[matrix < 1e-7] = 0  # denormal numbers slow a product down tenfold
+    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def layer_sampling(grid, placement, pool, width):
+    """
+    Sampling matrices from the content's pixels to the valid cells of a layer.
+
+    Parameters
+    ----------
+    grid : Grid
+    placement : Placement
+    pool, width
+        See `sampling_matrix`.
+
+    Returns
+    -------
+    along_y : float32 array (row, placement.height)
+    along_x : float32 array (column, placement.width)
+    """
+    rows, columns = grid.cells(placement)
+    matrices = []
+    for cells, axis, first, extent in (
+        (rows, 0, placement.top, placement.height),
+        (columns, 1, placement.left, placement.width),
+    ):
+        centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
+        matrices.append(sampling_matrix(extent, tuple(centres.tolist()), pool, float(width)))
+    return tuple(matrices)

@@ -1,0 +1,209 @@
+"""Open a network: record layers with forward hooks, and measure where their cells look."""
+
+import contextlib
+
+import numpy as np
+import torch
+from torch import nn
+
+from gaborscope import geometry
+from gaborscope.errors import InputError
+
+# Of a module that is one of these, the input is recorded: the linear part is what can be
+# identified, and the reconstruction passes through the nonlinearity afterwards.
+NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
+
+
+def find_modules(network, layers):
+    """
+    Look up the modules of a layer table.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layers : dict of str to str
+        Alias to module path.
+
+    Returns
+    -------
+    modules : dict of str to (torch.nn.Module, str)
+        Module and nonlinearity ("none", "relu", "relu6").
+
+    Raises
+    ------
+    InputError
+        If a path names no module.
+    """
+    known = dict(network.named_modules())
+    found = {}
+    for alias, path in layers.items():
+        if path not in known:
+            raise InputError(
+                f"layer {alias}: the network has no module {path!r}; "
+                f"its modules are {', '.join(name for name in known if name)[:500]}"
+            )
+        found[alias] = (known[path], NONLINEARITIES.get(type(known[path]), "none"))
+    return found
+
+
+@contextlib.contextmanager
+def recorder(network, layers):
+    """
+    Record what goes into (nonlinearities) or comes out of (all else) the modules of a table.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layers : dict of str to str
+        Alias to module path.
+
+    Yields
+    ------
+    record : dict of str to tensor (n, channel, y, x)
+        Filled by each forward pass; inputs of nonlinearities are copied, since these may work in
+        place.
+    """
+    record, handles = {}, []
+
+    def before(alias):
+        def hook(module, inputs):
+            record[alias] = inputs[0].clone()
+
+        return hook
+
+    def after(alias):
+        def hook(module, inputs, output):
+            record[alias] = output.clone()
+
+        return hook
+
+    for alias, (module, nonlinearity) in find_modules(network, layers).items():
+        if nonlinearity == "none":
+            handles.append(module.register_forward_hook(after(alias)))
+        else:
+            handles.append(module.register_forward_pre_hook(before(alias)))
+    try:
+        yield record
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def measure_layers(network, layers, input_sizes, finest_stride, seed):
+    """
+    Grid, channels and receptive field of each layer, measured on the network.
+
+    The centre a cell looks at is the centroid of the squared gradient of a random combination
+    of its channels with respect to a noise input. The stride is the ratio of input to layer; the
+    offset is the mean of centroid - stride * index over cells of the middle, and their spread is
+    kept: where it is large, the centre depends on the cell's phase (decoders) or on all of the
+    image (global context).
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    layers : dict of str to str
+    input_sizes : sequence of (int, int)
+        Input sizes in use; the first is measured, the others give their grids only.
+    finest_stride : int
+        Layers finer than this many px are averaged to it before they are written.
+    seed : int
+
+    Returns
+    -------
+    measured : dict of str to dict
+        By alias: `module, nonlinearity, channels, shape` (by input size, after averaging), `pool`
+        (averaged cells per side), `stride, offset_px, offset_spread_px, receptive_field_px` (y
+        and x, after averaging; the receptive field is twice the root of the centred second
+        moment times sqrt(3), the width of a box of equal variance).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    modules = find_modules(network, layers)
+    measured = {}
+    n = 8
+    device = next(network.parameters()).device
+    noise = torch.randn((n, 3, *input_sizes[0]), generator=generator).to(device)
+    noise.requires_grad_(True)
+    with recorder(network, layers) as record:
+        network(noise)
+        for alias, maps in record.items():
+            gradient, cells = _gradient(maps, noise, generator)
+            moments = _moments(gradient, cells, maps.shape[2:], input_sizes[0])
+            measured[alias] = _described(
+                layers[alias], modules[alias][1], maps, moments, input_sizes[0], finest_stride
+            )
+    for size in input_sizes[1:]:
+        with recorder(network, layers) as record, torch.no_grad():
+            network(torch.zeros((1, 3, *size), device=device))
+        for alias, maps in record.items():
+            layer = measured[alias]
+            shape = geometry.pooled_shape(maps.shape[2:], layer["pool"])
+            layer["shape"][f"{size[0]}x{size[1]}"] = list(shape)
+    return measured
+
+
+def _gradient(maps, noise, generator):
+    """Gradient (n, y, x), squared and summed over colour, of one cell per noise image."""
+    n, channels, height, width = maps.shape
+    rows = torch.linspace(0.3, 0.7, n).mul(height - 1).round().long()
+    columns = torch.linspace(0.7, 0.3, n).mul(width - 1).round().long()
+    signs = torch.randn((n, channels), generator=generator).to(maps.device)
+    picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
+    (gradient,) = torch.autograd.grad(picked, noise, retain_graph=True)
+    squared = gradient.double().pow(2).sum(1).cpu().numpy()
+    return squared, (rows.numpy(), columns.numpy())
+
+
+def _moments(squared, cells, shape, input_size):
+    """Offset, its spread and the width of the receptive field, y then x."""
+    offsets, spreads, widths = [], [], []
+    for axis in (0, 1):
+        line = squared.sum(axis=2 - axis)
+        line = line / line.sum(axis=1, keepdims=True)
+        pixels = np.arange(line.shape[1])
+        centre = line @ pixels
+        variance = (line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1)
+        offset = centre - input_size[axis] / shape[axis] * cells[axis]
+        offsets.append(float(np.median(offset)))
+        spreads.append(float(offset.std()))
+        widths.append(float(np.sqrt(12 * variance.mean())))
+    return offsets, spreads, widths
+
+
+def _described(path, nonlinearity, maps, moments, input_size, finest_stride):
+    """Describe one layer after averaging to the finest stride written."""
+    channels, *shape = maps.shape[1:]
+    strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
+    pool = max(1, round(finest_stride / strides[0]))
+    offsets, spreads, widths = moments
+    return {
+        "module": path,
+        "nonlinearity": nonlinearity,
+        "channels": int(channels),
+        "shape": {f"{input_size[0]}x{input_size[1]}": list(geometry.pooled_shape(shape, pool))},
+        "pool": pool,
+        "stride": [stride * pool for stride in strides],
+        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(offsets, strides, strict=True)],
+        "offset_spread_px": spreads,
+        "receptive_field_px": widths,
+    }
+
+
+def pool_maps(maps, factor):
+    """
+    Average maps over squares of cells.
+
+    Parameters
+    ----------
+    maps : tensor (n, channel, y, x)
+    factor : int
+        Side of the square; partial squares at the far edges are averaged over what they hold.
+
+    Returns
+    -------
+    pooled : tensor (n, channel, ceil(y / factor), ceil(x / factor))
+    """
+    if factor == 1:
+        return maps
+    return nn.functional.avg_pool2d(maps, factor, ceil_mode=True, count_include_pad=False)

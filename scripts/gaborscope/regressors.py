@@ -1,0 +1,189 @@
+"""Regressors of a layer: log-Gabor responses of a stimulus, pooled to the layer's grid."""
+
+import dataclasses
+
+import numpy as np
+
+from gaborscope import colour, geometry
+from gaborscope.loggabor import LogGaborBank
+
+RESPONSE_KINDS = ("even", "odd", "amplitude")
+POSITION_TERMS = ("x", "y", "xx", "yy", "xy", "centre")
+
+
+@dataclasses.dataclass(frozen=True)
+class Regressors:
+    """
+    Which regressors an explanation has.
+
+    Attributes
+    ----------
+    bank : mapping
+        Arguments of `LogGaborBank`; wavelengths in px of the network's input.
+    colour : {"yuv", "lab", "dkl", "rgb"}
+    kinds : sequence of {"even", "odd", "amplitude"}
+        Parts of the response that enter.
+    residual : bool
+        Whether the low-pass residual of each channel enters.
+    normalisation : bool
+        Whether amplitudes divided by the pooled energy of their scale and channel enter as well
+        (surround suppression).
+    position : bool
+        Whether low-order polynomials of position and a centre Gaussian enter.
+    boundary : {"symmetric", "periodic"}
+    """
+
+    bank: dict
+    colour: str
+    kinds: tuple
+    residual: bool
+    normalisation: bool
+    position: bool
+    boundary: str
+
+    def table(self):
+        """
+        What each regressor is.
+
+        Returns
+        -------
+        table : dict of str to array (K,)
+            `kind` (even, odd, amplitude, normalised, residual, position), `scale` and
+            `orientation` (indices, -1 where there is none), `colour` (channel index, -1 for
+            position), `name`.
+        """
+        rows = []
+        channels = colour.CHANNELS[self.colour]
+        kinds = [kind for kind in RESPONSE_KINDS if kind in self.kinds]
+        kinds += ["normalised"] if self.normalisation else []
+        for c, channel in enumerate(channels):
+            for scale in range(self.bank["n_scales"]):
+                for orientation in range(self.bank["n_orientations"]):
+                    for kind in kinds:
+                        name = f"{channel} {kind} s{scale} o{orientation}"
+                        rows.append((kind, scale, orientation, c, name))
+            if self.residual:
+                rows.append(("residual", -1, -1, c, f"{channel} residual"))
+        if self.position:
+            rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
+        kind, scale, orientation, channel, name = zip(*rows, strict=True)
+        return {
+            "kind": np.array(kind),
+            "scale": np.array(scale, dtype=np.int32),
+            "orientation": np.array(orientation, dtype=np.int32),
+            "colour": np.array(channel, dtype=np.int32),
+            "name": np.array(name),
+        }
+
+    def compute(self, content, placement, targets):
+        """
+        Regressors of one stimulus on several grids, its responses computed once.
+
+        Parameters
+        ----------
+        content : uint8 array (placement.height, placement.width, 3)
+            The stimulus, resized, without padding.
+        placement : geometry.Placement
+        targets : sequence of (geometry.Grid, pool, width)
+            Grids with the pooling of each, see `geometry.sampling_matrix`.
+
+        Returns
+        -------
+        maps : list of float32 array (K, row, column)
+            One per target, on the cells whose centre lies in the content.
+        """
+        samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
+        bank = LogGaborBank(**self.bank)
+        prepared = bank.prepare(content.shape[:2], self.boundary)
+        sampler = _Sampler(samplers, content.shape[:2])
+        parts = [[] for _ in samplers]
+        for channel in colour.to_opponent(content, self.colour):
+            prepared.analyse(channel)
+            for pooled, part in zip(self._channel(prepared, bank, sampler), parts, strict=True):
+                part.append(pooled)
+        if self.position:
+            for (grid, *_), part in zip(targets, parts, strict=True):
+                part.append(_position(grid, placement))
+        return [np.concatenate(part) for part in parts]
+
+    def _channel(self, prepared, bank, sampler):
+        """Yield the pooled responses of one colour channel, one array per target."""
+        names = [k for k in ("even", "odd", "amplitude") if k in self.kinds]
+        keep = [RESPONSE_KINDS.index(kind) for kind in names]
+        rows = [[] for _ in range(sampler.n)]
+        for index in range(bank.n_filters):
+            pooled = sampler.response(prepared.response(index))
+            for row, maps in zip(rows, pooled, strict=True):
+                row.append(maps)
+        residual = sampler.plain(prepared.residual()) if self.residual else None
+        for target, row in enumerate(rows):
+            maps = np.stack(row)  # (filter, 3, row, column)
+            columns = [maps[:, keep]]
+            if self.normalisation:
+                columns.append(_normalised(maps[:, 2], bank.n_scales)[:, None])
+            maps = np.concatenate(columns, axis=1)
+            maps = maps.reshape(-1, *maps.shape[2:])
+            if residual is not None:
+                maps = np.concatenate([maps, residual[target][None]])
+            yield maps
+
+
+class _Sampler:
+    """Pools full-resolution responses to several grids while they are in cache."""
+
+    def __init__(self, samplers, shape):
+        self.n = len(samplers)
+        self._along_y = np.concatenate([along_y for along_y, _ in samplers])
+        ends = np.cumsum([len(along_y) for along_y, _ in samplers])
+        starts = ends - [len(along_y) for along_y, _ in samplers]
+        self._rows = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
+        self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
+        self._planes = np.empty((shape[0], 3, shape[1]), np.float32)
+
+    def response(self, response):
+        """Return even, odd and amplitude on every grid, arrays (3, row, column)."""
+        planes = self._planes
+        planes[:, 0] = response.real
+        planes[:, 1] = response.imag
+        np.abs(response, out=planes[:, 2])
+        reduced = self._along_y @ planes.reshape(len(planes), -1)
+        reduced = reduced.reshape(len(reduced), 3, -1)
+        return [
+            (reduced[rows].reshape(-1, reduced.shape[2]) @ along_x)
+            .reshape(-1, 3, along_x.shape[1])
+            .transpose(1, 0, 2)
+            for rows, along_x in zip(self._rows, self._along_x, strict=True)
+        ]
+
+    def plain(self, image):
+        """Return one real image on every grid."""
+        reduced = self._along_y @ np.ascontiguousarray(image)
+        return [
+            reduced[rows] @ along_x
+            for rows, along_x in zip(self._rows, self._along_x, strict=True)
+        ]
+
+
+def _normalised(amplitude, n_scales):
+    """Return amplitudes over the root mean square of their scale, in space and orientation."""
+    by_scale = amplitude.reshape(n_scales, -1, *amplitude.shape[1:])
+    energy = np.sqrt((by_scale**2).mean(axis=(1, 2, 3), keepdims=True))
+    local = np.sqrt((by_scale**2).mean(axis=1, keepdims=True))
+    return (by_scale / (energy + local + 1e-4)).reshape(amplitude.shape)
+
+
+def _position(grid, placement):
+    """Return the position terms on the valid cells, in units of half the content's size."""
+    axes = []
+    for axis, cells, first, extent in zip(
+        (0, 1),
+        grid.cells(placement),
+        (placement.top, placement.left),
+        (placement.height, placement.width),
+        strict=True,
+    ):
+        centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop)
+        axes.append((centres - first + 0.5) / extent * 2 - 1)
+    y, x = np.meshgrid(*axes, indexing="ij")
+    terms = [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]
+    return np.stack(terms).astype(np.float32)

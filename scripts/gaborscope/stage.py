@@ -1,0 +1,35 @@
+"""What every stage script shares: its log, its threads, and how it fails."""
+
+import logging
+import sys
+
+from threadpoolctl import threadpool_limits
+
+from gaborscope.errors import InputError
+
+
+def run_stage(main, smk):
+    """
+    Run a stage: log to its file and to the terminal, limit threads, fail in one sentence.
+
+    Parameters
+    ----------
+    main : callable
+        Takes the `snakemake` object.
+    smk : the `snakemake` object of the script
+    """
+    handlers = [logging.StreamHandler(sys.stderr)]
+    if len(smk.log):
+        handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
+    name = " ".join([smk.rule, *dict(smk.wildcards.items()).values()])
+    logging.basicConfig(level=logging.INFO, format=f"[{name}] %(message)s", handlers=handlers)
+    log = logging.getLogger("gaborscope")
+    try:
+        with threadpool_limits(smk.threads):
+            main(smk)
+    except InputError as error:
+        log.error("error: %s", error)
+        sys.exit(1)
+    except Exception:
+        log.exception("unexpected error")
+        sys.exit(1)

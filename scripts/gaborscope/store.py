@@ -1,0 +1,431 @@
+"""HDF5 files of the pipeline: who wrote them, with what, and how they are read back."""
+
+import contextlib
+import importlib.metadata
+import json
+import os
+import subprocess
+from pathlib import Path
+
+# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+
+import h5py
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli import StimulusBlock
+
+VERSIONS = {
+    "data": 1,
+    "activations": 1,
+    "saliency": 1,
+    "statistics": 1,
+    "filters": 1,
+    "explained": 1,
+}
+PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
+FACTS = ("task", "duration_s", "px_per_degree", "sigma_px", "source", "licence")
+
+
+def provenance(smk):
+    """
+    Origin of a file: what the running job was asked for, with which code and packages.
+
+    Parameters
+    ----------
+    smk : the `snakemake` object of a stage script
+
+    Returns
+    -------
+    attributes : dict of str to str
+        `wildcards`, `params`, `code`, `commit`, `versions`, `seed`. No times, no host names: equal
+        inputs give equal bytes.
+    """
+    params = {key: value for key, value in smk.params.items() if key != "code"}
+    return {
+        "wildcards": json.dumps(dict(smk.wildcards.items()), sort_keys=True),
+        "params": json.dumps(params, sort_keys=True, default=str),
+        "code": str(smk.params.get("code", "")),
+        "commit": _commit(),
+        "versions": json.dumps(_versions(), sort_keys=True),
+        "seed": str(smk.params.get("seed", "")),
+    }
+
+
+def _commit():
+    folder = Path(__file__).resolve().parent
+    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
+
+
+def _versions():
+    found = {}
+    for package in PACKAGES:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[package] = importlib.metadata.version(package)
+    return found
+
+
+@contextlib.contextmanager
+def whole(path):
+    """
+    Path to write to, renamed to `path` once the block has ended well: no half-written file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    temporary : Path
+        In the same folder; removed if the block fails.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        with open(temporary, "rb") as handle:
+            os.fsync(handle.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def create(path, kind, origin):
+    """
+    HDF5 file to write, of a kind, whole or not there at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+        Key of `VERSIONS`.
+    origin : dict
+        From `provenance`; becomes root attributes.
+
+    Yields
+    ------
+    file : h5py.File
+    """
+    with whole(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["schema"] = f"{kind}/{VERSIONS[kind]}"
+        for key, value in origin.items():
+            file.attrs[key] = value
+        yield file
+
+
+@contextlib.contextmanager
+def open_file(path, kind):
+    """
+    HDF5 file to read, its schema checked.
+
+    Parameters
+    ----------
+    path : str or Path
+    kind : str
+
+    Yields
+    ------
+    file : h5py.File
+
+    Raises
+    ------
+    InputError
+        If the file is no HDF5 file or of another schema.
+    """
+    expected = f"{kind}/{VERSIONS[kind]}"
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read as HDF5 ({error}); remove it and run again") from (
+            error
+        )
+    with file:
+        found = file.attrs.get("schema", "none")
+        if found != expected:
+            raise InputError(
+                f"{path} has the schema {found} where {expected} is needed; "
+                "remove it and run again, or use the version of the code that wrote it"
+            )
+        yield file
+
+
+def put(group, name, values, axes, unit, dtype=None, **options):
+    """
+    Write one dataset with its axes and unit; refuse what is not finite.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    values : array
+    axes, unit : str
+        What the axes are, comma-separated, and the unit of the values.
+    dtype : optional
+        Type on disk; that of `values` by default.
+    **options
+        For `h5py.Group.create_dataset`.
+
+    Returns
+    -------
+    dataset : h5py.Dataset
+
+    Raises
+    ------
+    InputError
+        If a value is NaN or infinite, or does not fit float16 where that is asked for.
+    """
+    values = np.asarray(values)
+    if values.dtype.kind == "f":
+        if not np.isfinite(values).all():
+            raise InputError(f"{group.file.filename}: {name} holds NaN or infinity; not written")
+        if dtype == np.float16 and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+            raise InputError(
+                f"{group.file.filename}: {name} reaches {np.abs(values).max():.3g}, more than "
+                "float16 holds (65504); record a normalised layer instead"
+            )
+    dataset = group.create_dataset(name, data=values, dtype=dtype, **options)
+    dataset.attrs["axes"] = axes
+    dataset.attrs["unit"] = unit
+    return dataset
+
+
+def putput_text(group, name, values, axes="stimulus"):
+    dataset = group.create_dataset(name, data=np.array(values, dtype=h5py.string_dtype()))
+    dataset.attrs["axes"] = axes
+    dataset.attrs["unit"] = "text"
+
+
+# --- data ---------------------------------------------------------------------------------------
+
+
+def write_data(path, block, origin):
+    """
+    Write the stimuli and fixations of one block.
+
+    Parameters
+    ----------
+    path : str or Path
+    block : stimuli.StimulusBlock
+    origin : dict
+    """
+    with create(path, "data", origin) as file:
+        for key in FACTS:
+            if block.facts.get(key) is not None:
+                file.attrs[key] = block.facts[key]
+        stimulus = file.create_group("stimulus")
+        put_text(stimulus, "name", block.names)
+        put_text(stimulus, "path", block.paths)
+        put_text(stimulus, "sha256", block.sha256)
+        put(stimulus, "size", block.sizes, "stimulus, (height, width)", "px", np.int32)
+        if block.images is not None:
+            images = stimulus.create_group("image")
+            for index, image in enumerate(block.images):
+                put(images, str(index), image, "y, x, rgb", "0..255", np.uint8)
+        fixation = file.create_group("fixation")
+        for key in ("x", "y"):
+            put(fixation, key, getattr(block, key), "fixation", "px", np.float32)
+        for key in ("stimulus", "subject"):
+            put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
+
+
+def read_data(path):
+    """
+    Read the stimuli and fixations of one block.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    block : stimuli.StimulusBlock
+    """
+    with open_file(path, "data") as file:
+        images = None
+        if "image" in file["stimulus"]:
+            images = [
+                file[f"stimulus/image/{index}"][()] for index in range(len(file["stimulus/name"]))
+            ]
+        return StimulusBlock(
+            names=list(file["stimulus/name"].asstr()[()]),
+            paths=list(file["stimulus/path"].asstr()[()]),
+            sha256=list(file["stimulus/sha256"].asstr()[()]),
+            sizes=file["stimulus/size"][()],
+            x=file["fixation/x"][()],
+            y=file["fixation/y"][()],
+            stimulus=file["fixation/stimulus"][()],
+            subject=file["fixation/subject"][()],
+            facts={key: file.attrs[key] for key in FACTS if key in file.attrs},
+            images=images,
+        )
+
+
+# --- activations and reconstructions ------------------------------------------------------------
+
+
+class LayerWriter:
+    """
+    Writes maps of layers stimulus by stimulus, grouped by input size.
+
+    Parameters
+    ----------
+    path : str or Path
+    stimuli : dict of (int, int) to (int array (n,), int array (n, 4))
+        For each input size: the stimuli's indices in their block and valid boxes.
+    layers : dict of str to dict
+        For each layer `channels` and `shape` ({"HxW": (rows, columns)}); the rest becomes
+        attributes.
+    origin : dict
+    """
+
+    def __init__(self, path, stimuli, layers, origin):
+        self._stack = contextlib.ExitStack()
+        self._arguments = (path, stimuli, layers, origin)
+
+    def __enter__(self):
+        path, stimuli, layers, origin = self._arguments
+        self._file = self._stack.enter_context(create(path, "activations", origin))
+        for size, (index, valid) in sorted(stimuli.items()):
+            group = self._file.create_group(size_name(size))
+            put(group, "stimulus", index, "stimulus", "index in the block", np.int32)
+            put(group, "valid", valid, "stimulus, (top, left, height, width)", "px", np.int32)
+            for name, layer in layers.items():
+                shape = (layer["channels"], *layer["shape"][size_name(size)])
+                dataset = group.create_dataset(
+                    name, (len(index), *shape), np.float16, chunks=(1, *shape)
+                )
+                dataset.attrs["axes"] = "stimulus, channel, y, x"
+                dataset.attrs["unit"] = "activation"
+                for key in ("module", "nonlinearity"):
+                    dataset.attrs[key] = layer[key]
+                for key in ("stride", "offset_px", "receptive_field_px"):
+                    dataset.attrs[key] = np.asarray(layer[key], dtype=float)
+        return self
+
+    def __exit__(self, *error):
+        return self._stack.__exit__(*error)
+
+    def put(self, size, row, layer, maps):
+        """
+        Write the maps of one stimulus.
+
+        Parameters
+        ----------
+        size : (int, int)
+            Input size, height and width.
+        row : int
+            Position among the stimuli of this size.
+        layer : str
+        maps : float array (channel, y, x)
+
+        Raises
+        ------
+        InputError
+            If a value is not finite or does not fit float16.
+        """
+        largest = np.abs(maps).max(initial=0)
+        if not largest <= np.finfo(np.float16).max:
+            raise InputError(
+                f"layer {layer}: an activation is {largest:.3g}; float16 files hold finite values "
+                "up to 65504, so record a normalised layer instead"
+            )
+        self._file[size_name(size)][layer][row] = maps.astype(np.float16)
+
+
+def size_name(size):
+    """
+    Name of an input size, as it names HDF5 groups.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    name : str
+        Such as "240x320".
+    """
+    return f"{size[0]}x{size[1]}"
+
+
+def read_layers(path, layers):
+    """
+    Iterate over the stimuli of an activation or reconstruction file.
+
+    Parameters
+    ----------
+    path : str or Path
+    layers : sequence of str
+
+    Yields
+    ------
+    index : int
+        Stimulus in its block.
+    valid : (int, int, int, int)
+        Top, left, height, width of the content in px.
+    size : (int, int)
+        Input size.
+    maps : dict of str to float32 array (channel, y, x)
+    """
+    with open_file(path, "activations") as file:
+        for name in sorted(file):
+            group = file[name]
+            size = tuple(int(extent) for extent in name.split("x"))
+            for row, index in enumerate(group["stimulus"][()]):
+                valid = tuple(int(v) for v in group["valid"][row])
+                maps = {layer: group[layer][row].astype(np.float32) for layer in layers}
+                yield int(index), valid, size, maps
+
+
+# --- saliency maps ------------------------------------------------------------------------------
+
+
+def write_saliency(path, names, log_densities, origin):
+    """
+    Write the log-densities of one predictor on one block.
+
+    Parameters
+    ----------
+    path : str or Path
+    names : sequence of str
+        Stimuli of the block.
+    log_densities : iterable of float array (height, width)
+        In the order of `names`, at each stimulus's own size.
+    origin : dict
+    """
+    with create(path, "saliency", origin) as file:
+        put(file, "stimulus", np.arange(len(names)), "stimulus", "index in the block", np.int32)
+        put_text(file, "name", names)
+        group = file.create_group("log_density")
+        for index, log_density in enumerate(log_densities):
+            put(group, str(index), log_density, "y, x", "natural logarithm", np.float32)
+
+
+def read_saliency(path):
+    """
+    Iterate over the densities of a saliency file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    index : int
+        Stimulus in its block.
+    density : float64 array (height, width)
+        Positive, sum 1.
+    """
+    with open_file(path, "saliency") as file:
+        for index in file["stimulus"][()]:
+            density = np.exp(file[f"log_density/{index}"][()].astype(float))
+            yield int(index), density / density.sum()

@@ -1,0 +1,383 @@
+"""Train a saliency backbone on fixations: loss, augmentation, early stopping, checkpoints."""
+
+import copy
+import dataclasses
+import logging
+import math
+import os
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from gaborscope import fixations, geometry
+
+log = logging.getLogger(__name__)
+
+MIN_POINTS = 5  # a crop with fewer fixations says too little; the whole stimulus is taken
+
+
+@dataclasses.dataclass
+class Example:
+    """
+    One stimulus at the network's resolution.
+
+    Attributes
+    ----------
+    content : uint8 array (height, width, 3)
+    placement : geometry.Placement
+    points : float64 array (n, 2)
+        Fixations x, y in px of the content.
+    sigma_px : float
+        Standard deviation of the fixation density in px of the content.
+    """
+
+    content: np.ndarray
+    placement: geometry.Placement
+    points: np.ndarray
+    sigma_px: float
+
+
+def make_examples(block, box):
+    """
+    Examples of all stimuli of a block that have fixations.
+
+    Parameters
+    ----------
+    block : stimuli.StimulusBlock
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+
+    Returns
+    -------
+    examples : list of Example
+    """
+    examples = []
+    for index in range(len(block.names)):
+        points, _ = block.points(index)
+        if not len(points):
+            continue
+        height, width = (int(extent) for extent in block.sizes[index])
+        place = geometry.place((height, width), box)
+        scale = np.array([place.width / width, place.height / height])
+        sigma, _ = fixations.sigma_px(height, width, block.facts)
+        examples.append(
+            Example(
+                content=geometry.content(block.image(index), place),
+                placement=place,
+                points=(points + 0.5) * scale - 0.5,
+                sigma_px=sigma * float(scale.mean()),
+            )
+        )
+    return examples
+
+
+def augment(example, settings, rng):
+    """
+    Random flip, crop and change of brightness, contrast and saturation.
+
+    Parameters
+    ----------
+    example : Example
+    settings : dict
+        `flip` (probability), `min_crop` (smallest side as a share), `photometric` (largest
+        relative change).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    example : Example
+        A new one; the placement is kept.
+    """
+    content, points, sigma = example.content, example.points, example.sigma_px
+    height, width = content.shape[:2]
+    share = rng.uniform(settings["min_crop"], 1)
+    size = (max(2, round(height * share)), max(2, round(width * share)))
+    top, left = (int(rng.integers(0, e - s + 1)) for e, s in zip((height, width), size, strict=True))
+    cut = points - [left, top]
+    inside = ((cut >= -0.5) & (cut < [size[1] - 0.5, size[0] - 0.5])).all(axis=1)
+    if inside.sum() >= MIN_POINTS:
+        zoom = np.array([width / size[1], height / size[0]])
+        points, sigma = (cut[inside] + 0.5) * zoom - 0.5, sigma * float(zoom.mean())
+        content = content[top : top + size[0], left : left + size[1]]
+        content = cv2.resize(content, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < settings["flip"]:
+        content = content[:, ::-1]
+        points = np.column_stack([width - 1 - points[:, 0], points[:, 1]])
+    change = 1 + settings["photometric"] * rng.uniform(-1, 1, 3)
+    content = content.astype(np.float32)
+    grey = content.mean(axis=2, keepdims=True)
+    content = grey + (content - grey) * change[0]
+    content = (content - content.mean()) * change[1] + content.mean() * change[2]
+    content = np.clip(content, 0, 255).astype(np.uint8)
+    return Example(content, example.placement, points, sigma)
+
+
+def _targets(examples):
+    """Density and fixation counts of a batch on the padded input, and the mask of content."""
+    height, width = examples[0].placement.input_size
+    density = np.zeros((len(examples), height, width), np.float32)
+    counts, mask = np.zeros_like(density), np.zeros(density.shape, bool)
+    for row, example in enumerate(examples):
+        place = example.placement
+        size = (place.height, place.width)
+        box = np.s_[row, place.top : place.top + place.height, place.left : place.left + place.width]
+        density[box] = fixations.density(example.points, size, example.sigma_px)
+        pixels = fixations.to_pixels(np.clip(example.points, 0, [size[1] - 1, size[0] - 1]), size)
+        counts[box] = fixations.fixation_map(pixels, size)
+        mask[box] = True
+    return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
+
+
+def loss_terms(log_density, density, counts, mask):
+    """
+    KLD, CC and NSS of a batch on its content, differentiable.
+
+    Parameters
+    ----------
+    log_density : tensor (n, y, x)
+    density : tensor (n, y, x)
+        Fixation density, sum 1 on the content.
+    counts : tensor (n, y, x)
+        Fixations per pixel.
+    mask : bool tensor (n, y, x)
+        Content, without padding.
+
+    Returns
+    -------
+    kld, cc, nss : tensor (n,)
+        KL(fixations || model) in nats, Pearson's correlation, normalised scanpath saliency.
+    """
+    masked = log_density.masked_fill(~mask, -1e4)
+    logp = torch.log_softmax(masked.flatten(1), dim=1)
+    p, q, m = logp.exp(), density.flatten(1), mask.flatten(1).float()
+    kld = torch.xlogy(q, q).sum(1) - (q * logp).sum(1)
+    n = m.sum(1, keepdim=True)
+    p_dev = (p - p.sum(1, keepdim=True) / n) * m
+    q_dev = (q - q.sum(1, keepdim=True) / n) * m
+    p_norm = p_dev.pow(2).sum(1).sqrt() + 1e-12
+    cc = (p_dev * q_dev).sum(1) / (p_norm * (q_dev.pow(2).sum(1).sqrt() + 1e-12))
+    z = p_dev / (p_norm[:, None] / n.sqrt())
+    f = counts.flatten(1)
+    nss = (z * f).sum(1) / f.sum(1).clamp(min=1)
+    return kld, cc, nss
+
+
+def _batches(examples, batch_size, rng):
+    """Yield lists of examples of one input size, in random order."""
+    by_size = {}
+    for index in rng.permutation(len(examples)):
+        by_size.setdefault(examples[index].placement.input_size, []).append(examples[index])
+    batches = [
+        group[first : first + batch_size]
+        for group in by_size.values()
+        for first in range(0, len(group), batch_size)
+    ]
+    # a batch of one has no spread for batch normalisation to divide by
+    batches = [batch for batch in batches if len(batch) > 1 or len(batches) == 1]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _forward(backbone, examples, device):
+    x = backbone.batch([e.content for e in examples], [e.placement for e in examples])
+    x = x.to(device).contiguous(memory_format=torch.channels_last)
+    return backbone.network(x)[:, 0]
+
+
+@torch.no_grad()
+def validate(backbone, examples, batch_size, device):
+    """
+    Mean KLD, CC and NSS on examples without augmentation.
+
+    Parameters
+    ----------
+    backbone : backbones.Backbone
+        Put into eval mode.
+    examples : list of Example
+    batch_size : int
+    device : torch.device
+
+    Returns
+    -------
+    scores : float64 array (3,)
+    """
+    backbone.network.eval()
+    by_size, rows = {}, []
+    for example in examples:
+        by_size.setdefault(example.placement.input_size, []).append(example)
+    for group in by_size.values():
+        for first in range(0, len(group), batch_size):
+            batch = group[first : first + batch_size]
+            targets = [t.to(device) for t in _targets(batch)]
+            rows.append(torch.stack(loss_terms(_forward(backbone, batch, device), *targets), 1))
+    return torch.cat(rows).double().mean(0).cpu().numpy()
+
+
+class Trainer:
+    """
+    Training that can be interrupted at any time and goes on from its last epoch.
+
+    AdamW with warm-up and cosine decay on `KLD - w_cc CC - w_nss NSS`; the weights validated and
+    kept are an exponential moving average; stops when the validation loss has not improved for
+    `patience` epochs.
+
+    Parameters
+    ----------
+    backbone : backbones.Backbone
+    fit, validation : list of Example
+    settings : dict
+        `epochs, batch_size, learning_rate, weight_decay, warmup_epochs, average_decay,
+        patience, loss: {cc, nss}, augmentation: {flip, min_crop, photometric}, seed`.
+    device : torch.device
+    checkpoint : str or Path
+        File to keep and to go on from.
+    digest : str
+        Identifies data, settings and code; a checkpoint of another digest is not used.
+    """
+
+    def __init__(self, backbone, fit, validation, settings, device, checkpoint, digest):
+        self.backbone, self.fit, self.validation = backbone, fit, validation
+        self.settings, self.device, self.digest = settings, device, digest
+        self.checkpoint = Path(checkpoint)
+        network = backbone.network.to(device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(network)
+        self.optimiser = torch.optim.AdamW(
+            network.parameters(),
+            lr=settings["learning_rate"],
+            weight_decay=settings["weight_decay"],
+        )
+        self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
+        self.best = copy.deepcopy(self.average.state_dict())
+
+    def run(self):
+        """
+        Train to the end or to the early stop.
+
+        Returns
+        -------
+        state_dict : dict of str to tensor
+            Of the best epoch, on the CPU.
+        history : list of dict
+            Per epoch: `epoch, loss, kld, cc, nss` (the last three on the validation split).
+        """
+        self._resume()
+        epochs, patience = self.settings["epochs"], self.settings["patience"]
+        while self.state["epoch"] < epochs:
+            if self.state["epoch"] - self.state["best_epoch"] >= patience:
+                log.info("no improvement for %d epochs: stopped", patience)
+                break
+            started = time.monotonic()
+            self._epoch()
+            self._save()
+            row, took = self.state["history"][-1], time.monotonic() - started
+            log.info(
+                "epoch %d/%d: loss %.3f, validation KLD %.3f CC %.3f NSS %.3f%s; %.0f s, "
+                "at most %.0f min left",
+                row["epoch"],
+                epochs,
+                row["loss"],
+                row["kld"],
+                row["cc"],
+                row["nss"],
+                " (best)" if self.state["best_epoch"] == row["epoch"] else "",
+                took,
+                took * (epochs - row["epoch"]) / 60,
+            )
+        self.checkpoint.unlink(missing_ok=True)
+        return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]
+
+    def _epoch(self):
+        """Train one epoch, average the weights, validate."""
+        epoch = self.state["epoch"] + 1
+        # seeded by epoch, so that a resumed run meets the same batches
+        rng = np.random.default_rng([self.settings["seed"], epoch])
+        torch.manual_seed(self.settings["seed"] * 100_003 + epoch)
+        batches = _batches(self.fit, self.settings["batch_size"], rng)
+        total = 0.0
+        for number, batch in enumerate(batches):
+            self._set_rate(epoch - 1 + number / len(batches))
+            total += self._step([augment(e, self.settings["augmentation"], rng) for e in batch])
+        averaged = dataclasses.replace(self.backbone, network=self.average)
+        kld, cc, nss = validate(
+            averaged, self.validation, self.settings["batch_size"], self.device
+        )
+        self.state["epoch"] = epoch
+        self.state["history"].append(
+            {"epoch": epoch, "loss": total / len(batches), "kld": kld, "cc": cc, "nss": nss}
+        )
+        value = self._combined(kld, cc, nss)
+        if value < self.state["best"]:
+            self.state.update(best=float(value), best_epoch=epoch)
+            self.best = copy.deepcopy(self.average.state_dict())
+
+    def _combined(self, kld, cc, nss):
+        weights = self.settings["loss"]
+        return kld - weights["cc"] * cc - weights["nss"] * nss
+
+    def _step(self, batch):
+        self.backbone.network.train()
+        targets = [t.to(self.device) for t in _targets(batch)]
+        loss = self._combined(*loss_terms(_forward(self.backbone, batch, self.device), *targets))
+        loss = loss.mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), 2.0)
+        self.optimiser.step()
+        self._update_average()
+        return loss.item()
+
+    @torch.no_grad()
+    def _update_average(self):
+        self.state["steps"] += 1
+        decay = min(self.settings["average_decay"], self.state["steps"] / (self.state["steps"] + 9))
+        own = self.backbone.network.state_dict()
+        for key, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[key], 1 - decay)
+            else:
+                value.copy_(own[key])
+
+    def _set_rate(self, progress):
+        warmup, epochs = self.settings["warmup_epochs"], self.settings["epochs"]
+        if progress < warmup:
+            factor = (progress + 0.01) / warmup
+        else:
+            done = (progress - warmup) / max(epochs - warmup, 1)
+            factor = 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings["learning_rate"] * factor
+
+    def _save(self):
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.tmp")
+        torch.save(
+            {
+                "digest": self.digest,
+                "state": self.state,
+                "network": self.backbone.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "best": self.best,
+            },
+            temporary,
+        )
+        os.replace(temporary, self.checkpoint)
+
+    def _resume(self):
+        if not self.checkpoint.exists():
+            return
+        try:
+            found = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception as error:  # whatever is wrong with it, training can start over
+            log.warning("checkpoint %s is unreadable (%s): from the start", self.checkpoint, error)
+            return
+        if found.get("digest") != self.digest:
+            log.info("the checkpoint is of other data, settings or code: from the start")
+            return
+        self.backbone.network.load_state_dict(found["network"])
+        self.average.load_state_dict(found["average"])
+        self.optimiser.load_state_dict(found["optimiser"])
+        self.state, self.best = found["state"], found["best"]
+        log.info("going on from the checkpoint after epoch %d", self.state["epoch"])

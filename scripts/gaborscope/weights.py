@@ -1,0 +1,91 @@
+"""Weights of a backbone as safetensors, with what they were trained on; no pickle."""
+
+import json
+
+import safetensors
+import safetensors.torch
+
+from gaborscope.errors import InputError
+from gaborscope.store import whole
+
+
+def write_weights(path, state_dict, description):
+    """
+    Write weights.
+
+    Parameters
+    ----------
+    path : str or Path
+    state_dict : dict of str to tensor
+    description : dict
+        JSON-able: `trained_on`, `history`, provenance.
+    """
+    tensors = {key: value.contiguous() for key, value in state_dict.items()}
+    metadata = {key: json.dumps(value, sort_keys=True) for key, value in description.items()}
+    with whole(path) as temporary:
+        safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+
+
+def read_weights(path):
+    """
+    Read weights.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    state_dict : dict of str to tensor
+    description : dict
+
+    Raises
+    ------
+    InputError
+        If the file is no safetensors file.
+    """
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (safetensors.SafetensorError, OSError) as error:
+        raise InputError(f"{path} is not a whole safetensors file ({error})") from error
+    return state_dict, {key: json.loads(value) for key, value in metadata.items()}
+
+
+def load_into(network, path):
+    """
+    Load weights into a network, every tensor by name and shape.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    path : str or Path
+
+    Returns
+    -------
+    description : dict
+
+    Raises
+    ------
+    InputError
+        Naming the first missing and the first unexpected tensor, or the first of another shape.
+    """
+    state_dict, description = read_weights(path)
+    wanted = network.state_dict()
+    missing = sorted(set(wanted) - set(state_dict))
+    unexpected = sorted(set(state_dict) - set(wanted))
+    if missing or unexpected:
+        raise InputError(
+            f"{path} does not fit the network: first missing tensor "
+            f"{missing[0] if missing else 'none'}, first unexpected "
+            f"{unexpected[0] if unexpected else 'none'}"
+        )
+    for key, value in state_dict.items():
+        if value.shape != wanted[key].shape:
+            raise InputError(
+                f"{path}: {key} has the shape {tuple(value.shape)}, "
+                f"the network needs {tuple(wanted[key].shape)}"
+            )
+    network.load_state_dict(state_dict)
+    return description
