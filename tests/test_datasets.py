@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from gaborscope import catalogue, datasets
+from gaborscope import catalogue, datasets, stimuli
 from gaborscope.errors import InputError
 
 HEADER = "stimulus,subject,x,y"
@@ -46,18 +46,18 @@ def saved(tmp_path, image, name="a.png", **options):
 
 def test_rgb_pixels_come_back_as_stored(tmp_path, rgb):
     path = saved(tmp_path, Image.fromarray(rgb))
-    np.testing.assert_array_equal(datasets.read_image(path), rgb)
+    np.testing.assert_array_equal(stimuli.read_image(path), rgb)
 
 
 def test_greyscale_becomes_three_equal_channels(tmp_path, rgb):
     path = saved(tmp_path, Image.fromarray(rgb[..., 0]))
-    np.testing.assert_array_equal(datasets.read_image(path), np.repeat(rgb[..., :1], 3, axis=2))
+    np.testing.assert_array_equal(stimuli.read_image(path), np.repeat(rgb[..., :1], 3, axis=2))
 
 
 def test_alpha_is_dropped_not_blended(tmp_path, rgb):
     transparent = np.dstack([rgb, np.zeros(rgb.shape[:2], np.uint8)])
     path = saved(tmp_path, Image.fromarray(transparent))
-    np.testing.assert_array_equal(datasets.read_image(path), rgb)
+    np.testing.assert_array_equal(stimuli.read_image(path), rgb)
 
 
 def test_a_palette_image_shows_its_colours(tmp_path):
@@ -65,13 +65,13 @@ def test_a_palette_image_shows_its_colours(tmp_path):
     image.putpalette([0, 0, 0, 200, 100, 50])
     path = saved(tmp_path, image)
     np.testing.assert_array_equal(
-        datasets.read_image(path), np.broadcast_to([200, 100, 50], (3, 5, 3))
+        stimuli.read_image(path), np.broadcast_to([200, 100, 50], (3, 5, 3))
     )
 
 
 def test_a_bilevel_image_is_black_and_white(tmp_path):
     path = saved(tmp_path, Image.fromarray(np.eye(4, dtype=bool)))
-    np.testing.assert_array_equal(datasets.read_image(path)[..., 1], 255 * np.eye(4))
+    np.testing.assert_array_equal(stimuli.read_image(path)[..., 1], 255 * np.eye(4))
 
 
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
@@ -79,12 +79,12 @@ def test_16_bit_greyscale_is_scaled_not_clipped(tmp_path, name):
     values = np.array([[0, 257, 256 * 100], [32896, 65278, 65535]], dtype=np.uint16)
     path = saved(tmp_path, Image.fromarray(values), name)
     expected = [[0, 1, 100], [128, 254, 255]]  # v / 257, rounded
-    np.testing.assert_array_equal(datasets.read_image(path)[..., 2], expected)
+    np.testing.assert_array_equal(stimuli.read_image(path)[..., 2], expected)
 
 
 def test_cmyk_becomes_rgb(tmp_path):
     path = saved(tmp_path, Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "a.tif")  # full cyan
-    np.testing.assert_array_equal(datasets.read_image(path)[0, 0], [0, 255, 255])
+    np.testing.assert_array_equal(stimuli.read_image(path)[0, 0], [0, 255, 255])
 
 
 def test_an_exif_orientation_is_not_applied(tmp_path, rgb):
@@ -92,13 +92,13 @@ def test_an_exif_orientation_is_not_applied(tmp_path, rgb):
     exif = image.getexif()
     exif[0x0112] = 6  # "turn by 90 degrees to view"
     path = saved(tmp_path, image, "a.jpg", exif=exif)
-    assert datasets.read_image(path).shape == rgb.shape
+    assert stimuli.read_image(path).shape == rgb.shape
 
 
 def test_float_images_are_refused(tmp_path):
     path = saved(tmp_path, Image.new("F", (8, 8)), "a.tif")
     with pytest.raises(InputError, match="a.tif has 32 bits per channel"):
-        datasets.read_image(path)
+        stimuli.read_image(path)
 
 
 @pytest.mark.parametrize("extension", ["jpg", "png", "bmp", "tif"])
@@ -106,7 +106,7 @@ def test_a_truncated_image_is_named(tmp_path, rng_image, extension):
     path = saved(tmp_path, Image.fromarray(rng_image), f"cut.{extension}")
     path.write_bytes(path.read_bytes()[:-2000])
     with pytest.raises(InputError, match=rf"cut\.{extension} cannot be read as an image"):
-        datasets.read_image(path)
+        stimuli.read_image(path)
 
 
 @pytest.fixture
@@ -118,12 +118,12 @@ def rng_image():
 def test_a_file_that_is_no_image_is_named(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     with pytest.raises(InputError, match="a.png cannot be read as an image"):
-        datasets.read_image(tmp_path / "a.png")
+        stimuli.read_image(tmp_path / "a.png")
 
 
 def test_a_missing_image_is_named(tmp_path):
     with pytest.raises(InputError, match="there is no image .*a.png"):
-        datasets.read_image(tmp_path / "a.png")
+        stimuli.read_image(tmp_path / "a.png")
 
 
 # Folder

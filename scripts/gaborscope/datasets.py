@@ -13,16 +13,15 @@ import hashlib
 import math
 import struct
 import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from gaborscope import catalogue, demo
 from gaborscope.errors import InputError
+from gaborscope.stimuli import StimulusBlock, read_image
 
 OSIE_PX_PER_DEGREE = 24.0
 OSIE_DURATION_S = 3.0
@@ -32,44 +31,6 @@ _BAD_MAT = (
     OSError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError,
     NotImplementedError, MatReadError, struct.error, zlib.error,
 )  # fmt: skip
-
-
-@dataclass
-class StimulusBlock:
-    """
-    The stimuli of one block and the fixations on them.
-
-    Attributes
-    ----------
-    names : list of str (S,)
-    paths : list of str (S,)
-        Absolute; "" where the image is embedded in `images`.
-    sha256 : list of str (S,)
-        Of the file's bytes; of the pixels' where embedded.
-    sizes : int32 array (S, 2)
-        Height, width in px.
-    x, y : float32 array (F,)
-        0-based px, see the module's docstring.
-    stimulus : int32 array (F,)
-        Index into `names`, not decreasing.
-    subject : int32 array (F,)
-        Equal numbers are the same observer throughout the data set, not from one set to another.
-    facts : dict
-        Of task, duration_s, px_per_degree, sigma_px, source, licence: those that are known.
-    images : list of uint8 (H, W, 3) arrays, or None
-        RGB, for generated stimuli only.
-    """
-
-    names: list[str]
-    paths: list[str]
-    sha256: list[str]
-    sizes: np.ndarray
-    x: np.ndarray
-    y: np.ndarray
-    stimulus: np.ndarray
-    subject: np.ndarray
-    facts: dict
-    images: list | None = None
 
 
 def load_block(settings, names, root):
@@ -237,36 +198,6 @@ def load_osie(settings, names, root):
             "licence": "MIT",
         },
     )
-
-
-def read_image(path):
-    """
-    Return an image as uint8 (H, W, 3) RGB, pixels as they are stored.
-
-    An EXIF orientation is *not* applied: fixations refer to the stored pixels (OpenCV's imread
-    would turn the image). Greyscale and palette images become RGB, transparency is dropped, CMYK is
-    converted without a colour profile, 16-bit greyscale is scaled by 255/65535 (not clipped at
-    255). Of several pages the first is taken.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, truncated, no image or of 32 bits per channel.
-    """
-    try:
-        with Image.open(path) as file:
-            file.load()
-            if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PNG"):
-                grey = np.asarray(file).astype(np.float64)
-                return np.repeat(np.rint(grey / 257).astype(np.uint8)[..., None], 3, axis=2)
-            if file.mode not in ("I", "F"):
-                return np.array(file.convert("RGB"))
-            fault = f"has 32 bits per channel (mode {file.mode})"
-    except FileNotFoundError:
-        raise InputError(f"there is no image {path}; was it moved or deleted?") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        fault = f"cannot be read as an image ({error})"
-    raise InputError(f"{path} {fault}; save it again as 8-bit PNG or JPEG, or remove it")
 
 
 def _read_files(folder, names):

@@ -88,3 +88,33 @@ class StimulusBlock:
         """
         own = self.stimulus == index
         return np.column_stack([self.x[own], self.y[own]]).astype(float), self.subject[own]
+
+
+def read_image(path):
+    """
+    Return an image as uint8 (H, W, 3) RGB, pixels as they are stored.
+
+    An EXIF orientation is *not* applied: fixations refer to the stored pixels (OpenCV's imread
+    would turn the image). Greyscale and palette images become RGB, transparency is dropped, CMYK is
+    converted without a colour profile, 16-bit greyscale is scaled by 255/65535 (not clipped at
+    255). Of several pages the first is taken.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, no image or of 32 bits per channel.
+    """
+    try:
+        with Image.open(path) as file:
+            file.load()
+            if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PNG"):
+                grey = np.asarray(file).astype(np.float64)
+                return np.repeat(np.rint(grey / 257).astype(np.uint8)[..., None], 3, axis=2)
+            if file.mode not in ("I", "F"):
+                return np.array(file.convert("RGB"))
+            fault = f"has 32 bits per channel (mode {file.mode})"
+    except FileNotFoundError:
+        raise InputError(f"there is no image {path}; was it moved or deleted?") from None
+    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+        fault = f"cannot be read as an image ({error})"
+    raise InputError(f"{path} {fault}; save it again as 8-bit PNG or JPEG, or remove it")

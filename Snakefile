@@ -1,0 +1,52 @@
+"""
+Gaborscope: explain deep saliency models by log-Gabor filters.
+
+All files lie below results/ in the working directory (--directory):
+
+    data/{dataset}/{block}.h5                                        prepare_dataset
+    weights/{model}.safetensors                                      train_backbone | import_backbone
+    layers/{model}.json                                              measure_layers
+    activations/{model}/{dataset}/{block}.h5                         dump_activations
+    saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse
+    statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
+    filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
+    explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters
+    reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
+    explained/{model}/{dataset}/{explanation}.h5                     fit_fusion
+    scores/{preset}/{predictor}/{dataset}.csv                        score
+    summary.csv  shares.csv                                          summarise
+    report/index.html                                                report
+    logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
+
+{predictor} is a backbone ({model}), an explained one ({model}-{explanation}) or a baseline.
+{block} is the hash of a stimulus's name modulo n_blocks: the first 70 % of the blocks are the fit
+split, the next 10 % the validation split, the last 20 % the test split.
+"""
+
+from snakemake.utils import min_version
+
+min_version("9.0")
+
+
+configfile: f"{workflow.basedir}/config.yaml"
+
+
+include: "rules/common.smk"
+include: "rules/data.smk"
+include: "rules/backbone.smk"
+include: "rules/explain.smk"
+include: "rules/evaluate.smk"
+include: "rules/report.smk"
+
+
+rule all:
+    """Make the report and the tables it is made of."""
+    default_target: True
+    input:
+        "results/report/index.html",
+        "results/summary.csv",
+        "results/shares.csv",
+
+
+localrules:
+    all,

@@ -1,0 +1,91 @@
+"""
+Names, blocks and digests that all rules share.
+
+Parsed at the start of every job: standard library and Snakemake's own dependencies only.
+"""
+
+import sys
+
+from snakemake.exceptions import WorkflowError
+
+sys.path.append(f"{workflow.basedir}/scripts")
+
+from gaborscope import catalogue, codebase, settings
+from gaborscope.errors import InputError
+
+
+def or_stop(function, *arguments):
+    """Call a function; bad input stops the workflow with its one sentence."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        raise WorkflowError(str(error)) from None
+
+
+def library(*modules):
+    """Digest of library modules and their imports: an edit reruns the rules that use them."""
+    return codebase.digest(*modules)
+
+
+or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
+
+MODELS = list(config["models"])
+FIT = config["fit_on"]
+DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
+EXPLANATIONS = list(config["explanations"])
+BASELINES = ["centre_bias", "gold_standard"]
+EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
+PREDICTORS = BASELINES + MODELS + EXPLAINED
+PRESETS = list(config["presets"])
+
+
+def model_layers(model):
+    """Layer table of a backbone, as far as the config wants it recorded: alias to module path."""
+    table = config["backbones"][model]["layers"]
+    wanted = config["activations"]["layers"] or list(table)
+    unknown = [alias for alias in wanted if alias not in table]
+    if unknown:
+        raise WorkflowError(
+            f"config: activations.layers names {unknown[0]!r}, "
+            f"but {model} has the layers {', '.join(table)}"
+        )
+    return {alias: table[alias] for alias in wanted}
+
+
+def index_dataset(dataset):
+    """Stimuli of a data set with a digest each, and the blocks of each split."""
+    entry = config["datasets"][dataset]
+    index = or_stop(
+        catalogue.index, dataset, entry, workflow.basedir, ".snakemake/gaborscope"
+    )
+    blocks = or_stop(catalogue.blocks, index, config["n_blocks"])
+    or_stop(catalogue.require_splits, dataset, blocks, catalogue.SPLITS, len(index))
+    return index, blocks
+
+
+LAYERS = {model: model_layers(model) for model in MODELS}
+INDEX, BLOCKS = {}, {}
+for dataset in DATASETS:
+    INDEX[dataset], BLOCKS[dataset] = index_dataset(dataset)
+DIGESTS = {
+    dataset: catalogue.block_digests(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
+}
+# what choosing and reporting look at
+HELD_OUT = {d: BLOCKS[d]["validation"] + BLOCKS[d]["test"] for d in DATASETS}
+ALL_BLOCKS = {d: BLOCKS[d]["fit"] + HELD_OUT[d] for d in DATASETS}
+
+
+def block_digest(dataset, block):
+    """Digest of a block's stimuli: names, file sizes and times, fixations."""
+    return DIGESTS[dataset][block]
+
+
+wildcard_constraints:
+    dataset="|".join(DATASETS),
+    model="|".join(MODELS),
+    explanation="|".join(EXPLANATIONS),
+    predictor="|".join(PREDICTORS),
+    baseline="|".join(BASELINES),
+    preset="|".join(PRESETS),
+    layer="[a-z0-9_]+",
+    block="[0-9]+",

@@ -1,0 +1,30 @@
+"""
+Prepare data sets.
+
+Needs   the files of a data set (datasets: of the config), or nothing for generated data
+Makes   results/data/{dataset}/{block}.h5
+"""
+
+
+rule prepare_dataset:
+    """Check the stimuli and fixations of one block and store them in one format."""
+    output:
+        data="results/data/{dataset}/{block}.h5",
+    log:
+        "results/logs/prepare_dataset/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/prepare_dataset/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
+        dataset=lambda wildcards: config["datasets"][wildcards.dataset],
+        n_blocks=config["n_blocks"],
+        root=workflow.basedir,
+        code=library("catalogue", "datasets", "stage", "store"),
+    script:
+        "../scripts/prepare_dataset.py"

@@ -1,0 +1,76 @@
+"""
+Check a config against the schema and against itself; a fault is one sentence.
+
+Imported whenever the workflow is parsed: standard library, and jsonschema and PyYAML, which
+Snakemake brings along.
+"""
+
+import difflib
+import re
+
+import jsonschema
+import yaml
+
+from gaborscope.errors import InputError
+
+NAME = re.compile(r"[a-z0-9_]+")
+
+
+def check(config, schema_file):
+    """
+    Check a config.
+
+    Parameters
+    ----------
+    config : dict
+    schema_file : str or Path
+        JSON schema, as YAML.
+
+    Raises
+    ------
+    InputError
+        Naming the key, the value and what is expected.
+    """
+    with open(schema_file, encoding="utf-8") as handle:
+        schema = yaml.safe_load(handle)
+    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
+    worst = jsonschema.exceptions.best_match(errors)
+    if worst is not None:
+        raise InputError(f"config: {_sentence(worst)}")
+    _check_names(config)
+
+
+def _sentence(error):
+    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
+    if error.validator == "additionalProperties" and "properties" in error.schema:
+        known = list(error.schema["properties"])
+        unknown = next(key for key in error.instance if key not in known)
+        close = difflib.get_close_matches(str(unknown), known, 1)
+        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+        return f"unknown key {unknown!r} at {where}; {hint}"
+    described = error.schema.get("description")
+    hint = f" ({described})" if described else ""
+    return f"{where} is {error.instance!r}: {error.message}{hint}"
+
+
+def _check_names(config):
+    for key in ("datasets", "explanations", "backbones"):
+        for name in config[key]:
+            if not NAME.fullmatch(name):
+                raise InputError(
+                    f"config: {key}: the name {name!r} must consist of a-z, 0-9 and _ alone"
+                )
+    for key in ("fit_on", "evaluate_on"):
+        wanted = [config[key]] if isinstance(config[key], str) else config[key]
+        for name in wanted:
+            if name not in config["datasets"]:
+                raise InputError(
+                    f"config: {key} names the data set {name!r}, but datasets has only "
+                    f"{', '.join(config['datasets'])}"
+                )
+    for name in config["models"]:
+        if name not in config["backbones"]:
+            raise InputError(
+                f"config: models names {name!r}, but backbones has only "
+                f"{', '.join(config['backbones'])}"
+            )
