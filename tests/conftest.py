@@ -1,4 +1,4 @@
-"""Fixtures shared by several test files."""
+"""Fixtures that more than one test module needs."""
 
 import os
 from pathlib import Path
@@ -8,9 +8,18 @@ import pytest
 
 @pytest.fixture(scope="session")
 def shared():
-    """Folder with the real data sets, which are not part of the repository."""
-    beside = Path(__file__).resolve().parents[1].parent / "shared"
+    """Folder with real data sets and oracles, which are not part of the repository."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
     folder = Path(os.environ.get("GABORSCOPE_SHARED", beside))
     if not folder.is_dir():
         pytest.skip(f"no real data: GABORSCOPE_SHARED is not set and there is no {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def oracles(shared):
+    """Folder of values computed by other people's code."""
+    folder = shared / "oracles"
+    if not folder.is_dir():
+        pytest.skip(f"no stored oracle values at {folder} (set GABORSCOPE_SHARED)")
     return folder

@@ -1,0 +1,540 @@
+"""
+Saliency metrics under two presets: the official MIT code and pysaliency's benchmark settings.
+
+`score` gives all of a preset; the single functions take (saliency map, ground truth). No metric
+draws random numbers: where the official code samples, its exact expectation is computed.
+
+Decided, for both presets:
+
+- A map or density with NaN or infinity, of the wrong size, or a fixation that is not a whole pixel
+  inside the map raises InputError.
+- A constant map (also all zeros) counts as the uniform density: every AUC is 0.5, NSS 0, CC 0.
+- Without fixations AUC, NSS and IG are nan; without other fixations auc_shuffled, with an all-zero
+  density CC, KLD and SIM, with an all-zero baseline IG are nan. Nothing is averaged silently.
+- A logarithm of a density raises wherever a density is meant, so it is never scored as one.
+
+Sources: github.com/cvzoya/saliency (code_forMetrics, MIT); github.com/matthias-k/pysaliency.
+"""
+
+import math
+
+import numpy as np
+
+from gaborscope.densities import SUM_TOLERANCE, log_sum_exp
+from gaborscope.errors import InputError
+from gaborscope.prepared import prepare
+
+METRICS = {
+    "mit": (
+        "auc_judd",
+        "auc_judd_nojit",
+        "auc_borji",
+        "auc_shuffled",
+        "nss",
+        "cc",
+        "kld",
+        "sim",
+        "ig",
+    ),
+    "pysaliency": ("auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"),
+}
+
+# Added twice in KLD: MATLAB's eps, and the rounded value that pysaliency's MIT settings spell out.
+KLD_EPSILON = {"mit": 2.220446049250313e-16, "pysaliency": 2.2204e-16}
+IG_EPSILON = KLD_EPSILON["mit"]
+
+# Of the official Borji and shuffled AUC, without their 0: there both rates are 1, as at the end.
+COARSE_THRESHOLDS = np.arange(10, 0, -1) * 0.1
+
+NAN = float("nan")
+
+
+def score(saliency_map, fixations, density, other_fixations, baseline, preset):
+    """
+    All metrics of a preset for one saliency map of one stimulus.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+        Integer classes are converted to float64 first. For preset 'mit' not negative.
+    fixations : (n, 2) integer array of x, y
+        Pixels of the stimulus; n may be 0. 'mit' counts a pixel fixated twice once, 'pysaliency'
+        counts every fixation.
+    density : (height, width) array, or None
+        Fixation density (any positive sum); without it CC, KLD and SIM are nan.
+    other_fixations : (m, 2) integer array of x, y, or None
+        Fixations on other stimuli, the negatives of auc_shuffled; without them it is nan.
+    baseline : (height, width) array, or None
+        Density that IG is measured against, usually the centre bias; without it IG is nan.
+    preset : {'mit', 'pysaliency'}
+
+    Returns
+    -------
+    scores : dict of float, keys in the order of METRICS[preset]
+        AUCs and SIM in [0, 1], CC in [-1, 1], NSS in standard deviations, KLD in nats, IG in bits
+        per fixation.
+
+    Raises
+    ------
+    InputError
+        For anything malformed (see the module's text); for a saliency map that is a log-density;
+        for preset 'mit' also for a map with negative values, which KLD cannot rate.
+    """
+    _refuse_unknown(preset)
+    salience = prepare(saliency_map)
+    _refuse_log_density(salience)
+    if preset == "mit":
+        _refuse_negative(salience)
+    truth = None if density is None else prepare(density, "density")
+    reference = None if baseline is None else prepare(baseline, "baseline")
+    others = () if other_fixations is None else other_fixations
+    if preset == "mit":
+        scores = {
+            "auc_judd": auc_judd(salience, fixations),
+            "auc_judd_nojit": auc_judd_nojit(salience, fixations),
+            "auc_borji": auc_borji(salience, fixations),
+        }
+    else:
+        scores = {"auc": auc(salience, fixations)}
+    scores["auc_shuffled"] = auc_shuffled(salience, fixations, others, preset)
+    scores["nss"] = nss(salience, fixations, preset)
+    scores["cc"] = NAN if truth is None else cc(salience, truth)
+    scores["kld"] = NAN if truth is None else kld(salience, truth, preset)
+    scores["sim"] = NAN if truth is None else sim(salience, truth, preset)
+    scores["ig"] = NAN if reference is None else ig(salience, fixations, reference, preset)
+    return scores
+
+
+def auc_judd(saliency_map, fixations):
+    """
+    AUC by Judd of the official code: its expectation over the random breaking of ties.
+
+    The official code adds a tiny jitter to break ties and then draws the curve through the n
+    fixated values alone, which makes it optimistic by fp_n / 2n, fp_n the false-alarm rate at the
+    least salient fixation. Both have a closed form: the AUC with ties as one half of the unique
+    fixated against all other pixels, plus E[fp_n] / 2n, where of t fixated and u other pixels tied
+    at the lowest fixated value u t / (t + 1) are expected above the lowest one. (The official
+    jitter is absolute, 1e-7, and also reorders maps whose values are not large beside it; this
+    does not.)
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+
+    Returns
+    -------
+    auc : float
+        0.5 for a constant map; nan without fixations or if every pixel is fixated.
+    """
+    salience = prepare(saliency_map)
+    pixels = np.unique(_flat(fixations, salience))
+    n, n_other = pixels.size, salience.values.size - pixels.size
+    if n == 0 or n_other == 0:
+        return NAN
+    if salience.constant:
+        return 0.5
+    fixated = np.sort(salience.values[pixels])
+    above, tied = _others_above(salience, fixated)
+    exact = 1 - (above + 0.5 * tied).mean() / n_other
+    t = np.count_nonzero(fixated == fixated[0])
+    last = (above[0] + tied[0] * t / (t + 1)) / n_other
+    return float(exact + last / (2 * n))
+
+
+def auc_judd_nojit(saliency_map, fixations):
+    """
+    AUC by Judd exactly as the official code with its jitter off.
+
+    Every other pixel tied with a fixation, and every later tied fixation, counts as a false alarm:
+    biased down on maps with few levels.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+
+    Returns
+    -------
+    auc : float
+        0.5 for a constant map; nan without fixations or if every pixel is fixated.
+    """
+    salience = prepare(saliency_map)
+    pixels = np.unique(_flat(fixations, salience))
+    n, n_other = pixels.size, salience.values.size - pixels.size
+    if n == 0 or n_other == 0:
+        return NAN
+    if salience.constant:
+        return 0.5
+    fixated = np.sort(salience.values[pixels])
+    rank = np.arange(1, n + 1)
+    at_or_above = salience.count_above(fixated)[1][::-1]
+    return area_under_curve((at_or_above - rank) / n_other, rank / n)
+
+
+def auc_borji(saliency_map, fixations):
+    """
+    AUC by Borji of the official code: the exact expectation over its random negatives.
+
+    Unique fixated pixels against all pixels, on the 11 thresholds 0, 0.1, .. 1 of the min-max
+    normalised map: coarse, so not invariant under monotone maps.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+
+    Returns
+    -------
+    auc : float
+        0.5 for a constant map; nan for fewer than two fixated pixels, as in the official code.
+    """
+    salience = prepare(saliency_map)
+    pixels = np.unique(_flat(fixations, salience))
+    if pixels.size <= 1:
+        return NAN
+    if salience.constant:
+        return 0.5
+    _, at_or_above = salience.count_above(COARSE_THRESHOLDS, scale="unit")
+    hits = _share_at_or_above(salience.unit(pixels), COARSE_THRESHOLDS)
+    return area_under_curve(at_or_above / salience.values.size, hits)
+
+
+def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
+    """
+    Shuffled AUC: fixations against fixations on other stimuli, which cancels the centre bias.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations, other_fixations : (n, 2) and (m, 2) integer arrays of x, y
+        The official code takes the others from 10 random stimuli, pysaliency from all.
+    preset : {'mit', 'pysaliency'}
+        'mit': exact expectation of the official sampling; unique pixels on both sides, 11
+        thresholds of the min-max normalised map. 'pysaliency': all fixations of both sides as
+        given, every threshold, ties one half.
+
+    Returns
+    -------
+    auc : float
+        0.5 for a constant map; nan where either set is empty.
+    """
+    _refuse_unknown(preset)
+    salience = prepare(saliency_map)
+    pixels, others = _flat(fixations, salience), _flat(other_fixations, salience)
+    if pixels.size == 0 or others.size == 0:
+        return NAN
+    if salience.constant:
+        return 0.5
+    if preset == "pysaliency":
+        fixated, negatives = salience.values[pixels], np.sort(salience.values[others])
+        below = np.searchsorted(negatives, fixated, side="left")
+        not_above = np.searchsorted(negatives, fixated, side="right")
+        return float((below + not_above).mean() / (2 * negatives.size))
+    hits = _share_at_or_above(salience.unit(np.unique(pixels)), COARSE_THRESHOLDS)
+    alarms = _share_at_or_above(salience.unit(np.unique(others)), COARSE_THRESHOLDS)
+    return area_under_curve(alarms, hits)
+
+
+def auc(saliency_map, fixations):
+    """
+    AUC of pysaliency with uniform non-fixations: all fixations against all pixels, ties one half.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+        Every fixation counts, also repeated ones; fixated pixels are among the negatives.
+
+    Returns
+    -------
+    auc : float
+        0.5 for a constant map; nan without fixations.
+    """
+    salience = prepare(saliency_map)
+    pixels = _flat(fixations, salience)
+    if pixels.size == 0:
+        return NAN
+    if salience.constant:
+        return 0.5
+    above, at_or_above = salience.count_above(salience.values[pixels])
+    return float(1 - (above + at_or_above).mean() / (2 * salience.values.size))
+
+
+def nss(saliency_map, fixations, preset="mit"):
+    """
+    Normalised scanpath saliency: mean z-score of the map at the fixations.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+    preset : {'mit', 'pysaliency'}
+        'mit': unique pixels, standard deviation with N - 1. 'pysaliency': every fixation, with N.
+
+    Returns
+    -------
+    nss : float
+        In standard deviations; 0 for a constant map, nan without fixations.
+    """
+    _refuse_unknown(preset)
+    salience = prepare(saliency_map)
+    pixels = _flat(fixations, salience)
+    if pixels.size == 0:
+        return NAN
+    if salience.constant:
+        return 0.0
+    if preset == "mit":
+        pixels = np.unique(pixels)
+    freedom = salience.values.size - (preset == "mit")
+    return float(salience.centred(pixels).mean() * math.sqrt(freedom) / salience.norm)
+
+
+def cc(saliency_map, density):
+    """
+    Pearson correlation of the map with the fixation density, the same in both presets.
+
+    Parameters
+    ----------
+    saliency_map, density : (height, width) arrays
+
+    Returns
+    -------
+    cc : float in [-1, 1]
+        0 if either is constant (in pysaliency the order decides between 0 and nan); nan for an
+        all-zero density.
+    """
+    salience, truth = _pair(saliency_map, density, "density")
+    if truth.maximum == 0:
+        return NAN
+    if salience.constant or truth.constant:
+        return 0.0
+    product = sum(np.dot(salience.centred(b), truth.centred(b)) for b in salience.blocks())
+    return float(product / (salience.norm * truth.norm))
+
+
+def kld(saliency_map, density, preset="mit"):
+    """
+    Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
+
+    sum(Q ln(eps + Q / (P + eps))), P the map and Q the density, each divided by its sum. The
+    epsilons make it finite where P is 0 and up to about 1e-12 negative where P and Q are equal.
+
+    Parameters
+    ----------
+    saliency_map, density : (height, width) arrays
+    preset : {'mit', 'pysaliency'}
+        'mit': official code, but a constant map, also all zeros, is the uniform density.
+        'pysaliency': its MIT settings; a map with negative values is shifted by its minimum.
+
+    Returns
+    -------
+    kld : float
+        nan for an all-zero density.
+
+    Raises
+    ------
+    InputError
+        If the map is a log-density, or for 'mit' has negative values at all: the official code
+        would divide by a sum that may be negative, and return nonsense.
+    """
+    _refuse_unknown(preset)
+    salience, truth = _pair(saliency_map, density, "density")
+    _refuse_log_density(salience)
+    if preset == "mit":
+        _refuse_negative(salience)
+    if truth.maximum == 0:
+        return NAN
+    epsilon = KLD_EPSILON[preset]
+    divergence = 0.0
+    for block in salience.blocks():
+        expected, ratio = truth.density(block), salience.density(block)
+        ratio += epsilon
+        np.divide(expected, ratio, out=ratio)
+        ratio += epsilon
+        divergence += np.dot(expected, np.log(ratio, out=ratio))
+    return float(divergence)
+
+
+def sim(saliency_map, density, preset="mit"):
+    """
+    Similarity: the mass that map and density share, symmetric.
+
+    Parameters
+    ----------
+    saliency_map, density : (height, width) arrays
+    preset : {'mit', 'pysaliency'}
+        'mit': each is min-max normalised, then divided by its sum. 'pysaliency': divided by its
+        sum only, shifted by its minimum first where that is negative.
+
+    Returns
+    -------
+    sim : float in [0, 1]
+        A constant map or density counts as uniform; nan for an all-zero density.
+
+    Raises
+    ------
+    InputError
+        If the map is a log-density.
+    """
+    _refuse_unknown(preset)
+    salience, truth = _pair(saliency_map, density, "density")
+    _refuse_log_density(salience)
+    if truth.maximum == 0:
+        return NAN
+    shared = 0.0
+    for block in salience.blocks():
+        if preset == "mit":
+            both = salience.unit_density(block), truth.unit_density(block)
+        else:
+            both = salience.density(block), truth.density(block)
+        shared += np.minimum(*both).sum()
+    return float(shared)
+
+
+def ig(saliency_map, fixations, baseline, preset="mit"):
+    """
+    Information gain over a baseline density, in bits per fixation.
+
+    Parameters
+    ----------
+    saliency_map : (height, width) real array
+    fixations : (n, 2) integer array of x, y
+    baseline : (height, width) array, not negative
+    preset : {'mit', 'pysaliency'}
+        'mit': mean over unique fixated pixels of log2(eps + P) - log2(eps + B), both min-max
+        normalised and then divided by their sums. 'pysaliency': mean over all fixations of
+        log2 P - log2 B, both divided by their sums, without epsilon: -inf where P is 0.
+
+    Returns
+    -------
+    ig : float
+        A constant map or baseline counts as uniform; nan without fixations or for an all-zero
+        baseline.
+
+    Raises
+    ------
+    InputError
+        If the map is a log-density, or for 'pysaliency' if the baseline is 0 at a fixation.
+    """
+    _refuse_unknown(preset)
+    salience, reference = _pair(saliency_map, baseline, "baseline")
+    _refuse_log_density(salience)
+    pixels = _flat(fixations, salience)
+    if pixels.size == 0 or reference.maximum == 0:
+        return NAN
+    if preset == "mit":
+        pixels = np.unique(pixels)
+        predicted = np.log2(IG_EPSILON + salience.unit_density(pixels))
+        return float(np.mean(predicted - np.log2(IG_EPSILON + reference.unit_density(pixels))))
+    expected = reference.density(pixels)
+    if expected.min() == 0:
+        raise InputError(
+            f"the baseline is 0 at {np.count_nonzero(expected == 0)} of {pixels.size} fixations, "
+            "so there is no information gain over it; mix it with a uniform density"
+        )
+    with np.errstate(divide="ignore"):  # log2(0) = -inf is the answer
+        return float(np.mean(np.log2(salience.density(pixels)) - np.log2(expected)))
+
+
+def area_under_curve(false_alarms, hits):
+    """
+    Area under a ROC curve by the trapezoid rule, from (0, 0) through the points to (1, 1).
+
+    Parameters
+    ----------
+    false_alarms, hits : (n,) float arrays in [0, 1]
+        Rates at falling thresholds.
+
+    Returns
+    -------
+    area : float
+    """
+    x = np.concatenate(([0.0], false_alarms, [1.0]))
+    y = np.concatenate(([0.0], hits, [1.0]))
+    return float(np.sum(np.diff(x) * (y[1:] + y[:-1])) / 2)
+
+
+def _others_above(salience, fixated):
+    """Non-fixated pixels above and tied with each of the sorted unique fixated values."""
+    above, at_or_above = salience.count_above(fixated)
+    above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="right")
+    at_or_above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="left")
+    tied = at_or_above - above - (at_or_above_fixated - above_fixated)
+    return above - above_fixated, tied
+
+
+def _share_at_or_above(values, thresholds):
+    """Share of the values at or above each threshold."""
+    return np.mean(values[:, None] >= thresholds, axis=0)
+
+
+def _flat(fixations, salience):
+    """Flat pixel index of every fixation, if all are whole pixels inside the map."""
+    fixations = np.asarray(fixations)
+    if fixations.size == 0:
+        return np.zeros(0, dtype=np.intp)
+    if fixations.ndim != 2 or fixations.shape[1] != 2 or fixations.dtype.kind not in "uif":
+        raise InputError(
+            f"fixations must be an integer array of shape (n, 2) of x, y, got {fixations.dtype} "
+            f"of shape {fixations.shape}"
+        )
+    height, width = salience.size
+    if fixations.dtype.kind == "f":
+        whole = (fixations == np.floor(fixations)).all(axis=1)
+        if not whole.all():
+            x, y = fixations[~whole][0]
+            raise InputError(
+                f"the fixation at x = {x}, y = {y} is not a whole pixel; use fixations.to_pixels"
+            )
+    outside = ((fixations < 0) | (fixations >= (width, height))).any(axis=1)
+    if outside.any():
+        x, y = fixations[outside][0]
+        raise InputError(
+            f"the fixation at x = {x}, y = {y} lies outside the {salience.name} of {width} x "
+            f"{height} px (width x height)"
+        )
+    x, y = fixations.T.astype(np.intp)
+    return y * width + x
+
+
+def _pair(saliency_map, truth, name):
+    """Both prepared, if they are of equal size."""
+    salience, truth = prepare(saliency_map), prepare(truth, name)
+    if salience.size != truth.size:
+        raise InputError(
+            f"the saliency map has the size {salience.size} and the {name} {truth.size} "
+            "(height, width); resize the saliency map first"
+        )
+    return salience, truth
+
+
+def _refuse_unknown(preset):
+    """Raise unless the preset is one of METRICS."""
+    if preset not in METRICS:
+        raise InputError(f"unknown preset {preset!r}; known are {', '.join(METRICS)}")
+
+
+def _refuse_log_density(salience):
+    """Raise if the exponential of the map sums to 1, that is, if it is a log-density."""
+    if salience.minimum >= 0 or salience.maximum > SUM_TOLERANCE:
+        return
+    if salience.constant:
+        logarithm = salience.minimum + math.log(salience.values.size)
+    else:
+        logarithm = log_sum_exp(salience.values)
+    if abs(math.expm1(min(logarithm, 1.0))) <= SUM_TOLERANCE:
+        raise InputError(
+            f"the saliency map is the logarithm of a density (minimum {salience.minimum:g}, its "
+            "exponential sums to 1); exponentiate it first and pass the density"
+        )
+
+
+def _refuse_negative(salience):
+    """Raise if the map has negative values."""
+    if salience.minimum < 0:
+        raise InputError(
+            f"the saliency map has negative values (minimum {salience.minimum:g}) and KLD has no "
+            "meaning for them; exponentiate a log-density, shift a z-scored map, so that it is "
+            "a density"
+        )

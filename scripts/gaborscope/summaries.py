@@ -1,0 +1,142 @@
+"""From scores per stimulus to means and ratios with bootstrap intervals over stimuli."""
+
+import math
+
+import numpy as np
+
+from gaborscope.errors import InputError
+
+LEVEL = 0.95
+DRAWS_AT_ONCE = 1 << 22  # indices held at once: keeps memory flat in stimuli and resamples
+
+
+def bootstrap_mean(values, n_resamples, seed):
+    """
+    Mean over stimuli with its 95 % percentile bootstrap interval.
+
+    Parameters
+    ----------
+    values : (n,) float array
+        One score per stimulus; nan (no fixations) is left out and not counted. -inf is a score:
+        it is counted and makes the mean -inf.
+    n_resamples : int
+        Of the stimuli with replacement, at least 1.
+    seed : int
+
+    Returns
+    -------
+    mean, ci_low, ci_high : float
+        nan if no score is left.
+    n : int
+        Number of scores that are not nan.
+    """
+    (values,) = _complete(values)
+    means = _resampled_means([values], n_resamples, seed)[0]
+    low, high = _interval(means)
+    mean = float(values.mean()) if values.size else float("nan")
+    return mean, low, high, int(values.size)
+
+
+def share_above_baseline(explained, deep, baseline, n_resamples, seed):
+    """
+    Share of the deep model's performance above chance level that the explained model reaches.
+
+    (mean(explained) - mean(baseline)) / (mean(deep) - mean(baseline)): a ratio of means, not a mean
+    of ratios, with a paired bootstrap over stimuli. For a metric where lower is better (KLD) the
+    same formula holds, as both differences change their sign.
+
+    Parameters
+    ----------
+    explained, deep, baseline : (n,) float arrays
+        Scores of the same stimuli in the same order; a stimulus with a nan in any is left out.
+    n_resamples, seed : int
+        As for `bootstrap_mean`; the three are resampled together.
+
+    Returns
+    -------
+    share, ci_low, ci_high : float
+        1 is all, 0 none, negative below the baseline. nan if no stimulus is left or deep model and
+        baseline score the same. Where their difference is uncertain, the interval is wide, as it
+        should be.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not of equal length.
+    """
+    explained, deep, baseline = _complete(explained, deep, baseline)
+    return _ratio_of_means(explained - baseline, deep - baseline, n_resamples, seed)
+
+
+def ratio(explained, deep, n_resamples, seed):
+    """
+    Ratio of the explained to the deep model's mean score.
+
+    Parameters
+    ----------
+    explained, deep : (n,) float arrays
+        Scores of the same stimuli in the same order; a stimulus with a nan in either is left out.
+    n_resamples, seed : int
+        As for `bootstrap_mean`; both are resampled together.
+
+    Returns
+    -------
+    ratio, ci_low, ci_high : float
+        nan if no stimulus is left or the deep model's mean is 0.
+
+    Raises
+    ------
+    InputError
+        If the arrays are not of equal length.
+    """
+    return _ratio_of_means(*_complete(explained, deep), n_resamples, seed)
+
+
+def _ratio_of_means(above, below, n_resamples, seed):
+    """Ratio of means and its interval by resampling both together."""
+    if above.size == 0:
+        return float("nan"), float("nan"), float("nan")
+    with np.errstate(divide="ignore", invalid="ignore"):
+        whole = above.mean() / below.mean() if below.mean() != 0 else float("nan")
+        above, below = _resampled_means([above, below], n_resamples, seed)
+        return float(whole), *_interval(above / below)
+
+
+def _complete(*columns):
+    """Columns as float arrays without the rows in which any is nan."""
+    columns = [np.asarray(column, dtype=float) for column in columns]
+    if any(column.ndim != 1 or column.shape != columns[0].shape for column in columns):
+        raise InputError(
+            "scores to compare need one value per stimulus and equal numbers of stimuli, got the "
+            f"shapes {', '.join(str(column.shape) for column in columns)}"
+        )
+    known = ~np.isnan(columns).any(axis=0)
+    return [column[known] for column in columns]
+
+
+def _resampled_means(columns, n_resamples, seed):
+    """Mean of every column in every resample, (column, resample); the draws are shared."""
+    if n_resamples < 1:
+        raise InputError(f"n_resamples must be at least 1, got {n_resamples}")
+    n = columns[0].size
+    means = np.full((len(columns), n_resamples), np.nan)
+    if n == 0:
+        return means
+    rng = np.random.default_rng(seed)
+    step = max(1, DRAWS_AT_ONCE // n)
+    for start in range(0, n_resamples, step):
+        stop = min(start + step, n_resamples)
+        drawn = rng.integers(n, size=(stop - start, n))
+        for column, row in zip(columns, means, strict=True):
+            row[start:stop] = column[drawn].mean(axis=1)
+    return means
+
+
+def _interval(resampled):
+    """Percentile interval: two of the resamples themselves, so that infinities stay exact."""
+    if np.isnan(resampled).any():
+        return float("nan"), float("nan")
+    ordered = np.sort(resampled)
+    tail = (1 - LEVEL) / 2
+    low, high = (math.ceil(ordered.size * share) - 1 for share in (tail, 1 - tail))
+    return float(ordered[max(low, 0)]), float(ordered[high])
