@@ -49,7 +49,7 @@ class Statistics:
             np.zeros((k, k)), np.zeros((k, c)), np.zeros(k), np.zeros(c), np.zeros((c, c)), 0
         )
 
-    def add(self, phi, activation):
+    def add(self, phi, activation, gram=None):
         """
         Add one stimulus: float32 products, float64 sums.
 
@@ -57,8 +57,10 @@ class Statistics:
         ----------
         phi : float32 array (K, pixel)
         activation : float32 array (C, pixel)
+        gram : float32 array (K, K), optional
+            `phi @ phi.T` where it is known already, from another layer of the same grid.
         """
-        self.gram += phi @ phi.T
+        self.gram += phi @ phi.T if gram is None else gram
         self.cross += phi @ activation.T
         self.cov += activation @ activation.T
         self.sum_phi += phi.sum(axis=1, dtype=np.float64)

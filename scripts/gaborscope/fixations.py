@@ -177,3 +177,24 @@ def _checked_size(size):
     if height != int(height) or width != int(width) or height < 1 or width < 1:
         raise InputError(f"a size is (height, width) in whole positive px, got {tuple(size)}")
     return int(height), int(width)
+
+
+def observed_density(block, index):
+    """
+    Fixation density of all observers on one stimulus of a block.
+
+    Parameters
+    ----------
+    block : stimuli.StimulusBlock
+    index : int
+
+    Returns
+    -------
+    density : (height, width) float64 array, sum 1
+        Uniform for a stimulus without fixations.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    points, _ = block.points(index)
+    if not len(points):
+        return np.full(size, 1 / (size[0] * size[1]))
+    return density(points, size, sigma_px(*size, block.facts)[0])

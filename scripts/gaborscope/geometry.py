@@ -60,6 +60,28 @@ def place(size, box):
     return Placement(landscape, top, left, *content)
 
 
+def group_by_input(sizes, box):
+    """
+    Stimuli by the input size they need.
+
+    Parameters
+    ----------
+    sizes : int array (S, 2)
+        Height and width of each stimulus in px.
+    box : (int, int)
+
+    Returns
+    -------
+    groups : dict of (int, int) to list of (int, Placement)
+        Input size to the indices and placements of its stimuli.
+    """
+    groups = {}
+    for index, size in enumerate(sizes):
+        placement = place(size, box)
+        groups.setdefault(placement.input_size, []).append((index, placement))
+    return groups
+
+
 def resize(image, size):
     """
     Image at another size: area average where it shrinks, bilinear where it grows.

@@ -197,7 +197,7 @@ def put(group, name, values, axes, unit, dtype=None, **options):
     return dataset
 
 
-def putput_text(group, name, values, axes="stimulus"):
+def put_text(group, name, values, axes="stimulus"):
     dataset = group.create_dataset(name, data=np.array(values, dtype=h5py.string_dtype()))
     dataset.attrs["axes"] = axes
     dataset.attrs["unit"] = "text"
@@ -278,51 +278,46 @@ class LayerWriter:
     Parameters
     ----------
     path : str or Path
-    stimuli : dict of (int, int) to (int array (n,), int array (n, 4))
-        For each input size: the stimuli's indices in their block and valid boxes.
+    groups : dict of (int, int) to list of (int, geometry.Placement)
+        From `geometry.group_by_input`.
     layers : dict of str to dict
-        For each layer `channels` and `shape` ({"HxW": (rows, columns)}); the rest becomes
-        attributes.
+        As `recording.measure_layers` gives them.
     origin : dict
     """
 
-    def __init__(self, path, stimuli, layers, origin):
+    def __init__(self, path, groups, layers, origin):
         self._stack = contextlib.ExitStack()
-        self._arguments = (path, stimuli, layers, origin)
+        self._arguments = (path, groups, layers, origin)
+        self._rows = {
+            index: (size_name(size), row)
+            for size, group in groups.items()
+            for row, (index, _) in enumerate(group)
+        }
 
     def __enter__(self):
-        path, stimuli, layers, origin = self._arguments
+        path, groups, layers, origin = self._arguments
         self._file = self._stack.enter_context(create(path, "activations", origin))
-        for size, (index, valid) in sorted(stimuli.items()):
+        for size, members in sorted(groups.items()):
+            index, placements = zip(*members, strict=True)
+            valid = [placement.valid for placement in placements]
             group = self._file.create_group(size_name(size))
             put(group, "stimulus", index, "stimulus", "index in the block", np.int32)
             put(group, "valid", valid, "stimulus, (top, left, height, width)", "px", np.int32)
             for name, layer in layers.items():
-                shape = (layer["channels"], *layer["shape"][size_name(size)])
-                dataset = group.create_dataset(
-                    name, (len(index), *shape), np.float16, chunks=(1, *shape)
-                )
-                dataset.attrs["axes"] = "stimulus, channel, y, x"
-                dataset.attrs["unit"] = "activation"
-                for key in ("module", "nonlinearity"):
-                    dataset.attrs[key] = layer[key]
-                for key in ("stride", "offset_px", "receptive_field_px"):
-                    dataset.attrs[key] = np.asarray(layer[key], dtype=float)
+                _create_layer(group, name, layer, len(index))
         return self
 
     def __exit__(self, *error):
         return self._stack.__exit__(*error)
 
-    def put(self, size, row, layer, maps):
+    def put(self, index, layer, maps):
         """
         Write the maps of one stimulus.
 
         Parameters
         ----------
-        size : (int, int)
-            Input size, height and width.
-        row : int
-            Position among the stimuli of this size.
+        index : int
+            Stimulus in the block.
         layer : str
         maps : float array (channel, y, x)
 
@@ -337,7 +332,19 @@ class LayerWriter:
                 f"layer {layer}: an activation is {largest:.3g}; float16 files hold finite values "
                 "up to 65504, so record a normalised layer instead"
             )
-        self._file[size_name(size)][layer][row] = maps.astype(np.float16)
+        size, row = self._rows[index]
+        self._file[size][layer][row] = maps.astype(np.float16)
+
+
+def _create_layer(group, name, layer, n):
+    shape = (layer["channels"], *layer["shape"][group.name.strip("/")])
+    dataset = group.create_dataset(name, (n, *shape), np.float16, chunks=(1, *shape))
+    dataset.attrs["axes"] = "stimulus, channel, y, x"
+    dataset.attrs["unit"] = "activation"
+    for key in ("module", "nonlinearity"):
+        dataset.attrs[key] = layer[key]
+    for key in ("stride", "offset_px", "receptive_field_px"):
+        dataset.attrs[key] = np.asarray(layer[key], dtype=float)
 
 
 def size_name(size):
@@ -429,3 +436,23 @@ def read_saliency(path):
         for index in file["stimulus"][()]:
             density = np.exp(file[f"log_density/{index}"][()].astype(float))
             yield int(index), density / density.sum()
+
+
+def read_density(path, index):
+    """
+    Density of one stimulus of a saliency file.
+
+    Parameters
+    ----------
+    path : str or Path
+    index : int
+        Stimulus in its block.
+
+    Returns
+    -------
+    density : float64 array (height, width)
+        Positive, sum 1.
+    """
+    with open_file(path, "saliency") as file:
+        density = np.exp(file[f"log_density/{index}"][()].astype(float))
+    return density / density.sum()

@@ -140,3 +140,78 @@ def _interval(resampled):
     tail = (1 - LEVEL) / 2
     low, high = (math.ceil(ordered.size * share) - 1 for share in (tail, 1 - tail))
     return float(ordered[max(low, 0)]), float(ordered[high])
+
+
+def summary_rows(tables, n_resamples, seed):
+    """
+    One row per preset, predictor, data set and metric.
+
+    Parameters
+    ----------
+    tables : dict of (preset, predictor, dataset) to DataFrame
+        Scores by stimulus.
+    n_resamples, seed : int
+        As for `bootstrap_mean`.
+
+    Returns
+    -------
+    rows : list of dict
+        `preset, predictor, dataset, metric, mean, ci_low, ci_high, n`.
+    """
+    rows = []
+    for (preset, predictor, dataset), table in tables.items():
+        for metric in table.columns:
+            mean, low, high, n = bootstrap_mean(table[metric].to_numpy(), n_resamples, seed)
+            rows.append(
+                {
+                    "preset": preset,
+                    "predictor": predictor,
+                    "dataset": dataset,
+                    "metric": metric,
+                    "mean": mean,
+                    "ci_low": low,
+                    "ci_high": high,
+                    "n": n,
+                }
+            )
+    return rows
+
+
+def share_rows(tables, explained, n_resamples, seed):
+    """
+    Share above the centre bias, and ratio to the deep model, of every explained model.
+
+    Parameters
+    ----------
+    tables : dict of (preset, predictor, dataset) to DataFrame
+    explained : dict of str to str
+        Explained predictor to its deep model.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    rows : list of dict
+        `preset, predictor, dataset, metric, share, share_low, share_high, ratio, ratio_low,
+        ratio_high`.
+    """
+    rows = []
+    for (preset, predictor, dataset), table in tables.items():
+        if predictor not in explained:
+            continue
+        deep = tables[preset, explained[predictor], dataset].loc[table.index]
+        chance = tables[preset, "centre_bias", dataset].loc[table.index]
+        for metric in table.columns:
+            own, other, base = (t[metric].to_numpy() for t in (table, deep, chance))
+            share = share_above_baseline(own, other, base, n_resamples, seed)
+            relative = ratio(own, other, n_resamples, seed)
+            rows.append(
+                {
+                    "preset": preset,
+                    "predictor": predictor,
+                    "dataset": dataset,
+                    "metric": metric,
+                    **dict(zip(("share", "share_low", "share_high"), share, strict=True)),
+                    **dict(zip(("ratio", "ratio_low", "ratio_high"), relative, strict=True)),
+                }
+            )
+    return rows

@@ -95,7 +95,7 @@ def augment(example, settings, rng):
     height, width = content.shape[:2]
     share = rng.uniform(settings["min_crop"], 1)
     size = (max(2, round(height * share)), max(2, round(width * share)))
-    top, left = (int(rng.integers(0, e - s + 1)) for e, s in zip((height, width), size, strict=True))
+    top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
     cut = points - [left, top]
     inside = ((cut >= -0.5) & (cut < [size[1] - 0.5, size[0] - 0.5])).all(axis=1)
     if inside.sum() >= MIN_POINTS:
@@ -123,11 +123,12 @@ def _targets(examples):
     for row, example in enumerate(examples):
         place = example.placement
         size = (place.height, place.width)
-        box = np.s_[row, place.top : place.top + place.height, place.left : place.left + place.width]
-        density[box] = fixations.density(example.points, size, example.sigma_px)
+        rows = slice(place.top, place.top + place.height)
+        columns = slice(place.left, place.left + place.width)
         pixels = fixations.to_pixels(np.clip(example.points, 0, [size[1] - 1, size[0] - 1]), size)
-        counts[box] = fixations.fixation_map(pixels, size)
-        mask[box] = True
+        density[row, rows, columns] = fixations.density(pixels, size, example.sigma_px)
+        counts[row, rows, columns] = fixations.fixation_map(pixels, size)
+        mask[row, rows, columns] = True
     return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
 
 
@@ -300,9 +301,9 @@ class Trainer:
             self._set_rate(epoch - 1 + number / len(batches))
             total += self._step([augment(e, self.settings["augmentation"], rng) for e in batch])
         averaged = dataclasses.replace(self.backbone, network=self.average)
-        kld, cc, nss = validate(
-            averaged, self.validation, self.settings["batch_size"], self.device
-        )
+        # plain numbers: a checkpoint is read back without unpickling anything else
+        scores = validate(averaged, self.validation, self.settings["batch_size"], self.device)
+        kld, cc, nss = (float(score) for score in scores)
         self.state["epoch"] = epoch
         self.state["history"].append(
             {"epoch": epoch, "loss": total / len(batches), "kld": kld, "cc": cc, "nss": nss}

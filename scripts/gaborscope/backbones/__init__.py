@@ -6,6 +6,7 @@ import importlib
 import numpy as np
 import torch
 
+from gaborscope import geometry
 from gaborscope.errors import InputError
 
 KNOWN = ("cmrnet",)
@@ -20,8 +21,6 @@ class Backbone:
     ----------
     name : str
     network : torch.nn.Module
-    layers : dict of str to str
-        Alias to module path of the layers worth explaining.
     mean, std : sequence of 3 floats
         Of RGB in 0..1; the padding has the value `mean`.
     multiple : int
@@ -32,7 +31,6 @@ class Backbone:
 
     name: str
     network: torch.nn.Module
-    layers: dict
     mean: tuple
     std: tuple
     multiple: int
@@ -136,3 +134,59 @@ def device(wanted):
             "set device: auto, or send the job to a GPU node"
         )
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
+
+
+def batches(backbone, block, box, batch_size):
+    """
+    Network inputs of a block, in batches of one input size.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    block : stimuli.StimulusBlock
+    box : dict
+        `height` and `width` of the input for landscape stimuli, px.
+    batch_size : int
+
+    Yields
+    ------
+    index : list of int
+        Stimuli in the block.
+    placements : list of geometry.Placement
+    x : float32 tensor (n, 3, height, width)
+    """
+    groups = geometry.group_by_input(block.sizes, (box["height"], box["width"]))
+    for group in groups.values():
+        for first in range(0, len(group), batch_size):
+            index, placements = zip(*group[first : first + batch_size], strict=True)
+            contents = [
+                geometry.content(block.image(i), place)
+                for i, place in zip(index, placements, strict=True)
+            ]
+            yield index, placements, backbone.batch(contents, placements)
+
+
+def predict(backbone, block, box, batch_size, device):
+    """
+    Log-densities of a block on the content of the input.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    block : stimuli.StimulusBlock
+    box : dict
+    batch_size : int
+    device : torch.device
+
+    Yields
+    ------
+    index : int
+        Stimulus in the block.
+    logits : float32 array (content height, content width)
+        Log-density up to a constant.
+    """
+    for index, placements, x in batches(backbone, block, box, batch_size):
+        whole = backbone.network(x.to(device))[:, 0].cpu().numpy()
+        for i, place, values in zip(index, placements, whole, strict=True):
+            rows = slice(place.top, place.top + place.height)
+            yield i, values[rows, place.left : place.left + place.width]

@@ -10,17 +10,6 @@ from torch import nn
 from torch.nn import functional
 
 DESCRIPTION = {
-    "layers": {
-        "stem": "stem.5",
-        "cmr1": "cmr1",
-        "cmr2": "cmr2",
-        "cmr3": "cmr3",
-        "hff": "hff.2",
-        "dec1": "dec1.2",
-        "dec2": "dec2.2",
-        "dec3": "dec3.2",
-        "logits": "out",
-    },
     "mean": (0.485, 0.456, 0.406),
     "std": (0.229, 0.224, 0.225),
     "multiple": 16,

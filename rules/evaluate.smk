@@ -1,0 +1,138 @@
+"""
+Score predictors on human fixations.
+
+Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
+Makes   results/saliency/{baseline}/{dataset}/{block}.h5
+        results/scores/{preset}/{predictor}/{dataset}.csv
+        results/summary.csv  results/shares.csv
+"""
+
+
+rule predict_baseline:
+    """Predict a block by a baseline: the centre bias, or the observers themselves."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+        fit=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+    output:
+        saliency="results/saliency/{baseline}/{dataset}/{block}.h5",
+    log:
+        "results/logs/predict_baseline/{baseline}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/predict_baseline/{baseline}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("baselines", "densities", "fixations", "stage", "store"),
+    script:
+        "../scripts/predict_baseline.py"
+
+
+rule score:
+    """Score one predictor on every validation and test stimulus of a data set."""
+    input:
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        centre_bias=lambda wildcards: expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        others=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=ALL_BLOCKS[wildcards.dataset],
+        ),
+    output:
+        scores="results/scores/{preset}/{predictor}/{dataset}.csv",
+        validation="results/scores/{preset}/{predictor}/{dataset}.validation.csv",
+        shuffle="results/scores/{preset}/{predictor}/{dataset}.shuffle.json",
+    log:
+        "results/logs/score/{preset}/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score/{preset}/{predictor}/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=120,
+    params:
+        validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
+        n_shuffle=config["scores"]["n_shuffle"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        seed=config["seed"],
+        code=library("baselines", "fixations", "metrics", "scoring", "stage", "store"),
+    script:
+        "../scripts/score.py"
+
+
+rule summarise:
+    """Means with bootstrap intervals, and the share above the centre bias."""
+    input:
+        scores=expand(
+            "results/scores/{preset}/{predictor}/{dataset}.csv",
+            preset=PRESETS,
+            predictor=PREDICTORS,
+            dataset=config["evaluate_on"],
+        ),
+        validation=expand(
+            "results/scores/{preset}/{predictor}/{dataset}.validation.csv",
+            preset=PRESETS,
+            predictor=PREDICTORS,
+            dataset=config["evaluate_on"],
+        ),
+    output:
+        summary="results/summary.csv",
+        validation="results/summary.validation.csv",
+        shares="results/shares.csv",
+    log:
+        "results/logs/summarise.log",
+    benchmark:
+        "results/benchmarks/summarise.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        cells=[
+            [preset, predictor, dataset]
+            for preset in PRESETS
+            for predictor in PREDICTORS
+            for dataset in config["evaluate_on"]
+        ],
+        explained={
+            f"{model}-{explanation}": model
+            for model in MODELS
+            for explanation in EXPLANATIONS
+        },
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("scoring", "stage", "store", "summaries"),
+    script:
+        "../scripts/summarise.py"

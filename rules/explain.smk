@@ -1,0 +1,279 @@
+"""
+Explain a backbone by log-Gabor filters.
+
+Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
+        results/activations/{model}/{dataset}/{block}.h5, results/saliency/{model}/{dataset}/{block}.h5
+Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
+        results/filters/{model}/{dataset}/{explanation}/{layer}.h5
+        results/explained_variance/{model}/{dataset}/{explanation}.csv
+        results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5
+        results/explained/{model}/{dataset}/{explanation}.h5
+        results/saliency/{model}-{explanation}/{dataset}/{block}.h5
+"""
+
+
+def regressor_settings(wildcards):
+    """The part of an explanation's settings that decides its regressors."""
+    entry = config["explanations"][wildcards.explanation]
+    keys = (
+        "mode",
+        "bank",
+        "colour",
+        "boundary",
+        "kinds",
+        "residual",
+        "normalisation",
+        "position",
+        "pool",
+        "pool_width",
+    )
+    return {key: entry[key] for key in keys}
+
+
+# One rule per backbone, since their layers differ: a job makes all layers of a block, so that the
+# responses of a stimulus are computed once.
+for model in MODELS:
+
+    rule:
+        name:
+            f"accumulate_{model}"
+        input:
+            data="results/data/{dataset}/{block}.h5",
+            layers=f"results/layers/{model}.json",
+            activations=f"results/activations/{model}/{{dataset}}/{{block}}.h5",
+        output:
+            statistics=expand(
+                "results/statistics/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
+                model=model,
+                layer=LAYERS[model],
+            ),
+        log:
+            f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
+        benchmark:
+            f"results/benchmarks/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        conda:
+            "../envs/numerics.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=120,
+        params:
+            regressors=regressor_settings,
+            layers=list(LAYERS[model]),
+            code=library(
+                "accumulation", "filterstore", "stage", "store"
+            ),
+        script:
+            "../scripts/accumulate.py"
+
+    rule:
+        name:
+            f"reconstruct_{model}"
+        input:
+            data="results/data/{dataset}/{block}.h5",
+            filters=expand(
+                "results/filters/{model}/{dataset}/{{explanation}}/{layer}.h5",
+                model=model,
+                dataset=FIT,
+                layer=LAYERS[model],
+            ),
+        output:
+            reconstructions=temp(
+                expand(
+                    "results/reconstructions/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
+                    model=model,
+                    layer=LAYERS[model],
+                )
+            ),
+        log:
+            f"results/logs/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
+        benchmark:
+            f"results/benchmarks/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        conda:
+            "../envs/numerics.yaml"
+        threads: 1
+        resources:
+            mem_mb=2000,
+            runtime=120,
+        params:
+            out_of_fold=lambda wildcards: (
+                wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
+            ),
+            layers=list(LAYERS[model]),
+            code=library(
+                "explained", "filterstore", "geometry", "stage", "store"
+            ),
+        script:
+            "../scripts/reconstruct.py"
+
+
+rule fit_filters:
+    """Find, per channel of one layer, the weights of the bank that best predict its activation."""
+    input:
+        layers="results/layers/{model}.json",
+        fit=expand(
+            "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["fit"],
+        ),
+        validation=expand(
+            "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["validation"],
+        ),
+    output:
+        filters=f"results/filters/{{model}}/{FIT}/{{explanation}}/{{layer}}.h5",
+    log:
+        "results/logs/fit_filters/{model}/{explanation}/{layer}.log",
+    benchmark:
+        "results/benchmarks/fit_filters/{model}/{explanation}/{layer}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        regressors=regressor_settings,
+        solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
+        backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
+        code=library("explained", "filterstore", "fitting", "stage", "store"),
+    script:
+        "../scripts/fit_filters.py"
+
+
+rule evaluate_filters:
+    """Explained variance of every layer on the validation and on the test split."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        validation=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["validation"],
+        ),
+        test=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["test"],
+        ),
+    output:
+        table=f"results/explained_variance/{{model}}/{FIT}/{{explanation}}.csv",
+    log:
+        "results/logs/evaluate_filters/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/evaluate_filters/{model}/{explanation}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=20,
+    params:
+        layers=lambda wildcards: list(LAYERS[wildcards.model]),
+        code=library("filterstore", "fitting", "stage", "store"),
+    script:
+        "../scripts/evaluate_filters.py"
+
+
+rule fit_fusion:
+    """Fuse the out-of-fold reconstructions of all layers into a saliency model of its own."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        reconstructions=lambda wildcards: expand(
+            "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+        ),
+        data=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+        ),
+        target=expand(
+            "results/saliency/{{model}}/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+        ),
+    output:
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+    log:
+        "results/logs/fit_fusion/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/fit_fusion/{model}/{explanation}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 4
+    resources:
+        mem_mb=4000,
+        runtime=120,
+    params:
+        fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
+        layers=lambda wildcards: list(LAYERS[wildcards.model]),
+        fit_blocks=BLOCKS[FIT]["fit"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library(
+            "baselines",
+            "explained",
+            "filterstore",
+            "fixations",
+            "fusion",
+            "geometry",
+            "stage",
+            "store",
+        ),
+    script:
+        "../scripts/fit_fusion.py"
+
+
+rule fuse:
+    """Predict the saliency of the stimuli of one block from their reconstructed layers."""
+    input:
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        data="results/data/{dataset}/{block}.h5",
+        reconstructions=lambda wildcards: expand(
+            "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=wildcards.dataset,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=wildcards.block,
+        ),
+    output:
+        saliency="results/saliency/{model}-{explanation}/{dataset}/{block}.h5",
+    log:
+        "results/logs/fuse/{model}-{explanation}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/fuse/{model}-{explanation}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        layers=lambda wildcards: list(LAYERS[wildcards.model]),
+        code=library("explained", "geometry", "stage", "store"),
+    script:
+        "../scripts/fuse.py"

@@ -1,0 +1,78 @@
+"""
+Write the report.
+
+Needs   results/summary.csv, results/shares.csv, explained variance, filters, explained models, and
+        data and maps of the reported data sets
+Makes   results/report/index.html, results/report/figures/
+"""
+
+
+rule report:
+    """Draw figures and write them with the tables into one page."""
+    input:
+        summary="results/summary.csv",
+        validation="results/summary.validation.csv",
+        shares="results/shares.csv",
+        explained_variance=expand(
+            "results/explained_variance/{model}/{dataset}/{explanation}.csv",
+            model=MODELS,
+            dataset=FIT,
+            explanation=EXPLANATIONS,
+        ),
+        filters=[
+            f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
+            for model in MODELS
+            for explanation in EXPLANATIONS
+            for layer in LAYERS[model]
+        ],
+        explained=expand(
+            "results/explained/{model}/{dataset}/{explanation}.h5",
+            model=MODELS,
+            dataset=FIT,
+            explanation=EXPLANATIONS,
+        ),
+        scores=expand(
+            "results/scores/{preset}/{predictor}/{dataset}.csv",
+            preset=PRESETS,
+            predictor=EXPLAINED,
+            dataset=FIT,
+        ),
+        data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
+        saliency=[
+            f"results/saliency/{predictor}/{FIT}/{block}.h5"
+            for predictor in PREDICTORS
+            for block in BLOCKS[FIT]["test"]
+        ],
+        activations=[
+            f"results/activations/{model}/{FIT}/{block}.h5"
+            for model in MODELS
+            for block in BLOCKS[FIT]["test"]
+        ],
+    output:
+        page="results/report/index.html",
+        figures=directory("results/report/figures"),
+    log:
+        "results/logs/report.log",
+    benchmark:
+        "results/benchmarks/report.tsv"
+    conda:
+        "../envs/report.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=30,
+    params:
+        report=config["report"],
+        models=LAYERS,
+        explanations=EXPLANATIONS,
+        fit_on=FIT,
+        evaluate_on=config["evaluate_on"],
+        presets=PRESETS,
+        preset=PRESETS[0],
+        synthetic=config["datasets"][FIT]["type"] == "demo",
+        seed=config["seed"],
+        code=library(
+            "page", "reporting", "stage", "store"
+        ),
+    script:
+        "../scripts/report.py"

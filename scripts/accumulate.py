@@ -1,0 +1,31 @@
+"""Sum up what determines the fit of every layer over one block (rule accumulate)."""
+
+import json
+import logging
+from pathlib import Path
+
+from gaborscope import accumulation, filterstore, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Compute regressors of each stimulus once and add them to each layer's statistics."""
+    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    layers = {name: layers[name] for name in smk.params.layers}
+    statistics = accumulation.accumulate(
+        store.read_data(smk.input.data),
+        store.read_layers(smk.input.activations, list(layers)),
+        layers,
+        smk.params.regressors,
+    )
+    origin = store.provenance(smk)
+    for path in smk.output.statistics:
+        name = Path(path).parent.name
+        filterstore.write_statistics(path, statistics[name], origin)
+    log.info("%d regressors, %d layers", len(statistics[name].gram), len(layers))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

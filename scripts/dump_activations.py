@@ -1,0 +1,45 @@
+"""Record every layer of a backbone on one block (rule dump_activations)."""
+
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from gaborscope import backbones, geometry, recording, store, weights
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+@torch.no_grad()
+def main(smk):
+    """Run the network over the block in batches of one input size and write the layers."""
+    entry, batch_size = smk.params.backbone, smk.params.batch_size
+    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    weights.load_into(backbone.network, smk.input.weights)
+    device = backbones.device(smk.params.device)
+    log.info("recording on %s", device)
+    backbone.network.to(device)
+    block = store.read_data(smk.input.data)
+    box = (entry["input"]["height"], entry["input"]["width"])
+    groups = geometry.group_by_input(block.sizes, box)
+    modules = {name: layer["module"] for name, layer in layers.items()}
+    with (
+        store.LayerWriter(
+            smk.output.activations, groups, layers, store.provenance(smk)
+        ) as writer,
+        recording.recorder(backbone.network, modules) as record,
+    ):
+        for index, _, x in backbones.batches(backbone, block, entry["input"], batch_size):
+            backbone.network(x.to(device))
+            for name, maps in record.items():
+                pooled = recording.pool_maps(maps, layers[name]["pool"]).float().cpu().numpy()
+                for stimulus, values in zip(index, pooled, strict=True):
+                    writer.put(stimulus, name, values)
+    log.info("%d stimuli, %d layers", len(block.names), len(layers))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

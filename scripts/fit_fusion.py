@@ -1,0 +1,51 @@
+"""Fuse out-of-fold reconstructions into a saliency model of its own (rule fit_fusion)."""
+
+import logging
+from pathlib import Path
+
+from gaborscope import baselines, explained, filterstore, fusion, fusiondata, observers, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Fit the fusion, its penalty chosen on the validation split, and write the model."""
+    settings, fit_blocks = smk.params.fusion, set(smk.params.fit_blocks)
+    layers = [explained.fitted_layer(filterstore.read_filters(p)) for p in smk.input.filters]
+    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    centre_bias = observers.centre_bias(
+        [block for name, block in blocks.items() if name in fit_blocks],
+        [block for name, block in blocks.items() if name not in fit_blocks],
+        smk.params.sigmas,
+        smk.params.uniform_weight,
+    )
+    log.info("centre bias: sigma %.3f of the width", centre_bias.sigma[0])
+    data = {split: fusiondata.FusionData(layers, settings) for split in ("fit", "validation")}
+    targets = {Path(path).stem: path for path in smk.input.target}
+    for name, block in blocks.items():
+        files = {Path(p).parent.name: p for p in smk.input.reconstructions if Path(p).stem == name}
+        data["fit" if name in fit_blocks else "validation"].add_block(
+            files, block, targets[name], centre_bias
+        )
+    log.info("%d fit and %d validation stimuli", len(data["fit"]), len(data["validation"]))
+    fused = fusion.fit(
+        data["fit"].batches,
+        data["validation"].batches,
+        data["fit"].n_features,
+        settings["penalties"],
+        progress=log.info,
+    )
+    explained.ExplainedModel(
+        box=tuple(layers[0].layer["box"][side] for side in ("height", "width")),
+        layers=layers,
+        settings={key: settings[key] for key in ("stride", "smoothing")},
+        weight=fused.weight,
+        centre_bias=centre_bias.density(baselines.GRID),
+        uniform_weight=smk.params.uniform_weight,
+    ).save(smk.output.explained, store.provenance(smk))
+    log.info("penalty %g", fused.penalty)
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

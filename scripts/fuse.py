@@ -1,0 +1,31 @@
+"""Predict the saliency of one block from its reconstructed layers (rule fuse)."""
+
+import logging
+from pathlib import Path
+
+from gaborscope import explained, geometry, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Fuse the reconstructions of each stimulus and write its log-density."""
+    model = explained.ExplainedModel.load(smk.input.explained)
+    block = store.read_data(smk.input.data)
+    files = {Path(path).parent.name: path for path in smk.input.reconstructions}
+    found = {}
+    readers = [store.read_layers(files[fitted.name], [fitted.name]) for fitted in model.layers]
+    for rows in zip(*readers, strict=True):
+        index, valid, input_size, _ = rows[0]
+        placement = geometry.Placement(input_size, *valid)
+        maps = {name: values for *_, part in rows for name, values in part.items()}
+        maps = explained.valid_maps(maps, model.layers, placement)
+        found[index] = model.fuse(maps, placement, tuple(map(int, block.sizes[index])))
+    ordered = [found[index] for index in range(len(block.names))]
+    store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))
+    log.info("%d stimuli", len(ordered))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,49 @@
+"""One pass over a block: regressors of each stimulus, summed with every layer's activations."""
+
+import numpy as np
+
+from gaborscope import explained, geometry
+from gaborscope.fitting import Statistics
+
+
+def accumulate(block, activations, layers, settings):
+    """
+    Sufficient statistics of all layers over the stimuli of a block.
+
+    The responses of a stimulus are computed once; layers of equal grids share the regressors and
+    their Gram matrix. Cells whose centre lies in the padding are left out.
+
+    Parameters
+    ----------
+    block : stimuli.StimulusBlock
+    activations : iterable
+        As `store.read_layers` yields them.
+    layers : dict of str to dict
+        As `recording.measure_layers` gives them.
+    settings : dict
+        Of the regressors, as in the config.
+
+    Returns
+    -------
+    statistics : dict of str to fitting.Statistics
+    """
+    regressors = explained.make_regressors(settings)
+    n_regressors = len(regressors.table()["kind"])
+    statistics = {
+        name: Statistics.empty(n_regressors, layer["channels"]) for name, layer in layers.items()
+    }
+    for index, valid, input_size, maps in activations:
+        placement = geometry.Placement(input_size, *valid)
+        content = geometry.content(block.image(index), placement)
+        by_target = {}
+        for name, layer in layers.items():
+            by_target.setdefault(explained.target(layer, input_size, settings), []).append(name)
+        computed = regressors.compute(content, placement, list(by_target))
+        for (grid, *_), names, phi in zip(by_target, by_target.values(), computed, strict=True):
+            phi = phi.reshape(len(phi), -1)
+            gram = phi @ phi.T
+            cells = (slice(None), *grid.cells(placement))
+            for name in names:
+                flat = maps[name][cells].reshape(len(maps[name]), -1)
+                statistics[name].add(phi, np.ascontiguousarray(flat), gram)
+    return statistics

@@ -1,0 +1,440 @@
+"""The explained model: bank, weights and fusion in one file; predicts without torch."""
+
+import dataclasses
+import json
+
+import numpy as np
+
+from gaborscope import densities, fitting, fusion, geometry
+from gaborscope.regressors import Regressors
+from gaborscope.store import create, open_file, put, size_name
+
+
+def make_regressors(settings):
+    """
+    Regressors of an explanation's settings.
+
+    Parameters
+    ----------
+    settings : dict
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config.
+
+    Returns
+    -------
+    regressors : Regressors
+    """
+    return Regressors(
+        bank=dict(settings["bank"]),
+        colour=settings["colour"],
+        kinds=tuple(settings["kinds"]),
+        residual=settings["residual"],
+        normalisation=settings["normalisation"],
+        position=settings["position"],
+        boundary=settings["boundary"],
+    )
+
+
+def target(layer, input_size, settings):
+    """
+    Grid of a layer and how regressors are pooled to it.
+
+    Measured offsets are rounded to half a px: in a network they are multiples of it, and layers
+    of equal grids then share their regressors.
+
+    Parameters
+    ----------
+    layer : dict
+        `shape, stride, offset_px`, as `recording.measure_layers` gives them.
+    input_size : (int, int)
+    settings : dict
+        `pool`, `pool_width` (strides of the layer).
+
+    Returns
+    -------
+    target : (geometry.Grid, str, float)
+        Grid, kind of pooling, its width in px.
+    """
+    grid = geometry.Grid(
+        shape=tuple(layer["shape"][size_name(input_size)]),
+        stride=tuple(layer["stride"]),
+        offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
+    )
+    return grid, settings["pool"], float(settings["pool_width"] * layer["stride"][0])
+
+
+@dataclasses.dataclass
+class FittedLayer:
+    """
+    One layer of an explanation.
+
+    Attributes
+    ----------
+    name : str
+    layer : dict
+        As `recording.measure_layers` gives it.
+    settings : dict
+        Of the regressors, as in the config.
+    weight : float32 array (C, K)
+    intercept, residual_sd : float32 array (C,)
+    """
+
+    name: str
+    layer: dict
+    settings: dict
+    weight: np.ndarray
+    intercept: np.ndarray
+    residual_sd: np.ndarray
+
+    def reconstruct(self, phi):
+        """
+        Reconstructed output of the layer, its nonlinearity passed.
+
+        Parameters
+        ----------
+        phi : float32 array (K, row, column)
+
+        Returns
+        -------
+        maps : float32 array (C, row, column)
+        """
+        flat = phi.reshape(len(phi), -1)
+        linear = self.weight @ flat + self.intercept[:, None]
+        maps = fitting.through_nonlinearity(
+            linear, self.residual_sd, self.layer["nonlinearity"]
+        )
+        return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
+
+
+def fitted_layer(filters):
+    """
+    Layer of an explanation from its file.
+
+    Parameters
+    ----------
+    filters : dict
+        From `filterstore.read_filters`.
+
+    Returns
+    -------
+    fitted : FittedLayer
+    """
+    return FittedLayer(
+        name=filters["layer"]["name"],
+        layer=filters["layer"],
+        settings=filters["regressors"],
+        weight=filters["weight"],
+        intercept=filters["intercept"],
+        residual_sd=filters["residual_sd"],
+    )
+
+
+def reconstruct(image, box, layers):
+    """
+    Reconstruct the layers of a network from an image alone.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        Of one explanation.
+
+    Returns
+    -------
+    maps : dict of str to float32 array (C, row, column)
+        On the cells whose centre lies in the content.
+    placement : geometry.Placement
+    """
+    placement = geometry.place(image.shape[:2], box)
+    content = geometry.content(image, placement)
+    regressors = make_regressors(layers[0].settings)
+    wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
+    unique = list(dict.fromkeys(wanted))
+    phi = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
+    maps = {
+        fitted.name: fitted.reconstruct(phi[where])
+        for fitted, where in zip(layers, wanted, strict=True)
+    }
+    return maps, placement
+
+
+def valid_maps(maps, layers, placement):
+    """
+    Maps cut to the cells whose centre lies in the content.
+
+    Parameters
+    ----------
+    maps : dict of str to array (C, y, x)
+        On all cells of each layer, as files hold them.
+    layers : sequence of FittedLayer
+    placement : geometry.Placement
+
+    Returns
+    -------
+    maps : dict of str to array (C, row, column)
+    """
+    cut = {}
+    for fitted in layers:
+        grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+        cut[fitted.name] = maps[fitted.name][(slice(None), *grid.cells(placement))]
+    return cut
+
+
+def whole_maps(maps, fitted, placement):
+    """
+    Maps on all cells of a layer, 0 where the centre does not lie in the content.
+
+    Parameters
+    ----------
+    maps : float32 array (C, row, column)
+    fitted : FittedLayer
+    placement : geometry.Placement
+
+    Returns
+    -------
+    maps : float32 array (C, y, x)
+    """
+    grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+    whole = np.zeros((len(maps), *grid.shape), np.float32)
+    whole[(slice(None), *grid.cells(placement))] = maps
+    return whole
+
+
+def fusion_features(maps, layers, placement, stride, smoothing):
+    """
+    Maps of all layers on the fusion grid, smoothed.
+
+    Parameters
+    ----------
+    maps : dict of str to float32 array (C, row, column)
+        On the valid cells of each layer.
+    layers : sequence of FittedLayer
+    placement : geometry.Placement
+    stride : int
+        Side of a cell of the fusion grid in px of the content.
+    smoothing : float
+        Standard deviation of the Gaussian in px of the content; 0 for none.
+
+    Returns
+    -------
+    features : float32 array (cell, feature)
+        Cells row by row; features layer by layer.
+    shape : (int, int)
+        Rows and columns of the fusion grid.
+    """
+    shape = fusion.grid_shape(placement.height, placement.width, stride)
+    columns = []
+    for fitted in layers:
+        grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+        along = [
+            _resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
+        ]
+        resampled = along[0] @ maps[fitted.name] @ along[1].T
+        columns.append(resampled.reshape(len(resampled), -1).T)
+    return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32), shape
+
+
+def _resampling(grid, placement, axis, n_cells, smoothing):
+    """Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included."""
+    cells = grid.cells(placement)[axis]
+    extent = (placement.height, placement.width)[axis]
+    first = (placement.top, placement.left)[axis]
+    side = extent / n_cells
+    centres = (np.arange(n_cells) + 0.5) * side - 0.5
+    position = (centres + first - grid.offset[axis]) / grid.stride[axis] - cells.start
+    width = side / grid.stride[axis]
+    pool = "box" if width > 1 else "point"
+    n = cells.stop - cells.start
+    matrix = geometry.sampling_matrix(n, tuple(position.tolist()), pool, float(width))
+    if smoothing > 0:
+        sd = smoothing / side
+        blur = geometry.sampling_matrix(
+            n_cells, tuple(range(n_cells)), "gaussian", float(sd * 12**0.5)
+        )
+        matrix = blur @ matrix
+    return matrix
+
+
+def log_centre_bias(density, shape):
+    """
+    Logarithm of the centre bias on a fusion grid.
+
+    Parameters
+    ----------
+    density : float array (row, column)
+        Centre bias on its own relative grid.
+    shape : (int, int)
+        Rows and columns of the fusion grid.
+
+    Returns
+    -------
+    logarithm : float64 array (cell,)
+        Its exponential sums to 1.
+    """
+    resized = densities.resize_bilinear(np.asarray(density, dtype=float), shape)
+    return np.log(resized / resized.sum()).ravel()
+
+
+@dataclasses.dataclass
+class ExplainedModel:
+    """
+    A saliency model of its own: log-Gabor responses, weights, fusion.
+
+    Attributes
+    ----------
+    box : (int, int)
+        Height and width of the explained network's input for landscape stimuli.
+    layers : list of FittedLayer
+    settings : dict
+        Of the fusion: `stride`, `smoothing`.
+    weight : float64 array (feature,)
+        Of the maps of all layers, the log centre bias last.
+    centre_bias : float64 array (row, column)
+        On its own relative grid, sum 1.
+    uniform_weight : float
+        Share of the uniform density mixed in at the end.
+    """
+
+    box: tuple
+    layers: list
+    settings: dict
+    weight: np.ndarray
+    centre_bias: np.ndarray
+    uniform_weight: float
+
+    @classmethod
+    def load(cls, path):
+        """
+        Read an explained model.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file `results/explained/{model}/{dataset}/{explanation}.h5`.
+
+        Returns
+        -------
+        model : ExplainedModel
+
+        Raises
+        ------
+        InputError
+            If the file is none of these.
+        """
+        with open_file(path, "explained") as file:
+            layers = []
+            for name in json.loads(file.attrs["layers"]):
+                group = file["layer"][name]
+                layers.append(
+                    FittedLayer(
+                        name=name,
+                        layer=json.loads(group.attrs["layer"]),
+                        settings=json.loads(group.attrs["settings"]),
+                        weight=group["weight"][()],
+                        intercept=group["intercept"][()],
+                        residual_sd=group["residual_sd"][()],
+                    )
+                )
+            return cls(
+                box=tuple(int(extent) for extent in file.attrs["box"]),
+                layers=layers,
+                settings=json.loads(file.attrs["fusion"]),
+                weight=file["fusion/weight"][()],
+                centre_bias=file["fusion/centre_bias"][()],
+                uniform_weight=float(file.attrs["uniform_weight"]),
+            )
+
+    def save(self, path, origin):
+        """
+        Write the model, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        origin : dict
+            From `store.provenance`.
+        """
+        with create(path, "explained", origin) as file:
+            file.attrs["layers"] = json.dumps([fitted.name for fitted in self.layers])
+            file.attrs["box"] = np.array(self.box, dtype=np.int32)
+            file.attrs["fusion"] = json.dumps(self.settings, sort_keys=True)
+            file.attrs["uniform_weight"] = self.uniform_weight
+            for fitted in self.layers:
+                group = file.create_group(f"layer/{fitted.name}")
+                group.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
+                group.attrs["settings"] = json.dumps(fitted.settings, sort_keys=True)
+                put(group, "weight", fitted.weight, "channel, regressor", "activation")
+                put(group, "intercept", fitted.intercept, "channel", "activation")
+                put(group, "residual_sd", fitted.residual_sd, "channel", "activation")
+            group = file.create_group("fusion")
+            put(group, "weight", self.weight, "feature", "nats per unit of the map")
+            put(group, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
+
+    def reconstruct(self, image):
+        """
+        Reconstruct every layer of the network from an image.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        maps : dict of str to float32 array (channel, row, column)
+        placement : geometry.Placement
+        """
+        return reconstruct(image, self.box, self.layers)
+
+    def fuse(self, maps, placement, size):
+        """
+        Log-density of a stimulus from its reconstructed layers.
+
+        Parameters
+        ----------
+        maps : dict of str to float array (channel, row, column)
+        placement : geometry.Placement
+        size : (int, int)
+            Height and width of the stimulus in px.
+
+        Returns
+        -------
+        log_density : float64 array (size)
+            Natural logarithm; exp sums to 1.
+        """
+        features, shape = fusion_features(maps, self.layers, placement, **self.settings)
+        score = features @ self.weight[:-1]
+        score = score + self.weight[-1] * log_centre_bias(self.centre_bias, shape)
+        resized = densities.resize_bilinear(score.reshape(shape).astype(float), size)
+        return densities.to_log_density(resized, "logits", self.uniform_weight)
+
+    def predict(self, image):
+        """
+        Saliency of an image, from its log-Gabor responses alone.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        density : float32 array (height, width)
+            Positive, sum 1.
+
+        Raises
+        ------
+        ValueError
+            If the image is no uint8 array (height, width, 3).
+        """
+        image = np.asarray(image)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ValueError(
+                "image must be a uint8 array (height, width, 3), RGB, "
+                f"got {image.dtype} {image.shape}"
+            )
+        maps, placement = self.reconstruct(image)
+        density = np.exp(self.fuse(maps, placement, image.shape[:2]))
+        return (density / density.sum()).astype(np.float32)

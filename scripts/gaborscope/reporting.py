@@ -1,0 +1,195 @@
+"""Gather what a section of the report shows and have it drawn."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaborscope import drawing, explained, filterstore, fixations, identities, page, store
+
+
+@dataclasses.dataclass
+class Inputs:
+    """
+    Files of a run that the report draws from, as lists of paths.
+
+    Attributes
+    ----------
+    explained, filters, explained_variance, scores, data, saliency, activations : list of str
+    """
+
+    explained: list
+    filters: list
+    explained_variance: list
+    scores: list
+    data: list
+    saliency: list
+    activations: list
+
+
+class Section:
+    """
+    What the report shows of one explanation of one backbone.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    model, explanation : str
+    preset : str
+        Whose NSS chooses the stimuli.
+    settings : dict
+        `n_stimuli, colour_map, dpi`.
+    """
+
+    def __init__(self, inputs, model, explanation, preset, settings):
+        self.inputs, self.settings = inputs, settings
+        self.model, self.explanation = model, explanation
+        self.predictor = f"{model}-{explanation}"
+        self.filters = {
+            Path(path).stem: filterstore.read_filters(path)
+            for path in inputs.filters
+            if Path(path).parent.name == explanation and Path(path).parents[2].name == model
+        }
+        (self.table,) = (
+            pd.read_csv(path)
+            for path in inputs.explained_variance
+            if Path(path).stem == explanation and Path(path).parents[1].name == model
+        )
+        (scores,) = (
+            pd.read_csv(path).set_index("stimulus")
+            for path in inputs.scores
+            if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
+        )
+        self.nss = scores["nss"]
+        (path,) = (
+            path
+            for path in inputs.explained
+            if Path(path).stem == explanation and Path(path).parents[1].name == model
+        )
+        self.explained = explained.ExplainedModel.load(path)
+
+    def draw(self, folder):
+        """
+        Draw the figures of the section.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        content : dict
+            What the template needs of it.
+        """
+        stem = folder / self.predictor
+        first = next(iter(self.filters.values()))
+        bank = drawing.bank_of(first["regressors"]["bank"])
+        dpi = self.settings["dpi"]
+        drawing.save(drawing.explained_variance_bars(self.table), f"{stem}_variance.png", dpi)
+        rows = {name: identities.dominant(own, 6) for name, own in self.filters.items()}
+        figure = drawing.dominant_filters(rows, bank, first["regressors"]["colour"])
+        drawing.save(figure, f"{stem}_filters.png", dpi)
+        layer, channel = self._typical_map()
+        wavelengths = ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
+        return {
+            "model": self.model,
+            "explanation": self.explanation,
+            "variance_figure": f"{stem}_variance.png",
+            "variance_rows": self.table.to_dict("records"),
+            "filters_figure": f"{stem}_filters.png",
+            "share_figures": self._draw_shares(stem, bank),
+            "wavelengths": f"Wavelengths of the scales: {wavelengths} px of the network's input.",
+            "layer": layer,
+            "channel": channel,
+            "stimulus_figures": self._draw_stimuli(stem, layer, channel),
+        }
+
+    def _typical_map(self):
+        """Middle layer of the table and its map of median explained variance."""
+        names = list(self.filters)
+        layer = names[len(names) // 2]
+        variance = self.filters[layer]["explained_variance"]
+        alive = np.flatnonzero(~np.isnan(variance))
+        ordered = alive[np.argsort(variance[alive])]
+        return layer, int(ordered[len(ordered) // 2]) if len(ordered) else 0
+
+    def _draw_shares(self, stem, bank):
+        paths = []
+        for grouping in identities.GROUPINGS:
+            labels = next(iter(self.filters.values()))["shares"][grouping][0]
+            values = np.array([own["shares"][grouping][1] for own in self.filters.values()])
+            names = [self._label(grouping, label, bank) for label in labels]
+            figure = drawing.share_bars(list(self.filters), values, names, grouping)
+            path = f"{stem}_shares_{grouping}.png"
+            drawing.save(figure, path, self.settings["dpi"])
+            paths.append(path)
+        return paths
+
+    def _label(self, grouping, label, bank):
+        if grouping == "scale":
+            return "no scale" if label == "none" else f"{bank.wavelengths_px[int(label)]:.3g} px"
+        if grouping == "orientation":
+            if label == "none":
+                return "no orientation"
+            return f"{np.degrees(bank.orientations[int(label)]):.0f}°"
+        if grouping == "colour" and label != "none":
+            space = next(iter(self.filters.values()))["regressors"]["colour"]
+            return drawing.colour.CHANNELS[space][int(label)]
+        return "position" if label == "none" else label
+
+    def _draw_stimuli(self, stem, layer, channel):
+        chosen = page.quantile_stimuli(self.nss, self.settings["n_stimuli"])
+        figures = []
+        for number, name in enumerate(chosen):
+            figure = drawing.stimulus_panels(
+                self._panels(name, layer, channel), self.settings["colour_map"]
+            )
+            path = f"{stem}_stimulus_{number}.png"
+            drawing.save(figure, path, self.settings["dpi"])
+            figures.append({"path": path, "name": name, "nss": float(self.nss[name])})
+        return figures
+
+    def _panels(self, name, layer, channel):
+        """Panels of one stimulus: image, fixations, maps, an activation and its reconstruction."""
+        for data in self.inputs.data:
+            block = store.read_data(data)
+            if name in block.names:
+                break
+        index, stem = block.names.index(name), Path(data).stem
+        size = tuple(int(extent) for extent in block.sizes[index])
+        image = block.image(index)
+        points, _ = block.points(index)
+        maps, placement = self.explained.reconstruct(image)
+        activation = self._activation(stem, index, layer, placement)
+        panels = [
+            (name, "image", image),
+            (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
+        ]
+        for title, predictor in (
+            ("gold standard\n(all observers)", "gold_standard"),
+            (f"{self.model} (deep)", self.model),
+            (f"{self.explanation} (explained)", self.predictor),
+        ):
+            (path,) = (
+                path
+                for path in self.inputs.saliency
+                if Path(path).stem == stem and Path(path).parents[1].name == predictor
+            )
+            panels.append((title, "density", store.read_density(path, index)))
+        panels.append((f"activation\n{layer} {channel}", "activation", activation[channel]))
+        panels.append((f"reconstruction\n{layer} {channel}", "activation", maps[layer][channel]))
+        return panels
+
+    def _activation(self, stem, index, layer, placement):
+        (path,) = (
+            path
+            for path in self.inputs.activations
+            if Path(path).stem == stem and Path(path).parents[1].name == self.model
+        )
+        (fitted,) = (fitted for fitted in self.explained.layers if fitted.name == layer)
+        for own, _, _, maps in store.read_layers(path, [layer]):
+            if own == index:
+                valid = explained.valid_maps(maps, [fitted], placement)[layer]
+                return np.maximum(valid, 0) if fitted.layer["nonlinearity"] != "none" else valid
+        raise KeyError(f"stimulus {index} is not in {path}")

@@ -1,0 +1,130 @@
+"""Score a predictor on the stimuli of a data set, one row per stimulus."""
+
+import hashlib
+
+import numpy as np
+
+from gaborscope import baselines, fixations, metrics
+
+
+class Scorer:
+    """
+    Scores of one preset on one data set.
+
+    Parameters
+    ----------
+    preset : str
+    blocks : sequence of stimuli.StimulusBlock
+        All blocks of the data set: the other stimuli of the shuffled AUC come from here.
+    n_shuffle : int
+        Other stimuli per stimulus for preset `mit`; `pysaliency` takes all others.
+    seed : int
+    """
+
+    def __init__(self, preset, blocks, n_shuffle, seed):
+        self.preset, self.seed = preset, seed
+        self.n_shuffle = n_shuffle if preset == "mit" else None
+        self.pixels, self.sizes = {}, {}
+        for block in blocks:
+            for index, name in enumerate(block.names):
+                size = tuple(int(extent) for extent in block.sizes[index])
+                points, _ = block.points(index)
+                self.sizes[name] = size
+                self.pixels[name] = fixations.to_pixels(points, size)
+
+    def others(self, name):
+        """
+        Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
+
+        Drawn by a seeded hash of both names: adding a stimulus to the data set changes the draw
+        of few others, and no run of a random generator can.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        others : list of str
+        """
+        candidates = [other for other in sorted(self.pixels) if other != name]
+        if self.n_shuffle is None:
+            return candidates
+        return sorted(
+            candidates,
+            key=lambda o: hashlib.sha256(f"{self.seed}\0{name}\0{o}".encode()).hexdigest(),
+        )[: self.n_shuffle]
+
+    def other_fixations(self, name):
+        """
+        Fixations on the other stimuli, brought to this stimulus's size.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pixels : int array (n, 2)
+            x, y; scaled by the ratio of the sizes where they differ.
+        """
+        height, width = self.sizes[name]
+        parts = [np.zeros((0, 2), int)]
+        for other in self.others(name):
+            relative = baselines.relative(self.pixels[other], self.sizes[other])
+            parts.append(np.floor(relative * (width, height)).astype(int))
+        return np.concatenate(parts)
+
+    def score(self, block, index, density, centre_bias):
+        """
+        Score a density on one stimulus.
+
+        Parameters
+        ----------
+        block : stimuli.StimulusBlock
+        index : int
+        density, centre_bias : float array (height, width)
+
+        Returns
+        -------
+        scores : dict of str to float
+        """
+        name = block.names[index]
+        return metrics.score(
+            density,
+            self.pixels[name],
+            fixations.observed_density(block, index) if len(self.pixels[name]) else None,
+            self.other_fixations(name),
+            centre_bias,
+            self.preset,
+        )
+
+    def score_gold_standard(self, block, index, centre_bias, uniform_weight):
+        """
+        Score people as predictors of each other on one stimulus.
+
+        Parameters
+        ----------
+        block : stimuli.StimulusBlock
+        index : int
+        centre_bias : float array (height, width)
+        uniform_weight : float
+
+        Returns
+        -------
+        scores : dict of str to float
+            See `baselines.score_gold_standard`.
+        """
+        name, size = block.names[index], self.sizes[block.names[index]]
+        points, subjects = block.points(index)
+        sigma, _ = fixations.sigma_px(*size, block.facts)
+        return baselines.score_gold_standard(
+            points,
+            subjects,
+            size,
+            sigma,
+            self.other_fixations(name),
+            centre_bias,
+            self.preset,
+            uniform_weight,
+        )

@@ -1,0 +1,41 @@
+"""Measure grid, stride, offset and receptive field of each layer (rule measure_layers)."""
+
+import json
+import logging
+
+from gaborscope import backbones, recording, store, weights
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Measure the layers and write them as JSON."""
+    entry = smk.params.backbone
+    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    weights.load_into(backbone.network, smk.input.weights)
+    backbone.network.to(backbones.device(smk.params.device))
+    landscape = (entry["input"]["height"], entry["input"]["width"])
+    layers = recording.measure_layers(
+        backbone.network,
+        smk.params.layers,
+        [landscape, landscape[::-1]],
+        smk.params.finest_stride,
+        smk.params.seed,
+    )
+    for name, layer in layers.items():
+        log.info(
+            "%s: %d channels, stride %g px, offset %.2f px (spread %.2f), receptive field %.0f px",
+            name,
+            layer["channels"],
+            layer["stride"][0],
+            layer["offset_px"][0],
+            layer["offset_spread_px"][0],
+            layer["receptive_field_px"][0],
+        )
+    with store.whole(smk.output.layers) as temporary:
+        temporary.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,35 @@
+"""Predict the saliency of one block with the deep model (rule predict_backbone)."""
+
+import logging
+
+import torch
+
+from gaborscope import backbones, densities, store, weights
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+@torch.no_grad()
+def main(smk):
+    """Run the network, cut off the padding, bring the density to each stimulus's own size."""
+    entry = smk.params.backbone
+    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    weights.load_into(backbone.network, smk.input.weights)
+    device = backbones.device(smk.params.device)
+    log.info("predicting on %s", device)
+    backbone.network.to(device)
+    block = store.read_data(smk.input.data)
+    found = {}
+    for index, inside in backbones.predict(
+        backbone, block, entry["input"], smk.params.batch_size, device
+    ):
+        size = tuple(int(extent) for extent in block.sizes[index])
+        resized = densities.resize_log_density(inside, size)
+        found[index] = densities.to_log_density(resized, "logits", smk.params.uniform_weight)
+    ordered = [found[index] for index in range(len(block.names))]
+    store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,23 @@
+"""Check the stimuli and fixations of one block and store them (rule prepare_dataset)."""
+
+import logging
+
+from gaborscope import catalogue, datasets, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Load the block's stimuli and write them."""
+    settings, root, n_blocks = smk.params.dataset, smk.params.root, smk.params.n_blocks
+    index = catalogue.index(smk.wildcards.dataset, settings, root, ".snakemake/gaborscope")
+    names = catalogue.block_stimuli(index, smk.wildcards.block, n_blocks)
+    block = datasets.load_block(settings, names, root)
+    origin = store.provenance(smk)
+    store.write_data(smk.output.data, block, origin)
+    log.info("%d stimuli, %d fixations", len(block.names), len(block.x))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,38 @@
+"""Reconstruct every layer on one block from its stimuli alone (rule reconstruct)."""
+
+import contextlib
+import logging
+from pathlib import Path
+
+from gaborscope import explained, filterstore, geometry, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Reconstruct; a fit block with the weights that were fitted without it."""
+    fold = smk.wildcards.block if smk.params.out_of_fold else None
+    read = [filterstore.read_filters(path, fold) for path in smk.input.filters]
+    layers = [explained.fitted_layer(filters) for filters in read]
+    box = tuple(layers[0].layer["box"][side] for side in ("height", "width"))
+    block, origin = store.read_data(smk.input.data), store.provenance(smk)
+    groups = geometry.group_by_input(block.sizes, box)
+    outputs = {Path(path).parent.name: path for path in smk.output.reconstructions}
+    with contextlib.ExitStack() as stack:
+        writers = {
+            fitted.name: stack.enter_context(
+                store.LayerWriter(outputs[fitted.name], groups, {fitted.name: fitted.layer}, origin)
+            )
+            for fitted in layers
+        }
+        for index in range(len(block.names)):
+            maps, placement = explained.reconstruct(block.image(index), box, layers)
+            for fitted in layers:
+                whole = explained.whole_maps(maps[fitted.name], fitted, placement)
+                writers[fitted.name].put(index, fitted.name, whole)
+    log.info("%d stimuli%s", len(block.names), ", out of fold" if fold else "")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,53 @@
+"""Draw figures and write them with the tables into one page (rule report)."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from gaborscope import page, reporting, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Render the page."""
+    params = smk.params
+    folder = Path(smk.output.figures)
+    folder.mkdir(parents=True, exist_ok=True)
+    inputs = reporting.Inputs(
+        explained=list(smk.input.explained),
+        filters=list(smk.input.filters),
+        explained_variance=list(smk.input.explained_variance),
+        scores=list(smk.input.scores),
+        data=list(smk.input.data),
+        saliency=list(smk.input.saliency),
+        activations=list(smk.input.activations),
+    )
+    summary = {
+        split: pd.read_csv(path)
+        for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
+    }
+    shares = pd.read_csv(smk.input.shares)
+    parts = []
+    for model in params.models:
+        for explanation in params.explanations:
+            section = reporting.Section(inputs, model, explanation, params.preset, params.report)
+            parts.append(section.draw(folder))
+            log.info("figures of %s-%s drawn", model, explanation)
+    content = {
+        "models": list(params.models),
+        "explanations": params.explanations,
+        "fit_on": params.fit_on,
+        "synthetic": params.synthetic,
+        "score_tables": page.score_tables(summary, params.presets, params.evaluate_on),
+        "share_tables": page.share_tables(shares),
+        "explained": parts,
+    }
+    with store.whole(smk.output.page) as temporary:
+        temporary.write_text(page.render(content), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

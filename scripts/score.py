@@ -1,0 +1,47 @@
+"""Score one predictor on every held-out stimulus of a data set (rule score)."""
+
+import json
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from gaborscope import scoring, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Score the validation and the test stimuli; record whose fixations were the negatives."""
+    others = [store.read_data(path) for path in smk.input.others]
+    scorer = scoring.Scorer(smk.wildcards.preset, others, smk.params.n_shuffle, smk.params.seed)
+    rows = {"validation": [], "test": []}
+    files = zip(smk.input.data, smk.input.saliency, smk.input.centre_bias, strict=True)
+    for data, saliency, centre_bias in files:
+        validation = Path(data).stem in smk.params.validation_blocks
+        block = store.read_data(data)
+        maps = zip(store.read_saliency(saliency), store.read_saliency(centre_bias), strict=True)
+        for (index, density), (_, bias) in maps:
+            if smk.wildcards.predictor == "gold_standard":
+                scores = scorer.score_gold_standard(
+                    block, index, bias, smk.params.uniform_weight
+                )
+            else:
+                scores = scorer.score(block, index, density, bias)
+            row = {"stimulus": block.names[index], **scores}
+            rows["validation" if validation else "test"].append(row)
+    for split, path in (("validation", smk.output.validation), ("test", smk.output.scores)):
+        table = pd.DataFrame(rows[split]).sort_values("stimulus")
+        with store.whole(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.10g")
+        missing = int(table.isna().any(axis=1).sum())
+        log.info("%s: %d stimuli, %d with an undefined score", split, len(table), missing)
+    draw = {row["stimulus"]: scorer.others(row["stimulus"]) for s in rows for row in rows[s]}
+    with store.whole(smk.output.shuffle) as temporary:
+        text = json.dumps({"negatives": draw, **store.provenance(smk)}, indent=1, sort_keys=True)
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,40 @@
+"""Means, intervals and shares above the centre bias (rule summarise)."""
+
+import logging
+
+import pandas as pd
+
+from gaborscope import store, summaries
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Write the tables of both splits."""
+    params = smk.params
+    shares = []
+    for split, paths, output in (
+        ("validation", smk.input.validation, smk.output.validation),
+        ("test", smk.input.scores, smk.output.summary),
+    ):
+        tables = {
+            tuple(cell): pd.read_csv(path).set_index("stimulus")
+            for cell, path in zip(params.cells, paths, strict=True)
+        }
+        summary = summaries.summary_rows(tables, params.n_resamples, params.seed)
+        write(output, pd.DataFrame(summary))
+        for row in summaries.share_rows(tables, params.explained, params.n_resamples, params.seed):
+            shares.append({"split": split, **row})
+    write(smk.output.shares, pd.DataFrame(shares))
+    log.info("%d summary rows, %d shares", len(summary), len(shares))
+
+
+def write(path, table):
+    """Write a table, whole."""
+    with store.whole(path) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.8g")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,57 @@
+"""Train a backbone on the fit split (rule train_backbone)."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from gaborscope import backbones, store, training, weights
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Train, or go on from the checkpoint, and write the best weights."""
+    torch.manual_seed(smk.params.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.set_num_threads(smk.threads)
+    name, entry = smk.wildcards.model, smk.params.backbone
+    device = backbones.device(smk.params.device)
+    log.info("training %s on %s with %d threads", name, device, smk.threads)
+    box = (entry["input"]["height"], entry["input"]["width"])
+    blocks = {
+        split: [store.read_data(path) for path in smk.input.get(split)]
+        for split in ("fit", "validation")
+    }
+    examples = {
+        split: [e for block in parts for e in training.make_examples(block, box)]
+        for split, parts in blocks.items()
+    }
+    backbone = backbones.describe(name, **entry["options"])
+    identity = [entry, smk.params.training, smk.params.seed, smk.params.code, str(device)]
+    identity += [block.sha256 for parts in blocks.values() for block in parts]
+    identity += [block.x.tolist() for parts in blocks.values() for block in parts]
+    trainer = training.Trainer(
+        backbone,
+        examples["fit"],
+        examples["validation"],
+        {**smk.params.training, "seed": smk.params.seed},
+        device,
+        Path("results/checkpoints") / f"{name}.pt",
+        hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+    )
+    state_dict, history = trainer.run()
+    trained_on = {
+        "dataset": smk.params.dataset,
+        "blocks": [Path(path).stem for path in smk.input.fit],
+        "chosen_on_blocks": [Path(path).stem for path in smk.input.validation],
+    }
+    description = {"trained_on": trained_on, "history": history, **store.provenance(smk)}
+    weights.write_weights(smk.output.weights, state_dict, description)
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
