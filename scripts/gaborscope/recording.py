@@ -9,6 +9,9 @@ from torch import nn
 from gaborscope import geometry
 from gaborscope.errors import InputError
 
+# Cells measured at once, and how often.
+CELLS, ROUNDS = 8, 4
+
 # Of a module that is one of these, the input is recorded: the linear part is what can be
 # identified, and the reconstruction passes through the nonlinearity afterwards.
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
@@ -120,19 +123,23 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
     """
     generator = torch.Generator().manual_seed(seed)
     modules = find_modules(network, layers)
-    measured = {}
-    n = 8
     device = next(network.parameters()).device
-    noise = torch.randn((n, 3, *input_sizes[0]), generator=generator).to(device)
-    noise.requires_grad_(True)
-    with recorder(network, layers) as record:
-        network(noise)
-        for alias, maps in record.items():
-            gradient, cells = _gradient(maps, noise, generator)
-            moments = _moments(gradient, cells, maps.shape[2:], input_sizes[0])
-            measured[alias] = _described(
-                layers[alias], modules[alias][1], maps, moments, input_sizes[0], finest_stride
-            )
+    lines = {alias: [] for alias in layers}
+    for _ in range(ROUNDS):
+        noise = torch.randn((CELLS, 3, *input_sizes[0]), generator=generator).to(device)
+        noise.requires_grad_(True)
+        with recorder(network, layers) as record:
+            network(noise)
+            shapes = {alias: tuple(maps.shape[1:]) for alias, maps in record.items()}
+            for alias, maps in record.items():
+                lines[alias].append(_gradient(maps, noise, generator))
+    measured = {}
+    for alias, (channels, *shape) in shapes.items():
+        moments = _moments(lines[alias], shape, input_sizes[0])
+        measured[alias] = _described(
+            layers[alias], modules[alias][1], channels, shape, moments, input_sizes[0],
+            finest_stride,
+        )  # fmt: skip
     for size in input_sizes[1:]:
         with recorder(network, layers) as record, torch.no_grad():
             network(torch.zeros((1, 3, *size), device=device))
@@ -146,8 +153,9 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
 def _gradient(maps, noise, generator):
     """Gradient (n, y, x), squared and summed over colour, of one cell per noise image."""
     n, channels, height, width = maps.shape
-    rows = torch.linspace(0.3, 0.7, n).mul(height - 1).round().long()
-    columns = torch.linspace(0.7, 0.3, n).mul(width - 1).round().long()
+    rows = torch.linspace(0.35, 0.65, n).mul(height - 1).round().long()
+    columns = torch.linspace(0.35, 0.65, n).mul(width - 1).round().long()
+    rows = rows[torch.randperm(n, generator=generator)]
     signs = torch.randn((n, channels), generator=generator).to(maps.device)
     picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
     (gradient,) = torch.autograd.grad(picked, noise, retain_graph=True)
@@ -155,25 +163,28 @@ def _gradient(maps, noise, generator):
     return squared, (rows.numpy(), columns.numpy())
 
 
-def _moments(squared, cells, shape, input_size):
-    """Offset, its spread and the width of the receptive field, y then x."""
+def _moments(rounds, shape, input_size):
+    """Offset, its spread over cells and the width of the receptive field, y then x."""
     offsets, spreads, widths = [], [], []
     for axis in (0, 1):
-        line = squared.sum(axis=2 - axis)
-        line = line / line.sum(axis=1, keepdims=True)
-        pixels = np.arange(line.shape[1])
-        centre = line @ pixels
-        variance = (line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1)
-        offset = centre - input_size[axis] / shape[axis] * cells[axis]
-        offsets.append(float(np.median(offset)))
+        pixels = np.arange(input_size[axis])
+        found, energy, spread = [], [], []
+        for squared, cells in rounds:
+            line = squared.sum(axis=2 - axis)
+            energy.append(line.sum(axis=1))
+            line = line / energy[-1][:, None]
+            centre = line @ pixels
+            spread.append((line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1))
+            found.append(centre - input_size[axis] / shape[axis] * cells[axis])
+        offset, weight = np.concatenate(found), np.concatenate(energy)
+        offsets.append(float(np.average(offset, weights=weight)))
         spreads.append(float(offset.std()))
-        widths.append(float(np.sqrt(12 * variance.mean())))
+        widths.append(float(np.sqrt(12 * np.concatenate(spread).mean())))
     return offsets, spreads, widths
 
 
-def _described(path, nonlinearity, maps, moments, input_size, finest_stride):
+def _described(path, nonlinearity, channels, shape, moments, input_size, finest_stride):
     """Describe one layer after averaging to the finest stride written."""
-    channels, *shape = maps.shape[1:]
     strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
     pool = max(1, round(finest_stride / strides[0]))
     offsets, spreads, widths = moments
