@@ -24,8 +24,7 @@ def regressor_settings(wildcards):
         "residual",
         "normalisation",
         "position",
-        "pool",
-        "pool_width",
+        "pools",
     )
     return {key: entry[key] for key in keys}
 

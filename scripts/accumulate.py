@@ -24,7 +24,7 @@ def main(smk):
     for path in smk.output.statistics:
         name = Path(path).parent.name
         filterstore.write_statistics(path, statistics[name], origin)
-    log.info("%d regressors, %d layers", len(statistics[name].gram), len(layers))
+    log.info("%d regressors, %d layers", len(statistics[name][0].gram), len(layers))
 
 
 if __name__ == "__main__":

@@ -20,7 +20,9 @@ def main(smk):
         filters = filterstore.read_filters(path)
         for split in ("validation", "test"):
             own = [p for p in smk.input.get(split) if Path(p).parent.name == name]
-            statistics = fitting.combine(filterstore.read_statistics(own).values())
+            statistics = fitting.combine(
+                filterstore.read_statistics(own, filters["candidate"]).values()
+            )
             per_map, pooled = fitting.explained_variance(
                 statistics, filters["weight"], filters["intercept"]
             )
@@ -32,6 +34,7 @@ def main(smk):
                     "mean_per_map": np.nanmean(per_map) if (~np.isnan(per_map)).any() else np.nan,
                     "maps": len(per_map),
                     "dead_maps": int(np.isnan(per_map).sum()),
+                    "pool": filters["regressors"]["pool"]["kind"],
                     "penalty": filters["penalty"],
                 }
             )

@@ -11,27 +11,35 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Solve the layer, the penalty chosen on the validation split, and write it."""
-    name, solver = smk.wildcards.layer, smk.params.solver
+    """Solve the layer, pooling and penalty chosen on the validation split, and write it."""
+    name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
     layer = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))[name]
-    fit = filterstore.read_statistics(smk.input.fit)
-    validation = fitting.combine(filterstore.read_statistics(smk.input.validation).values())
-    solution = fitting.solve_ridge(fit, validation, solver["penalties"], solver["folds"])
-    table = explained.make_regressors(smk.params.regressors).table()
-    total = fitting.combine(fit.values())
+    best = None
+    for candidate, pool in enumerate(settings.pop("pools")):
+        fit = filterstore.read_statistics(smk.input.fit, candidate)
+        held_out = filterstore.read_statistics(smk.input.validation, candidate).values()
+        solution = fitting.solve_ridge(
+            fit, fitting.combine(held_out), solver["penalties"], solver["folds"]
+        )
+        log.info(
+            "%s pooling: explained variance on validation stimuli %.3f (penalty %g)",
+            pool["kind"],
+            solution.pooled,
+            solution.penalty,
+        )
+        if best is None or solution.pooled > best[0].pooled:
+            best = (solution, candidate, pool, fitting.combine(fit.values()))
+    solution, candidate, pool, total = best
+    table = explained.make_regressors(settings).table()
     described = {
         "layer": {**layer, "name": name, "box": smk.params.backbone},
-        "regressors": smk.params.regressors,
+        "regressors": {**settings, "pool": pool},
+        "candidate": candidate,
         "table": table,
         "marginal": fitting.marginal_correlation(total),
         "shares": identities.shares(total, solution.penalty, table),
     }
     filterstore.write_filters(smk.output.filters, solution, described, store.provenance(smk))
-    log.info(
-        "explained variance on validation stimuli: %.3f (penalty %g)",
-        solution.pooled,
-        solution.penalty,
-    )
 
 
 if __name__ == "__main__":

@@ -25,12 +25,14 @@ def main(smk):
     )
     for name, layer in layers.items():
         log.info(
-            "%s: %d channels, stride %g px, offset %.2f px (spread %.2f), receptive field %.0f px",
+            "%s: %d channels, stride %g px, offset y %.2f x %.2f px (%s; centroids scatter by "
+            "%.2f px), receptive field %.0f px",
             name,
             layer["channels"],
             layer["stride"][0],
-            layer["offset_px"][0],
-            layer["offset_spread_px"][0],
+            *layer["offset_px"],
+            layer["centre"],
+            max(layer["offset_spread_px"]),
             layer["receptive_field_px"][0],
         )
     with store.whole(smk.output.layers) as temporary:

@@ -25,25 +25,30 @@ def accumulate(block, activations, layers, settings):
 
     Returns
     -------
-    statistics : dict of str to fitting.Statistics
+    statistics : dict of str to list of fitting.Statistics
+        By layer, one for each candidate of `pools`.
     """
     regressors = explained.make_regressors(settings)
     n_regressors = len(regressors.table()["kind"])
+    pools = settings["pools"]
     statistics = {
-        name: Statistics.empty(n_regressors, layer["channels"]) for name, layer in layers.items()
+        name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
+        for name, layer in layers.items()
     }
     for index, valid, input_size, maps in activations:
         placement = geometry.Placement(input_size, *valid)
         content = geometry.content(block.image(index), placement)
         by_target = {}
-        for name, layer in layers.items():
-            by_target.setdefault(explained.target(layer, input_size, settings), []).append(name)
+        for candidate, pool in enumerate(pools):
+            for name, layer in layers.items():
+                where = explained.target(layer, input_size, {"pool": pool})
+                by_target.setdefault(where, []).append((name, candidate))
         computed = regressors.compute(content, placement, list(by_target))
         for (grid, *_), names, phi in zip(by_target, by_target.values(), computed, strict=True):
             phi = phi.reshape(len(phi), -1)
             gram = phi @ phi.T
             cells = (slice(None), *grid.cells(placement))
-            for name in names:
+            for name, candidate in names:
                 flat = maps[name][cells].reshape(len(maps[name]), -1)
-                statistics[name].add(phi, np.ascontiguousarray(flat), gram)
+                statistics[name][candidate].add(phi, np.ascontiguousarray(flat), gram)
     return statistics

@@ -47,7 +47,7 @@ def target(layer, input_size, settings):
         `shape, stride, offset_px`, as `recording.measure_layers` gives them.
     input_size : (int, int)
     settings : dict
-        `pool`, `pool_width` (strides of the layer).
+        `pool`: `kind` and `width` (strides of the layer).
 
     Returns
     -------
@@ -59,7 +59,8 @@ def target(layer, input_size, settings):
         stride=tuple(layer["stride"]),
         offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
     )
-    return grid, settings["pool"], float(settings["pool_width"] * layer["stride"][0])
+    pool = settings["pool"]
+    return grid, pool["kind"], float(pool["width"] * layer["stride"][0])
 
 
 @dataclasses.dataclass
@@ -73,7 +74,7 @@ class FittedLayer:
     layer : dict
         As `recording.measure_layers` gives it.
     settings : dict
-        Of the regressors, as in the config.
+        Of the regressors, as in the config, with the `pool` chosen.
     weight : float32 array (C, K)
     intercept, residual_sd : float32 array (C,)
     """

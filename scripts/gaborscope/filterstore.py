@@ -16,7 +16,8 @@ def write_statistics(path, statistics, origin):
     Parameters
     ----------
     path : str or Path
-    statistics : fitting.Statistics
+    statistics : list of fitting.Statistics
+        One for each candidate of pooling; a group each.
     origin : dict
     """
     axes = {
@@ -28,12 +29,14 @@ def write_statistics(path, statistics, origin):
         "n": "",
     }
     with create(path, "statistics", origin) as file:
-        for key, names in axes.items():
-            unit = "pixels" if key == "n" else "summed products"
-            put(file, key, getattr(statistics, key), names, unit)
+        for candidate, own in enumerate(statistics):
+            group = file.create_group(str(candidate))
+            for key, names in axes.items():
+                unit = "pixels" if key == "n" else "summed products"
+                put(group, key, getattr(own, key), names, unit)
 
 
-def read_statistics(paths):
+def read_statistics(paths, candidate):
     """
     Read sufficient statistics by block.
 
@@ -41,6 +44,8 @@ def read_statistics(paths):
     ----------
     paths : sequence of str or Path
         Files named by their block.
+    candidate : int
+        Of pooling.
 
     Returns
     -------
@@ -49,8 +54,9 @@ def read_statistics(paths):
     found = {}
     for path in paths:
         with open_file(path, "statistics") as file:
-            parts = {key: file[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
-            found[Path(path).stem] = Statistics(**parts, n=int(file["n"][()]))
+            group = file[str(candidate)]
+            parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
+            found[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
     return found
 
 
@@ -63,12 +69,13 @@ def write_filters(path, solution, described, origin):
     path : str or Path
     solution : fitting.Solution
     described : dict
-        `layer` and `regressors` (JSON-able), `table` (of the regressors), `marginal` (C, K),
-        `shares` (dict of name to (labels, values)).
+        `layer` and `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
+        regressors), `marginal` (C, K), `shares` (dict of name to (labels, values)).
     origin : dict
     """
     with create(path, "filters", origin) as file:
         file.attrs["layer"] = json.dumps(described["layer"], sort_keys=True)
+        file.attrs["candidate"] = described["candidate"]
         file.attrs["penalty"] = solution.penalty
         file.attrs["pooled_explained_variance"] = solution.pooled
         bank = file.create_group("bank")
@@ -112,7 +119,7 @@ def read_filters(path, fold=None):
     -------
     filters : dict
         `layer`, `regressors`, `weight` (C, K), `intercept`, `residual_sd`, `explained_variance`
-        (nan where dead), `pooled`, `penalty`, `marginal`, `table`, `shares`.
+        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`.
     """
     with open_file(path, "filters") as file:
         source = file
@@ -128,6 +135,7 @@ def read_filters(path, fold=None):
             "explained_variance": np.where(dead, np.nan, file["explained_variance"][()]),
             "pooled": float(file.attrs["pooled_explained_variance"]),
             "penalty": float(file.attrs["penalty"]),
+            "candidate": int(file.attrs["candidate"]),
             "marginal": file["marginal"][()],
             "table": {
                 key: values.asstr()[()] if values.dtype.kind == "O" else values[()]

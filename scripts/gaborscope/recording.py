@@ -12,6 +12,9 @@ from gaborscope.errors import InputError
 # Cells measured at once, and how often.
 CELLS, ROUNDS = 8, 4
 
+# A layer whose centroids scatter by more than this share of its stride has no fixed centre.
+LARGEST_SPREAD = 0.15
+
 # Of a module that is one of these, the input is recorded: the linear part is what can be
 # identified, and the reconstruction passes through the nonlinearity afterwards.
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
@@ -98,9 +101,11 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
 
     The centre a cell looks at is the centroid of the squared gradient of a random combination
     of its channels with respect to a noise input. The stride is the ratio of input to layer; the
-    offset is the mean of centroid - stride * index over cells of the middle, and their spread is
-    kept: where it is large, the centre depends on the cell's phase (decoders) or on all of the
-    image (global context).
+    offset is the mean of centroid - stride * index over cells of the middle. Where the centroids
+    scatter by more than 0.15 strides, the centre depends on the cell's phase (decoders) or on
+    much of the image (context), and an offset cannot be measured: the cells are then taken to
+    tile the input, `(stride - 1) / 2`, which is where a network trained on maps aligned to pixels
+    puts its content, and `centre` says so.
 
     Parameters
     ----------
@@ -117,9 +122,9 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
     -------
     measured : dict of str to dict
         By alias: `module, nonlinearity, channels, shape` (by input size, after averaging), `pool`
-        (averaged cells per side), `stride, offset_px, offset_spread_px, receptive_field_px` (y
-        and x, after averaging; the receptive field is twice the root of the centred second
-        moment times sqrt(3), the width of a box of equal variance).
+        (averaged cells per side), `centre` ("measured" or "tiled"), `stride, offset_px,
+        offset_measured_px, offset_spread_px, receptive_field_px` (y and x; the first two after
+        averaging; the receptive field is the width of a box of the gradient's variance).
     """
     generator = torch.Generator().manual_seed(seed)
     modules = find_modules(network, layers)
@@ -188,6 +193,8 @@ def _described(path, nonlinearity, channels, shape, moments, input_size, finest_
     strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
     pool = max(1, round(finest_stride / strides[0]))
     offsets, spreads, widths = moments
+    tiled = max(s / t for s, t in zip(spreads, strides, strict=True)) > LARGEST_SPREAD
+    used = [(stride - 1) / 2 for stride in strides] if tiled else offsets
     return {
         "module": path,
         "nonlinearity": nonlinearity,
@@ -195,7 +202,9 @@ def _described(path, nonlinearity, channels, shape, moments, input_size, finest_
         "shape": {f"{input_size[0]}x{input_size[1]}": list(geometry.pooled_shape(shape, pool))},
         "pool": pool,
         "stride": [stride * pool for stride in strides],
-        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(offsets, strides, strict=True)],
+        "centre": "tiled" if tiled else "measured",
+        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)],
+        "offset_measured_px": offsets,
         "offset_spread_px": spreads,
         "receptive_field_px": widths,
     }

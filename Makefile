@@ -1,0 +1,44 @@
+# Two commands for a fresh machine: `make demo` and `make test`.
+# PYTHON chooses the interpreter (3.11 or 3.12), CORES the number of cores, OUT where the demo goes.
+
+PYTHON ?= python3
+CORES ?= 2
+OUT ?= .
+VENV := .venv
+BIN := $(CURDIR)/$(VENV)/bin
+
+.PHONY: demo test check unlock clean-venv
+
+demo: $(VENV)/run.stamp unlock
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
+		--quiet rules
+	@"$(BIN)/python" scripts/show_summary.py "$(OUT)"
+
+test: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest
+
+check: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/snakemake" --lint
+	PATH="$(BIN):$$PATH" "$(BIN)/snakefmt" --check Snakefile rules
+	PATH="$(BIN):$$PATH" "$(BIN)/ruff" check .
+	PATH="$(BIN):$$PATH" "$(BIN)/ruff" format --check .
+
+# A killed run leaves its lock behind; it is taken away only where its owner is dead.
+unlock: $(VENV)/run.stamp
+	@"$(BIN)/python" scripts/unlock.py "$(OUT)"
+
+$(VENV)/run.stamp: requirements.txt
+	@echo "Installing what the pipeline needs into $(VENV) (once; some minutes)"
+	"$(PYTHON)" -c 'import sys; sys.exit(0 if sys.version_info[:2] in ((3, 11), (3, 12)) else \
+		"Python 3.11 or 3.12 is needed, this is " + sys.version.split()[0] + "; set PYTHON=")'
+	"$(PYTHON)" -m venv $(VENV)
+	"$(BIN)/pip" install --quiet --disable-pip-version-check torch==2.13.0
+	"$(BIN)/pip" install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/run.stamp requirements-dev.txt
+	"$(BIN)/pip" install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+clean-venv:
+	rm -rf $(VENV)
