@@ -1,0 +1,299 @@
+"""The workflow, run for real on a small made data set; jobs are counted as Snakemake plans them."""
+
+import hashlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from gaborscope import catalogue
+from gaborscope.explained import ExplainedModel
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+# Stimuli per split: enough for every step, few enough for a laptop.
+WANTED = {"fit": 14, "validation": 3, "test": 4}
+
+
+def made_names():
+    """Names dealt to splits as WANTED says, and one spare for the fit and the test split."""
+    found = {split: [] for split in WANTED}
+    number = 0
+    while any(len(found[split]) < WANTED[split] + 1 for split in WANTED):
+        name = f"made_{number:03d}.png"
+        split = catalogue.split_of_block(catalogue.block_of(name, 10), 10)
+        if len(found[split]) < WANTED[split] + 1:
+            found[split].append(name)
+        number += 1
+    return found
+
+
+def write_stimulus(folder, name, number):
+    """Write a made photograph, colour or grey, landscape, portrait or odd, and its fixations."""
+    rng = np.random.default_rng(number)
+    size = [(60, 80), (80, 60), (47, 71), (64, 64)][number % 4]
+    image = rng.integers(90, 150, (*size, 3)).astype(np.uint8)
+    y, x = rng.integers(8, size[0] - 8), rng.integers(8, size[1] - 8)
+    image[y - 5 : y + 5, x - 5 : x + 5] = [230, 40, 40]
+    picture = Image.fromarray(image)
+    (picture.convert("L") if number % 5 == 0 else picture).save(folder / "stimuli" / name)
+    rows = []
+    for subject in range(4):
+        for _ in range(4):
+            point = np.clip(rng.normal([x, y], 4), 0, [size[1] - 1, size[0] - 1])
+            rows.append(f"{name},s{subject},{point[0]:.2f},{point[1]:.2f}")
+    with open(folder / "fixations.csv", "a", encoding="utf-8") as handle:
+        handle.write("\n".join(rows) + "\n")
+
+
+def make_dataset(folder):
+    names = made_names()
+    (folder / "stimuli").mkdir(parents=True)
+    (folder / "fixations.csv").write_text("stimulus,subject,x,y\n", encoding="utf-8")
+    used = [name for split in WANTED for name in names[split][: WANTED[split]]]
+    for number, name in enumerate(used):
+        write_stimulus(folder, name, number)
+    return {split: names[split][WANTED[split]] for split in WANTED}
+
+
+def tiny_config(data):
+    config = yaml.safe_load((ROOT / "tests" / "config.tiny.yaml").read_text(encoding="utf-8"))
+    config["datasets"]["made"]["path"] = str(data)
+    return config
+
+
+def snakemake(folder, config, *arguments, root=ROOT, check=True):
+    """Run the workflow; return its output and the number of jobs by rule."""
+    settings = folder / "settings.yaml"
+    settings.write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
+    command += ["--snakefile", str(root / "Snakefile"), "--configfile", str(settings), *arguments]
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(
+        command, cwd=root, capture_output=True, text=True, check=False, env=environment
+    )
+    output = done.stdout + done.stderr
+    if check and done.returncode:
+        pytest.fail(output[-6000:])
+    table = re.search(r"^job +count\n-+ +-+\n((?:\S+ +\d+\n)+)", output, re.M)
+    jobs = dict(line.split() for line in table[1].splitlines()) if table else {}
+    jobs.pop("total", None)
+    jobs.pop("all", None)
+    return output, {rule.removesuffix("_cmrnet"): int(count) for rule, count in jobs.items()}
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A finished run: its folder, config, and spare stimulus names."""
+    folder = tmp_path_factory.mktemp("run")
+    spare = make_dataset(folder / "data")
+    config = tiny_config(folder / "data")
+    _, jobs = snakemake(folder, config)
+    return folder, config, spare, jobs
+
+
+@pytest.fixture
+def run(finished, tmp_path):
+    """A copy of the finished run, free to be changed."""
+    folder, config, spare, _ = finished
+    copy = tmp_path / "run"
+    shutil.copytree(folder, copy, copy_function=shutil.copy2, symlinks=True)
+    return copy, yaml.safe_load(yaml.safe_dump(config)), spare
+
+
+def test_every_stage_runs(finished):
+    assert {
+        "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
+        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "reconstruct",
+        "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "report",
+    } == set(finished[3])  # fmt: skip
+
+
+def test_summary_has_every_predictor_and_metric(finished):
+    table = pd.read_csv(finished[0] / "results" / "summary.csv")
+    assert list(table.columns) == [
+        "preset", "predictor", "dataset", "metric", "mean", "ci_low", "ci_high", "n"
+    ]  # fmt: skip
+    predictors = {"centre_bias", "gold_standard", "cmrnet", "cmrnet-direct"}
+    assert set(table["predictor"]) == predictors
+    assert set(table["metric"]) >= {
+        "auc_judd", "auc_borji", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"
+    }  # fmt: skip
+    assert (table["n"] == WANTED["test"]).all()
+
+
+def test_scores_have_one_row_per_test_stimulus(finished):
+    table = pd.read_csv(finished[0] / "results" / "scores" / "mit" / "cmrnet" / "made.csv")
+    names = made_names()["test"][: WANTED["test"]]
+    assert sorted(table["stimulus"]) == sorted(names)
+
+
+def test_explained_model_predicts_what_the_workflow_fused(finished):
+    import h5py
+
+    results = finished[0] / "results"
+    model = ExplainedModel.load(results / "explained" / "cmrnet" / "made" / "direct.h5")
+    path = sorted((results / "saliency" / "cmrnet-direct" / "made").glob("*.h5"))[-1]
+    with h5py.File(path) as file:
+        for index, name in enumerate(file["name"].asstr()[()]):
+            image = np.array(Image.open(finished[0] / "data" / "stimuli" / name).convert("RGB"))
+            fused = np.exp(file[f"log_density/{index}"][()])
+            # the files between hold float16
+            np.testing.assert_allclose(model.predict(image), fused, rtol=0.03)
+
+
+def test_second_run_has_nothing_to_do(run):
+    output, _ = snakemake(run[0], run[1])
+    assert "Nothing to be done" in output
+
+
+def test_fusion_setting_refits_no_filters(run):
+    folder, config, _ = run
+    config["explanations"]["direct"]["fusion"]["smoothing"] = 2.0
+    _, jobs = snakemake(folder, config)
+    assert jobs["fit_fusion"] == 1
+    assert not {"fit_filters", "accumulate", "dump_activations", "train_backbone"} & set(jobs)
+
+
+def test_bank_setting_dumps_and_trains_nothing(run):
+    folder, config, _ = run
+    config["explanations"]["direct"]["bank"]["bandwidth_ratio"] = 0.7
+    _, jobs = snakemake(folder, config)
+    assert jobs["fit_filters"] == len(config["activations"]["layers"])
+    assert not {"dump_activations", "train_backbone", "predict_backbone"} & set(jobs)
+
+
+def test_figure_colour_reruns_only_the_report(run):
+    folder, config, _ = run
+    config["report"]["colour_map"] = "magma"
+    _, jobs = snakemake(folder, config)
+    assert jobs == {"report": 1}
+
+
+def test_new_test_stimulus_is_scored_without_a_refit(run):
+    folder, config, spare = run
+    config["datasets"]["made"]["path"] = str(folder / "data")
+    # the files of the copy are new to the workflow: bring it to rest on them first
+    snakemake(folder, config)
+    write_stimulus(folder / "data", spare["test"], 7)
+    _, jobs = snakemake(folder, config)
+    assert jobs["prepare_dataset"] == 1
+    assert not {"train_backbone", "fit_filters", "fit_fusion"} & set(jobs)
+    table = pd.read_csv(folder / "results" / "scores" / "mit" / "cmrnet-direct" / "made.csv")
+    assert spare["test"] in set(table["stimulus"])
+
+
+def test_new_fit_stimulus_retrains_and_refits(run):
+    folder, config, spare = run
+    write_stimulus(Path(config["datasets"]["made"]["path"]), spare["fit"], 8)
+    try:
+        _, jobs = snakemake(folder, config, "--dry-run")
+    finally:
+        remove_stimulus(Path(config["datasets"]["made"]["path"]), spare["fit"])
+    assert jobs["prepare_dataset"] == 1
+    assert {"train_backbone", "fit_filters", "fit_fusion"} <= set(jobs)
+
+
+def remove_stimulus(folder, name):
+    (folder / "stimuli" / name).unlink()
+    table = folder / "fixations.csv"
+    lines = table.read_text(encoding="utf-8").splitlines(keepends=True)
+    table.write_text("".join(line for line in lines if not line.startswith(name)), encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("module", "rerun", "spared"),
+    [
+        ("fusion", {"fit_fusion", "fuse"}, {"train_backbone", "dump_activations", "fit_filters"}),
+        ("metrics", {"score", "summarise"}, {"train_backbone", "fit_filters", "fit_fusion"}),
+        ("training", {"train_backbone"}, {"prepare_dataset"}),
+        ("page", {"report"}, {"score", "fit_fusion", "train_backbone"}),
+        ("loggabor", {"accumulate", "fit_filters"}, {"train_backbone", "dump_activations"}),
+    ],
+)
+def test_library_edit_reruns_the_rules_that_use_it(run, tmp_path, module, rerun, spared):
+    folder, config, _ = run
+    # a copy of the code, whose unedited state the run is brought to first by touching
+    code = tmp_path / "code"
+    shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
+    _, before = snakemake(folder, config, "--dry-run", root=code)
+    path = code / "scripts" / "gaborscope" / f"{module}.py"
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    _, after = snakemake(folder, config, "--dry-run", root=code)
+    assert rerun <= set(after)
+    assert not spared & (set(after) - set(before))
+
+
+def test_equal_seeds_give_equal_summaries(finished, tmp_path):
+    folder, config, _, _ = finished
+    _, jobs = snakemake(tmp_path, config, "results/summary.csv")
+    assert "train_backbone" in jobs
+
+    def digest(where):
+        return hashlib.sha256((where / "results" / "summary.csv").read_bytes()).hexdigest()
+
+    assert digest(tmp_path) == digest(folder)
+
+
+def edit_csv(data, edit):
+    path = data / "fixations.csv"
+    path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def drop_split(data):
+    """Leave the stimuli of the fit split alone."""
+    for name in made_names()["test"] + made_names()["validation"]:
+        if (data / "stimuli" / name).exists():
+            remove_stimulus(data, name)
+
+
+FIRST = "made_000.png"
+BAD_INPUT = {
+    "unknown key": (lambda d, c: c.update(n_blok=10), r"unknown key 'n_blok'.*did you mean"),
+    "unknown type": (lambda d, c: c["datasets"]["made"].update(type="foldr"), r"foldr.*folder"),
+    "missing column": (
+        lambda d, c: edit_csv(d, lambda t: t.replace("subject", "observer", 1)),
+        r"fixations\.csv.*subject",
+    ),
+    "unknown stimulus": (
+        lambda d, c: edit_csv(d, lambda t: t + "nobody.png,s1,3,4\n"),
+        r"fixations\.csv.*nobody\.png",
+    ),
+    "outside": (
+        lambda d, c: edit_csv(d, lambda t: t + f"{FIRST},s1,5000,4\n"),
+        r"fixations\.csv.*5000",
+    ),
+    "nan": (lambda d, c: edit_csv(d, lambda t: t + f"{FIRST},s1,nan,4\n"), r"fixations\.csv.*nan"),
+    "truncated image": (
+        lambda d, c: (d / "stimuli" / FIRST).write_bytes(
+            (d / "stimuli" / FIRST).read_bytes()[:200]
+        ),
+        rf"{FIRST}",
+    ),
+    "no stimuli": (lambda d, c: shutil.rmtree(d / "stimuli") or (d / "stimuli").mkdir(), "stimuli"),
+    "empty split": (lambda d, c: drop_split(d), r"made.*(validation|test)"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_INPUT)
+def test_bad_input_stops_in_one_sentence(tmp_path, fault):
+    make_dataset(tmp_path / "data")
+    config = tiny_config(tmp_path / "data")
+    spoil, expected = BAD_INPUT[fault]
+    spoil(tmp_path / "data", config)
+    blocks = [catalogue.block_name(i, 10) for i in range(10)]
+    wanted = [f"results/data/made/{block}.h5" for block in blocks]
+    output, _ = snakemake(tmp_path, config, "--keep-going", *wanted, check=False)
+    sentences = [line for line in output.splitlines() if re.search(expected, line)]
+    assert sentences, output[-3000:]
+    assert "Traceback" not in output
+    assert not list((tmp_path / "results").rglob("*.tmp"))
