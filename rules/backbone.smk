@@ -127,14 +127,6 @@ rule predict_backbone:
         batch_size=config["activations"]["batch_size"],
         uniform_weight=config["densities"]["uniform_weight"],
         device=config["device"],
-        code=library(
-            "backbones.cmrnet",
-            "backbones",
-            "densities",
-            "geometry",
-            "stage",
-            "store",
-            "weights",
-        ),
+        code=library("backbones.cmrnet", "backbones", "densities", "stage", "store", "weights"),
     script:
         "../scripts/predict_backbone.py"

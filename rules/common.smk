@@ -55,9 +55,7 @@ def model_layers(model):
 def index_dataset(dataset):
     """Stimuli of a data set with a digest each, and the blocks of each split."""
     entry = config["datasets"][dataset]
-    index = or_stop(
-        catalogue.index, dataset, entry, workflow.basedir, ".snakemake/gaborscope"
-    )
+    index = or_stop(catalogue.index, dataset, entry, workflow.basedir, ".snakemake/gaborscope")
     blocks = or_stop(catalogue.blocks, index, config["n_blocks"])
     or_stop(catalogue.require_splits, dataset, blocks, catalogue.SPLITS, len(index))
     return index, blocks
@@ -78,6 +76,23 @@ ALL_BLOCKS = {d: BLOCKS[d]["fit"] + HELD_OUT[d] for d in DATASETS}
 def block_digest(dataset, block):
     """Digest of a block's stimuli: names, file sizes and times, fixations."""
     return DIGESTS[dataset][block]
+
+
+def regressor_settings(wildcards):
+    """The part of an explanation's settings that decides its regressors."""
+    entry = config["explanations"][wildcards.explanation]
+    keys = (
+        "mode",
+        "bank",
+        "colour",
+        "boundary",
+        "kinds",
+        "residual",
+        "normalisation",
+        "position",
+        "pools",
+    )
+    return {key: entry[key] for key in keys}
 
 
 wildcard_constraints:

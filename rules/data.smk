@@ -24,7 +24,6 @@ rule prepare_dataset:
         digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         n_blocks=config["n_blocks"],
-        root=workflow.basedir,
         code=library("catalogue", "datasets", "stage", "store"),
     script:
         "../scripts/prepare_dataset.py"

@@ -37,7 +37,7 @@ rule predict_baseline:
     params:
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("baselines", "densities", "fixations", "stage", "store"),
+        code=library("densities", "fixations", "observers", "stage", "store"),
     script:
         "../scripts/predict_baseline.py"
 
@@ -85,7 +85,7 @@ rule score:
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("baselines", "fixations", "metrics", "scoring", "stage", "store"),
+        code=library("scoring", "stage", "store"),
     script:
         "../scripts/score.py"
 
@@ -127,12 +127,10 @@ rule summarise:
             for dataset in config["evaluate_on"]
         ],
         explained={
-            f"{model}-{explanation}": model
-            for model in MODELS
-            for explanation in EXPLANATIONS
+            f"{model}-{explanation}": model for model in MODELS for explanation in EXPLANATIONS
         },
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("scoring", "stage", "store", "summaries"),
+        code=library("stage", "store", "summaries"),
     script:
         "../scripts/summarise.py"

@@ -11,24 +11,6 @@ Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
         results/saliency/{model}-{explanation}/{dataset}/{block}.h5
 """
 
-
-def regressor_settings(wildcards):
-    """The part of an explanation's settings that decides its regressors."""
-    entry = config["explanations"][wildcards.explanation]
-    keys = (
-        "mode",
-        "bank",
-        "colour",
-        "boundary",
-        "kinds",
-        "residual",
-        "normalisation",
-        "position",
-        "pools",
-    )
-    return {key: entry[key] for key in keys}
-
-
 # One rule per backbone, since their layers differ: a job makes all layers of a block, so that the
 # responses of a stimulus are computed once.
 for model in MODELS:
@@ -59,9 +41,7 @@ for model in MODELS:
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
-            code=library(
-                "accumulation", "filterstore", "stage", "store"
-            ),
+            code=library("accumulation", "filterstore", "stage", "store"),
         script:
             "../scripts/accumulate.py"
 
@@ -99,9 +79,7 @@ for model in MODELS:
                 wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
             ),
             layers=list(LAYERS[model]),
-            code=library(
-                "explained", "filterstore", "geometry", "stage", "store"
-            ),
+            code=library("filterstore", "geometry", "layers", "stage", "store"),
         script:
             "../scripts/reconstruct.py"
 
@@ -136,7 +114,7 @@ rule fit_filters:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
         backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
-        code=library("explained", "filterstore", "fitting", "stage", "store"),
+        code=library("filterstore", "fitting", "identities", "layers", "stage", "store"),
     script:
         "../scripts/fit_filters.py"
 
@@ -236,9 +214,10 @@ rule fit_fusion:
             "baselines",
             "explained",
             "filterstore",
-            "fixations",
             "fusion",
-            "geometry",
+            "fusiondata",
+            "layers",
+            "observers",
             "stage",
             "store",
         ),
@@ -273,6 +252,6 @@ rule fuse:
         runtime=60,
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
-        code=library("explained", "geometry", "stage", "store"),
+        code=library("explained", "geometry", "layers", "stage", "store"),
     script:
         "../scripts/fuse.py"

@@ -71,8 +71,7 @@ rule report:
         preset=PRESETS[0],
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
-        code=library(
-            "page", "reporting", "stage", "store"
-        ),
+        template=codebase.file_digest("templates/report.html"),
+        code=library("page", "reporting", "stage", "store"),
     script:
         "../scripts/report.py"

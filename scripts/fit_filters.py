@@ -4,7 +4,7 @@ import json
 import logging
 from pathlib import Path
 
-from gaborscope import explained, filterstore, fitting, identities, store
+from gaborscope import filterstore, fitting, identities, layers, store
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -30,7 +30,7 @@ def main(smk):
         if best is None or solution.pooled > best[0].pooled:
             best = (solution, candidate, pool, fitting.combine(fit.values()))
     solution, candidate, pool, total = best
-    table = explained.make_regressors(settings).table()
+    table = layers.make_regressors(settings).table()
     described = {
         "layer": {**layer, "name": name, "box": smk.params.backbone},
         "regressors": {**settings, "pool": pool},

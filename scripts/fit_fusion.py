@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from gaborscope import baselines, explained, filterstore, fusion, fusiondata, observers, store
+from gaborscope import layers as layer_tools
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -12,7 +13,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit the fusion, its penalty chosen on the validation split, and write the model."""
     settings, fit_blocks = smk.params.fusion, set(smk.params.fit_blocks)
-    layers = [explained.fitted_layer(filterstore.read_filters(p)) for p in smk.input.filters]
+    layers = [layer_tools.fitted_layer(filterstore.read_filters(p)) for p in smk.input.filters]
     blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
     centre_bias = observers.centre_bias(
         [block for name, block in blocks.items() if name in fit_blocks],

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from gaborscope import explained, geometry, store
+from gaborscope import layers as layer_tools
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -20,7 +21,7 @@ def main(smk):
         index, valid, input_size, _ = rows[0]
         placement = geometry.Placement(input_size, *valid)
         maps = {name: values for *_, part in rows for name, values in part.items()}
-        maps = explained.valid_maps(maps, model.layers, placement)
+        maps = layer_tools.valid_maps(maps, model.layers, placement)
         found[index] = model.fuse(maps, placement, tuple(map(int, block.sizes[index])))
     ordered = [found[index] for index in range(len(block.names))]
     store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))

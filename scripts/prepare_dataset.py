@@ -1,6 +1,7 @@
 """Check the stimuli and fixations of one block and store them (rule prepare_dataset)."""
 
 import logging
+from pathlib import Path
 
 from gaborscope import catalogue, datasets, store
 from gaborscope.stage import run_stage
@@ -10,7 +11,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Load the block's stimuli and write them."""
-    settings, root, n_blocks = smk.params.dataset, smk.params.root, smk.params.n_blocks
+    settings, root, n_blocks = smk.params.dataset, Path(smk.scriptdir).parent, smk.params.n_blocks
     index = catalogue.index(smk.wildcards.dataset, settings, root, ".snakemake/gaborscope")
     names = catalogue.block_stimuli(index, smk.wildcards.block, n_blocks)
     block = datasets.load_block(settings, names, root)

@@ -4,7 +4,8 @@ import contextlib
 import logging
 from pathlib import Path
 
-from gaborscope import explained, filterstore, geometry, store
+from gaborscope import filterstore, geometry, store
+from gaborscope import layers as layer_tools
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -14,7 +15,7 @@ def main(smk):
     """Reconstruct; a fit block with the weights that were fitted without it."""
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     read = [filterstore.read_filters(path, fold) for path in smk.input.filters]
-    layers = [explained.fitted_layer(filters) for filters in read]
+    layers = [layer_tools.fitted_layer(filters) for filters in read]
     box = tuple(layers[0].layer["box"][side] for side in ("height", "width"))
     block, origin = store.read_data(smk.input.data), store.provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
@@ -27,9 +28,9 @@ def main(smk):
             for fitted in layers
         }
         for index in range(len(block.names)):
-            maps, placement = explained.reconstruct(block.image(index), box, layers)
+            maps, placement = layer_tools.reconstruct(block.image(index), box, layers)
             for fitted in layers:
-                whole = explained.whole_maps(maps[fitted.name], fitted, placement)
+                whole = layer_tools.whole_maps(maps[fitted.name], fitted, placement)
                 writers[fitted.name].put(index, fitted.name, whole)
     log.info("%d stimuli%s", len(block.names), ", out of fold" if fold else "")
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gaborscope import explained, geometry
+from gaborscope import geometry
+from gaborscope import layers as layer_tools
 from gaborscope.fitting import Statistics
 
 
@@ -28,7 +29,7 @@ def accumulate(block, activations, layers, settings):
     statistics : dict of str to list of fitting.Statistics
         By layer, one for each candidate of `pools`.
     """
-    regressors = explained.make_regressors(settings)
+    regressors = layer_tools.make_regressors(settings)
     n_regressors = len(regressors.table()["kind"])
     pools = settings["pools"]
     statistics = {
@@ -41,7 +42,7 @@ def accumulate(block, activations, layers, settings):
         by_target = {}
         for candidate, pool in enumerate(pools):
             for name, layer in layers.items():
-                where = explained.target(layer, input_size, {"pool": pool})
+                where = layer_tools.target(layer, input_size, {"pool": pool})
                 by_target.setdefault(where, []).append((name, candidate))
         computed = regressors.compute(content, placement, list(by_target))
         for (grid, *_), names, phi in zip(by_target, by_target.values(), computed, strict=True):

@@ -108,3 +108,20 @@ def digest(*modules):
         total.update(module.encode())
         total.update(module_file(module).read_bytes())
     return total.hexdigest()[:16]
+
+
+def file_digest(name):
+    """
+    Digest of a file of the package that is no module, such as a template.
+
+    Parameters
+    ----------
+    name : str
+        Path below the package.
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits.
+    """
+    return hashlib.sha256(PACKAGE.joinpath(name).read_bytes()).hexdigest()[:16]

@@ -379,7 +379,7 @@ def marginal_correlation(statistics):
 
 def through_nonlinearity(linear, residual_sd, nonlinearity):
     """
-    Expected output of a layer's nonlinearity for a reconstruction with Gaussian error.
+    Return the expected output of a layer's nonlinearity for a reconstruction with Gaussian error.
 
     E[f(a + e)] with e of the residual's spread, which is not f(a): a rectifier passes the
     positive part of the error.

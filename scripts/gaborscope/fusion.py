@@ -9,25 +9,6 @@ from scipy import linalg
 MAX_STEPS = 30
 
 
-def grid_shape(height, width, stride):
-    """
-    Cells of the fusion grid, which tiles the content exactly.
-
-    Parameters
-    ----------
-    height, width : int
-        Content in px.
-    stride : int
-        Wanted side of a cell in px.
-
-    Returns
-    -------
-    shape : (int, int)
-        Rows and columns, at least 2 each.
-    """
-    return tuple(max(2, round(extent / stride)) for extent in (height, width))
-
-
 @dataclasses.dataclass
 class Fusion:
     """

@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from gaborscope import baselines, explained, fixations, geometry
+from gaborscope import layers as layer_tools
 from gaborscope.errors import InputError
 from gaborscope.store import read_density, read_layers
 
@@ -19,7 +20,7 @@ class FusionData:
 
     Parameters
     ----------
-    layers : sequence of explained.FittedLayer
+    layers : sequence of layers.FittedLayer
     settings : dict
         Of the fusion: `stride`, `smoothing`, `target`.
     """
@@ -31,6 +32,7 @@ class FusionData:
         self.n_features = sum(len(fitted.weight) for fitted in layers) + 1
 
     def __len__(self):
+        """Return the number of stimuli."""
         return len(self._targets)
 
     def add_block(self, reconstructions, block, target_densities, centre_bias):
@@ -59,7 +61,7 @@ class FusionData:
             if target is None:
                 continue
             placement = geometry.Placement(input_size, *valid)
-            maps = explained.valid_maps(maps, self.layers, placement)
+            maps = layer_tools.valid_maps(maps, self.layers, placement)
             self._add(maps, placement, target, centre_bias, block.names[index])
 
     def _target(self, block, index, target_densities):
@@ -75,9 +77,7 @@ class FusionData:
         features, shape = explained.fusion_features(
             maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
         )
-        bias = explained.log_centre_bias(
-            centre_bias.density(baselines.GRID, exclude=name), shape
-        )
+        bias = explained.log_centre_bias(centre_bias.density(baselines.GRID, exclude=name), shape)
         features = np.column_stack([features, bias]).astype(np.float16)
         if not np.isfinite(features).all():
             raise InputError(f"{name}: a reconstructed map exceeds float16 (65504)")

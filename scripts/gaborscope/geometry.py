@@ -230,7 +230,7 @@ def sampling_matrix(n_pixels, centres, pool, width):
 
 def layer_sampling(grid, placement, pool, width):
     """
-    Sampling matrices from the content's pixels to the valid cells of a layer.
+    Return the sampling matrices from the content's pixels to the valid cells of a layer.
 
     Parameters
     ----------

@@ -37,7 +37,7 @@ def shares(statistics, penalty, table):
 
 def dominant(filters, n):
     """
-    Filters of a layer that explain most alone, one per scale, orientation and colour.
+    Rank the filters of a layer that explain most alone, one per scale, orientation and colour.
 
     Each filter counts with the best of its kinds (even, odd, amplitude); its figure is the squared
     correlation with a map, averaged over the layer's maps. A rank, not a decomposition: filters

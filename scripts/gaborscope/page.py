@@ -153,7 +153,7 @@ def quantile_stimuli(scores, n):
 
 def embed(path):
     """
-    Data address of a PNG file, so that the page is whole in one file.
+    Return the data address of a PNG file, so that the page is whole in one file.
 
     Parameters
     ----------
@@ -168,7 +168,7 @@ def embed(path):
 
 def render(content):
     """
-    The page.
+    Render the page.
 
     Parameters
     ----------
@@ -188,4 +188,3 @@ def render(content):
     )
     environment.globals["embed"] = embed
     return environment.get_template("report.html").render(**content)
-

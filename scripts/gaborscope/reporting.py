@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaborscope import drawing, explained, filterstore, fixations, identities, page, store
+from gaborscope import layers as layer_tools
 
 
 @dataclasses.dataclass
@@ -190,6 +191,6 @@ class Section:
         (fitted,) = (fitted for fitted in self.explained.layers if fitted.name == layer)
         for own, _, _, maps in store.read_layers(path, [layer]):
             if own == index:
-                valid = explained.valid_maps(maps, [fitted], placement)[layer]
+                valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
                 return np.maximum(valid, 0) if fitted.layer["nonlinearity"] != "none" else valid
         raise KeyError(f"stimulus {index} is not in {path}")

@@ -198,6 +198,16 @@ def put(group, name, values, axes, unit, dtype=None, **options):
 
 
 def put_text(group, name, values, axes="stimulus"):
+    """
+    Write a list of strings.
+
+    Parameters
+    ----------
+    group : h5py.Group
+    name : str
+    values : sequence of str
+    axes : str
+    """
     dataset = group.create_dataset(name, data=np.array(values, dtype=h5py.string_dtype()))
     dataset.attrs["axes"] = axes
     dataset.attrs["unit"] = "text"
@@ -295,6 +305,7 @@ class LayerWriter:
         }
 
     def __enter__(self):
+        """Create the file and its datasets."""
         path, groups, layers, origin = self._arguments
         self._file = self._stack.enter_context(create(path, "activations", origin))
         for size, members in sorted(groups.items()):
@@ -308,6 +319,7 @@ class LayerWriter:
         return self
 
     def __exit__(self, *error):
+        """Finish the file, or remove it after an error."""
         return self._stack.__exit__(*error)
 
     def put(self, index, layer, maps):
