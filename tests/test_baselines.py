@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from gaborscope import baselines, densities, fixations, metrics
+from gaborscope import baselines, densities, fixations, goldstandard, metrics
 from gaborscope.errors import InputError
 
 SIZE = (30, 43)  # height, width
@@ -148,7 +148,7 @@ def test_the_only_stimulus_cannot_be_left_out():
 def test_pooled_auc_of_one_map_is_judds(rng):
     saliency_map = rng.random(SIZE)
     pixels = np.stack(np.unravel_index(rng.permutation(30 * 43)[:36], SIZE), axis=1)[:, ::-1]
-    pooled = baselines.pooled_auc_judd([saliency_map] * 4, np.split(pixels, 4))
+    pooled = goldstandard.pooled_auc_judd([saliency_map] * 4, np.split(pixels, 4))
     assert pooled[0] == pytest.approx(metrics.auc_judd(saliency_map, pixels), abs=1e-12)
     assert pooled[1] == pytest.approx(metrics.auc_judd_nojit(saliency_map, pixels), abs=1e-12)
 
@@ -157,8 +157,8 @@ def test_pooled_auc_depends_on_ranks_within_each_map_alone(rng):
     maps = [rng.random(SIZE) for _ in range(3)]
     sets = [rng.integers(0, (43, 30), (8, 2)) for _ in range(3)]
     moved = [scale * saliency_map**3 for scale, saliency_map in zip((1, 50, 9), maps, strict=True)]
-    assert baselines.pooled_auc_judd(maps, sets) == pytest.approx(
-        baselines.pooled_auc_judd(moved, sets), abs=1e-12
+    assert goldstandard.pooled_auc_judd(maps, sets) == pytest.approx(
+        goldstandard.pooled_auc_judd(moved, sets), abs=1e-12
     )
 
 
@@ -167,7 +167,7 @@ def test_pooled_auc_is_not_inflated_by_few_fixations_per_observer(rng):
     maps = [rng.random(SIZE) for _ in range(40)]
     sets = [rng.integers(0, (43, 30), (9, 2)) for _ in range(40)]
     each = np.mean([metrics.auc_judd(*pair) for pair in zip(maps, sets, strict=True)])
-    pooled, _ = baselines.pooled_auc_judd(maps, sets)
+    pooled, _ = goldstandard.pooled_auc_judd(maps, sets)
     standard_error = 0.29 / math.sqrt(360)
     assert each - pooled > 0.03
     assert abs(pooled - 0.5) < 4 * standard_error
@@ -177,8 +177,8 @@ def test_pooled_auc_without_fixations_or_other_pixels_is_nan():
     nothing = np.zeros((0, 2), dtype=int)
     everything = np.argwhere(np.ones((3, 2)))
     for own in (nothing, everything):
-        assert np.isnan(baselines.pooled_auc_judd([np.eye(2, 3)], [own])).all()
-    assert baselines.pooled_auc_judd([np.ones((2, 3))], [everything[:2]]) == (0.5, 0.5)
+        assert np.isnan(goldstandard.pooled_auc_judd([np.eye(2, 3)], [own])).all()
+    assert goldstandard.pooled_auc_judd([np.ones((2, 3))], [everything[:2]]) == (0.5, 0.5)
 
 
 @pytest.mark.parametrize("preset", metrics.METRICS)
@@ -186,7 +186,7 @@ def test_gold_standard_is_the_weighted_mean_over_observers_left_out(rng, preset)
     pixels, subjects = clusters(rng, 3, 5)
     pixels, subjects = pixels[:-3], subjects[:-3]  # the last observer has fewer fixations
     others, baseline = rng.integers(0, (43, 30), (60, 2)), baselines.uniform(SIZE)
-    found = baselines.score_gold_standard(
+    found = goldstandard.score_gold_standard(
         pixels, subjects, SIZE, 3.0, others, baseline, preset, 0.01
     )
     assert tuple(found) == metrics.METRICS[preset]
@@ -207,7 +207,7 @@ def test_gold_standard_is_the_weighted_mean_over_observers_left_out(rng, preset)
 
 def test_gold_standard_of_two_observers_compares_the_one_with_the_other(rng):
     pixels, subjects = clusters(rng, 2, 12)
-    found = baselines.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0)
+    found = goldstandard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0)
     a, b = (fixations.density(pixels[subjects == i], SIZE, 3.0) for i in (0, 1))
     assert found["cc"] == pytest.approx(metrics.cc(a, b), abs=1e-12)
     assert found["sim"] == pytest.approx(metrics.sim(a, b), abs=1e-12)
@@ -218,9 +218,9 @@ def test_gold_standard_of_two_observers_compares_the_one_with_the_other(rng):
 def test_split_halves_are_equal_and_drop_the_last_odd_observer(rng):
     pixels, subjects = clusters(rng, 5, 6)
     subjects = np.array(["s3", "s1", "s9", "s2", "s4"])[subjects]
-    found = baselines.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0.01)
+    found = goldstandard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0.01)
     kept = subjects != "s9"
-    even = baselines.score_gold_standard(
+    even = goldstandard.score_gold_standard(
         pixels[kept], subjects[kept], SIZE, 3.0, None, None, "mit", 0.01
     )
     for name in ("cc", "kld", "sim"):
@@ -240,7 +240,7 @@ def test_people_who_agree_predict_each_other_and_people_who_do_not_do_not(rng, p
     agreed = clusters(rng, 8, 10)
     at_random = rng.integers(0, (43, 30), (80, 2)), agreed[1]
     first, second = (
-        baselines.score_gold_standard(*people, SIZE, 3.0, None, baseline, preset, 0.01)
+        goldstandard.score_gold_standard(*people, SIZE, 3.0, None, baseline, preset, 0.01)
         for people in (agreed, at_random)
     )
     area = metrics.METRICS[preset][0]
@@ -255,7 +255,7 @@ def test_gold_standard_does_not_depend_on_the_order_of_fixations(rng):
     pixels, subjects = clusters(rng, 4, 6)
     order = rng.permutation(len(pixels))
     first, second = (
-        baselines.score_gold_standard(*people, SIZE, 3.0, None, None, "mit", 0.01)
+        goldstandard.score_gold_standard(*people, SIZE, 3.0, None, None, "mit", 0.01)
         for people in ((pixels, subjects), (pixels[order], subjects[order]))
     )
     assert first == pytest.approx(second, abs=1e-9, nan_ok=True)
@@ -265,11 +265,13 @@ def test_gold_standard_does_not_depend_on_the_order_of_fixations(rng):
 @pytest.mark.parametrize("n", [0, 3])
 def test_fewer_than_two_observers_have_no_gold_standard(preset, n):
     points = np.zeros((n, 2), dtype=int)
-    scores = baselines.score_gold_standard(points, np.zeros(n), SIZE, 3.0, None, None, preset, 0.01)
+    scores = goldstandard.score_gold_standard(
+        points, np.zeros(n), SIZE, 3.0, None, None, preset, 0.01
+    )
     assert tuple(scores) == metrics.METRICS[preset]
     assert np.isnan(list(scores.values())).all()
 
 
 def test_one_subject_per_fixation_is_needed():
     with pytest.raises(InputError, match="2 fixations need as many subjects"):
-        baselines.score_gold_standard([[1, 1], [2, 2]], [0], SIZE, 3.0, None, None, "mit", 0.01)
+        goldstandard.score_gold_standard([[1, 1], [2, 2]], [0], SIZE, 3.0, None, None, "mit", 0.01)

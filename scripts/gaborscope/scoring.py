@@ -4,7 +4,7 @@ import hashlib
 
 import numpy as np
 
-from gaborscope import baselines, fixations, metrics
+from gaborscope import baselines, fixations, goldstandard, metrics
 
 
 class Scorer:
@@ -113,12 +113,12 @@ class Scorer:
         Returns
         -------
         scores : dict of str to float
-            See `baselines.score_gold_standard`.
+            See `goldstandard.score_gold_standard`.
         """
         name, size = block.names[index], self.sizes[block.names[index]]
         points, subjects = block.points(index)
         sigma, _ = fixations.sigma_px(*size, block.facts)
-        return baselines.score_gold_standard(
+        return goldstandard.score_gold_standard(
             points,
             subjects,
             size,
