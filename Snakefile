@@ -4,7 +4,7 @@ Gaborscope: explain deep saliency models by log-Gabor filters.
 All files lie below results/ in the working directory (--directory):
 
     data/{dataset}/{block}.h5                                        prepare_dataset
-    weights/{model}.safetensors                                      train_backbone | import_backbone
+    weights/{model}.safetensors                                      train_backbone
     layers/{model}.json                                              measure_layers
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse

@@ -24,6 +24,6 @@ rule prepare_dataset:
         digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         n_blocks=config["n_blocks"],
-        code=library("catalogue", "datasets", "stage", "store"),
+        code=library("catalogue", "datasets", "fixations", "stage", "store"),
     script:
         "../scripts/prepare_dataset.py"

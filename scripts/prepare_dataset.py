@@ -3,7 +3,7 @@
 import logging
 from pathlib import Path
 
-from gaborscope import catalogue, datasets, store
+from gaborscope import catalogue, datasets, fixations, store
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -17,7 +17,8 @@ def main(smk):
     block = datasets.load_block(settings, names, root)
     origin = store.provenance(smk)
     store.write_data(smk.output.data, block, origin)
-    log.info("%d stimuli, %d fixations", len(block.names), len(block.x))
+    _, reason = fixations.sigma_px(*(int(extent) for extent in block.sizes[0]), block.facts)
+    log.info("%d stimuli, %d fixations; %s", len(block.names), len(block.x), reason)
 
 
 if __name__ == "__main__":

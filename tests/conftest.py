@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 
@@ -23,3 +24,9 @@ def oracles(shared):
     if not folder.is_dir():
         pytest.skip(f"no stored oracle values at {folder} (set GABORSCOPE_SHARED)")
     return folder
+
+
+@pytest.fixture
+def rng():
+    """Random generator of a fixed seed."""
+    return np.random.default_rng(1)

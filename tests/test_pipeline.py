@@ -229,13 +229,15 @@ def test_library_edit_reruns_exactly_the_rules_that_use_it(run, tmp_path, module
     assert "Nothing to be done" in output
     path = code / "scripts" / "gaborscope" / f"{module}.py"
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
-    output, _ = snakemake(folder, config, "--dry-run", root=code)
+    output, jobs = snakemake(folder, config, "--dry-run", root=code)
     users = {
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
         if module in codebase.closure(*(codebase.imported(script) - {"errors"}))
     }
-    assert rules_with_changed_params(output) == users
+    # what reruns anyway, behind another rerun, does not name its parameters as the reason
+    assert rules_with_changed_params(output) <= users <= set(jobs)
+    assert rules_with_changed_params(output)
 
 
 def test_equal_seeds_give_equal_summaries(finished, tmp_path):

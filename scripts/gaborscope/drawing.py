@@ -120,7 +120,7 @@ def share_bars(layers, shares, labels, title):
     return figure
 
 
-def dominant_filters(rows_by_layer, bank, space):
+def dominant_filters(rows_by_layer, bank, space, wavelengths):
     """
     Dominant filters of every layer, drawn as their even impulse response.
 
@@ -131,6 +131,8 @@ def dominant_filters(rows_by_layer, bank, space):
     bank : loggabor.LogGaborBank
     space : str
         Colour space, names the channels.
+    wavelengths : list of str
+        Of each scale, as it is to be written.
 
     Returns
     -------
@@ -144,7 +146,7 @@ def dominant_filters(rows_by_layer, bank, space):
         for axis in line:
             axis.axis("off")
         for axis, row in zip(line, rows, strict=False):
-            patch, label = _patch(row, bank, colour.CHANNELS[space][row["colour"]])
+            patch, label = _patch(row, bank, colour.CHANNELS[space][row["colour"]], wavelengths)
             limit = np.abs(patch).max() or 1
             axis.imshow(patch, cmap="gray", vmin=-limit, vmax=limit)
             axis.set_title(f"{label}\nr² {row['r2']:.2f}", fontsize=6)
@@ -155,7 +157,7 @@ def dominant_filters(rows_by_layer, bank, space):
     return figure
 
 
-def _patch(row, bank, channel):
+def _patch(row, bank, channel, wavelengths):
     side = 96
     if row["scale"] < 0:
         impulse = np.fft.ifft2(bank.residual_gain((side, side))).real
@@ -166,7 +168,8 @@ def _patch(row, bank, channel):
     half = int(min(side // 2, max(6, 1.5 * wavelength)))
     middle = slice(side // 2 - half, side // 2 + half)
     degrees = np.degrees(bank.orientations[row["orientation"]])
-    return impulse[middle, middle], f"{channel} {row['kind']}\n{wavelength:.3g} px {degrees:.0f}°"
+    label = f"{channel} {row['kind']} {degrees:.0f}°\n{wavelengths[row['scale']]}"
+    return impulse[middle, middle], label
 
 
 def bank_of(settings):

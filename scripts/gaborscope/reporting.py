@@ -6,7 +6,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import drawing, explained, filterstore, fixations, identities, page, store
+from gaborscope import (
+    drawing,
+    explained,
+    filterstore,
+    fixations,
+    geometry,
+    identities,
+    page,
+    store,
+)
 from gaborscope import layers as layer_tools
 
 
@@ -69,6 +78,7 @@ class Section:
             if Path(path).stem == explanation and Path(path).parents[1].name == model
         )
         self.explained = explained.ExplainedModel.load(path)
+        self.wavelengths, self.unit = self._wavelengths()
 
     def draw(self, folder):
         """
@@ -89,10 +99,10 @@ class Section:
         dpi = self.settings["dpi"]
         drawing.save(drawing.explained_variance_bars(self.table), f"{stem}_variance.png", dpi)
         rows = {name: identities.dominant(own, 6) for name, own in self.filters.items()}
-        figure = drawing.dominant_filters(rows, bank, first["regressors"]["colour"])
+        space = first["regressors"]["colour"]
+        figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", dpi)
         layer, channel = self._typical_map()
-        wavelengths = ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
         return {
             "model": self.model,
             "explanation": self.explanation,
@@ -100,11 +110,30 @@ class Section:
             "variance_rows": self.table.to_dict("records"),
             "filters_figure": f"{stem}_filters.png",
             "share_figures": self._draw_shares(stem, bank),
-            "wavelengths": f"Wavelengths of the scales: {wavelengths} px of the network's input.",
+            "wavelengths": self.unit,
             "layer": layer,
             "channel": channel,
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
         }
+
+    def _wavelengths(self):
+        """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
+        blocks = [store.read_data(path) for path in self.inputs.data]
+        sizes = np.concatenate([block.sizes for block in blocks])
+        widths = [geometry.place(size, self.explained.box).width for size in sizes]
+        ratio = float(np.median(np.array(widths) / sizes[:, 1]))
+        bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
+        own = bank.wavelengths_px / ratio
+        unit = (
+            f"Wavelengths are px of the stimulus at the median enlargement ({1 / ratio:.3g}) of the "
+            "test stimuli; the network's input sees "
+            + ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
+            + " px."
+        )
+        per_degree = blocks[0].facts.get("px_per_degree")
+        if per_degree is None:
+            return [f"{w:.3g} px" for w in own], f"{unit} px per degree are not known."
+        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in own], unit
 
     def _typical_map(self):
         """Middle layer of the table and its map of median explained variance."""
@@ -129,7 +158,7 @@ class Section:
 
     def _label(self, grouping, label, bank):
         if grouping == "scale":
-            return "no scale" if label == "none" else f"{bank.wavelengths_px[int(label)]:.3g} px"
+            return "no scale" if label == "none" else self.wavelengths[int(label)]
         if grouping == "orientation":
             if label == "none":
                 return "no orientation"

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from gaborscope import fixations, geometry
+from gaborscope.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -239,6 +240,11 @@ class Trainer:
     """
 
     def __init__(self, backbone, fit, validation, settings, device, checkpoint, digest):
+        for split, examples in (("fit", fit), ("validation", validation)):
+            if not examples:
+                raise InputError(
+                    f"no stimulus of the {split} split has a fixation; training needs some"
+                )
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
         self.checkpoint = Path(checkpoint)

@@ -50,8 +50,18 @@ class Backbone:
         Returns
         -------
         x : float32 tensor (n, 3, height, width)
+
+        Raises
+        ------
+        InputError
+            If the input size is no multiple of what the network needs.
         """
         height, width = placements[0].input_size
+        if height % self.multiple or width % self.multiple:
+            raise InputError(
+                f"config: backbones.{self.name}.input is {min(height, width)}x{max(height, width)} "
+                f"px; height and width must be multiples of {self.multiple}"
+            )
         x = np.zeros((len(contents), height, width, 3), np.float32)
         scale = np.float32(1) / (np.float32(255) * np.asarray(self.std, np.float32))
         shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
@@ -86,9 +96,12 @@ def build(name, **options):
     Raises
     ------
     InputError
-        If the name is unknown.
+        If the name or an option is unknown.
     """
-    return _module(name).build(**options).eval()
+    try:
+        return _module(name).build(**options).eval()
+    except TypeError as error:
+        raise InputError(f"config: backbones.{name}.options: {error}") from error
 
 
 def describe(name, **options):
