@@ -143,7 +143,7 @@ class Grid:
 
     def cells(self, placement):
         """
-        Cells whose centre lies in the content.
+        Cells whose centre lies in the content; the nearest one where there is none.
 
         Parameters
         ----------
@@ -165,7 +165,9 @@ class Grid:
         for n, stride, offset, first, extent in spans:
             centres = offset + stride * np.arange(n)
             inside = np.flatnonzero((centres >= first - 0.5) & (centres < first + extent - 0.5))
-            found.append(slice(int(inside[0]), int(inside[-1]) + 1) if inside.size else slice(0, 0))
+            if not inside.size:  # a strip thinner than a cell
+                inside = [np.abs(centres - (first + (extent - 1) / 2)).argmin()]
+            found.append(slice(int(inside[0]), int(inside[-1]) + 1))
         return tuple(found)
 
 

@@ -125,8 +125,8 @@ class Section:
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
         own = bank.wavelengths_px / ratio
         unit = (
-            f"Wavelengths are px of the stimulus at the median enlargement ({1 / ratio:.3g}) of the "
-            "test stimuli; the network's input sees "
+            "Wavelengths are px of the stimulus at the median enlargement of the test stimuli "
+            f"({1 / ratio:.3g}); the network's input sees "
             + ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
             + " px."
         )
