@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from gaborscope import accumulation, filterstore, store
-from gaborscope.stage import run_stage
+from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,9 +14,11 @@ def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
     layers = {name: layers[name] for name in smk.params.layers}
+    block = store.read_data(smk.input.data)
+    activations = store.read_layers(smk.input.activations, list(layers))
     statistics = accumulation.accumulate(
-        store.read_data(smk.input.data),
-        store.read_layers(smk.input.activations, list(layers)),
+        block,
+        progress(activations, len(block.names)),
         layers,
         smk.params.regressors,
     )

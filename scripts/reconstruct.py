@@ -6,7 +6,7 @@ from pathlib import Path
 
 from gaborscope import filterstore, geometry, store
 from gaborscope import layers as layer_tools
-from gaborscope.stage import run_stage
+from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -27,7 +27,7 @@ def main(smk):
             )
             for fitted in layers
         }
-        for index in range(len(block.names)):
+        for index in progress(range(len(block.names)), len(block.names)):
             maps, placement = layer_tools.reconstruct(block.image(index), box, layers)
             for fitted in layers:
                 whole = layer_tools.whole_maps(maps[fitted.name], fitted, placement)

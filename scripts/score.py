@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from gaborscope import scoring, store
-from gaborscope.stage import run_stage
+from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -22,7 +22,7 @@ def main(smk):
         validation = Path(data).stem in smk.params.validation_blocks
         block = store.read_data(data)
         maps = zip(store.read_saliency(saliency), store.read_saliency(centre_bias), strict=True)
-        for (index, density), (_, bias) in maps:
+        for (index, density), (_, bias) in progress(maps, len(block.names)):
             if smk.wildcards.predictor == "gold_standard":
                 scores = scorer.score_gold_standard(block, index, bias, smk.params.uniform_weight)
             else:

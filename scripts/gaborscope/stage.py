@@ -4,6 +4,7 @@ import logging
 import sys
 
 from threadpoolctl import threadpool_limits
+from tqdm import tqdm
 
 from gaborscope.errors import InputError
 
@@ -33,3 +34,23 @@ def run_stage(main, smk):
     except Exception:
         log.exception("unexpected error")
         sys.exit(1)
+
+
+def progress(stimuli, total):
+    """
+    Iterate with a progress bar, on a terminal and for stages longer than some seconds.
+
+    Parameters
+    ----------
+    stimuli : iterable
+    total : int
+
+    Returns
+    -------
+    stimuli : iterable
+        The same items.
+    """
+    # without a terminal (a cluster's log file) a bar is noise: disable=None
+    return tqdm(
+        stimuli, total=total, unit=" stimuli", delay=8, mininterval=2, leave=False, disable=None
+    )
