@@ -27,9 +27,7 @@ def main(smk):
     groups = geometry.group_by_input(block.sizes, box)
     modules = {name: layer["module"] for name, layer in layers.items()}
     with (
-        store.LayerWriter(
-            smk.output.activations, groups, layers, store.provenance(smk)
-        ) as writer,
+        store.LayerWriter(smk.output.activations, groups, layers, store.provenance(smk)) as writer,
         recording.recorder(backbone.network, modules) as record,
     ):
         for index, _, x in backbones.batches(backbone, block, entry["input"], batch_size):

@@ -13,7 +13,9 @@ def main(smk):
     block = store.read_data(smk.input.data)
     weight = smk.params.uniform_weight
     if smk.wildcards.baseline == "centre_bias":
-        splits = [[store.read_data(path) for path in smk.input.get(s)] for s in ("fit", "validation")]
+        splits = [
+            [store.read_data(path) for path in smk.input.get(s)] for s in ("fit", "validation")
+        ]
         bias = observers.centre_bias(*splits, smk.params.sigmas, weight)
         log.info("sigma %.3f of the width", bias.sigma[0])
     maps = []

@@ -24,9 +24,7 @@ def main(smk):
         maps = zip(store.read_saliency(saliency), store.read_saliency(centre_bias), strict=True)
         for (index, density), (_, bias) in maps:
             if smk.wildcards.predictor == "gold_standard":
-                scores = scorer.score_gold_standard(
-                    block, index, bias, smk.params.uniform_weight
-                )
+                scores = scorer.score_gold_standard(block, index, bias, smk.params.uniform_weight)
             else:
                 scores = scorer.score(block, index, density, bias)
             row = {"stimulus": block.names[index], **scores}

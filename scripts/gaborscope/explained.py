@@ -99,9 +99,7 @@ class FittedLayer:
         """
         flat = phi.reshape(len(phi), -1)
         linear = self.weight @ flat + self.intercept[:, None]
-        maps = fitting.through_nonlinearity(
-            linear, self.residual_sd, self.layer["nonlinearity"]
-        )
+        maps = fitting.through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
 
@@ -228,9 +226,7 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     columns = []
     for fitted in layers:
         grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
-        along = [
-            _resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
-        ]
+        along = [_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)]
         resampled = along[0] @ maps[fitted.name] @ along[1].T
         columns.append(resampled.reshape(len(resampled), -1).T)
     return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32), shape

@@ -75,9 +75,7 @@ class FusionData:
         features, shape = explained.fusion_features(
             maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
         )
-        bias = explained.log_centre_bias(
-            centre_bias.density(baselines.GRID, exclude=name), shape
-        )
+        bias = explained.log_centre_bias(centre_bias.density(baselines.GRID, exclude=name), shape)
         features = np.column_stack([features, bias]).astype(np.float16)
         if not np.isfinite(features).all():
             raise InputError(f"{name}: a reconstructed map exceeds float16 (65504)")

@@ -188,4 +188,3 @@ def render(content):
     )
     environment.globals["embed"] = embed
     return environment.get_template("report.html").render(**content)
-

@@ -159,8 +159,7 @@ class _Sampler:
         """Return one real image on every grid."""
         reduced = self._along_y @ np.ascontiguousarray(image)
         return [
-            reduced[rows] @ along_x
-            for rows, along_x in zip(self._rows, self._along_x, strict=True)
+            reduced[rows] @ along_x for rows, along_x in zip(self._rows, self._along_x, strict=True)
         ]
 
 
