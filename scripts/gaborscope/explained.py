@@ -100,7 +100,7 @@ class FittedLayer:
         flat = phi.reshape(len(phi), -1)
         linear = self.weight @ flat + self.intercept[:, None]
         maps = fitting.through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
-        return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
+        return maps.reshape(len(maps), *phi.shape[1:]).astype(np.float32)
 
 
 def fitted_layer(filters):
