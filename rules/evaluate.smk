@@ -37,7 +37,7 @@ rule predict_baseline:
     params:
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("baselines", "densities", "fixations", "stage", "store"),
+        code=library("densities", "fixations", "observers", "stage", "store"),
     script:
         "../scripts/predict_baseline.py"
 
@@ -133,6 +133,6 @@ rule summarise:
         },
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("scoring", "stage", "store", "summaries"),
+        code=library("stage", "store", "summaries"),
     script:
         "../scripts/summarise.py"

@@ -137,7 +137,7 @@ rule fit_filters:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
         backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
-        code=library("explained", "filterstore", "fitting", "stage", "store"),
+        code=library("explained", "filterstore", "fitting", "identities", "stage", "store"),
     script:
         "../scripts/fit_filters.py"
 
@@ -237,9 +237,9 @@ rule fit_fusion:
             "baselines",
             "explained",
             "filterstore",
-            "fixations",
             "fusion",
-            "geometry",
+            "fusiondata",
+            "observers",
             "stage",
             "store",
         ),
