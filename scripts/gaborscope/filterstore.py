@@ -86,7 +86,8 @@ def write_filters(path, solution, described, origin):
         explained = np.where(dead, 0, solution.explained_variance)
         put(file, "explained_variance", explained, "channel", "share of the validation variance")
         put(file, "dead", dead, "channel", "flag")
-        put(file, "path", np.array(solution.path), "step, (penalty, explained variance)", "")
+        steps = np.nan_to_num(np.array(solution.path))  # nan where all maps are dead
+        put(file, "path", steps, "step, (penalty, explained variance)", "")
         put(file, "marginal", described["marginal"], "channel, regressor", "r^2", np.float32)
         for name, (labels, values) in described["shares"].items():
             group = file.require_group(f"share/{name}")
