@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -130,3 +131,51 @@ def test_columns_that_do_not_match_raise(columns):
 def test_no_resamples_raise():
     with pytest.raises(InputError, match="n_resamples must be at least 1, got 0"):
         summaries.bootstrap_mean([1.0], 0, seed=1)
+
+
+def tables(rng):
+    """Scores by stimulus of a deep model, its explanation and the centre bias."""
+    names = [f"s{i}" for i in range(20)]
+    base, gain = rng.random(20), rng.random(20)
+    parts = {"centre_bias": 0 * gain, "net": gain, "net-direct": 0.75 * gain}
+    return {
+        ("mit", predictor, "demo"): pd.DataFrame(
+            {"nss": base + part, "kld": 3 - base - part}, index=names
+        )
+        for predictor, part in parts.items()
+    }
+
+
+def test_a_summary_has_a_row_for_every_predictor_and_metric(rng):
+    rows = summaries.summary_rows(tables(rng), 200, seed=1)
+    assert [(row["predictor"], row["metric"]) for row in rows] == [
+        (predictor, metric)
+        for predictor in ("centre_bias", "net", "net-direct")
+        for metric in ("nss", "kld")
+    ]
+    assert list(rows[0]) == "preset predictor dataset metric mean ci_low ci_high n".split()
+
+
+def test_a_summary_row_is_the_bootstrap_of_its_column(rng):
+    scores = tables(rng)
+    rows = summaries.summary_rows(scores, 200, seed=1)
+    expected = summaries.bootstrap_mean(scores["mit", "net", "demo"]["kld"], 200, seed=1)
+    assert tuple(rows[3][key] for key in ("mean", "ci_low", "ci_high", "n")) == expected
+
+
+def test_shares_are_of_explained_models_alone_and_of_every_metric(rng):
+    rows = summaries.share_rows(tables(rng), {"net-direct": "net"}, 200, seed=1)
+    assert [(row["predictor"], row["metric"]) for row in rows] == [
+        ("net-direct", "nss"),
+        ("net-direct", "kld"),
+    ]
+    for row in rows:
+        for key in ("share", "share_low", "share_high"):
+            assert row[key] == pytest.approx(0.75)  # of every stimulus, hence of every resample
+
+
+def test_shares_pair_stimuli_by_name(rng):
+    scores = tables(rng)
+    expected = summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1)
+    scores["mit", "net", "demo"] = scores["mit", "net", "demo"].iloc[::-1]
+    assert summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1) == expected

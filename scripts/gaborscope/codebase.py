@@ -10,6 +10,8 @@ import hashlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
+# Files besides Python ones that a module reads, relative to the package.
+READ = {"page": ("templates/report.html",)}
 
 
 def imported(source, package="gaborscope"):
@@ -33,12 +35,19 @@ def imported(source, package="gaborscope"):
             if node.module == package:
                 found.update(alias.name for alias in node.names)
             elif node.module.startswith(f"{package}."):
-                found.add(node.module.removeprefix(f"{package}."))
+                module = node.module.removeprefix(f"{package}.")
+                names = (f"{module}.{alias.name}" for alias in node.names)
+                found.update([module, *filter(_is_module, names)])
         elif isinstance(node, ast.Import):
             for alias in node.names:
                 if alias.name.startswith(f"{package}."):
                     found.add(alias.name.removeprefix(f"{package}."))
     return frozenset(found)
+
+
+def _is_module(name):
+    base = PACKAGE.joinpath(*name.split("."))
+    return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
 
 
 def module_file(module):
@@ -86,13 +95,15 @@ def closure(*modules):
             continue
         seen.add(module)
         waiting.extend(imported(module_file(module)))
+        if "." in module:
+            waiting.append(module.rpartition(".")[0])  # its package is run as well
     return tuple(sorted(seen))
 
 
 @functools.cache
 def digest(*modules):
     """
-    Digest of the source of modules and of all that they import from the package.
+    Digest of the source of modules, of all that they import from the package, and what these read.
 
     Parameters
     ----------
@@ -107,6 +118,8 @@ def digest(*modules):
     for module in closure(*modules):
         total.update(module.encode())
         total.update(module_file(module).read_bytes())
+        for name in READ.get(module, ()):
+            total.update((PACKAGE / name).read_bytes())
     return total.hexdigest()[:16]
 
 

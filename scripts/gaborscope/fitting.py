@@ -10,6 +10,9 @@ from scipy import linalg, special
 # Regressors whose standard deviation is below this share of the largest are constant (the colour
 # channels of greyscale stimuli) and get the weight 0.
 CONSTANT = 1e-6
+# The same below this share of the root mean square: float32 products leave up to 7e-6 of the mean
+# square in the place of a variance of 0.
+ROUNDING = 5e-3
 # Maps whose variance is below this share of the layer's largest are dead: counted, not averaged.
 DEAD = 1e-8
 
@@ -106,6 +109,15 @@ class Statistics:
         return np.maximum(np.diag(self.cov) - self.sum**2 / self.n, 0)
 
 
+def _inverse_spread(statistics):
+    """Return 1 / standard deviation of each regressor, 0 where it is constant."""
+    square = np.diag(statistics.gram) / statistics.n
+    variance = square - (statistics.sum_phi / statistics.n) ** 2
+    spread = np.sqrt(np.maximum(variance, 0))
+    floor = np.maximum(CONSTANT * spread.max(initial=0), ROUNDING * np.sqrt(square))
+    return np.divide(1, spread, out=np.zeros_like(spread), where=spread > floor)
+
+
 def explained_variance(statistics, weight, intercept):
     """
     Explained variance, 1 - SSE / SST, SST about the mean of the pixels it is evaluated on.
@@ -152,11 +164,7 @@ class RidgePath:
         self._mean_phi = statistics.sum_phi / n
         self._mean = statistics.sum / n
         covariance = statistics.gram / n - np.outer(self._mean_phi, self._mean_phi)
-        spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-        # float32 products leave rounding in the place of a variance of 0
-        noise = np.sqrt(np.diag(statistics.gram) / n) * 1e-3
-        floor = np.maximum(CONSTANT * spread.max(initial=0), noise)
-        self._inverse = np.divide(1, spread, out=np.zeros_like(spread), where=spread > floor)
+        self._inverse = _inverse_spread(statistics)
         correlation = covariance * np.outer(self._inverse, self._inverse)
         cross = statistics.cross / n - np.outer(self._mean_phi, self._mean)
         self._eigenvalue, self._vector = linalg.eigh(correlation)
@@ -319,8 +327,7 @@ def group_shares(statistics, penalty, groups):
     n = statistics.n
     mean_phi = statistics.sum_phi / n
     covariance = statistics.gram / n - np.outer(mean_phi, mean_phi)
-    spread = np.sqrt(np.maximum(np.diag(covariance), 0))
-    scale = np.divide(1, spread, out=np.zeros_like(spread), where=spread > CONSTANT * spread.max())
+    scale = _inverse_spread(statistics)
     correlation = covariance * np.outer(scale, scale)
     cross = (statistics.cross / n - np.outer(mean_phi, statistics.sum / n)) * scale[:, None]
     total = statistics.total_variation().sum() / n
@@ -369,11 +376,10 @@ def marginal_correlation(statistics):
     n = statistics.n
     mean_phi = statistics.sum_phi / n
     covariance = statistics.cross / n - np.outer(mean_phi, statistics.sum / n)
-    variance_phi = np.maximum(np.diag(statistics.gram) / n - mean_phi**2, 0)
     variance = statistics.total_variation() / n
-    product = np.outer(variance_phi, variance)
-    floor = CONSTANT**2 * variance_phi.max(initial=0) * max(variance.max(initial=0), 1e-300)
-    squared = np.divide(covariance**2, product, out=np.zeros_like(product), where=product > floor)
+    alive = variance > DEAD * max(variance.max(initial=0), np.finfo(float).tiny)
+    inverse = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=alive)
+    squared = (covariance * np.outer(_inverse_spread(statistics), inverse)) ** 2
     return np.clip(squared.T, 0, 1)
 
 

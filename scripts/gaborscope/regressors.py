@@ -122,7 +122,7 @@ class Regressors:
             if self.normalisation:
                 columns.append(_normalised(maps[:, 2], bank.n_scales)[:, None])
             maps = np.concatenate(columns, axis=1)
-            maps = maps.reshape(-1, *maps.shape[2:])
+            maps = maps.reshape(maps.shape[0] * maps.shape[1], *maps.shape[2:])
             if residual is not None:
                 maps = np.concatenate([maps, residual[target][None]])
             yield maps
@@ -146,11 +146,11 @@ class _Sampler:
         planes[:, 0] = response.real
         planes[:, 1] = response.imag
         np.abs(response, out=planes[:, 2])
-        reduced = self._along_y @ planes.reshape(len(planes), -1)
-        reduced = reduced.reshape(len(reduced), 3, -1)
+        # shapes in full: a grid may have no cell in the content of a long narrow stimulus
+        reduced = self._along_y @ planes.reshape(len(planes), 3 * planes.shape[2])
         return [
-            (reduced[rows].reshape(-1, reduced.shape[2]) @ along_x)
-            .reshape(-1, 3, along_x.shape[1])
+            (reduced[rows].reshape(-1, planes.shape[2]) @ along_x)
+            .reshape(rows.stop - rows.start, 3, along_x.shape[1])
             .transpose(1, 0, 2)
             for rows, along_x in zip(self._rows, self._along_x, strict=True)
         ]

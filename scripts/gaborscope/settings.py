@@ -56,6 +56,11 @@ def _sentence(error):
 def _check_names(config):
     for key in ("datasets", "explanations", "backbones"):
         for name in config[key]:
+            if not isinstance(name, str):
+                raise InputError(
+                    f"config: {key}: the name {name!r} is read as {type(name).__name__}; "
+                    "put it in quotes"
+                )
             if not NAME.fullmatch(name):
                 raise InputError(
                     f"config: {key}: the name {name!r} must consist of a-z, 0-9 and _ alone"

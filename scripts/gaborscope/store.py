@@ -180,16 +180,17 @@ def put(group, name, values, axes, unit, dtype=None, **options):
     Raises
     ------
     InputError
-        If a value is NaN or infinite, or does not fit float16 where that is asked for.
+        If a value is NaN or infinite, or too large for the float type asked for.
     """
     values = np.asarray(values)
     if values.dtype.kind == "f":
         if not np.isfinite(values).all():
             raise InputError(f"{group.file.filename}: {name} holds NaN or infinity; not written")
-        if dtype == np.float16 and np.abs(values).max(initial=0) > np.finfo(np.float16).max:
+        largest = np.abs(values).max(initial=0)
+        if dtype is not None and largest > np.finfo(dtype).max:
             raise InputError(
-                f"{group.file.filename}: {name} reaches {np.abs(values).max():.3g}, more than "
-                "float16 holds (65504); record a normalised layer instead"
+                f"{group.file.filename}: {name} reaches {largest:.3g}, more than "
+                f"{np.dtype(dtype)} holds ({np.finfo(dtype).max:.6g}); normalise what is recorded"
             )
     dataset = group.create_dataset(name, data=values, dtype=dtype, **options)
     dataset.attrs["axes"] = axes

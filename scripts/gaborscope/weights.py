@@ -8,6 +8,8 @@ import safetensors.torch
 from gaborscope.errors import InputError
 from gaborscope.store import whole
 
+KEY = "gaborscope"
+
 
 def write_weights(path, state_dict, description):
     """
@@ -21,7 +23,8 @@ def write_weights(path, state_dict, description):
         JSON-able: `trained_on`, `history`, provenance.
     """
     tensors = {key: value.contiguous() for key, value in state_dict.items()}
-    metadata = {key: json.dumps(value, sort_keys=True) for key, value in description.items()}
+    # one key: safetensors writes several in an order that changes from file to file
+    metadata = {KEY: json.dumps(description, sort_keys=True)}
     with whole(path) as temporary:
         safetensors.torch.save_file(tensors, temporary, metadata=metadata)
 
@@ -38,6 +41,7 @@ def read_weights(path):
     -------
     state_dict : dict of str to tensor
     description : dict
+        As it was written; of a file that others wrote, its metadata.
 
     Raises
     ------
@@ -50,7 +54,7 @@ def read_weights(path):
             state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
         raise InputError(f"{path} is not a whole safetensors file ({error})") from error
-    return state_dict, {key: json.loads(value) for key, value in metadata.items()}
+    return state_dict, json.loads(metadata[KEY]) if KEY in metadata else metadata
 
 
 def load_into(network, path):

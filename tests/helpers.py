@@ -1,0 +1,110 @@
+"""Small made-up layers, stimuli and models that several test modules share."""
+
+import numpy as np
+
+from gaborscope import explained
+from gaborscope import layers as layer_tools
+from gaborscope.regressors import Regressors
+from gaborscope.stimuli import StimulusBlock
+
+BOX = (32, 48)
+
+SETTINGS = {
+    "bank": {
+        "n_scales": 2,
+        "n_orientations": 3,
+        "min_wavelength_px": 4.0,
+        "scale_factor": 2.0,
+        "bandwidth_ratio": 0.6,
+        "angular_sigma": None,
+    },
+    "colour": "yuv",
+    "kinds": ["even", "odd", "amplitude"],
+    "residual": True,
+    "normalisation": False,
+    "position": False,
+    "boundary": "symmetric",
+    "pool": {"kind": "gaussian", "width": 2.0},
+    "pools": [{"kind": "gaussian", "width": 2.0}],
+    "mode": "direct",
+}
+N_REGRESSORS = 3 * (2 * 3 * 3 + 1)
+
+ORIGIN = {"code": "0123456789abcdef", "seed": "1"}
+
+
+def make_regressors(**changes):
+    """Regressors of the settings above with some of them changed."""
+    keys = ("bank", "colour", "kinds", "residual", "normalisation", "position", "boundary")
+    return Regressors(**{key: changes.get(key, SETTINGS[key]) for key in keys})
+
+
+def make_layer(stride, channels, nonlinearity="none"):
+    """Description of a layer on a regular grid of the box, landscape and portrait."""
+    rows, columns = BOX[0] // stride, BOX[1] // stride
+    return {
+        "module": "net.0",
+        "nonlinearity": nonlinearity,
+        "channels": channels,
+        "shape": {"32x48": [rows, columns], "48x32": [columns, rows]},
+        "pool": 1,
+        "stride": [float(stride), float(stride)],
+        "offset_px": [(stride - 1) / 2, (stride - 1) / 2],
+        "offset_spread_px": [0.0, 0.0],
+        "receptive_field_px": [stride * 2.0, stride * 2.0],
+    }
+
+
+def make_image(size, seed=0):
+    """Smooth random uint8 image: blocks of 4 px, so that coarse filters have something to see."""
+    rng = np.random.default_rng(seed)
+    coarse = rng.integers(0, 256, (-(-size[0] // 4), -(-size[1] // 4), 3), dtype=np.uint8)
+    return np.repeat(np.repeat(coarse, 4, axis=0), 4, axis=1)[: size[0], : size[1]].copy()
+
+
+def make_block(sizes, n_points=12, seed=0, facts=None):
+    """Block of random stimuli with random fixations."""
+    rng = np.random.default_rng(seed)
+    x, y, stimulus = [], [], []
+    for index, (height, width) in enumerate(sizes):
+        x.append(rng.uniform(0, width - 1, n_points))
+        y.append(rng.uniform(0, height - 1, n_points))
+        stimulus.append(np.full(n_points, index))
+    return StimulusBlock(
+        names=[f"s{index}.png" for index in range(len(sizes))],
+        paths=[""] * len(sizes),
+        sha256=[f"{index:064x}" for index in range(len(sizes))],
+        sizes=np.array(sizes, dtype=np.int32),
+        x=np.concatenate(x).astype(np.float32),
+        y=np.concatenate(y).astype(np.float32),
+        stimulus=np.concatenate(stimulus).astype(np.int32),
+        subject=np.arange(n_points * len(sizes), dtype=np.int32) % 3,
+        facts={"px_per_degree": 6.0} if facts is None else facts,
+        images=[make_image(size, seed + index) for index, size in enumerate(sizes)],
+    )
+
+
+def make_fitted(name, stride, channels, nonlinearity, rng):
+    """Layer with random weights."""
+    return layer_tools.FittedLayer(
+        name=name,
+        layer=make_layer(stride, channels, nonlinearity),
+        settings=SETTINGS,
+        weight=rng.standard_normal((channels, N_REGRESSORS)).astype(np.float32),
+        intercept=rng.standard_normal(channels).astype(np.float32),
+        residual_sd=rng.uniform(0.1, 1, channels).astype(np.float32),
+    )
+
+
+def make_explained(seed=0):
+    """Explained model of two layers, all weights random."""
+    rng = np.random.default_rng(seed)
+    centre_bias = rng.uniform(0.5, 1, (12, 16))
+    return explained.ExplainedModel(
+        box=BOX,
+        layers=[make_fitted("fine", 4, 3, "relu", rng), make_fitted("coarse", 8, 2, "none", rng)],
+        settings={"stride": 4, "smoothing": 3.0},
+        weight=rng.standard_normal(6),
+        centre_bias=centre_bias / centre_bias.sum(),
+        uniform_weight=1e-3,
+    )

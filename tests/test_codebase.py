@@ -1,0 +1,107 @@
+"""Digests of modules: what they follow and what changes them."""
+
+import shutil
+
+import pytest
+
+from gaborscope import codebase
+
+
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """A copy of the package that tests may edit."""
+    copy = tmp_path / "gaborscope"
+    shutil.copytree(codebase.PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.setattr(codebase, "PACKAGE", copy)
+    clear()
+    yield copy
+    clear()
+
+
+def clear():
+    codebase.closure.cache_clear()
+    codebase.digest.cache_clear()
+
+
+def edit(path):
+    path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
+    clear()
+
+
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("from gaborscope import store, weights as w", {"store", "weights"}),
+        ("from gaborscope.store import create", {"store"}),
+        ("import gaborscope.store", {"store"}),
+        ("from gaborscope.backbones import cmrnet", {"backbones", "backbones.cmrnet"}),
+        ("from gaborscope.backbones.cmrnet import build", {"backbones.cmrnet"}),
+        ("import numpy, json\nfrom scipy import linalg", set()),
+        ("def f():\n    from gaborscope import fusion", {"fusion"}),
+    ],
+)
+def test_every_form_of_import_is_seen(tmp_path, line, expected):
+    (tmp_path / "a.py").write_text(line)
+    assert codebase.imported(tmp_path / "a.py") == expected
+
+
+def test_a_closure_follows_imports_of_imports():
+    # explained -> regressors -> loggabor -> spectral
+    assert {"explained", "regressors", "loggabor", "spectral"} <= set(codebase.closure("explained"))
+    assert "training" not in codebase.closure("explained")
+
+
+def test_a_closure_is_sorted_and_names_each_module_once():
+    closure = codebase.closure("scoring", "metrics", "scoring")
+    assert list(closure) == sorted(set(closure))
+
+
+@pytest.mark.parametrize("module", ["explained", "regressors", "spectral", "errors"])
+def test_an_edited_dependency_changes_the_digest(package, module):
+    before = codebase.digest("explained")
+    edit(package / f"{module}.py")
+    assert codebase.digest("explained") != before
+
+
+def test_an_edited_module_that_is_not_imported_does_not(package):
+    before = codebase.digest("explained")
+    edit(package / "training.py")
+    edit(package / "backbones" / "cmrnet.py")
+    assert codebase.digest("explained") == before
+
+
+def test_the_digest_is_the_same_wherever_the_package_lies(package):
+    here = codebase.digest("explained")
+    clear()
+    codebase.PACKAGE = codebase.Path(codebase.__file__).resolve().parent
+    assert codebase.digest("explained") == here
+
+
+def test_the_digest_does_not_depend_on_the_order_of_the_list():
+    assert codebase.digest("store", "fusion") == codebase.digest("fusion", "store")
+
+
+def test_a_template_of_the_page_is_part_of_its_digest(package):
+    before = codebase.digest("page")
+    (package / "templates" / "report.html").write_text("<p>edited</p>")
+    clear()
+    assert codebase.digest("page") != before
+
+
+def test_every_file_that_is_not_python_belongs_to_a_module():
+    known = {name for names in codebase.READ.values() for name in names}
+    found = {
+        path.relative_to(codebase.PACKAGE).as_posix()
+        for path in codebase.PACKAGE.rglob("*")
+        if path.is_file() and path.suffix not in (".py", ".pyc")
+    }
+    assert found == known
+
+
+def test_the_package_of_a_module_is_part_of_its_closure():
+    assert "backbones" in codebase.closure("backbones.cmrnet")
+
+
+def test_a_module_that_is_not_there_is_named():
+    with pytest.raises(FileNotFoundError, match="'fitnig'"):
+        codebase.closure("fitnig")

@@ -1,0 +1,112 @@
+"""The config is closed: a fault is one sentence with the key and the remedy."""
+
+import copy
+from pathlib import Path
+
+import pytest
+import yaml
+
+from gaborscope import settings
+from gaborscope.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[1]
+SCHEMA = ROOT / "rules" / "config.schema.yaml"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+
+
+@pytest.fixture
+def config(shipped):
+    return copy.deepcopy(shipped)
+
+
+def test_the_shipped_config_passes(config):
+    settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "path, wrong, close",
+    [
+        ((), "explanation", "explanations"),
+        (("training",), "epoch", "epochs"),
+        (("training", "augmentation"), "min_crops", "min_crop"),
+        (("explanations", "direct"), "color", "colour"),
+        (("explanations", "direct", "bank"), "n_scale", "n_scales"),
+        (("datasets", "demo"), "px_per_deg", "px_per_degree"),
+    ],
+)
+def test_an_unknown_key_is_named_with_the_close_one(config, path, wrong, close):
+    part = config
+    for key in path:
+        part = part[key]
+    part[wrong] = 1
+    with pytest.raises(InputError, match=f"unknown key '{wrong}' at .*did you mean '{close}'"):
+        settings.check(config, SCHEMA)
+
+
+def test_an_unknown_key_close_to_none_gets_the_list(config):
+    config["scores"]["zzz"] = 1
+    with pytest.raises(InputError, match="'zzz' at scores; known are n_shuffle, n_resamples"):
+        settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize("section", ["datasets", "explanations", "backbones"])
+@pytest.mark.parametrize("name", ["my-data", "Demo", "a b", "", "demo\n", "é"])
+def test_a_name_that_cannot_be_a_wildcard_is_refused(config, section, name):
+    config[section][name] = next(iter(config[section].values()))
+    with pytest.raises(InputError, match=f"{section}: the name .* must consist of a-z, 0-9"):
+        settings.check(config, SCHEMA)
+
+
+def test_a_name_that_yaml_reads_as_a_number_is_refused(config):
+    config["datasets"][2019] = config["datasets"]["demo"]
+    with pytest.raises(
+        InputError, match="datasets: the name 2019 is read as int; put it in quotes"
+    ):
+        settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "key, value", [("fit_on", "osie"), ("evaluate_on", ["demo", "osie"]), ("models", ["osie"])]
+)
+def test_a_name_without_an_entry_is_refused(config, key, value):
+    config[key] = value
+    with pytest.raises(InputError, match=f"{key} names .*'osie'"):
+        settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize(
+    "path, value, shown",
+    [
+        (("n_blocks",), 15, "n_blocks is 15.*a multiple of 10"),
+        (("device",), "gpu", "device is 'gpu'"),
+        (("explanations", "direct", "bank", "min_wavelength_px"), 2.0, "min_wavelength_px is 2.0"),
+        (("explanations", "direct", "colour"), "hsv", r"explanations\.direct\.colour is 'hsv'"),
+        (("densities", "uniform_weight"), 0, "uniform_weight is 0"),
+        (("seed",), "one", "seed is 'one'"),
+    ],
+)
+def test_a_value_out_of_range_is_named_with_its_key(config, path, value, shown):
+    part = config
+    for key in path[:-1]:
+        part = part[key]
+    part[path[-1]] = value
+    with pytest.raises(InputError, match=shown):
+        settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize("key", ["seed", "explanations", "report"])
+def test_a_missing_key_is_named(config, key):
+    del config[key]
+    with pytest.raises(InputError, match=f"'{key}' is a required property"):
+        settings.check(config, SCHEMA)
+
+
+def test_a_fault_is_one_line_however_much_is_shown(config):
+    del config["explanations"]["direct"]["solver"]
+    with pytest.raises(InputError) as caught:
+        settings.check(config, SCHEMA)
+    assert "solver" in str(caught.value) and "\n" not in str(caught.value)

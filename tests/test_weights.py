@@ -1,0 +1,77 @@
+"""Weights as safetensors: every tensor by name and shape."""
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from gaborscope import weights
+from gaborscope.errors import InputError
+
+DESCRIPTION = {
+    "trained_on": {"dataset": "demo", "blocks": ["0", "1"]},
+    "history": [{"epoch": 1, "loss": 0.5}],
+    "seed": "1",
+    "code": "abc",
+    "commit": "def",
+    "versions": "{}",
+}
+
+
+def network():
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+
+
+def test_weights_come_back_with_their_description(tmp_path):
+    first, second = network(), network()
+    weights.write_weights(tmp_path / "w.safetensors", first.state_dict(), DESCRIPTION)
+    nn.init.zeros_(second[0].weight)
+    assert weights.load_into(second, tmp_path / "w.safetensors") == DESCRIPTION
+    for key, value in first.state_dict().items():
+        assert torch.equal(second.state_dict()[key], value)
+
+
+def test_weights_in_another_memory_format_come_back(tmp_path):
+    first = network().to(memory_format=torch.channels_last)
+    weights.write_weights(tmp_path / "w.safetensors", first.state_dict(), {})
+    state_dict, _ = weights.read_weights(tmp_path / "w.safetensors")
+    assert torch.equal(state_dict["0.weight"], first[0].weight)
+
+
+def test_equal_weights_give_equal_bytes(tmp_path):
+    found = set()
+    for i in range(8):
+        weights.write_weights(tmp_path / f"{i}", network().state_dict(), DESCRIPTION)
+        found.add((tmp_path / f"{i}").read_bytes())
+    assert len(found) == 1
+
+
+def test_weights_that_others_saved_are_read_with_their_metadata(tmp_path):
+    metadata = {"format": "pt"}  # plain text, as it is usual
+    safetensors.torch.save_file(network().state_dict(), tmp_path / "w", metadata=metadata)
+    assert weights.load_into(network(), tmp_path / "w") == metadata
+
+
+def test_the_first_missing_and_the_first_unexpected_tensor_are_named(tmp_path):
+    state_dict = network().state_dict()
+    state_dict["7.weight"] = state_dict.pop("0.weight")
+    weights.write_weights(tmp_path / "w", state_dict, {})
+    with pytest.raises(InputError, match="missing tensor 0.weight, first unexpected 7.weight"):
+        weights.load_into(network(), tmp_path / "w")
+
+
+def test_a_tensor_of_another_shape_is_named(tmp_path):
+    state_dict = network().state_dict()
+    state_dict["0.bias"] = torch.zeros(5)
+    weights.write_weights(tmp_path / "w", state_dict, {})
+    with pytest.raises(InputError, match=r"0\.bias has the shape \(5,\), the network needs \(4,\)"):
+        weights.load_into(network(), tmp_path / "w")
+
+
+@pytest.mark.parametrize("content", [b"", b"\x80\x04pickle", None])
+def test_what_is_no_safetensors_file_is_named(tmp_path, content):
+    if content is not None:
+        (tmp_path / "w").write_bytes(content)
+    with pytest.raises(InputError, match="is not a whole safetensors file"):
+        weights.read_weights(tmp_path / "w")
