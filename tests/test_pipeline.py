@@ -75,8 +75,9 @@ def snakemake(folder, config, *arguments, root=ROOT, check=True):
     """Run the workflow; return its output and the number of jobs by rule."""
     settings = folder / "settings.yaml"
     settings.write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
-    command += ["--snakefile", str(root / "Snakefile"), "--configfile", str(settings), *arguments]
+    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+    command += ["--directory", str(folder), "--snakefile", str(root / "Snakefile")]
+    command += ["--configfile", str(settings)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False, env=environment
