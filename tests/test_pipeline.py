@@ -264,7 +264,7 @@ def drop_split(data):
             remove_stimulus(data, name)
 
 
-FIRST = "made_000.png"
+FIRST = made_names()["fit"][0]
 BAD_INPUT = {
     "unknown key": (lambda d, c: c.update(n_blok=10), r"unknown key 'n_blok'.*did you mean"),
     "unknown type": (lambda d, c: c["datasets"]["made"].update(type="foldr"), r"foldr.*folder"),
@@ -298,7 +298,8 @@ def test_bad_input_stops_in_one_sentence(tmp_path, fault):
     config = tiny_config(tmp_path / "data")
     spoil, expected = BAD_INPUT[fault]
     spoil(tmp_path / "data", config)
-    blocks = [catalogue.block_name(i, 10) for i in range(10)]
+    used = [name for split in WANTED for name in made_names()[split][: WANTED[split]]]
+    blocks = sorted({catalogue.block_name(catalogue.block_of(name, 10), 10) for name in used})
     wanted = [f"results/data/made/{block}.h5" for block in blocks]
     output, _ = snakemake(tmp_path, config, "--keep-going", *wanted, check=False)
     sentences = [line for line in output.splitlines() if re.search(expected, line)]
