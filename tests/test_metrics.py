@@ -12,7 +12,150 @@ from gaborscope import metrics
 from gaborscope.errors import InputError
 
 REGULAR = [f"s{i}_{kind}" for i in range(3) for kind in ("center", "specres", "loo")]
-SPECIAL = [
+PYSALIENCY_NAMES = {
+    "auc": "auc_uniform",
+    "auc_shuffled": "sauc_10img",
+    "nss": "nss",
+    "cc": "cc",
+    "kld": "kld_mit",
+    "sim": "sim",
+    "ig": "ig_min0",
+}
+few = settings(max_examples=25, deadline=None)
+
+# --- what is decided where the sources differ, fail, or return nonsense ---------------------------
+
+CHANCE = {"auc_judd": 0.5, "auc_judd_nojit": 0.5, "auc_borji": 0.5, "auc_shuffled": 0.5}
+CHANCE |= {"auc": 0.5, "nss": 0, "cc": 0}
+NO_FIXATIONS = dict.fromkeys(
+    ["auc_judd", "auc_judd_nojit", "auc_borji", "auc_shuffled", "auc", "nss", "ig"], math.nan
+)
+NO_DENSITY = {"cc": math.nan, "kld": math.nan, "sim": math.nan}
+# a map with zeros where somebody looked: its likelihood is 0 without an epsilon
+IMPOSSIBLE = {"pysaliency": {"ig": -math.inf}, "exact": {"ig": -math.inf, "kld": math.inf}}
+DEFINED = {}  # every score is finite; those of EQUAL also agree with the official code or library
+
+
+def everywhere(expected, **other):
+    return {preset: expected for preset in metrics.METRICS} | other
+
+
+# case: (scores that are pinned, by preset; or the error), why
+EDGE_CASES = {
+    "e_const3": (
+        everywhere(CHANCE),
+        "a constant map says nothing about place and scores as chance, as in pysaliency; official: "
+        "nan, and noise where its jitter makes up an order",
+    ),
+    "e_zeros": (
+        everywhere(CHANCE),
+        "all zeros is a constant map: the uniform density; official KLD 27, SIM 0, else nan",
+    ),
+    "e_nan_unfixated": (
+        "holds nan at 1 of 4800",
+        "a NaN is a fault of the predictor; official AUCs are finite and wrong, the rest nan, "
+        "pysaliency's AUC 0",
+    ),
+    "e_nan_fixated": ("holds nan at 1 of 4800", "as above; it shifts every threshold"),
+    "e_allnan": ("holds nan at 4800 of 4800", "as above"),
+    "e_inf": (
+        "holds inf at 1 of 4800",
+        "no density has an infinite value, and min-max makes every other pixel 0",
+    ),
+    "e_nofix": (
+        everywhere(NO_FIXATIONS | NO_DENSITY),
+        "nothing to be judged by: nan, counted by n, never averaged; official KLD and SIM are 0 "
+        "(the best and the worst value), pysaliency takes the zero density for uniform",
+    ),
+    "e_nofix_dens": (
+        everywhere(NO_FIXATIONS),
+        "scores of the density are defined, those of fixations are nan; pysaliency raises",
+    ),
+    "e_noshuf": (
+        everywhere({"auc_shuffled": math.nan}),
+        "no negatives, no shuffled AUC: nan; pysaliency divides by zero",
+    ),
+    "e_onefix": (
+        everywhere(DEFINED, mit={"auc_borji": math.nan}),
+        "the official code gives no AUC-Borji for fewer than two fixations; the rest is defined",
+    ),
+    "e_twofix": (everywhere(DEFINED), "few fixations are noisy, not undefined"),
+    "e_dupfix": (
+        everywhere(DEFINED),
+        "mit counts a pixel once, as the official binary map; the others count every fixation",
+    ),
+    "e_zerodens": (
+        everywhere(NO_DENSITY),
+        "an all-zero density is the absence of one: nan; official KLD and SIM are 0, pysaliency "
+        "takes it for uniform",
+    ),
+    "e_constdens": (
+        everywhere({"cc": 0}),
+        "no correlation with a constant is 0 whichever of the two is constant; official and "
+        "pysaliency nan here; SIM takes it for uniform where official is nan",
+    ),
+    "e_negative": (
+        everywhere(
+            DEFINED,
+            mit="negative values .minimum -0.000427",
+            exact="negative values .minimum -0.000427",
+        ),
+        "no density has negative values: official KLD is -33; pysaliency shifts by the minimum",
+    ),
+    "e_allnegative": (
+        everywhere(
+            DEFINED,
+            mit="negative values .minimum -1.003",
+            exact="negative values .minimum -1.003",
+        ),
+        "official KLD looks right by accident (a negative over a negative sum)",
+    ),
+    "e_log_density": (
+        "logarithm of a density",
+        "the logarithm is another map than the density: all but the AUCs would be of the wrong one",
+    ),
+    "e_halfsize": (
+        "size .30, 40. and the density .60, 80.|outside the saliency map of 40 x 30",
+        "who resizes decides how; official resizes silently, pysaliency's functions read wrong "
+        "pixels",
+    ),
+    "e_doublesize": ("size .120, 160. and the density .60, 80.", "as above"),
+    "e_uint8vals_as_double": (
+        everywhere(DEFINED, exact={"kld": math.inf}),
+        "256 levels, many ties, which are one half",
+    ),
+    "e_uint8class": (
+        everywhere(DEFINED, exact={"kld": math.inf}),
+        "integers become float64 first; MATLAB's integer arithmetic saturates (AUC 0.007, IG -Inf)",
+    ),
+    "e_8levels": (
+        everywhere(DEFINED, **IMPOSSIBLE),
+        "ties broken at random, in expectation",
+    ),
+    "e_sparse_zero_map": (
+        everywhere(DEFINED, **IMPOSSIBLE),
+        "zeros: impossible places that were fixated; mit's epsilon makes it finite",
+    ),
+    "e_tinyscale_density": (
+        everywhere(DEFINED, **IMPOSSIBLE),
+        "the scale of a map means nothing",
+    ),
+    "e_tinyscale_1e-6": (
+        everywhere(DEFINED, **IMPOSSIBLE),
+        "as above; the official jitter of 1e-7 is not small beside it, and reorders it at random",
+    ),
+    "e_perfect_binary": (
+        everywhere(DEFINED, exact={"auc": 1, "kld": math.inf}),
+        "a perfect map scores AUC 1 under exact alone: pysaliency has fixated pixels among the "
+        "negatives, and auc_judd_nojit counts later tied fixations as false alarms",
+    ),
+    "e_identical_density": (
+        everywhere({"cc": 1, "sim": 1}, exact={"cc": 1, "sim": 1, "kld": 0}),
+        "equal densities: KLD is 0 under exact, within 1e-9 of it with epsilons",
+    ),
+}
+# Where the official code and pysaliency are regular enough to be agreed with, to the digit.
+EQUAL = [
     "e_dupfix",
     "e_8levels",
     "e_sparse_zero_map",
@@ -25,16 +168,6 @@ SPECIAL = [
     "e_tinyscale_1e-6",
     "e_uint8vals_as_double",
 ]
-PYSALIENCY_NAMES = {
-    "auc": "auc_uniform",
-    "auc_shuffled": "sauc_10img",
-    "nss": "nss",
-    "cc": "cc",
-    "kld": "kld_mit",
-    "sim": "sim",
-    "ig": "ig_min0",
-}
-few = settings(max_examples=25, deadline=None)
 
 
 @pytest.fixture(scope="module")
@@ -74,6 +207,39 @@ def test_exact_auc_is_the_share_of_pairs_in_the_right_order():
     pairs = positives[:, None] - levels.ravel()[None, :]
     expected = np.mean((pairs > 0) + 0.5 * (pairs == 0))
     assert metrics.auc(levels, fixations) == pytest.approx(expected, abs=1e-14)
+
+
+def test_auc_of_exact_takes_every_fixation_against_pixels_that_nobody_fixated():
+    rng, levels, fixations, _ = some_case(8)
+    fixations = np.concatenate([fixations, fixations[:3]])
+    positives = levels[fixations[:, 1], fixations[:, 0]]
+    free = np.ones(levels.shape, bool)
+    free[fixations[:, 1], fixations[:, 0]] = False
+    pairs = positives[:, None] - levels[free][None, :]
+    expected = np.mean((pairs > 0) + 0.5 * (pairs == 0))
+    assert metrics.auc(levels, fixations, "exact") == pytest.approx(expected, abs=1e-14)
+
+
+def test_a_perfect_map_scores_1_under_exact_alone():
+    perfect = np.zeros((6, 9))
+    points = [[1, 2], [5, 5], [8, 0]]
+    for x, y in points:
+        perfect[y, x] = 1
+    assert metrics.auc(perfect, points, "exact") == 1
+    assert metrics.auc(perfect, points) == pytest.approx(1 - 3 / (2 * 54))
+
+
+def test_mit_has_no_auc_without_a_name():
+    with pytest.raises(InputError, match="preset 'mit' has no auc"):
+        metrics.auc(np.eye(3, 4), [[0, 0]], "mit")
+
+
+def test_exact_kld_is_the_sum_over_seen_pixels_and_infinite_where_they_are_called_impossible():
+    observed = np.array([[0.5, 0.5, 0.0], [0.0, 0.0, 0.0]])
+    predicted = np.array([[0.25, 0.25, 0.25], [0.25, 0.0, 0.0]])
+    assert metrics.kld(predicted, observed, "exact") == pytest.approx(math.log(2), abs=1e-15)
+    assert metrics.kld(observed, predicted, "exact") == math.inf
+    assert metrics.kld(observed, observed, "exact") == 0
 
 
 def test_shuffled_auc_of_pysaliency_is_the_share_of_pairs_in_the_right_order():
@@ -162,7 +328,7 @@ def test_ig_over_the_uniform_is_the_logarithm_of_the_density_ratio():
 # --- other people's code --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("case", REGULAR + SPECIAL)
+@pytest.mark.parametrize("case", REGULAR + EQUAL)
 def test_mit_preset_equals_the_official_code(tiny, case):
     scores = metrics.score(*arguments(tiny, case), "mit")
     official = {"auc_judd_nojit": "judd_nojit", "nss": "nss", "kld": "kld", "ig": "ig"}
@@ -176,7 +342,7 @@ def test_mit_preset_equals_the_official_code(tiny, case):
         assert scores[name] == pytest.approx(expected, abs=1e-9, nan_ok=True), name
 
 
-@pytest.mark.parametrize("case", REGULAR + SPECIAL)
+@pytest.mark.parametrize("case", REGULAR + EQUAL)
 def test_pysaliency_preset_equals_pysaliency(tiny, case):
     scores = metrics.score(*arguments(tiny, case), "pysaliency")
     for name, theirs in PYSALIENCY_NAMES.items():
@@ -211,45 +377,16 @@ def test_uint8_maps_score_as_their_float_values(tiny):
 
 # --- edge cases, all decided ----------------------------------------------------------------------
 
-UNIFORM = {"auc_judd": 0.5, "auc_judd_nojit": 0.5, "auc_borji": 0.5, "auc_shuffled": 0.5}
-UNIFORM |= {"auc": 0.5, "nss": 0, "cc": 0}
-NO_FIXATIONS = dict.fromkeys(
-    ["auc_judd", "auc_judd_nojit", "auc_borji", "auc_shuffled", "auc", "nss", "ig"], math.nan
-)
-EDGE_CASES = {
-    "e_const3": {"mit": UNIFORM, "pysaliency": UNIFORM},
-    "e_zeros": {"mit": UNIFORM, "pysaliency": UNIFORM},
-    "e_nan_unfixated": "holds nan at 1 of 4800",
-    "e_nan_fixated": "holds nan at 1 of 4800",
-    "e_allnan": "holds nan at 4800 of 4800",
-    "e_inf": "holds inf at 1 of 4800",
-    "e_nofix": {
-        "mit": NO_FIXATIONS | {"cc": math.nan, "kld": math.nan, "sim": math.nan},
-        "pysaliency": NO_FIXATIONS | {"cc": math.nan, "kld": math.nan, "sim": math.nan},
-    },
-    "e_nofix_dens": {"mit": NO_FIXATIONS, "pysaliency": NO_FIXATIONS},
-    "e_noshuf": {"mit": {"auc_shuffled": math.nan}, "pysaliency": {"auc_shuffled": math.nan}},
-    "e_zerodens": {
-        preset: {"cc": math.nan, "kld": math.nan, "sim": math.nan} for preset in metrics.METRICS
-    },
-    "e_constdens": {"mit": {"cc": 0}, "pysaliency": {"cc": 0}},
-    "e_onefix": {"mit": {"auc_borji": math.nan}, "pysaliency": {}},
-    "e_negative": {"mit": "negative values .minimum -0.000427", "pysaliency": {}},
-    "e_allnegative": {"mit": "negative values .minimum -1.003", "pysaliency": {}},
-    "e_log_density": "logarithm of a density",
-    "e_halfsize": "size .30, 40. and the density .60, 80.|outside the saliency map of 40 x 30",
-    "e_doublesize": "size .120, 160. and the density .60, 80.",
-}
-
 
 @pytest.mark.parametrize("preset", metrics.METRICS)
 @pytest.mark.parametrize("case", EDGE_CASES)
 def test_edge_case_scores_as_decided(tiny, case, preset):
-    expected = EDGE_CASES[case]
-    expected = expected if isinstance(expected, str) else expected[preset]
+    decided, _ = EDGE_CASES[case]
+    expected = decided if isinstance(decided, str) else decided[preset]
     if isinstance(expected, str):
-        with pytest.raises(InputError, match=expected):
+        with pytest.raises(InputError, match=expected) as caught:
             metrics.score(*arguments(tiny, case), preset)
+        assert "\n" not in str(caught.value)  # one sentence
         return
     scores = metrics.score(*arguments(tiny, case), preset)
     for name, value in scores.items():
@@ -257,6 +394,10 @@ def test_edge_case_scores_as_decided(tiny, case, preset):
             assert value == pytest.approx(expected[name], abs=1e-12, nan_ok=True), name
         else:
             assert math.isfinite(value), name
+
+
+def test_every_case_of_the_oracle_is_regular_or_decided(tiny):
+    assert set(tiny["cases"].tolist()) == set(REGULAR) | set(EDGE_CASES)
 
 
 def test_a_constant_map_scores_as_the_uniform_density_of_pysaliency(tiny):
@@ -356,9 +497,10 @@ def test_what_is_not_given_is_nan(preset):
 
 
 def test_a_map_whose_every_pixel_is_fixated_has_no_auc_judd():
-    everywhere = np.argwhere(np.ones((3, 2)))
-    assert math.isnan(metrics.auc_judd(np.eye(2, 3), everywhere))
-    assert math.isnan(metrics.auc_judd_nojit(np.eye(2, 3), everywhere))
+    all_pixels = np.argwhere(np.ones((3, 2)))
+    assert math.isnan(metrics.auc_judd(np.eye(2, 3), all_pixels))
+    assert math.isnan(metrics.auc_judd_nojit(np.eye(2, 3), all_pixels))
+    assert math.isnan(metrics.auc(np.eye(2, 3), all_pixels, "exact"))
 
 
 def test_zeros_at_fixations_give_minus_infinite_ig_and_zeros_of_the_baseline_raise():
@@ -391,7 +533,9 @@ def test_exact_aucs_depend_on_the_order_of_pixels_alone(seed):
         metrics.auc_judd,
         metrics.auc_judd_nojit,
         metrics.auc,
+        lambda s, f: metrics.auc(s, f, "exact"),
         lambda s, f: metrics.auc_shuffled(s, f, others, "pysaliency"),
+        lambda s, f: metrics.auc_shuffled(s, f, others, "exact"),
     ):
         assert metric(levels, fixations) == pytest.approx(
             metric(table[levels], fixations), abs=1e-12

@@ -34,7 +34,7 @@ def score_gold_standard(
         Of the densities.
     other_fixations, baseline
         As for `metrics.score`; may be None.
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
     uniform_weight : float in [0, 1]
         Of the uniform that predicting densities are mixed with (the predicted are not).
 

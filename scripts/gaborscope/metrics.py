@@ -1,10 +1,25 @@
 """
-Saliency metrics under two presets: the official MIT code and pysaliency's benchmark settings.
+Saliency metrics under three presets: the official MIT code, pysaliency, and our recommendation.
 
 `score` gives all of a preset; the single functions take (saliency map, ground truth). No metric
 draws random numbers: where the official code samples, its exact expectation is computed.
 
-Decided, for both presets:
+`mit` and `pysaliency` (with the MIT/Tuebingen benchmark's settings) exist to be comparable. `exact`
+departs from both where both are flawed, and follows the better of the two elsewhere:
+
+- AUC: every fixation against the pixels that nobody fixated. Judd's curve is optimistic by about
+  1 / 2n; pysaliency counts fixated pixels among the negatives, so a perfect map stays below 1.
+- Shuffled AUC: all fixations on all other stimuli at every threshold, as pysaliency. The official
+  eleven thresholds lose up to 0.08, and ten stimuli make the value depend on the draw.
+- NSS: every fixation (a place looked at twice was looked at twice), and the standard deviation
+  with N: the pixels are all there are, not a sample.
+- KLD: without epsilons, which make a density differ from itself and turn "impossible" into a
+  finite number that depends on them; infinite where a density is 0 and the observed one is not.
+- SIM and IG: of the density as it is. Min-max normalising first, as the official code does, scores
+  another density than the one predicted (by up to 0.9 bit).
+- KLD, SIM and IG refuse a map with negative values instead of shifting it: it is no density.
+
+Decided, for all presets:
 
 - A map or density with NaN or infinity, of the wrong size, or a fixation that is not a whole pixel
   inside the map raises InputError.
@@ -37,11 +52,15 @@ METRICS = {
         "ig",
     ),
     "pysaliency": ("auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"),
+    "exact": ("auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"),
 }
 
 # Added twice in KLD: MATLAB's eps, and the rounded value that pysaliency's MIT settings spell out.
-KLD_EPSILON = {"mit": 2.220446049250313e-16, "pysaliency": 2.2204e-16}
+KLD_EPSILON = {"mit": 2.220446049250313e-16, "pysaliency": 2.2204e-16, "exact": 0.0}
 IG_EPSILON = KLD_EPSILON["mit"]
+
+# Where KLD has no meaning for a map with negative values, or the official code returns nonsense.
+NOT_NEGATIVE = ("mit", "exact")
 
 # Of the official Borji and shuffled AUC, without their 0: there both rates are 1, as at the end.
 COARSE_THRESHOLDS = np.arange(10, 0, -1) * 0.1
@@ -56,17 +75,17 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
     Parameters
     ----------
     saliency_map : (height, width) real array
-        Integer classes are converted to float64 first. For preset 'mit' not negative.
+        Integer classes are converted to float64 first. For 'mit' and 'exact' not negative.
     fixations : (n, 2) integer array of x, y
-        Pixels of the stimulus; n may be 0. 'mit' counts a pixel fixated twice once, 'pysaliency'
-        counts every fixation.
+        Pixels of the stimulus; n may be 0. 'mit' counts a pixel fixated twice once, the others
+        count every fixation.
     density : (height, width) array, or None
         Fixation density (any positive sum); without it CC, KLD and SIM are nan.
     other_fixations : (m, 2) integer array of x, y, or None
         Fixations on other stimuli, the negatives of auc_shuffled; without them it is nan.
     baseline : (height, width) array, or None
         Density that IG is measured against, usually the centre bias; without it IG is nan.
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
 
     Returns
     -------
@@ -78,12 +97,12 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
     ------
     InputError
         For anything malformed (see the module's text); for a saliency map that is a log-density;
-        for preset 'mit' also for a map with negative values, which KLD cannot rate.
+        for 'mit' and 'exact' also for a map with negative values, which KLD cannot rate.
     """
     _refuse_unknown(preset)
     salience = prepare(saliency_map)
     _refuse_log_density(salience)
-    if preset == "mit":
+    if preset in NOT_NEGATIVE:
         _refuse_negative(salience)
     truth = None if density is None else prepare(density, "density")
     reference = None if baseline is None else prepare(baseline, "baseline")
@@ -95,7 +114,7 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
             "auc_borji": auc_borji(salience, fixations),
         }
     else:
-        scores = {"auc": auc(salience, fixations)}
+        scores = {"auc": auc(salience, fixations, preset)}
     scores["auc_shuffled"] = auc_shuffled(salience, fixations, others, preset)
     scores["nss"] = nss(salience, fixations, preset)
     scores["cc"] = NAN if truth is None else cc(salience, truth)
@@ -136,10 +155,10 @@ def auc_judd(saliency_map, fixations):
         return 0.5
     fixated = np.sort(salience.values[pixels])
     above, tied = _others_above(salience, fixated)
-    exact = 1 - (above + 0.5 * tied).mean() / n_other
+    without_last = 1 - (above + 0.5 * tied).mean() / n_other
     t = np.count_nonzero(fixated == fixated[0])
     last = (above[0] + tied[0] * t / (t + 1)) / n_other
-    return float(exact + last / (2 * n))
+    return float(without_last + last / (2 * n))
 
 
 def auc_judd_nojit(saliency_map, fixations):
@@ -209,10 +228,10 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
     saliency_map : (height, width) real array
     fixations, other_fixations : (n, 2) and (m, 2) integer arrays of x, y
         The official code takes the others from 10 random stimuli, pysaliency from all.
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
         'mit': exact expectation of the official sampling; unique pixels on both sides, 11
-        thresholds of the min-max normalised map. 'pysaliency': all fixations of both sides as
-        given, every threshold, ties one half.
+        thresholds of the min-max normalised map. 'pysaliency', 'exact': all fixations of both
+        sides as given, every threshold, ties one half.
 
     Returns
     -------
@@ -226,7 +245,7 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
         return NAN
     if salience.constant:
         return 0.5
-    if preset == "pysaliency":
+    if preset != "mit":
         fixated, negatives = salience.values[pixels], np.sort(salience.values[others])
         below = np.searchsorted(negatives, fixated, side="left")
         not_above = np.searchsorted(negatives, fixated, side="right")
@@ -236,27 +255,47 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
     return area_under_curve(alarms, hits)
 
 
-def auc(saliency_map, fixations):
+def auc(saliency_map, fixations, preset="pysaliency"):
     """
-    AUC of pysaliency with uniform non-fixations: all fixations against all pixels, ties one half.
+    AUC at every threshold: the share of pairs of a fixation and a negative in the right order.
 
     Parameters
     ----------
     saliency_map : (height, width) real array
     fixations : (n, 2) integer array of x, y
-        Every fixation counts, also repeated ones; fixated pixels are among the negatives.
+        Every fixation counts, also repeated ones.
+    preset : {'pysaliency', 'exact'}
+        The negatives. 'pysaliency': all pixels, fixated ones among them, so that a perfect map
+        scores 1 - n / 2N. 'exact': the pixels that nobody fixated. Ties are one half in both.
 
     Returns
     -------
     auc : float
-        0.5 for a constant map; nan without fixations.
+        0.5 for a constant map; nan without fixations, for 'exact' also if every pixel is fixated.
+
+    Raises
+    ------
+    InputError
+        For 'mit', whose AUCs are `auc_judd` and `auc_borji`.
     """
+    _refuse_unknown(preset)
+    if preset == "mit":
+        raise InputError("preset 'mit' has no auc; it has auc_judd, auc_judd_nojit and auc_borji")
     salience = prepare(saliency_map)
     pixels = _flat(fixations, salience)
     if pixels.size == 0:
         return NAN
+    if preset == "exact":
+        pixels, repeats = np.unique(pixels, return_counts=True)
+        n_other = salience.values.size - pixels.size
+        if n_other == 0:
+            return NAN
     if salience.constant:
         return 0.5
+    if preset == "exact":
+        order = np.argsort(salience.values[pixels])
+        above, tied = _others_above(salience, salience.values[pixels][order])
+        return float(1 - np.average(above + 0.5 * tied, weights=repeats[order]) / n_other)
     above, at_or_above = salience.count_above(salience.values[pixels])
     return float(1 - (above + at_or_above).mean() / (2 * salience.values.size))
 
@@ -269,8 +308,9 @@ def nss(saliency_map, fixations, preset="mit"):
     ----------
     saliency_map : (height, width) real array
     fixations : (n, 2) integer array of x, y
-    preset : {'mit', 'pysaliency'}
-        'mit': unique pixels, standard deviation with N - 1. 'pysaliency': every fixation, with N.
+    preset : {'mit', 'pysaliency', 'exact'}
+        'mit': unique pixels, standard deviation with N - 1. 'pysaliency', 'exact': every fixation,
+        with N.
 
     Returns
     -------
@@ -292,7 +332,7 @@ def nss(saliency_map, fixations, preset="mit"):
 
 def cc(saliency_map, density):
     """
-    Pearson correlation of the map with the fixation density, the same in both presets.
+    Pearson correlation of the map with the fixation density, the same in all presets.
 
     Parameters
     ----------
@@ -318,33 +358,37 @@ def kld(saliency_map, density, preset="mit"):
     Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
 
     sum(Q ln(eps + Q / (P + eps))), P the map and Q the density, each divided by its sum. The
-    epsilons make it finite where P is 0 and up to about 1e-12 negative where P and Q are equal.
+    epsilons make it finite where P is 0 and up to about 1e-12 negative where P and Q are equal;
+    'exact' has none.
 
     Parameters
     ----------
     saliency_map, density : (height, width) arrays
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
         'mit': official code, but a constant map, also all zeros, is the uniform density.
         'pysaliency': its MIT settings; a map with negative values is shifted by its minimum.
+        'exact': sum(Q ln(Q / P)) over the pixels where Q > 0.
 
     Returns
     -------
     kld : float
-        nan for an all-zero density.
+        nan for an all-zero density; for 'exact' infinite where P is 0 and Q is not.
 
     Raises
     ------
     InputError
-        If the map is a log-density, or for 'mit' has negative values at all: the official code
-        would divide by a sum that may be negative, and return nonsense.
+        If the map is a log-density, or for 'mit' and 'exact' has negative values at all: the
+        official code would divide by a sum that may be negative, and return nonsense.
     """
     _refuse_unknown(preset)
     salience, truth = _pair(saliency_map, density, "density")
     _refuse_log_density(salience)
-    if preset == "mit":
+    if preset in NOT_NEGATIVE:
         _refuse_negative(salience)
     if truth.maximum == 0:
         return NAN
+    if preset == "exact":
+        return _exact_kld(salience, truth)
     epsilon = KLD_EPSILON[preset]
     divergence = 0.0
     for block in salience.blocks():
@@ -356,6 +400,19 @@ def kld(saliency_map, density, preset="mit"):
     return float(divergence)
 
 
+def _exact_kld(salience, truth):
+    """Return sum(Q ln(Q / P)) over the pixels where Q > 0; infinite where P is 0 there."""
+    divergence = 0.0
+    for block in salience.blocks():
+        expected, predicted = truth.density(block), salience.density(block)
+        seen = expected > 0
+        expected, predicted = expected[seen], predicted[seen]
+        if expected.size and predicted.min() == 0:
+            return math.inf
+        divergence += np.dot(expected, np.log(expected) - np.log(predicted))
+    return float(divergence)
+
+
 def sim(saliency_map, density, preset="mit"):
     """
     Similarity: the mass that map and density share, symmetric.
@@ -363,9 +420,9 @@ def sim(saliency_map, density, preset="mit"):
     Parameters
     ----------
     saliency_map, density : (height, width) arrays
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
         'mit': each is min-max normalised, then divided by its sum. 'pysaliency': divided by its
-        sum only, shifted by its minimum first where that is negative.
+        sum only, shifted by its minimum first where that is negative. 'exact': divided by its sum.
 
     Returns
     -------
@@ -375,11 +432,13 @@ def sim(saliency_map, density, preset="mit"):
     Raises
     ------
     InputError
-        If the map is a log-density.
+        If the map is a log-density, or for 'exact' has negative values.
     """
     _refuse_unknown(preset)
     salience, truth = _pair(saliency_map, density, "density")
     _refuse_log_density(salience)
+    if preset == "exact":
+        _refuse_negative(salience)
     if truth.maximum == 0:
         return NAN
     shared = 0.0
@@ -401,10 +460,10 @@ def ig(saliency_map, fixations, baseline, preset="mit"):
     saliency_map : (height, width) real array
     fixations : (n, 2) integer array of x, y
     baseline : (height, width) array, not negative
-    preset : {'mit', 'pysaliency'}
+    preset : {'mit', 'pysaliency', 'exact'}
         'mit': mean over unique fixated pixels of log2(eps + P) - log2(eps + B), both min-max
-        normalised and then divided by their sums. 'pysaliency': mean over all fixations of
-        log2 P - log2 B, both divided by their sums, without epsilon: -inf where P is 0.
+        normalised and then divided by their sums. 'pysaliency', 'exact': mean over all fixations
+        of log2 P - log2 B, both divided by their sums, without epsilon: -inf where P is 0.
 
     Returns
     -------
@@ -415,11 +474,14 @@ def ig(saliency_map, fixations, baseline, preset="mit"):
     Raises
     ------
     InputError
-        If the map is a log-density, or for 'pysaliency' if the baseline is 0 at a fixation.
+        If the map is a log-density, for 'exact' has negative values, or but for 'mit' the baseline
+        is 0 at a fixation.
     """
     _refuse_unknown(preset)
     salience, reference = _pair(saliency_map, baseline, "baseline")
     _refuse_log_density(salience)
+    if preset == "exact":
+        _refuse_negative(salience)
     pixels = _flat(fixations, salience)
     if pixels.size == 0 or reference.maximum == 0:
         return NAN
@@ -534,7 +596,6 @@ def _refuse_negative(salience):
     """Raise if the map has negative values."""
     if salience.minimum < 0:
         raise InputError(
-            f"the saliency map has negative values (minimum {salience.minimum:g}) and KLD has no "
-            "meaning for them; exponentiate a log-density, shift a z-scored map, so that it is "
-            "a density"
+            f"the saliency map has negative values (minimum {salience.minimum:g}) and as a density "
+            "no meaning; exponentiate a log-density, shift a z-scored map, so that it is one"
         )

@@ -55,7 +55,7 @@ class Section:
     def __init__(self, inputs, model, explanation, preset, settings):
         self.inputs, self.settings = inputs, settings
         self.model, self.explanation = model, explanation
-        self.predictor = f"{model}-{explanation}"
+        self.predictor, self.preset = f"{model}-{explanation}", preset
         self.filters = {
             Path(path).stem: filterstore.read_filters(path)
             for path in inputs.filters
@@ -106,6 +106,7 @@ class Section:
         return {
             "model": self.model,
             "explanation": self.explanation,
+            "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_rows": self.table.to_dict("records"),
             "filters_figure": f"{stem}_filters.png",

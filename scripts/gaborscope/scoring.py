@@ -17,7 +17,7 @@ class Scorer:
     blocks : sequence of stimuli.StimulusBlock
         All blocks of the data set: the other stimuli of the shuffled AUC come from here.
     n_shuffle : int
-        Other stimuli per stimulus for preset `mit`; `pysaliency` takes all others.
+        Other stimuli per stimulus for preset `mit`; the others take all other stimuli.
     seed : int
     """
 
