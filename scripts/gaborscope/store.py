@@ -25,7 +25,10 @@ VERSIONS = {
     "explained": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
-FACTS = ("task", "duration_s", "px_per_degree", "sigma_px", "source", "licence")
+FACTS = (
+    "images", "observers", "task", "duration_s", "faults", "px_per_degree", "sigma_px", "source",
+    "licence",
+)  # fmt: skip
 
 
 def provenance(smk):

@@ -48,7 +48,8 @@ def load(settings, names, root):
     fixations = []
     for name, number, size in zip(names, numbers, files[2], strict=True):
         own = points[number][:, :2] - 0.5
-        check_inside(own, size, f"{table}, {name}", shift=0.5)
+        for shift in (0.5, 0.0):  # 0 <= x < width
+            check_inside(own + shift, size, f"{table}, {name}", shift=0.5 - shift)
         fixations.append((own, points[number][:, 2].astype(np.int32)))
     facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
     facts.setdefault("source", f"pysaliency: {path.name}, {table.name}")
