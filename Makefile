@@ -7,7 +7,7 @@ OUT ?= .
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test check unlock clean-venv
+.PHONY: demo test test-cluster check unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -16,6 +16,10 @@ demo: $(VENV)/run.stamp unlock
 
 test: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest
+
+# On a SLURM that the tests bring up on this machine themselves; skipped where it is not installed.
+test-cluster: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest tests/cluster -x -s
 
 check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/snakemake" --lint
