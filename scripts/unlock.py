@@ -3,19 +3,7 @@
 import sys
 from pathlib import Path
 
-import psutil
-
-
-def holders(folder):
-    """Return the processes that run Snakemake in a folder."""
-    found = []
-    for process in psutil.process_iter(["pid", "cmdline", "cwd"]):
-        command = process.info["cmdline"] or []
-        if not any("snakemake" in Path(part).name for part in command[:4]):
-            continue
-        if process.info["cwd"] and Path(process.info["cwd"]).resolve() == folder:
-            found.append(process.info["pid"])
-    return found
+from gaborscope import ownership
 
 
 def main(folder):
@@ -24,11 +12,11 @@ def main(folder):
     locks = list((folder / ".snakemake" / "locks").glob("*.lock"))
     if not locks:
         return
-    alive = holders(folder)
-    if alive:
+    holder = ownership.holder(folder)
+    if holder is not None:
         sys.exit(
-            f"{folder} is in use by a running Snakemake (process {alive[0]}); "
-            "wait for it or stop it"
+            f"{folder} is in use by {holder}; wait for it or stop it there, and if you know that "
+            "it is dead, run snakemake --unlock with the same --directory"
         )
     for lock in locks:
         lock.unlink(missing_ok=True)

@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "profiles" / "slurm"
 GPU_RULES = {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
 WEIGHTS = "results/weights/cmrnet.safetensors"
+LOG = "results/logs/train_backbone/cmrnet.log"
 
 
 def settings(epochs=2):
@@ -85,6 +86,12 @@ def wait_for_text(path, text, timeout=240):
     pytest.fail(f"{path} never said {text!r}")
 
 
+def kill_matching(pattern):
+    pids = subprocess.check_output(["pgrep", "-f", pattern], text=True).split()
+    for pid in pids:
+        os.kill(int(pid), signal.SIGKILL)
+
+
 def digest(path):
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
@@ -123,7 +130,7 @@ def reference(data, tmp_path_factory):
 @pytest.fixture(scope="session")
 def long_training(data, tmp_path_factory):
     """Prepared data, and the weights of a training that is long enough to be disturbed."""
-    folder = make_run(tmp_path_factory.mktemp("long") / "run", data, epochs=40)
+    folder = make_run(tmp_path_factory.mktemp("long") / "run", data, epochs=60)
     local(folder, WEIGHTS)
     return folder
 
@@ -135,6 +142,7 @@ def training(long_training, tmp_path):
     shutil.copytree(long_training, folder, copy_function=shutil.copy2)
     right = digest(folder / WEIGHTS)
     (folder / WEIGHTS).unlink()
+    (folder / LOG).unlink()
     return folder, right
 
 
@@ -157,8 +165,12 @@ def test_gpus_are_held_by_the_rules_that_run_a_network_alone(finished):
     )
     rows = [line.split("|") for line in table.splitlines() if "COMPLETED" in line]
     (finished / "sacct.txt").write_text(table)
-    held = {row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu=1" in row[1]}
-    free = {row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu" not in row[1]}
+    held = {
+        row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu=1" in row[1]
+    }
+    free = {
+        row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu" not in row[1]
+    }
     assert held == GPU_RULES and not held & free and len(free) >= 5, table
 
 
@@ -166,32 +178,44 @@ def test_a_cancelled_job_is_run_again(slurm, training):
     folder, right = training
     process = start(folder, WEIGHTS, profile="--workflow-profile")
     job = wait_for("train_backbone")
-    wait_for_text(folder / "results/logs/train_backbone/cmrnet.log", "epoch 3/")
+    wait_for_text(folder / LOG, "epoch 3/")
     subprocess.run(["scancel", job], check=True)
     finish(process, folder)
-    assert "going on from the checkpoint" in (
-        folder / "results/logs/train_backbone/cmrnet.log"
-    ).read_text()
+    assert "going on from the checkpoint" in (folder / LOG).read_text()
     assert digest(folder / WEIGHTS) == right
 
 
-def test_a_killed_job_step_is_run_again(slurm, training):
+def test_a_killed_process_of_a_job_is_run_again(slurm, training):
     folder, right = training
     process = start(folder, WEIGHTS)
+    wait_for("train_backbone")
+    wait_for_text(folder / LOG, "epoch 3/")
+    kill_matching(rf"{folder}/.snakemake/scripts/.*train_backbone")
+    finish(process, folder)
+    assert "going on from the checkpoint" in (folder / LOG).read_text()
+    assert digest(folder / WEIGHTS) == right
+
+
+def test_a_killed_step_daemon_holds_its_job_until_the_time_limit_and_no_longer(slurm, training):
+    """SLURM tells srun nothing when slurmstepd is killed: the limit of the job has to end it."""
+    folder, right = training
+    process = start(folder, WEIGHTS, "--set-resources", "train_backbone:runtime=attempt")
     job = wait_for("train_backbone")
-    wait_for_text(folder / "results/logs/train_backbone/cmrnet.log", "epoch 3/")
-    steps = subprocess.check_output(["pgrep", "-f", rf"slurmstepd: \[{job}\.0\]"], text=True)
-    for pid in steps.split():
-        os.kill(int(pid), signal.SIGKILL)
+    wait_for_text(folder / LOG, "epoch 3/")
+    kill_matching(rf"slurmstepd: \[{job}\.0\]")
     finish(process, folder)
     assert digest(folder / WEIGHTS) == right
+    table = subprocess.check_output(
+        ["sacct", "-X", "-n", "-P", "-j", job, "-o", "State"], text=True
+    )
+    assert "TIMEOUT" in table
 
 
 def test_a_killed_snakemake_is_taken_up_again(slurm, training):
     folder, right = training
     process = start(folder, WEIGHTS)
     wait_for("train_backbone")
-    wait_for_text(folder / "results/logs/train_backbone/cmrnet.log", "epoch 3/")
+    wait_for_text(folder / LOG, "epoch 3/")
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     unlock = [sys.executable, str(ROOT / "scripts" / "unlock.py"), str(folder)]
@@ -206,7 +230,7 @@ def test_a_node_that_dies_is_waited_for(slurm, training):
     folder, right = training
     process = start(folder, WEIGHTS)
     wait_for("train_backbone")
-    wait_for_text(folder / "results/logs/train_backbone/cmrnet.log", "epoch 3/")
+    wait_for_text(folder / LOG, "epoch 3/")
     node = ["scontrol", "update", "nodename=gn1"]
     subprocess.run([*node, "state=down", "reason=test"], check=True)
     time.sleep(10)
