@@ -92,16 +92,6 @@ def snakemake(folder, config, *arguments, root=ROOT, check=True):
     return output, {rule.removesuffix("_cmrnet"): int(count) for rule, count in jobs.items()}
 
 
-@pytest.fixture(scope="module")
-def finished(tmp_path_factory):
-    """A finished run: its folder, config, and spare stimulus names."""
-    folder = tmp_path_factory.mktemp("run")
-    spare = make_dataset(folder / "data")
-    config = tiny_config(folder / "data")
-    _, jobs = snakemake(folder, config)
-    return folder, config, spare, jobs
-
-
 @pytest.fixture
 def run(finished, tmp_path):
     """A copy of the finished run, free to be changed."""

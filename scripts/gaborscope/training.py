@@ -1,10 +1,13 @@
 """Train a saliency backbone on fixations: loss, augmentation, early stopping, checkpoints."""
 
+import contextlib
 import copy
 import dataclasses
+import json
 import logging
 import math
 import os
+import signal
 import time
 from pathlib import Path
 
@@ -217,9 +220,27 @@ def validate(backbone, examples, batch_size, device):
     return torch.cat(rows).double().mean(0).cpu().numpy()
 
 
+@contextlib.contextmanager
+def _termination():
+    """Yield a list that is not empty once SIGTERM has come (schedulers send it before SIGKILL)."""
+    asked = []
+    try:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    except ValueError:  # not the main thread: nothing is caught
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 class Trainer:
     """
     Training that can be interrupted at any time and goes on from its last epoch.
+
+    SIGTERM, which schedulers send before SIGKILL, lets it finish the batch under way and keep a
+    checkpoint of it; the result is the same as without any interruption.
 
     AdamW with warm-up and cosine decay on `KLD - w_cc CC - w_nss NSS`; the weights validated and
     kept are an exponential moving average; stops when the validation loss has not improved for
@@ -255,6 +276,7 @@ class Trainer:
             lr=settings["learning_rate"],
             weight_decay=settings["weight_decay"],
         )
+        self._asked_to_stop = []
         self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
         self.best = copy.deepcopy(self.average.state_dict())
 
@@ -270,6 +292,12 @@ class Trainer:
             Per epoch: `epoch, loss, kld, cc, nss` (the last three on the validation split).
         """
         self._resume()
+        with _termination() as self._asked_to_stop:
+            self._train()
+        self.checkpoint.unlink(missing_ok=True)
+        return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]
+
+    def _train(self):
         epochs, patience = self.settings["epochs"], self.settings["patience"]
         while self.state["epoch"] < epochs:
             if self.state["epoch"] - self.state["best_epoch"] >= patience:
@@ -292,8 +320,6 @@ class Trainer:
                 took,
                 took * (epochs - row["epoch"]) / 60,
             )
-        self.checkpoint.unlink(missing_ok=True)
-        return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]
 
     def _epoch(self):
         """Train one epoch, average the weights, validate."""
@@ -302,10 +328,14 @@ class Trainer:
         rng = np.random.default_rng([self.settings["seed"], epoch])
         torch.manual_seed(self.settings["seed"] * 100_003 + epoch)
         batches = _batches(self.fit, self.settings["batch_size"], rng)
-        total = 0.0
+        first, total = self._within(rng)
         for number, batch in enumerate(batches):
+            if number < first:
+                continue
             self._set_rate(epoch - 1 + number / len(batches))
             total += self._step([augment(e, self.settings["augmentation"], rng) for e in batch])
+            if self._asked_to_stop:
+                self._leave(number + 1, total, rng)
         averaged = dataclasses.replace(self.backbone, network=self.average)
         # plain numbers: a checkpoint is read back without unpickling anything else
         scores = validate(averaged, self.validation, self.settings["batch_size"], self.device)
@@ -318,6 +348,31 @@ class Trainer:
         if value < self.state["best"]:
             self.state.update(best=float(value), best_epoch=epoch)
             self.best = copy.deepcopy(self.average.state_dict())
+
+    def _within(self, rng):
+        """Return the first batch of this epoch and the loss so far, of an interrupted epoch too."""
+        left = self.state.pop("within", None)
+        if left is None:
+            return 0, 0.0
+        rng.bit_generator.state = json.loads(left["rng"])
+        torch.set_rng_state(left["torch_rng"].cpu())
+        if "cuda_rng" in left:
+            torch.cuda.set_rng_state(left["cuda_rng"].cpu(), self.device)
+        return left["batch"], left["total"]
+
+    def _leave(self, batch, total, rng):
+        """Keep a checkpoint within the epoch and end the process, as SIGTERM asks."""
+        self.state["within"] = {
+            "batch": batch,
+            "total": total,
+            "rng": json.dumps(rng.bit_generator.state),
+            "torch_rng": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            self.state["within"]["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        self._save()
+        log.info("asked to stop: %d batches of epoch %d are kept", batch, self.state["epoch"] + 1)
+        raise SystemExit(128 + signal.SIGTERM)
 
     def _combined(self, kld, cc, nss):
         weights = self.settings["loss"]
@@ -387,4 +442,9 @@ class Trainer:
         self.average.load_state_dict(found["average"])
         self.optimiser.load_state_dict(found["optimiser"])
         self.state, self.best = found["state"], found["best"]
-        log.info("going on from the checkpoint after epoch %d", self.state["epoch"])
+        within = self.state.get("within", {}).get("batch", 0)
+        log.info(
+            "going on from the checkpoint after epoch %d%s",
+            self.state["epoch"],
+            f", {within} batches" if within else "",
+        )

@@ -86,6 +86,11 @@ def wait_for_text(path, text, timeout=240):
     pytest.fail(f"{path} never said {text!r}")
 
 
+def resources(asked):
+    """Options that change what training asks for (they take the place of the profile's)."""
+    return "--set-resources", f"train_backbone:{asked}", "train_backbone:slurm_partition=gpu"
+
+
 def kill_matching(pattern):
     pids = subprocess.check_output(["pgrep", "-f", pattern], text=True).split()
     for pid in pids:
@@ -199,7 +204,7 @@ def test_a_killed_process_of_a_job_is_run_again(slurm, training):
 def test_a_killed_step_daemon_holds_its_job_until_the_time_limit_and_no_longer(slurm, training):
     """SLURM tells srun nothing when slurmstepd is killed: the limit of the job has to end it."""
     folder, right = training
-    process = start(folder, WEIGHTS, "--set-resources", "train_backbone:runtime=attempt")
+    process = start(folder, WEIGHTS, *resources("runtime=attempt"))
     job = wait_for("train_backbone")
     wait_for_text(folder / LOG, "epoch 3/")
     kill_matching(rf"slurmstepd: \[{job}\.0\]")
@@ -241,8 +246,7 @@ def test_a_node_that_dies_is_waited_for(slurm, training):
 
 def test_too_little_memory_is_asked_for_again_with_more(slurm, training):
     folder, right = training
-    asked = "train_backbone:mem_mb=150*4**(attempt-1)"
-    finish(start(folder, WEIGHTS, "--set-resources", asked), folder)
+    finish(start(folder, WEIGHTS, *resources("mem_mb=150*4**(attempt-1)")), folder)
     assert digest(folder / WEIGHTS) == right
     table = subprocess.check_output(
         ["sacct", "-X", "-n", "-P", "-o", "ReqMem,State", "-S", "now-30minutes"], text=True
