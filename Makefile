@@ -1,18 +1,27 @@
-# Two commands for a fresh machine: `make demo` and `make test`.
-# PYTHON chooses the interpreter (3.11 or 3.12), CORES the number of cores, OUT where the demo goes.
+# Two commands for a fresh machine: `make demo` and `make test`; `make run CONFIG=mine.yaml OUT=OUT`
+# runs a config of yours, and goes on with it after whatever has happened.
+# PYTHON chooses the interpreter (3.11 or 3.12), CORES the number of cores, OUT where results go,
+# PROFILE another way to run it, such as profiles/slurm.
 
 PYTHON ?= python3
 CORES ?= 2
 OUT ?= .
+CONFIG ?=
+PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo test test-cluster check unlock clean-venv
+.PHONY: demo run test test-cluster check unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
 		--quiet rules
 	@"$(BIN)/python" scripts/show_summary.py "$(OUT)"
+
+run: $(VENV)/run.stamp unlock
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --directory "$(OUT)" \
+		$(if $(PROFILE),--profile "$(PROFILE)",--cores $(CORES)) \
+		$(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest
@@ -27,7 +36,8 @@ check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" check .
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" format --check .
 
-# A killed run leaves its lock behind; it is taken away only where its owner is dead.
+# A killed run leaves its lock behind, and perhaps jobs on a cluster; they are taken away only where
+# its owner is dead.
 unlock: $(VENV)/run.stamp
 	@"$(BIN)/python" scripts/unlock.py "$(OUT)"
 

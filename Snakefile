@@ -60,6 +60,10 @@ localrules:
     all,
 
 
+onstart:
+    ownership.claim()
+
+
 onsuccess:
     if PENDING:
         logger.info(f"{', '.join(PENDING)}: downloaded; give the same command again to go on.")

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, settings
+from gaborscope import catalogue, codebase, ownership, settings
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -24,7 +24,7 @@ def or_stop(function, *arguments):
 
 
 def library(*modules):
-    """Digest of library modules and their imports: an edit reruns the rules that use them."""
+    """Digest of library modules and their imports: an edit or upgrade reruns what uses them."""
     return codebase.digest(*modules)
 
 

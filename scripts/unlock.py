@@ -18,6 +18,9 @@ def main(folder):
             f"{folder} is in use by {holder}; wait for it or stop it there, and if you know that "
             "it is dead, run snakemake --unlock with the same --directory"
         )
+    jobs = ownership.cancel_jobs(folder)
+    if jobs:
+        print(f"cancelled {len(jobs)} jobs of that run: {', '.join(jobs)}")
     for lock in locks:
         lock.unlink(missing_ok=True)
     print(f"removed the lock of a run that was killed in {folder}")

@@ -1,6 +1,7 @@
 """Digests of modules: what they follow and what changes them."""
 
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,33 @@ def test_the_package_of_a_module_is_part_of_its_closure():
 def test_a_module_that_is_not_there_is_named():
     with pytest.raises(FileNotFoundError, match="'fitnig'"):
         codebase.closure("fitnig")
+
+
+# Packages
+
+
+def test_packages_are_those_that_modules_import_directly_or_not():
+    assert set(codebase.packages("loggabor")) >= {"numpy", "pyfftw"}
+    assert "torch" not in codebase.packages("loggabor")
+    assert "torch" in codebase.packages("training")
+
+
+def test_every_package_of_the_library_has_its_pin():
+    """A package under a wrong name would count as absent, and its upgrade would rerun nothing."""
+    pins = (Path(__file__).resolve().parents[1] / "requirements.txt").read_text(encoding="utf-8")
+    modules = [
+        ".".join(path.relative_to(codebase.PACKAGE).with_suffix("").parts).removesuffix(".__init__")
+        for path in codebase.PACKAGE.rglob("*.py")
+        if path != codebase.PACKAGE / "__init__.py"
+    ]
+    for package in codebase.packages(*modules):
+        name = codebase.DISTRIBUTED_AS.get(package, package)
+        assert f"\n{name}==" in pins and codebase.version(package) != "absent"
+
+
+def test_another_version_changes_the_digest(monkeypatch):
+    before = codebase.digest("loggabor")
+    codebase.digest.cache_clear()
+    monkeypatch.setattr(codebase, "version", lambda package: "9")
+    assert codebase.digest("loggabor") != before
+    codebase.digest.cache_clear()

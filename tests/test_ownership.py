@@ -86,3 +86,19 @@ def test_without_a_record_a_run_in_the_folder_keeps_the_lock(locked, text):
 
 def test_nothing_is_said_where_nothing_is_locked(tmp_path):
     assert unlock(tmp_path) == (0, "", False)
+
+
+def test_jobs_that_a_dead_run_left_in_the_folder_are_cancelled(locked, monkeypatch):
+    tools = locked / "tools"
+    tools.mkdir()
+    logs = [f"{locked}/results/logs/slurm/1.log", "/elsewhere/2.log", f"{locked}2/3.log", ""]
+    lines = "\n".join(f"{job + 1:<20}{log}" for job, log in enumerate(logs))
+    (tools / "squeue").write_text(f"#!/bin/sh\ncat <<END\n{lines}\nEND\n")
+    (tools / "scancel").write_text(f"#!/bin/sh\necho $@ > {tools}/cancelled\n")
+    for tool in ("squeue", "scancel"):
+        (tools / tool).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    write_owner(locked, started=1.0)
+    output = unlock(locked)[1]
+    assert "cancelled 1 jobs" in output
+    assert (tools / "cancelled").read_text() == "1\n"

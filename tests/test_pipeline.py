@@ -4,10 +4,13 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -71,14 +74,14 @@ def tiny_config(data):
     return config
 
 
-def snakemake(folder, config, *arguments, root=ROOT, check=True):
+def snakemake(folder, config, *arguments, root=ROOT, check=True, **variables):
     """Run the workflow; return its output and the number of jobs by rule."""
     settings = folder / "settings.yaml"
     settings.write_text(yaml.safe_dump(config), encoding="utf-8")
     command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
     command += ["--directory", str(folder), "--snakefile", str(root / "Snakefile")]
     command += ["--configfile", str(settings)]
-    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
     done = subprocess.run(
         command, cwd=root, capture_output=True, text=True, check=False, env=environment
     )
@@ -129,8 +132,6 @@ def test_scores_have_one_row_per_test_stimulus(finished):
 
 
 def test_explained_model_predicts_what_the_workflow_fused(finished):
-    import h5py
-
     results = finished[0] / "results"
     model = ExplainedModel.load(results / "explained" / "cmrnet" / "made" / "direct.h5")
     path = sorted((results / "saliency" / "cmrnet-direct" / "made").glob("*.h5"))[-1]
@@ -229,6 +230,156 @@ def test_library_edit_reruns_exactly_the_rules_that_use_it(run, tmp_path, module
     # what reruns anyway, behind another rerun, does not name its parameters as the reason
     assert rules_with_changed_params(output) <= users <= set(jobs)
     assert rules_with_changed_params(output)
+
+
+def job_counts_after(run, change):
+    folder, config, _ = run
+    change(folder, config)
+    return snakemake(folder, config, "--dry-run")[1]
+
+
+def test_another_metric_preset_scores_and_summarises_alone(run):
+    def change(folder, config):
+        config["presets"] = ["mit", "pysaliency", "exact"]
+
+    jobs = job_counts_after(run, change)
+    # "exact" is new: four predictors are scored by it
+    assert set(jobs) == {"score", "summarise", "report"} and jobs["score"] == 4
+
+
+def test_a_training_setting_retrains_but_prepares_no_data(run):
+    def change(folder, config):
+        config["training"]["learning_rate"] = 0.001
+
+    jobs = job_counts_after(run, change)
+    assert jobs["train_backbone"] == 1 and "prepare_dataset" not in jobs
+
+
+def test_other_weights_rerun_all_that_follows_from_them(run):
+    def change(folder, config):
+        path = folder / "results" / "weights" / "cmrnet.safetensors"
+        content = bytearray(path.read_bytes())
+        content[-1] ^= 1
+        path.write_bytes(bytes(content))
+
+    jobs = job_counts_after(run, change)
+    assert {"measure_layers", "dump_activations", "predict_backbone", "fit_fusion"} <= set(jobs)
+    assert not {"prepare_dataset", "train_backbone", "predict_baseline"} & set(jobs)
+
+
+def test_an_upgraded_package_reruns_what_uses_it(run, tmp_path, monkeypatch):
+    upgraded = tmp_path / "upgraded" / "pyFFTW-99.0.dist-info"
+    upgraded.mkdir(parents=True)
+    (upgraded / "METADATA").write_text("Metadata-Version: 2.1\nName: pyFFTW\nVersion: 99.0\n")
+    monkeypatch.setenv("PYTHONPATH", str(upgraded.parent))
+    output, jobs = snakemake(run[0], run[1], "--dry-run")
+    users = {
+        script.stem
+        for script in (ROOT / "scripts").glob("*.py")
+        if "pyfftw" in codebase.packages(*(codebase.imported(script) - {"errors"}))
+    }
+    assert rules_with_changed_params(output) <= users <= set(jobs)
+    assert "accumulate" in users and "train_backbone" not in users
+
+
+def test_touching_a_stimulus_prepares_its_block_and_a_result_nothing(run):
+    folder, config, _ = run
+    for path in (folder / "results").rglob("*.csv"):
+        os.utime(path)
+    assert "Nothing to be done" in snakemake(folder, config, "--dry-run")[0]
+    stimulus = Path(config["datasets"]["made"]["path"]) / "stimuli" / FIRST
+    times = stimulus.stat().st_atime_ns, stimulus.stat().st_mtime_ns
+    os.utime(stimulus)
+    try:
+        jobs = snakemake(folder, config, "--dry-run")[1]
+    finally:
+        os.utime(stimulus, ns=times)
+    assert jobs["prepare_dataset"] == 1
+
+
+def test_touching_a_stage_script_reruns_it(run, tmp_path):
+    code = tmp_path / "code"
+    shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
+    os.utime(code / "scripts" / "report.py")
+    assert snakemake(run[0], run[1], "--dry-run", root=code)[1] == {"report": 1}
+
+
+def start(folder, config):
+    """Start the workflow in a process group of its own."""
+    (folder / "settings.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
+    command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile"]
+    command.append(str(folder / "settings.yaml"))
+    return subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )  # fmt: skip
+
+
+def kill_during(folder, config, stage):
+    """Start the workflow; SIGKILL it and all its children as soon as a stage is at work."""
+    log = folder / "results" / "logs" / stage
+    process = start(folder, config)
+    while not (log.with_suffix(".log").exists() or any(log.rglob("*.log"))):
+        assert process.poll() is None, f"ended before {stage}"
+        time.sleep(0.02)
+    time.sleep(0.3)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def check_whole(folder):
+    """Every file under its own name can be read: HDF5 with its schema, JSON, CSV with its rows."""
+    for path in (folder / "results").rglob("*"):
+        if path.suffix == ".h5" and not path.name.startswith("."):
+            with h5py.File(path) as file:
+                assert "schema" in file.attrs
+        elif path.suffix == ".csv":
+            assert path.read_text().endswith("\n") and len(path.read_text().splitlines()) > 1
+
+
+def test_a_run_killed_again_and_again_ends_in_the_same_tables(finished, tmp_path):
+    folder, config, _, _ = finished
+    for stage in ("train_backbone", "dump_activations", "accumulate", "report"):
+        kill_during(tmp_path, config, stage)
+        check_whole(tmp_path)
+        unlock = [sys.executable, str(ROOT / "scripts" / "unlock.py"), str(tmp_path)]
+        assert "removed the lock" in subprocess.check_output(unlock, text=True)
+    snakemake(tmp_path, config)
+    for name in ("summary.csv", "shares.csv", "summary.validation.csv"):
+        killed, whole = (where / "results" / name for where in (tmp_path, folder))
+        assert killed.read_bytes() == whole.read_bytes()
+    assert "Nothing to be done" in snakemake(tmp_path, config)[0]
+
+
+def test_a_living_run_keeps_its_lock(tmp_path):
+    make_dataset(tmp_path / "data")
+    process = start(tmp_path, tiny_config(tmp_path / "data"))
+    try:
+        while not list((tmp_path / ".snakemake" / "locks").glob("*.lock")):
+            assert process.poll() is None
+            time.sleep(0.02)
+        unlock = [sys.executable, str(ROOT / "scripts" / "unlock.py"), str(tmp_path)]
+        done = subprocess.run(unlock, capture_output=True, text=True)
+        assert done.returncode == 1 and "in use by process" in done.stderr
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def test_nothing_is_written_outside_of_the_directory_and_tmpdir(finished, tmp_path):
+    """The checkout stays as it is, read-only or not; temporary files go where TMPDIR says."""
+    folder, config, _, _ = finished
+    code = tmp_path / "code"
+    shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
+    (tmp_path / "home").mkdir()
+    before = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]}
+    (tmp_path / "run").mkdir()
+    env = {"HOME": str(tmp_path / "home"), "XDG_CACHE_HOME": str(tmp_path / "run" / "cache")}
+    snakemake(tmp_path / "run", config, "results/summary.csv", root=code, **env)
+    assert {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]} == before
+    left = [str(p.relative_to(tmp_path / "home")) for p in (tmp_path / "home").rglob("*")]
+    assert not [name for name in left if "gaborscope" in name], left
 
 
 def test_equal_seeds_give_equal_summaries(finished, tmp_path):

@@ -1,17 +1,30 @@
 """
 Digests of library modules, so that an edited module reruns the rules that use it, and no others.
 
-Standard library only: the workflow imports it whenever it is parsed.
+So does another version of a package that they import. Standard library only: the workflow imports
+it whenever it is parsed.
 """
 
 import ast
 import functools
 import hashlib
+import sys
+from importlib import metadata
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # Files besides Python ones that a module reads, relative to the package.
 READ = {"page": ("templates/report.html",)}
+# Packages that are distributed under another name than they are imported by.
+DISTRIBUTED_AS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "jinja2": "Jinja2",
+    "pyfftw": "pyFFTW",
+    "yaml": "PyYAML",
+}
+# Packages that have no bearing on results: bars, processes, numbers of threads, the schema's check.
+WITHOUT_EFFECT = {"jsonschema", "psutil", "threadpoolctl", "tqdm", "yaml"}
 
 
 def imported(source, package="gaborscope"):
@@ -101,9 +114,42 @@ def closure(*modules):
 
 
 @functools.cache
+def packages(*modules):
+    """
+    Return the packages that modules use, with all they import, by their import names.
+
+    Parameters
+    ----------
+    *modules : str
+
+    Returns
+    -------
+    names : tuple of str, sorted
+        Without the standard library, and without those that have no bearing on results.
+    """
+    found = set()
+    for module in closure(*modules):
+        for node in ast.walk(ast.parse(module_file(module).read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found.update(alias.name.partition(".")[0] for alias in node.names)
+            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
+                found.add(node.module.partition(".")[0])
+    return tuple(sorted(found - sys.stdlib_module_names - WITHOUT_EFFECT - {PACKAGE.name}))
+
+
+@functools.cache
+def version(package):
+    """Return the version of a package by its import name; 'absent' where it is not installed."""
+    try:
+        return metadata.version(DISTRIBUTED_AS.get(package, package))
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+@functools.cache
 def digest(*modules):
     """
-    Digest of the source of modules, of all that they import from the package, and what these read.
+    Digest of modules with all that they import, what these read, and the versions of packages.
 
     Parameters
     ----------
@@ -120,6 +166,8 @@ def digest(*modules):
         total.update(module_file(module).read_bytes())
         for name in READ.get(module, ()):
             total.update((PACKAGE / name).read_bytes())
+    for package in packages(*modules):
+        total.update(f"{package} {version(package)}".encode())
     return total.hexdigest()[:16]
 
 

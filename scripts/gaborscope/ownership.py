@@ -8,6 +8,7 @@ Snakemake brings along.
 import json
 import os
 import socket
+import subprocess
 from pathlib import Path
 
 import psutil
@@ -55,6 +56,35 @@ def holder(folder):
     return f"process {found} on this machine" if found else None
 
 
+def cancel_jobs(folder):
+    """
+    Cancel the SLURM jobs that a dead run has left in a folder; they would write what the next does.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Returns
+    -------
+    jobs : list of str
+        Their ids; empty where there is no SLURM.
+    """
+    query = ["squeue", "--noheader", "--me", "--Format=JobID:20,STDOUT:1000"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    # a job of Snakemake's is known by its log below the folder; it runs where sbatch was called
+    folder, jobs = Path(folder).resolve(), []
+    for line in done.stdout.splitlines():
+        job, log = line[:20].strip(), line[20:].strip()
+        if log and folder in Path(log).parents:
+            jobs.append(job)
+    if jobs:
+        subprocess.run(["scancel", *jobs], timeout=60, check=False)
+    return jobs
+
+
 def _started(pid):
     """Time at which a process started, to 10 ms; None if there is none or it is a dead one."""
     try:
@@ -73,6 +103,8 @@ def _running_in(folder):
         if process.info["status"] == psutil.STATUS_ZOMBIE:
             continue
         if not any("snakemake" in Path(part).name for part in command[:4]):
+            continue
+        if "--mode" in command:  # a job, on a cluster node: it outlives the run it belongs to
             continue
         if process.info["cwd"] and Path(process.info["cwd"]).resolve() == folder:
             return process.info["pid"]

@@ -239,7 +239,7 @@ def test_a_node_that_dies_is_waited_for(slurm, training):
     node = ["scontrol", "update", "nodename=gn1"]
     subprocess.run([*node, "state=down", "reason=test"], check=True)
     time.sleep(10)
-    subprocess.run([*node, "state=resume"], check=True)
+    subprocess.run([*node, "state=resume"], check=False)  # where it has not come back by itself
     finish(process, folder)
     assert digest(folder / WEIGHTS) == right
 
