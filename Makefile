@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster check unlock clean-venv
+.PHONY: demo run test test-cluster check rulegraph unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -35,6 +35,12 @@ check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/snakefmt" --check Snakefile rules
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" check .
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" format --check .
+
+# The picture in the README; needs graphviz.
+rulegraph: $(VENV)/run.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --rulegraph 2>/dev/null \
+		| sed -n '/digraph/,$$p' | sed 's/_cmrnet//g; s/margin=0/margin=0, nodesep=0.15, ranksep=0.3/' \
+		| dot -Tsvg | sed '/<!--/d' > docs/figures/rulegraph.svg
 
 # A killed run leaves its lock behind, and perhaps jobs on a cluster; they are taken away only where
 # its owner is dead.

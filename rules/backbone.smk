@@ -27,8 +27,8 @@ rule train_backbone:
     threads: 8
     resources:
         gpu=1,
-        mem_mb=6000,
-        runtime=720,
+        mem_mb=mem_mb("train_backbone"),
+        runtime=runtime("train_backbone"),
     params:
         backbone=lambda wildcards: config["backbones"][wildcards.model],
         training=config["training"],
@@ -55,8 +55,8 @@ rule measure_layers:
     threads: 2
     resources:
         gpu=1,
-        mem_mb=3000,
-        runtime=20,
+        mem_mb=mem_mb("measure_layers"),
+        runtime=runtime("measure_layers"),
     params:
         backbone=lambda wildcards: config["backbones"][wildcards.model],
         layers=lambda wildcards: LAYERS[wildcards.model],
@@ -85,8 +85,9 @@ rule dump_activations:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=mem_mb("dump_activations"),
+        runtime=runtime("dump_activations"),
+        disk_mb=disk_mb("dump_activations"),
     params:
         backbone=lambda wildcards: config["backbones"][wildcards.model],
         batch_size=config["activations"]["batch_size"],
@@ -120,8 +121,9 @@ rule predict_backbone:
     threads: 1
     resources:
         gpu=1,
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=mem_mb("predict_backbone"),
+        runtime=runtime("predict_backbone"),
+        disk_mb=disk_mb("predict_backbone"),
     params:
         backbone=lambda wildcards: config["backbones"][wildcards.model],
         batch_size=config["activations"]["batch_size"],

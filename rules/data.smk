@@ -44,8 +44,8 @@ rule prepare_dataset:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=30,
+        mem_mb=mem_mb("prepare_dataset"),
+        runtime=runtime("prepare_dataset"),
     params:
         digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],

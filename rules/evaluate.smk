@@ -32,8 +32,9 @@ rule predict_baseline:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=1500,
-        runtime=60,
+        mem_mb=mem_mb("predict_baseline"),
+        runtime=runtime("predict_baseline"),
+        disk_mb=disk_mb("predict_baseline"),
     params:
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
@@ -78,8 +79,8 @@ rule score:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=120,
+        mem_mb=mem_mb("score"),
+        runtime=runtime("score"),
     params:
         validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
         n_shuffle=config["scores"]["n_shuffle"],
@@ -117,8 +118,8 @@ rule summarise:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=1000,
-        runtime=20,
+        mem_mb=mem_mb("summarise"),
+        runtime=runtime("summarise"),
     params:
         cells=[
             [preset, predictor, dataset]

@@ -36,8 +36,8 @@ for model in MODELS:
             "../envs/numerics.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=120,
+            mem_mb=mem_mb("accumulate", model),
+            runtime=runtime("accumulate", model),
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
@@ -72,8 +72,9 @@ for model in MODELS:
             "../envs/numerics.yaml"
         threads: 1
         resources:
-            mem_mb=2000,
-            runtime=120,
+            mem_mb=mem_mb("reconstruct", model),
+            runtime=runtime("reconstruct", model),
+            disk_mb=disk_mb("reconstruct", model),
         params:
             out_of_fold=lambda wildcards: (
                 wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
@@ -108,8 +109,8 @@ rule fit_filters:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=60,
+        mem_mb=mem_mb("fit_filters"),
+        runtime=runtime("fit_filters"),
     params:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
@@ -155,8 +156,8 @@ rule evaluate_filters:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=20,
+        mem_mb=mem_mb("evaluate_filters"),
+        runtime=runtime("evaluate_filters"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("filterstore", "fitting", "stage", "store"),
@@ -202,8 +203,8 @@ rule fit_fusion:
         "../envs/numerics.yaml"
     threads: 4
     resources:
-        mem_mb=4000,
-        runtime=120,
+        mem_mb=mem_mb("fit_fusion"),
+        runtime=runtime("fit_fusion"),
     params:
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
@@ -248,8 +249,9 @@ rule fuse:
         "../envs/numerics.yaml"
     threads: 1
     resources:
-        mem_mb=2000,
-        runtime=60,
+        mem_mb=mem_mb("fuse"),
+        runtime=runtime("fuse"),
+        disk_mb=disk_mb("fuse"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("explained", "geometry", "layers", "stage", "store"),

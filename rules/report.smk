@@ -59,8 +59,8 @@ rule report:
         "../envs/report.yaml"
     threads: 1
     resources:
-        mem_mb=3000,
-        runtime=30,
+        mem_mb=mem_mb("report"),
+        runtime=runtime("report"),
     params:
         report=config["report"],
         models=LAYERS,

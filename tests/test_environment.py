@@ -34,3 +34,19 @@ def test_gpu_is_asked_for_by_the_rules_that_run_a_network_alone():
             if re.search(r"gpu=1", part):
                 tagged.add(part.split(":")[0])
     assert tagged == {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
+
+
+def test_the_cluster_profile_sends_the_gpu_rules_and_no_others_to_the_gpu_partition():
+    profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text("utf-8"))
+    tagged = set()
+    for path in (ROOT / "rules").glob("*.smk"):
+        for part in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            if re.search(r"gpu=1", part):
+                tagged.add(part.split(":")[0])
+    assert set(profile["set-resources"]) == tagged
+
+
+def test_the_container_is_built_from_the_pins():
+    text = (ROOT / "envs" / "Dockerfile").read_text(encoding="utf-8")
+    assert "requirements.txt" in text and not re.search(r"pip install [^\n]*==(?!2\.13\.0)", text)
+    assert [pin for pin in REQUIRED if pin.startswith("torch==")] == ["torch==2.13.0"]

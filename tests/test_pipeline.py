@@ -382,6 +382,38 @@ def test_nothing_is_written_outside_of_the_directory_and_tmpdir(finished, tmp_pa
     assert not [name for name in left if "gaborscope" in name], left
 
 
+def asked_for(tmp_path, n_stimuli, target):
+    config = tiny_config("")
+    config["datasets"]["made"] = {
+        "type": "demo", "n_stimuli": n_stimuli, "height": 96, "width": 96, "n_observers": 2,
+        "fixations_per_observer": 3, "seed": 1, "px_per_degree": 8,
+    }  # fmt: skip
+    output, _ = snakemake(tmp_path, config, target, "--dry-run")
+    job = output[output.rindex(f"output: {target}") :]
+    return {k: int(v) for k, v in re.findall(r"(runtime|mem_mb|disk_mb)=(\d+)", job[:2000])}
+
+
+def test_what_jobs_ask_for_grows_with_the_stimuli(tmp_path):
+    target = "results/weights/cmrnet.safetensors"
+    few, many = (asked_for(tmp_path, n, target) for n in (300, 30_000))
+    assert many["runtime"] > 10 * few["runtime"] and many["mem_mb"] > 2 * few["mem_mb"]
+    target = "results/saliency/cmrnet/made/03.h5"
+    few, many = (asked_for(tmp_path, n, target) for n in (300, 30_000))
+    assert many["disk_mb"] > 10 * few["disk_mb"] and many["mem_mb"] == few["mem_mb"]
+
+
+def test_the_picture_in_the_readme_shows_every_rule(finished):
+    picture = (ROOT / "docs" / "figures" / "rulegraph.svg").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"<text[^>]*>(\w+)</text>", picture)) - {"all"}
+    assert drawn == set(finished[3])
+
+
+def test_a_report_of_the_run_can_be_made(run):
+    folder, config, _ = run
+    snakemake(folder, config, "--report", "run.html")
+    assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+
+
 def test_equal_seeds_give_equal_summaries(finished, tmp_path):
     folder, config, _, _ = finished
     _, jobs = snakemake(tmp_path, config, "results/summary.csv")

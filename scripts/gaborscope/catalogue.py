@@ -131,6 +131,15 @@ def block_stimuli(index, block, n_blocks):
     return sorted(n for n in index if block_name(block_of(n, n_blocks), n_blocks) == block)
 
 
+def block_sizes(index, n_blocks):
+    """Return {block name: number of stimuli} of all blocks that hold a stimulus."""
+    found = {}
+    for name in index:
+        block = block_name(block_of(name, n_blocks), n_blocks)
+        found[block] = found.get(block, 0) + 1
+    return found
+
+
 def block_digest(index, block, n_blocks):
     """Return the digest of one block: its stimuli's names and digests (64 hexadecimal digits)."""
     return _digest_of(index, block_stimuli(index, block, n_blocks))

@@ -1,7 +1,9 @@
 """What every stage script shares: its log, its threads, and how it fails."""
 
 import logging
+import resource
 import sys
+import time
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
@@ -13,12 +15,15 @@ def run_stage(main, smk):
     """
     Run a stage: log to its file and to the terminal, limit threads, fail in one sentence.
 
+    The last line of the log says what it took; benchmarks/scaling_plan.py reads it.
+
     Parameters
     ----------
     main : callable
         Takes the `snakemake` object.
     smk : the `snakemake` object of the script
     """
+    before = time.process_time()
     handlers = [logging.StreamHandler(sys.stderr)]
     if len(smk.log):
         handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
@@ -28,12 +33,35 @@ def run_stage(main, smk):
     try:
         with threadpool_limits(smk.threads):
             main(smk)
+        log.info("%s", cost(before))
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)
     except Exception:
         log.exception("unexpected error")
         sys.exit(1)
+
+
+def cost(before):
+    """
+    Say what this process has used so far.
+
+    Parameters
+    ----------
+    before : float
+        CPU seconds used when the work began: what starting Python and importing took.
+
+    Returns
+    -------
+    sentence : str
+    """
+    own = resource.getrusage(resource.RUSAGE_SELF)
+    # kilobytes, on macOS bytes
+    memory = own.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    return (
+        f"used {own.ru_utime + own.ru_stime:.2f} s of CPU, {before:.2f} s of them to start, "
+        f"and at most {memory:.0f} MB of memory"
+    )
 
 
 def progress(stimuli, total):

@@ -38,7 +38,7 @@ def command(folder, *arguments, profile="--profile"):
     done += ["--configfile", str(folder / "settings.yaml"), "--config", "device=cpu"]
     # as in the profile, but for a cluster that answers at once
     done += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"]
-    return [*done, "--seconds-between-status-checks", "3", "--slurm-no-account"]
+    return [*done, "--seconds-between-status-checks", "3", "--slurm-no-account", "--cores", "8"]
 
 
 def start(folder, *arguments, **more):

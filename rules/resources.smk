@@ -1,0 +1,102 @@
+"""
+What each job asks a scheduler for, from the number of its stimuli and the size of their input.
+
+Seconds are CPU time per stimulus at an input of 144 x 192 px with all nine layers of cmrnet, measured
+on 700 photographs (OSIE, 2 cores); they grow with the area of the input. A limit is four times
+the measured time and ten minutes, memory half as much again as measured; every retry doubles both.
+"""
+
+import math
+
+MEASURED_AREA = 144 * 192  # px
+
+# seconds per stimulus, of training per stimulus and epoch
+SECONDS = {
+    "prepare_dataset": 0.05,
+    "train_backbone": 0.20,
+    "dump_activations": 0.21,
+    "predict_backbone": 0.23,
+    "accumulate": 0.60,
+    "fit_filters": 0.03,
+    "reconstruct": 0.31,
+    "fit_fusion": 0.50,
+    "fuse": 0.10,
+    "predict_baseline": 0.15,
+    "score": 0.40,
+}
+# MB whatever the number of stimuli
+MEGABYTES = {
+    "prepare_dataset": 500,
+    "train_backbone": 2000,
+    "measure_layers": 1500,
+    "dump_activations": 1500,
+    "predict_backbone": 1500,
+    "accumulate": 1000,
+    "fit_filters": 1000,
+    "evaluate_filters": 1000,
+    "reconstruct": 1000,
+    "fit_fusion": 1000,
+    "fuse": 1000,
+    "predict_baseline": 1000,
+    "score": 1000,
+    "summarise": 500,
+    "report": 1000,
+}
+# MB per stimulus: what a job holds of each
+HELD = {"train_backbone": 0.25, "fit_fusion": 0.05}
+# MB per stimulus: what a job writes of each
+WRITTEN = {
+    "dump_activations": 0.65,
+    "reconstruct": 1.3,
+    "predict_backbone": 2.0,
+    "predict_baseline": 2.0,
+    "fuse": 2.0,
+}
+BY_AREA = {"train_backbone", "dump_activations", "accumulate", "reconstruct", "fit_fusion"}
+N_STIMULI = {dataset: len(INDEX[dataset]) for dataset in DATASETS}
+BLOCK_SIZES = {
+    dataset: catalogue.block_sizes(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
+}
+
+
+def n_stimuli(wildcards):
+    """Stimuli of a job: those of its block, else of its data set, else of the one that is fitted."""
+    dataset = getattr(wildcards, "dataset", FIT)
+    block = getattr(wildcards, "block", None)
+    return N_STIMULI[dataset] if block is None else BLOCK_SIZES[dataset].get(block, 0)
+
+
+def amount(table, stage, wildcards, model):
+    """Number of a table for all stimuli of a job, at the area of its model's input."""
+    model = model or getattr(wildcards, "model", None)
+    factor = 1
+    if stage in BY_AREA and model in config["backbones"]:
+        size = config["backbones"][model]["input"]
+        factor = max(1, size["height"] * size["width"] / MEASURED_AREA)
+    return table.get(stage, 0) * n_stimuli(wildcards) * factor
+
+
+def runtime(stage, model=None):
+    """Minutes."""
+    repeats = config["training"]["epochs"] if stage == "train_backbone" else 1
+
+    def minutes(wildcards, attempt):
+        measured = amount(SECONDS, stage, wildcards, model) * repeats / 60
+        return math.ceil((10 + 4 * measured) * 2 ** (attempt - 1))
+
+    return minutes
+
+
+def mem_mb(stage, model=None):
+    """Megabytes of memory."""
+
+    def megabytes(wildcards, attempt):
+        measured = MEGABYTES[stage] + amount(HELD, stage, wildcards, model)
+        return math.ceil(1.5 * measured * 2 ** (attempt - 1))
+
+    return megabytes
+
+
+def disk_mb(stage, model=None):
+    """Megabytes that the job writes."""
+    return lambda wildcards: math.ceil(100 + amount(WRITTEN, stage, wildcards, model))
