@@ -9,7 +9,7 @@ import torch
 from gaborscope import geometry
 from gaborscope.errors import InputError
 
-KNOWN = ("cmrnet",)
+KNOWN = ("cmrnet", "msinet", "unisal")
 
 
 @dataclasses.dataclass
@@ -71,6 +71,13 @@ class Backbone:
         return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
 
 
+def __getattr__(name):
+    """Import `published` when it is asked for: few need it."""
+    if name == "published":
+        return importlib.import_module("gaborscope.backbones.published")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
 def _module(name):
     if name not in KNOWN:
         raise InputError(f"no backbone is called {name!r}; known are {', '.join(KNOWN)}")
@@ -86,6 +93,9 @@ def build(name, **options):
     name : str
         `cmrnet`: `net(x)`, x float (n, 3, H, W), RGB normalised by ImageNet's mean and standard
         deviation, H and W multiples of 16 -> log-density (n, 1, H, W), exp sums to 1.
+        `unisal`: the same with multiples of 32, in the SALICON domain; see `UNISAL.forward` for
+        the other domains and for video.
+        `msinet`: RGB in 0..255, H and W multiples of 8 -> map (n, 1, H, W) in 0..1.
     **options
         Passed to the network's constructor.
 

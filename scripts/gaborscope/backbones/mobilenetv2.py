@@ -1,0 +1,126 @@
+"""
+MobileNetV2 as UNISAL's encoder: full-resolution depthwise convolutions, subsampled afterwards.
+
+Sandler, M., Howard, A., Zhu, M., Zhmoginov, A., Chen, L.-C. (2018). MobileNetV2: inverted
+residuals and linear bottlenecks, CVPR. Names of modules are those of the published weights.
+"""
+
+import math
+
+from torch import nn
+
+# expansion, channels, blocks, stride of the first block
+STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 2),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+STEM, LAST = 32, 1280
+# Blocks whose output the decoder takes, before it is subsampled.
+TAP_4X, TAP_2X = 7, 14
+CHANNELS_4X, CHANNELS_2X = 64, 160
+
+
+def _conv(n_in, n_out, kernel, stride):
+    return nn.Sequential(
+        nn.Conv2d(n_in, n_out, kernel, stride, kernel // 2, bias=False),
+        nn.BatchNorm2d(n_out),
+        nn.ReLU6(),
+    )
+
+
+class InvertedResidual(nn.Module):
+    """
+    Pointwise expansion, depthwise 3x3, linear pointwise projection; a shortcut where it fits.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    expansion : int
+        Width inside as a multiple of `n_in`; 1 leaves the first convolution out.
+    norm : callable
+        Number of channels to a normalisation module.
+    subsample : int
+        How the caller subsamples the output; the block itself has stride 1.
+    """
+
+    def __init__(self, n_in, n_out, expansion, norm=nn.BatchNorm2d, subsample=1):
+        super().__init__()
+        inside = n_in * expansion
+        layers = []
+        if expansion != 1:
+            layers += [nn.Conv2d(n_in, inside, 1, bias=False), norm(inside), nn.ReLU6()]
+        layers += [
+            nn.Conv2d(inside, inside, 3, padding=1, groups=inside, bias=False),
+            norm(inside),
+            nn.ReLU6(),
+            nn.Conv2d(inside, n_out, 1, bias=False),
+            norm(n_out),
+        ]
+        self.conv = nn.Sequential(*layers)
+        self.subsample = subsample
+        self.shortcut = subsample == 1 and n_in == n_out
+
+    def forward(self, x):
+        """Map (n, n_in, y, x) to (n, n_out, y, x)."""
+        return x + self.conv(x) if self.shortcut else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """MobileNetV2 of width 1 whose strided blocks are subsampled after, not in, the block."""
+
+    def __init__(self):
+        super().__init__()
+        features, n_in = [_conv(3, STEM, 3, 2)], STEM
+        for expansion, channels, blocks, stride in STAGES:
+            for number in range(blocks):
+                subsample = stride if number == 0 else 1
+                features.append(InvertedResidual(n_in, channels, expansion, subsample=subsample))
+                n_in = channels
+        features.append(_conv(n_in, LAST, 1, 1))
+        self.features = nn.Sequential(*features)
+
+    def forward(self, x):
+        """
+        Encode images.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, H, W)
+
+        Returns
+        -------
+        x1, x2, x4 : tensors (n, 1280, H/32, W/32), (n, 160, H/16, W/16), (n, 64, H/8, W/8)
+        """
+        taps = {}
+        for index, block in enumerate(self.features):
+            x = block(x)
+            if index in (TAP_4X, TAP_2X):
+                taps[index] = x
+            if getattr(block, "subsample", 1) == 2:
+                x = x[..., ::2, ::2]
+        return x, taps[TAP_2X], taps[TAP_4X]
+
+
+def initialise(network):
+    """
+    Draw random weights: normal of variance 2 / fan-out, norms at identity, biases 0.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Changed in place.
+    """
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            fan_out = module.kernel_size[0] * module.kernel_size[1] * module.out_channels
+            nn.init.normal_(module.weight, std=math.sqrt(2 / (fan_out / module.groups)))
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.BatchNorm2d):
+            module.reset_parameters()

@@ -1,0 +1,147 @@
+"""
+MSI-Net: dilated VGG16, atrous spatial pyramid with global context, decoder; about 24.9 M weights.
+
+Kroner, A., Senden, M., Driessens, K., Goebel, R. (2020). Contextual encoder-decoder network for
+visual saliency prediction, Neural Networks 129; with the details of the authors' TensorFlow code
+that its weights rely on: the mean's order (`vgg16`), pools padded at the bottom and right, and
+TensorFlow 1's bilinear enlargement.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gaborscope.backbones.vgg16 import VGG16, ConvReLU
+
+DESCRIPTION = {
+    "mean": (0.0, 0.0, 0.0),
+    "std": (1.0, 1.0, 1.0),
+    "multiple": 8,
+    "output": "unit",
+}
+
+EPS = 1e-7
+
+
+def double(x):
+    """
+    Enlarge twofold as TensorFlow 1 does: cell i lies at 2i, not at 2i + 1/2.
+
+    Parameters
+    ----------
+    x : tensor (n, channel, y, x)
+
+    Returns
+    -------
+    y : tensor (n, channel, 2y, 2x)
+        `y[2i] = x[i]`, `y[2i + 1] = (x[i] + x[min(i + 1, n - 1)]) / 2`.
+    """
+    height, width = x.shape[-2:]
+    padded = functional.pad(x, (0, 1, 0, 1), mode="replicate")
+    size = (2 * height + 1, 2 * width + 1)
+    y = functional.interpolate(padded, size, mode="bilinear", align_corners=True)
+    return y[..., : 2 * height, : 2 * width]
+
+
+class Pyramid(nn.Module):
+    """Context at several scales: 1x1, three dilated 3x3, and the global mean, brought together."""
+
+    def __init__(self, n_in=1280, width=256):
+        super().__init__()
+        self.conv1_1 = ConvReLU(n_in, width, 1)
+        self.conv1_2 = ConvReLU(n_in, width, 3, 4)
+        self.conv1_3 = ConvReLU(n_in, width, 3, 8)
+        self.conv1_4 = ConvReLU(n_in, width, 3, 12)
+        self.conv1_5 = ConvReLU(n_in, width, 1)
+        self.conv2 = ConvReLU(5 * width, width, 1)
+
+    def forward(self, x):
+        """Map (n, 1280, y, x) to (n, 256, y, x)."""
+        context = self.conv1_5(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
+        branches = [self.conv1_1(x), self.conv1_2(x), self.conv1_3(x), self.conv1_4(x), context]
+        return self.conv2(torch.cat(branches, dim=1))
+
+
+class Decoder(nn.Module):
+    """Three doublings, each followed by a convolution, then the map itself."""
+
+    def __init__(self, n_in=256):
+        super().__init__()
+        self.conv1 = ConvReLU(n_in, 128)
+        self.conv2 = ConvReLU(128, 64)
+        self.conv3 = ConvReLU(64, 32)
+        self.conv4 = nn.Conv2d(32, 1, 3, padding=1)
+
+    def forward(self, x):
+        """Map (n, 256, y, x) to (n, 1, 8y, 8x)."""
+        for conv in (self.conv1, self.conv2, self.conv3):
+            x = conv(double(x))
+        return self.conv4(x)
+
+
+class MSINet(nn.Module):
+    """MSI-Net from RGB in 0..255 to a map in 0..1."""
+
+    def __init__(self):
+        super().__init__()
+        self.encoder = VGG16()
+        self.aspp = Pyramid()
+        self.decoder = Decoder()
+
+    def forward(self, x):
+        """
+        Predict saliency maps.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, H, W)
+            RGB in 0..255; H and W multiples of 8.
+
+        Returns
+        -------
+        maps : tensor (n, 1, H, W)
+            Of each image (m - min) / (1e-7 + max - min): in 0..1, its minimum exactly 0.
+        """
+        maps = self.decoder(self.aspp(self.encoder(x)))
+        maps = maps - maps.amin(dim=(1, 2, 3), keepdim=True)
+        return maps / (EPS + maps.amax(dim=(1, 2, 3), keepdim=True))
+
+
+def kld(target, maps):
+    """
+    Loss the authors train with.
+
+    Parameters
+    ----------
+    target : tensor (n, 1, H, W)
+        Blurred fixations, not negative.
+    maps : tensor (n, 1, H, W)
+        What the network returns.
+
+    Returns
+    -------
+    kld : tensor ()
+        Mean over images of `sum q log(eps + q / (eps + p))`, q and p divided by `eps + sum`.
+    """
+    q = target / (EPS + target.sum(dim=(1, 2, 3), keepdim=True))
+    p = maps / (EPS + maps.sum(dim=(1, 2, 3), keepdim=True))
+    return (q * torch.log(EPS + q / (EPS + p))).sum(dim=(1, 2, 3)).mean()
+
+
+def build():
+    """
+    MSI-Net, randomly initialised.
+
+    Returns
+    -------
+    network : MSINet
+    """
+    network = MSINet()
+    for module in network.modules():
+        if isinstance(module, nn.Conv2d):
+            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+            nn.init.zeros_(module.bias)
+    # inputs reach 255: their deviation is brought to about 1
+    with torch.no_grad():
+        network.encoder.conv1.conv1_1.weight.div_(60)
+    return network

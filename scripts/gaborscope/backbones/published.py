@@ -1,0 +1,96 @@
+"""Weights that the authors of UNISAL and MSI-Net published, brought to our networks."""
+
+import re
+
+import numpy as np
+import torch
+
+from gaborscope.backbones.msinet import MSINet
+from gaborscope.errors import InputError
+
+# End of the names of MSI-Net's variables in TensorFlow, whatever stands before.
+VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
+
+
+def msinet_variables():
+    """
+    Names and shapes of MSI-Net's 46 variables in TensorFlow.
+
+    Returns
+    -------
+    shapes : dict of str to tuple of int
+        Kernels (height, width, in, out), biases (out,).
+    """
+    with torch.device("meta"):
+        state_dict = MSINet().state_dict()
+    return {_tensorflow_name(key): _hwio(value.shape) for key, value in state_dict.items()}
+
+
+def _tensorflow_name(key):
+    key = key.removeprefix("encoder.").replace(".weight", ".kernel")
+    return key.replace(".", "/")
+
+
+def _hwio(shape):
+    return tuple(shape) if len(shape) == 1 else (*shape[2:], shape[1], shape[0])
+
+
+def msinet_state_dict(variables, source="the variables"):
+    """
+    State dict of MSI-Net from its TensorFlow variables.
+
+    Parameters
+    ----------
+    variables : dict of str to float array
+        By name, with or without a prefix and ":0"; others than the 46 are left out. Kernels
+        (height, width, in, out).
+    source : str
+        File, for the text of errors.
+
+    Returns
+    -------
+    state_dict : dict of str to float32 tensor
+
+    Raises
+    ------
+    InputError
+        If one of the 46 is missing, is there twice with other values, has another shape or a
+        value that is not finite.
+    """
+    wanted, found = msinet_variables(), {}
+    for name, value in variables.items():
+        match = VARIABLE.search(name)
+        if match is None or match[1] not in wanted:
+            continue
+        if match[1] in found and not np.array_equal(found[match[1]], value):
+            raise InputError(f"{source} holds {match[1]} twice with different values")
+        found[match[1]] = np.asarray(value)
+    missing = [name for name in wanted if name not in found]
+    if missing:
+        unexpected = next((name for name in variables if VARIABLE.search(name) is None), "none")
+        raise InputError(
+            f"{source} does not fit msinet: {len(missing)} of {len(wanted)} tensors are missing, "
+            f"the first is {missing[0]}, the first unexpected {unexpected}; is it a file of "
+            "MSI-Net's authors?"
+        )
+    for name, shape in wanted.items():
+        if found[name].shape != shape:
+            raise InputError(
+                f"{source}: {name} has the shape {found[name].shape}, msinet needs {shape}"
+            )
+        if not np.isfinite(found[name]).all():
+            raise InputError(f"{source}: {name} holds values that are not finite")
+    return {_torch_name(name): _oihw(found[name]) for name in wanted}
+
+
+def _torch_name(name):
+    stage, layer, kind = name.split("/")
+    prefix = "encoder." if stage.startswith("conv") else ""
+    return f"{prefix}{stage}.{layer}.{'weight' if kind == 'kernel' else 'bias'}"
+
+
+def _oihw(value):
+    value = np.asarray(value, dtype=np.float32)
+    if value.ndim == 4:
+        value = value.transpose(3, 2, 0, 1)
+    return torch.from_numpy(np.array(value, order="C"))  # a copy of its own

@@ -1,0 +1,84 @@
+"""
+VGG16 without its dense layers, its last pools at stride 1 and its last stage dilated.
+
+Simonyan, K., Zisserman, A. (2015). Very deep convolutional networks, ICLR; dilated as in MSI-Net.
+"""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+# channels and number of convolutions of each stage
+STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
+# Subtracted from R, G, B in this order: the values are those of B, G, R of Caffe's VGG16, but the
+# authors of MSI-Net take them in this order without exchanging channels, and so trained.
+MEAN = (103.939, 116.779, 123.68)
+
+
+class ConvReLU(nn.Conv2d):
+    """
+    Convolution that keeps the size, then a rectifier of its own, the module `relu`.
+
+    Parameters
+    ----------
+    n_in, n_out : int
+        Channels.
+    kernel : int
+        Odd, px.
+    dilation : int
+    """
+
+    def __init__(self, n_in, n_out, kernel=3, dilation=1):
+        super().__init__(n_in, n_out, kernel, padding=kernel // 2 * dilation, dilation=dilation)
+        self.relu = nn.ReLU()
+
+    def forward(self, x):
+        """Map (n, n_in, y, x) to (n, n_out, y, x), not negative."""
+        return self.relu(super().forward(x))
+
+
+class SamePool(nn.Module):
+    """Maximum over 2x2 at stride 1; what is missing is padded at the bottom and the right only."""
+
+    def forward(self, x):
+        """Map (n, channel, y, x) to the same shape."""
+        padded = functional.pad(x, (0, 1, 0, 1), value=-torch.inf)
+        return functional.max_pool2d(padded, 2, stride=1)
+
+
+class VGG16(nn.Module):
+    """Encoder of 13 convolutions; results of the last three stages side by side at 1/8."""
+
+    def __init__(self):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
+        n_in = 3
+        for number, (channels, depth) in enumerate(STAGES, start=1):
+            stage = nn.Sequential()
+            for index in range(1, depth + 1):
+                dilation = 2 if number == 5 else 1
+                stage.add_module(f"conv{number}_{index}", ConvReLU(n_in, channels, 3, dilation))
+                n_in = channels
+            self.add_module(f"conv{number}", stage)
+            self.add_module(f"pool{number}", SamePool() if number > 3 else nn.MaxPool2d(2))
+
+    def forward(self, x):
+        """
+        Encode images.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, H, W)
+            RGB in 0..255.
+
+        Returns
+        -------
+        features : tensor (n, 1280, H/8, W/8)
+        """
+        x = x - self.mean
+        found = []
+        for number in range(1, len(STAGES) + 1):
+            x = getattr(self, f"pool{number}")(getattr(self, f"conv{number}")(x))
+            if number >= 3:
+                found.append(x)
+        return torch.cat(found, dim=1)

@@ -1,0 +1,282 @@
+"""
+Files from the net: checked by a digest, resumed where they stopped, kept and not fetched twice.
+
+A file under its own name is whole and checked; what is under way lies beside it as `.NAME.part`.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import http.client
+import json
+import logging
+import os
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+from tqdm import tqdm
+
+from gaborscope.errors import InputError
+
+log = logging.getLogger(__name__)
+
+CHUNK = 1 << 18  # bytes read at once
+SPARE = 1 << 26  # bytes left free on the disk
+ATTEMPTS = 4  # a connection that breaks off is taken up again at once this often
+PAUSE_S = 1.0
+AGENT = "gaborscope"
+
+
+def cache_folder():
+    """
+    Folder for fetched files, shared by all runs of a user.
+
+    Returns
+    -------
+    folder : Path
+        $GABORSCOPE_CACHE, else $XDG_CACHE_HOME/gaborscope, else ~/.cache/gaborscope.
+    """
+    if os.environ.get("GABORSCOPE_CACHE"):
+        return Path(os.environ["GABORSCOPE_CACHE"])
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "gaborscope"
+
+
+def digests(path):
+    """
+    Digests of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    digests : dict of str to str
+        `sha256`, and `git_blob`, the name that Git gives a file of this content (SHA-1).
+    """
+    path = Path(path)
+    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    with open(path, "rb") as handle:
+        while chunk := handle.read(CHUNK):
+            sha256.update(chunk)
+            blob.update(chunk)
+    return {"sha256": sha256.hexdigest(), "git_blob": blob.hexdigest()}
+
+
+def fetch(url, path, sha256=None, git_blob=None, timeout_s=30.0):
+    """
+    Fetch a file unless it is there, and check it.
+
+    What an interrupted call left is gone on with, if the server knows ranges and still has the
+    same file. Without any digest the SHA-256 of the first fetch is kept beside the file, as
+    `NAME.sha256`, and every later use is checked against it, fetching anew included.
+
+    Parameters
+    ----------
+    url : str
+        http or https.
+    path : str or Path
+        Where the file is to lie.
+    sha256, git_blob : str, optional
+        What is known of it, hexadecimal.
+    timeout_s : float
+        Longest silence of the server.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If it cannot be reached, breaks off, is another file, or does not fit the disk; what came
+        of a broken transfer is kept, what came of another file is not.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    note = path.with_name(f"{path.name}.sha256")
+    with _locked(path.parent):
+        if sha256 is None and git_blob is None and note.exists():
+            sha256 = note.read_text(encoding="utf-8").split()[0]
+        wanted = {"sha256": sha256, "git_blob": git_blob}
+        if path.exists():
+            _check(path, wanted, f"{path}, fetched from {url} before,", "remove it and run again")
+            return path
+        part = path.with_name(f".{path.name}.part")
+        _transfer(url, part, path, timeout_s)
+        try:
+            found = _check(part, wanted, f"what {url} gave", "nothing of it was kept")
+        except InputError:
+            _forget(part)
+            raise
+        if sha256 is None:
+            note.write_text(f"{found['sha256']}  {path.name}\n", encoding="utf-8")
+        os.replace(part, path)
+        _forget(part)
+    log.info("fetched %s (%.1f MB) from %s", path, path.stat().st_size / 1e6, url)
+    return path
+
+
+def _check(path, wanted, what, remedy):
+    found = digests(path)
+    for kind, digest in wanted.items():
+        if digest is not None and found[kind] != digest.lower():
+            raise InputError(
+                f"{what} is not the file that is wanted: its {kind} is {found[kind]}, not "
+                f"{digest.lower()}; {remedy}"
+            )
+    return found
+
+
+@contextlib.contextmanager
+def _locked(folder):
+    """Wait until no other process fetches into the same folder."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # some file systems have no locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _forget(part):
+    part.unlink(missing_ok=True)
+    _state_file(part).unlink(missing_ok=True)
+
+
+def _state_file(part):
+    return part.with_name(f"{part.name}.json")
+
+
+def _transfer(url, part, path, timeout_s):
+    """Bring the whole of a file into `part`, going on with what is there."""
+    for attempt in range(1, ATTEMPTS + 1):
+        before = part.stat().st_size if part.exists() else 0
+        try:
+            _receive(url, part, timeout_s)
+            return
+        except urllib.error.HTTPError as error:
+            raise InputError(
+                f"{url} answers {error.code} ({error.reason}); {_remedy(path)}"
+            ) from None
+        except (OSError, http.client.HTTPException) as error:
+            # URLError, a silent server, a broken connection
+            came = part.stat().st_size if part.exists() else 0
+            reason = getattr(error, "reason", None) or error
+            if came > before and attempt < ATTEMPTS:
+                log.info("%s broke off after %d bytes (%s): going on", url, came, reason)
+                time.sleep(PAUSE_S)
+                continue
+            if came:
+                raise InputError(
+                    f"{url} broke off after {came} bytes ({reason}); run again to go on from there"
+                ) from None
+            raise InputError(f"{url} cannot be reached ({reason}); {_remedy(path)}") from None
+
+
+def _remedy(path):
+    return f"check the connection, or fetch the file by other means and save it as {path}"
+
+
+@dataclasses.dataclass
+class _Reply:
+    """What the headers of a response say."""
+
+    first: int  # byte that the body begins with
+    total: int | None  # length of the whole file
+    validator: str | None  # changes with the file
+
+
+def _receive(url, part, timeout_s):
+    """Open one connection and append what it gives."""
+    state = _read_state(part, url)
+    have = part.stat().st_size if state else 0
+    headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
+    if have:
+        headers |= {"Range": f"bytes={have}-", "If-Range": state["validator"]}
+    request = urllib.request.Request(url, headers=headers)
+    try:
+        response = urllib.request.urlopen(request, timeout=timeout_s)
+    except urllib.error.HTTPError as error:
+        if error.code != 416 or not have:
+            raise
+        _forget(part)  # nothing lies beyond what is here: begin again
+        return _receive(url, part, timeout_s)
+    with response:
+        if response.headers.get_content_type() == "text/html":
+            raise InputError(
+                f"{url} gives a web page, not a file; open it in a browser, fetch the file and "
+                f"save it as {part.with_name(part.name.removeprefix('.').removesuffix('.part'))}"
+            )
+        reply = _read_headers(response)
+        if reply.first != have:
+            _forget(part)
+            have = 0
+        if reply.first not in (0, have):
+            raise http.client.HTTPException(f"sent bytes from {reply.first}, not from {have}")
+        _need_space(part, url, have, reply.total)
+        _write_state(part, url, reply.validator)
+        _append(response, part, have, reply.total, url)
+
+
+def _read_headers(response):
+    headers = response.headers
+    span = re.match(r"bytes (\d+)-\d+/(\d+|\*)", headers.get("Content-Range", ""))
+    first, length = 0, headers.get("Content-Length")
+    total = int(length) if length and length.isdigit() else None
+    if response.status == 206 and span:
+        first = int(span[1])
+        total = int(span[2]) if span[2] != "*" else None
+    tag = headers.get("ETag", "")
+    weak = not tag or tag.startswith("W/")
+    return _Reply(first, total, headers.get("Last-Modified") if weak else tag)
+
+
+def _need_space(part, url, have, total):
+    free = shutil.disk_usage(part.parent).free
+    if total is not None and total - have + SPARE > free:
+        raise InputError(
+            f"{url} has {total / 1e6:.0f} MB and {part.parent} only {free / 1e6:.0f} MB of free "
+            "space; make room, or set GABORSCOPE_CACHE to a folder on another disk"
+        )
+
+
+def _append(response, part, have, total, url):
+    bar = tqdm(
+        initial=have, total=total, unit="B", unit_scale=True, desc=Path(url).name[:30],
+        delay=3, mininterval=2, leave=False, disable=None,
+    )  # fmt: skip
+    with open(part, "ab") as handle, bar:
+        while chunk := response.read(CHUNK):
+            handle.write(chunk)
+            have += len(chunk)
+            bar.update(len(chunk))
+        handle.flush()
+        os.fsync(handle.fileno())
+    if total is not None and have != total:
+        raise http.client.HTTPException(f"{have} of {total} bytes came")
+
+
+def _read_state(part, url):
+    """Return what is known of a part; None where it cannot be gone on with."""
+    try:
+        state = json.loads(_state_file(part).read_text(encoding="utf-8"))
+        usable = part.stat().st_size > 0 and state["url"] == url and state["validator"]
+    except (OSError, ValueError, KeyError, TypeError):
+        usable = False
+    if not usable:
+        _forget(part)
+        return None
+    return state
+
+
+def _write_state(part, url, validator):
+    text = json.dumps({"url": url, "validator": validator})
+    _state_file(part).write_text(text, encoding="utf-8")
