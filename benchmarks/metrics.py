@@ -9,13 +9,9 @@ PYTHON is the interpreter of an environment in which pysaliency is installed. Va
 so that equal work is timed. Prints Markdown for benchmarks/README.md.
 """
 
-import os
-
-for _variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ[_variable] = "1"  # before numpy is imported
-
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -23,7 +19,9 @@ import tempfile
 import time
 from pathlib import Path
 
+import cv2
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -199,6 +197,7 @@ class Pysaliency:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         if self._process.stdout.readline().strip() != "ready":
             raise SystemExit(f"{interpreter} cannot run pysaliency; see its message above")
@@ -294,7 +293,9 @@ def main():
         np.savez(archive.name, **{f"{n}{i}": c[n] for i, c in enumerate(cases) for n in names})
         if options.pysaliency:
             peer = Pysaliency(options.pysaliency, archive.name)
-        times = race(cases, rng, peer, options.rounds)
+        cv2.setNumThreads(1)
+        with threadpool_limits(1):
+            times = race(cases, rng, peer, options.rounds)
     if peer:
         peer.close()
     report(times, options)
