@@ -33,7 +33,15 @@ MODELS = list(config["models"])
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
-BASELINES = ["centre_bias", "gold_standard"]
+# IG, shares and normalised scores need the first two
+BASELINES = list(
+    dict.fromkeys(["centre_bias", "gold_standard", *config["baselines"]["predictors"]])
+)
+FITTED_BASELINES = {
+    "centre_bias": ["fit", "validation"],
+    "shuffled_stimulus": ["fit"],
+    "sun": ["fit"],
+}
 EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
 PREDICTORS = BASELINES + MODELS + EXPLAINED
 PRESETS = list(config["presets"])
@@ -76,6 +84,13 @@ ALL_BLOCKS = {d: BLOCKS[d]["fit"] + HELD_OUT[d] for d in DATASETS}
 def block_digest(dataset, block):
     """Digest of a block's stimuli: names, file sizes and times, fixations."""
     return DIGESTS[dataset][block]
+
+
+def baseline_blocks(wildcards, split):
+    """Blocks of a split that a baseline is fitted to."""
+    if split in FITTED_BASELINES.get(wildcards.baseline, ()):
+        return BLOCKS[wildcards.dataset][split]
+    return []
 
 
 def regressor_settings(wildcards):

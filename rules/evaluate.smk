@@ -9,18 +9,18 @@ Makes   results/saliency/{baseline}/{dataset}/{block}.h5
 
 
 rule predict_baseline:
-    """Predict a block by a baseline: the centre bias, or the observers themselves."""
+    """Predict a block by a baseline: chance, the observers themselves, or a classical model."""
     input:
         data="results/data/{dataset}/{block}.h5",
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["fit"],
+            block=baseline_blocks(wildcards, "fit"),
         ),
         validation=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["validation"],
+            block=baseline_blocks(wildcards, "validation"),
         ),
     output:
         saliency="results/saliency/{baseline}/{dataset}/{block}.h5",
@@ -35,9 +35,10 @@ rule predict_baseline:
         mem_mb=1500,
         runtime=60,
     params:
-        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        settings=lambda wildcards: config["baselines"].get(wildcards.baseline, {}),
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("densities", "fixations", "observers", "stage", "store"),
+        seed=config["seed"],
+        code=library("densities", "references", "stage", "store"),
     script:
         "../scripts/predict_baseline.py"
 

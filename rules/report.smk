@@ -40,7 +40,7 @@ rule report:
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
         saliency=[
             f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in PREDICTORS
+            for predictor in ["gold_standard", *MODELS, *EXPLAINED]
             for block in BLOCKS[FIT]["test"]
         ],
         activations=[

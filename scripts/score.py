@@ -23,8 +23,9 @@ def main(smk):
         block = store.read_data(data)
         maps = zip(store.read_saliency(saliency), store.read_saliency(centre_bias), strict=True)
         for (index, density), (_, bias) in progress(maps, len(block.names)):
-            if smk.wildcards.predictor == "gold_standard":
-                scores = scorer.score_gold_standard(block, index, bias, smk.params.uniform_weight)
+            if smk.wildcards.predictor in scoring.PEOPLE:
+                people = smk.wildcards.predictor, block, index, bias, smk.params.uniform_weight
+                scores = scorer.score_people(*people)
             else:
                 scores = scorer.score(block, index, density, bias)
             row = {"stimulus": block.names[index], **scores}

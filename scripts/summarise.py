@@ -26,7 +26,7 @@ def main(smk):
         write(output, pd.DataFrame(summary))
         for row in summaries.share_rows(tables, params.explained, params.n_resamples, params.seed):
             shares.append({"split": split, **row})
-    write(smk.output.shares, pd.DataFrame(shares))
+    write(smk.output.shares, pd.DataFrame(shares, columns=["split", *summaries.SHARE_COLUMNS]))
     log.info("%d summary rows, %d shares", len(summary), len(shares))
 
 

@@ -124,7 +124,10 @@ def test_summary_has_every_predictor_and_metric(finished):
     assert list(table.columns) == [
         "preset", "predictor", "dataset", "metric", "mean", "ci_low", "ci_high", "n"
     ]  # fmt: skip
+    config = tiny_config("")
     predictors = {"centre_bias", "gold_standard", "cmrnet", "cmrnet-direct"}
+    predictors |= set(config["baselines"]["predictors"])
+    assert set(table["preset"]) == set(config["presets"])
     assert set(table["predictor"]) == predictors
     assert set(table["metric"]) >= {
         "auc_judd", "auc_borji", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"

@@ -48,12 +48,7 @@ def score_gold_standard(
     InputError
         As `metrics.score`, and if points and subjects are not of equal number.
     """
-    if preset not in metrics.METRICS:
-        raise InputError(f"unknown preset {preset!r}; known are {', '.join(metrics.METRICS)}")
-    pixels, subjects = fixations.to_pixels(points, size), np.asarray(subjects)
-    if subjects.shape != (len(pixels),):
-        raise InputError(f"{len(pixels)} fixations need as many subjects, got {subjects.shape}")
-    names = metrics.METRICS[preset]
+    names, pixels, subjects = _checked(points, subjects, size, preset)
     observers = np.unique(subjects)
     if len(observers) < 2:
         return dict.fromkeys(names, float("nan"))
@@ -85,6 +80,59 @@ def score_gold_standard(
         both = zip(predictions, truths[::-1], strict=True)
         scores[name] = float(np.mean([metric(*pair, *extra) for pair in both]))
     return scores
+
+
+def score_one_observer(
+    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+):
+    """
+    Scores of one observer as predictor of all others on one stimulus, mean over observers.
+
+    The density of one observer's fixations, all metrics against the fixations and the density of
+    all others: what a single person's recording is worth.
+
+    Parameters
+    ----------
+    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+        As for `score_gold_standard`.
+
+    Returns
+    -------
+    scores : dict of float, keys as of `metrics.score`
+        Means over observers, each with equal weight (an observer whose metric is nan is left out
+        of its mean). All nan for fewer than two observers.
+
+    Raises
+    ------
+    InputError
+        As `score_gold_standard`.
+    """
+    names, pixels, subjects = _checked(points, subjects, size, preset)
+    observers = np.unique(subjects)
+    if len(observers) < 2:
+        return dict.fromkeys(names, float("nan"))
+    reference = None if baseline is None else prepare(baseline, "baseline")
+    rows = []
+    for observer in observers:
+        own = subjects == observer
+        density = fixations.density(pixels[own], size, sigma_px)
+        prediction = densities.to_density(density, "density", uniform_weight)
+        truth = fixations.density(pixels[~own], size, sigma_px)
+        rows.append(
+            metrics.score(prediction, pixels[~own], truth, other_fixations, reference, preset)
+        )
+    equal = np.ones(len(rows))
+    return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
+
+
+def _checked(points, subjects, size, preset):
+    """Return names of the metrics, whole pixels, and subjects, if they fit together."""
+    if preset not in metrics.METRICS:
+        raise InputError(f"unknown preset {preset!r}; known are {', '.join(metrics.METRICS)}")
+    pixels, subjects = fixations.to_pixels(points, size), np.asarray(subjects)
+    if subjects.shape != (len(pixels),):
+        raise InputError(f"{len(pixels)} fixations need as many subjects, got {subjects.shape}")
+    return metrics.METRICS[preset], pixels, subjects
 
 
 def pooled_auc_judd(saliency_maps, fixation_sets):

@@ -6,6 +6,12 @@ import numpy as np
 
 from gaborscope import baselines, fixations, goldstandard, metrics
 
+# Predictors that are no single map: what is scored leaves out who is predicted.
+PEOPLE = {
+    "gold_standard": goldstandard.score_gold_standard,
+    "one_observer": goldstandard.score_one_observer,
+}
+
 
 class Scorer:
     """
@@ -99,12 +105,13 @@ class Scorer:
             self.preset,
         )
 
-    def score_gold_standard(self, block, index, centre_bias, uniform_weight):
+    def score_people(self, predictor, block, index, centre_bias, uniform_weight):
         """
         Score people as predictors of each other on one stimulus.
 
         Parameters
         ----------
+        predictor : {'gold_standard', 'one_observer'}
         block : stimuli.StimulusBlock
         index : int
         centre_bias : float array (height, width)
@@ -113,12 +120,12 @@ class Scorer:
         Returns
         -------
         scores : dict of str to float
-            See `goldstandard.score_gold_standard`.
+            See the functions of `goldstandard`.
         """
         name, size = block.names[index], self.sizes[block.names[index]]
         points, subjects = block.points(index)
         sigma, _ = fixations.sigma_px(*size, block.facts)
-        return goldstandard.score_gold_standard(
+        return PEOPLE[predictor](
             points,
             subjects,
             size,

@@ -7,6 +7,10 @@ import numpy as np
 from gaborscope.errors import InputError
 
 LEVEL = 0.95
+SHARE_COLUMNS = (
+    "preset", "predictor", "dataset", "metric", "share", "share_low", "share_high", "ratio",
+    "ratio_low", "ratio_high",
+)  # fmt: skip
 DRAWS_AT_ONCE = 1 << 22  # indices held at once: keeps memory flat in stimuli and resamples
 
 
@@ -191,8 +195,7 @@ def share_rows(tables, explained, n_resamples, seed):
     Returns
     -------
     rows : list of dict
-        `preset, predictor, dataset, metric, share, share_low, share_high, ratio, ratio_low,
-        ratio_high`.
+        Keys are `SHARE_COLUMNS`.
     """
     rows = []
     for (preset, predictor, dataset), table in tables.items():
