@@ -7,6 +7,7 @@ All files lie below results/ in the working directory (--directory):
     weights/{model}.safetensors                                      train_backbone
     layers/{model}.json                                              measure_layers
     activations/{model}/{dataset}/{block}.h5                         dump_activations
+    fixation_bank/{dataset}.h5                                       fit_fixation_bank
     saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters

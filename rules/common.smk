@@ -110,12 +110,17 @@ def regressor_settings(wildcards):
     return {key: entry[key] for key in keys}
 
 
+def one_of(names):
+    """Regular expression of a closed set of names; an empty one matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(DATASETS),
-    model="|".join(MODELS),
-    explanation="|".join(EXPLANATIONS),
-    predictor="|".join(PREDICTORS),
-    baseline="|".join(BASELINES),
-    preset="|".join(PRESETS),
+    dataset=one_of(DATASETS),
+    model=one_of(MODELS),
+    explanation=one_of(EXPLANATIONS),
+    predictor=one_of(PREDICTORS),
+    baseline=one_of(BASELINES),
+    preset=one_of(PRESETS),
     layer="[a-z0-9_]+",
     block="[0-9]+",

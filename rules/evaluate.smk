@@ -2,10 +2,45 @@
 Score predictors on human fixations.
 
 Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
-Makes   results/saliency/{baseline}/{dataset}/{block}.h5
+Makes   results/fixation_bank/{dataset}.h5
+        results/saliency/{baseline}/{dataset}/{block}.h5
         results/scores/{preset}/{predictor}/{dataset}.csv
         results/summary.csv  results/shares.csv
 """
+
+
+rule fit_fixation_bank:
+    """Fit the log-Gabor bank to fixations, with no network between."""
+    input:
+        fit=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+    output:
+        bank="results/fixation_bank/{dataset}.h5",
+    log:
+        "results/logs/fit_fixation_bank/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fit_fixation_bank/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 4
+    resources:
+        mem_mb=3000,
+        runtime=240,
+    params:
+        settings=config["baselines"]["loggabor_fixations"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("fixationbank", "stage", "store"),
+    script:
+        "../scripts/fit_fixation_bank.py"
 
 
 rule predict_baseline:
@@ -21,6 +56,11 @@ rule predict_baseline:
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
             block=baseline_blocks(wildcards, "validation"),
+        ),
+        bank=lambda wildcards: (
+            [f"results/fixation_bank/{FIT}.h5"]
+            if wildcards.baseline == "loggabor_fixations"
+            else []
         ),
     output:
         saliency="results/saliency/{baseline}/{dataset}/{block}.h5",
@@ -38,7 +78,7 @@ rule predict_baseline:
         settings=lambda wildcards: config["baselines"].get(wildcards.baseline, {}),
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("densities", "references", "stage", "store"),
+        code=library("densities", "fixationbank", "references", "stage", "store"),
     script:
         "../scripts/predict_baseline.py"
 

@@ -2,7 +2,7 @@
 
 import logging
 
-from gaborscope import densities, references, store
+from gaborscope import densities, fixationbank, references, store
 from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,7 +16,10 @@ def main(smk):
         [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )
     settings = {**smk.params.settings, "uniform_weight": weight}
-    predict = references.make(smk.wildcards.baseline, fit, validation, settings, smk.params.seed)
+    bank = [fixationbank.FixationBank.load(path) for path in smk.input.bank]
+    predict = references.make(
+        smk.wildcards.baseline, fit, validation, settings, smk.params.seed, *bank
+    )
     maps = [
         densities.to_log_density(*predict(block, index), weight)
         for index in progress(range(len(block.names)), len(block.names))

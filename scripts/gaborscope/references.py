@@ -8,7 +8,7 @@ from gaborscope import baselines, classical, fixations, observers
 from gaborscope.errors import InputError
 
 
-def make(name, fit, validation, settings, seed):
+def make(name, fit, validation, settings, seed, bank=None):
     """
     Predictor of a name.
 
@@ -22,6 +22,7 @@ def make(name, fit, validation, settings, seed):
     - `shuffled_stimulus`: all observers of *another* stimulus, drawn from the fit split.
     - `itti_koch`, `gbvs`, `spectral_residual`, `sun`: see `classical`. The statistics of `sun` are
       those of stimuli of the fit split.
+    - `loggabor_fixations`: the bank fitted to fixations, see `fixationbank`.
 
     Parameters
     ----------
@@ -31,6 +32,8 @@ def make(name, fit, validation, settings, seed):
     settings : dict
         `sigmas`, `uniform_weight` of the centre bias; `n_stimuli` of sun.
     seed : int
+    bank : fixationbank.FixationBank, optional
+        For `loggabor_fixations`.
 
     Returns
     -------
@@ -52,10 +55,13 @@ def make(name, fit, validation, settings, seed):
     if name == "sun":
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")
+    if name == "loggabor_fixations":
+        return lambda block, i: (bank.predict(block.image(i)), "logits")
     if name in CLASSICAL:
         return lambda block, i: (CLASSICAL[name](block.image(i)), "unit")
     if name not in SIMPLE:
-        known = ("centre_bias", "shuffled_stimulus", "sun", *CLASSICAL, *SIMPLE)
+        known = (*SIMPLE, *CLASSICAL, "centre_bias", "shuffled_stimulus", "sun")
+        known = (*known, "loggabor_fixations")
         raise InputError(f"there is no baseline {name!r}; known are {', '.join(known)}")
     return lambda block, i: (SIMPLE[name](block, i), "density")
 
