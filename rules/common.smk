@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, settings
+from gaborscope import catalogue, codebase, mapfiles, settings
 from gaborscope.errors import InputError
 
 
@@ -43,8 +43,18 @@ FITTED_BASELINES = {
     "sun": ["fit"],
 }
 EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
-PREDICTORS = BASELINES + MODELS + EXPLAINED
+MAPS = list(config["maps"])
+PREDICTORS = BASELINES + MODELS + EXPLAINED + MAPS
 PRESETS = list(config["presets"])
+CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
+# imported maps are scored on the data sets that they are there for
+CELLS = [
+    (preset, predictor, dataset)
+    for preset in PRESETS
+    for predictor in PREDICTORS
+    for dataset in config["evaluate_on"]
+    if predictor not in MAPS or dataset in config["maps"][predictor]["paths"]
+]
 
 
 def model_layers(model):
@@ -93,6 +103,23 @@ def baseline_blocks(wildcards, split):
     return []
 
 
+def maps_of(wildcards):
+    """What the config says of imported maps on one data set."""
+    entry = config["maps"][wildcards.imported]
+    return {
+        "path": entry["paths"][wildcards.dataset],
+        "kind": entry.get("kind", "density"),
+        "resize": entry.get("resize", False),
+    }
+
+
+def maps_digest(wildcards):
+    """Digest of the files of imported maps of one block."""
+    names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
+    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
+    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
+
+
 def regressor_settings(wildcards):
     """The part of an explanation's settings that decides its regressors."""
     entry = config["explanations"][wildcards.explanation]
@@ -121,6 +148,7 @@ wildcard_constraints:
     explanation=one_of(EXPLANATIONS),
     predictor=one_of(PREDICTORS),
     baseline=one_of(BASELINES),
+    imported=one_of(MAPS),
     preset=one_of(PRESETS),
     layer="[a-z0-9_]+",
     block="[0-9]+",

@@ -4,8 +4,12 @@ Score predictors on human fixations.
 Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
 Makes   results/fixation_bank/{dataset}.h5
         results/saliency/{baseline}/{dataset}/{block}.h5
+        results/saliency/{imported}/{dataset}/{block}.h5
         results/scores/{preset}/{predictor}/{dataset}.csv
         results/summary.csv  results/shares.csv
+        results/differences.csv  results/normalised.csv  results/ranks.csv
+        results/calibration/{predictor}/{dataset}.json
+        results/calibrated/{preset}/{predictor}/{dataset}.csv  results/summary.calibrated.csv
 """
 
 
@@ -83,6 +87,31 @@ rule predict_baseline:
         "../scripts/predict_baseline.py"
 
 
+rule import_maps:
+    """Take other people's saliency maps of one block as a predictor."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+    output:
+        saliency="results/saliency/{imported}/{dataset}/{block}.h5",
+    log:
+        "results/logs/import_maps/{imported}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/import_maps/{imported}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1500,
+        runtime=60,
+    params:
+        digest=maps_digest,
+        maps=maps_of,
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("densities", "imported", "mapfiles", "stage", "store"),
+    script:
+        "../scripts/import_maps.py"
+
+
 rule score:
     """Score one predictor on every validation and test stimulus of a data set."""
     input:
@@ -126,26 +155,83 @@ rule score:
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("scoring", "stage", "store"),
+        code=library("calibration", "scoring", "stage", "store"),
     script:
         "../scripts/score.py"
+
+
+rule calibrate:
+    """Fit one temperature to a predictor by likelihood on a data set's validation split."""
+    input:
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+    output:
+        temperature="results/calibration/{predictor}/{dataset}.json",
+    log:
+        "results/logs/calibrate/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/calibrate/{predictor}/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=2000,
+        runtime=60,
+    params:
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("calibration", "scoring", "stage", "store"),
+    script:
+        "../scripts/calibrate.py"
+
+
+use rule score as score_calibrated with:
+    input:
+        temperature=["results/calibration/{predictor}/{dataset}.json"],
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        centre_bias=lambda wildcards: expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        others=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=ALL_BLOCKS[wildcards.dataset],
+        ),
+    output:
+        scores="results/calibrated/{preset}/{predictor}/{dataset}.csv",
+        validation="results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
+        shuffle="results/calibrated/{preset}/{predictor}/{dataset}.shuffle.json",
+    log:
+        "results/logs/score_calibrated/{preset}/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score_calibrated/{preset}/{predictor}/{dataset}.tsv"
 
 
 rule summarise:
     """Means with bootstrap intervals, and the share above the centre bias."""
     input:
-        scores=expand(
-            "results/scores/{preset}/{predictor}/{dataset}.csv",
-            preset=PRESETS,
-            predictor=PREDICTORS,
-            dataset=config["evaluate_on"],
-        ),
-        validation=expand(
-            "results/scores/{preset}/{predictor}/{dataset}.validation.csv",
-            preset=PRESETS,
-            predictor=PREDICTORS,
-            dataset=config["evaluate_on"],
-        ),
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in CELLS],
     output:
         summary="results/summary.csv",
         validation="results/summary.validation.csv",
@@ -161,12 +247,7 @@ rule summarise:
         mem_mb=1000,
         runtime=20,
     params:
-        cells=[
-            [preset, predictor, dataset]
-            for preset in PRESETS
-            for predictor in PREDICTORS
-            for dataset in config["evaluate_on"]
-        ],
+        cells=[list(cell) for cell in CELLS],
         explained={
             f"{model}-{explanation}": model for model in MODELS for explanation in EXPLANATIONS
         },
@@ -175,3 +256,58 @@ rule summarise:
         code=library("stage", "store", "summaries"),
     script:
         "../scripts/summarise.py"
+
+
+rule summarise_calibrated:
+    """Means of the calibrated scores with bootstrap intervals, and the temperatures."""
+    input:
+        scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        temperatures=list(
+            dict.fromkeys("results/calibration/{1}/{2}.json".format(*cell) for cell in CELLS)
+        ),
+    output:
+        summary="results/summary.calibrated.csv",
+    log:
+        "results/logs/summarise_calibrated.log",
+    benchmark:
+        "results/benchmarks/summarise_calibrated.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=20,
+    params:
+        cells=[list(cell) for cell in CELLS],
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("stage", "store", "summaries"),
+    script:
+        "../scripts/summarise_calibrated.py"
+
+
+rule compare:
+    """Paired differences between predictors, normalised scores and ranks."""
+    input:
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+    output:
+        differences="results/differences.csv",
+        normalised="results/normalised.csv",
+        ranks="results/ranks.csv",
+    log:
+        "results/logs/compare.log",
+    benchmark:
+        "results/benchmarks/compare.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=30,
+    params:
+        cells=[list(cell) for cell in CELLS],
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("comparisons", "stage", "store", "summaries"),
+    script:
+        "../scripts/compare.py"

@@ -2,13 +2,21 @@
 
 import numpy as np
 
-from gaborscope import densities, fixations, metrics
+from gaborscope import calibration, densities, fixations, metrics
 from gaborscope.errors import InputError
 from gaborscope.prepared import prepare
 
 
 def score_gold_standard(
-    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+    points,
+    subjects,
+    size,
+    sigma_px,
+    other_fixations,
+    baseline,
+    preset,
+    uniform_weight,
+    temperature=1.0,
 ):
     """
     Scores of people as predictors of each other on one stimulus.
@@ -37,6 +45,8 @@ def score_gold_standard(
     preset : {'mit', 'pysaliency', 'exact'}
     uniform_weight : float in [0, 1]
         Of the uniform that predicting densities are mixed with (the predicted are not).
+    temperature : float
+        Of the predicting densities, see `calibration.temper`.
 
     Returns
     -------
@@ -54,8 +64,8 @@ def score_gold_standard(
         return dict.fromkeys(names, float("nan"))
 
     def predict(chosen):
-        density = fixations.density(pixels[chosen], size, sigma_px)
-        return prepare(densities.to_density(density, "density", uniform_weight))
+        density = density_of(pixels[chosen], size, sigma_px, uniform_weight)
+        return prepare(calibration.temper(density, temperature))
 
     own = [pixels[subjects == observer] for observer in observers]
     maps = [predict(subjects != observer) for observer in observers]
@@ -83,7 +93,15 @@ def score_gold_standard(
 
 
 def score_one_observer(
-    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+    points,
+    subjects,
+    size,
+    sigma_px,
+    other_fixations,
+    baseline,
+    preset,
+    uniform_weight,
+    temperature=1.0,
 ):
     """
     Scores of one observer as predictor of all others on one stimulus, mean over observers.
@@ -93,7 +111,7 @@ def score_one_observer(
 
     Parameters
     ----------
-    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight, temperature
         As for `score_gold_standard`.
 
     Returns
@@ -115,14 +133,32 @@ def score_one_observer(
     rows = []
     for observer in observers:
         own = subjects == observer
-        density = fixations.density(pixels[own], size, sigma_px)
-        prediction = densities.to_density(density, "density", uniform_weight)
+        density = density_of(pixels[own], size, sigma_px, uniform_weight)
+        prediction = calibration.temper(density, temperature)
         truth = fixations.density(pixels[~own], size, sigma_px)
         rows.append(
             metrics.score(prediction, pixels[~own], truth, other_fixations, reference, preset)
         )
     equal = np.ones(len(rows))
     return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
+
+
+def density_of(points, size, sigma_px, uniform_weight):
+    """
+    Density by which some people predict others.
+
+    Parameters
+    ----------
+    points : (n, 2) array of x, y
+    size : (height, width)
+    sigma_px, uniform_weight : float
+
+    Returns
+    -------
+    density : float64 array (height, width), positive, sum 1
+    """
+    blurred = fixations.density(points, size, sigma_px)
+    return densities.to_density(blurred, "density", uniform_weight)
 
 
 def _checked(points, subjects, size, preset):
