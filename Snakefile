@@ -3,6 +3,7 @@ Gaborscope: explain deep saliency models by log-Gabor filters.
 
 All files lie below results/ in the working directory (--directory):
 
+    downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
     weights/{model}.safetensors                                      train_backbone
     layers/{model}.json                                              measure_layers
@@ -40,24 +41,36 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/data.smk"
-include: "rules/backbone.smk"
-include: "rules/explain.smk"
-include: "rules/evaluate.smk"
-include: "rules/report.smk"
+
+
+if not PENDING:
+
+    include: "rules/backbone.smk"
+    include: "rules/explain.smk"
+    include: "rules/evaluate.smk"
+    include: "rules/report.smk"
 
 
 rule all:
-    """Make the report and the tables it is made of."""
+    """Make the report and the tables it is made of; before that, fetch data sets not yet there."""
     default_target: True
     input:
-        "results/report/index.html",
-        "results/summary.csv",
-        "results/shares.csv",
-        "results/differences.csv",
-        "results/normalised.csv",
-        "results/ranks.csv",
-        CALIBRATED,
+        expand("results/downloads/{dataset}.json", dataset=PENDING)
+        or [
+            "results/report/index.html",
+            "results/summary.csv",
+            "results/shares.csv",
+            "results/differences.csv",
+            "results/normalised.csv",
+            "results/ranks.csv",
+            *CALIBRATED,
+        ],
 
 
 localrules:
     all,
+
+
+onsuccess:
+    if PENDING:
+        logger.info(f"{', '.join(PENDING)}: downloaded; give the same command again to go on.")

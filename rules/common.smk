@@ -12,6 +12,7 @@ sys.path.append(f"{workflow.basedir}/scripts")
 
 from gaborscope import catalogue, codebase, mapfiles, settings
 from gaborscope.errors import InputError
+from gaborscope.layouts import archives
 
 
 def or_stop(function, *arguments):
@@ -73,7 +74,12 @@ def model_layers(model):
 def index_dataset(dataset):
     """Stimuli of a data set with a digest each, and the blocks of each split."""
     entry = config["datasets"][dataset]
-    index = or_stop(catalogue.index, dataset, entry, workflow.basedir, ".snakemake/gaborscope")
+    try:
+        index = catalogue.index(dataset, entry, workflow.basedir, ".snakemake/gaborscope")
+    except InputError as error:
+        if not or_stop(archives.pending, dataset, entry, workflow.basedir):
+            raise WorkflowError(str(error)) from None
+        return {}, {split: [] for split in catalogue.SPLITS}
     blocks = or_stop(catalogue.blocks, index, config["n_blocks"])
     or_stop(catalogue.require_splits, dataset, blocks, catalogue.SPLITS, len(index))
     return index, blocks
@@ -83,6 +89,8 @@ LAYERS = {model: model_layers(model) for model in MODELS}
 INDEX, BLOCKS = {}, {}
 for dataset in DATASETS:
     INDEX[dataset], BLOCKS[dataset] = index_dataset(dataset)
+# data sets still to be fetched (download: true); until they are there nothing else can be planned
+PENDING = [dataset for dataset in DATASETS if not INDEX[dataset]]
 DIGESTS = {
     dataset: catalogue.block_digests(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
 }

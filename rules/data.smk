@@ -1,9 +1,35 @@
 """
-Prepare data sets.
+Fetch and prepare data sets.
 
 Needs   the files of a data set (datasets: of the config), or nothing for generated data
-Makes   results/data/{dataset}/{block}.h5
+Makes   results/downloads/{dataset}.json
+        results/data/{dataset}/{block}.h5
 """
+
+
+localrules:
+    download_dataset,
+
+
+rule download_dataset:
+    """Fetch a published data set from its authors' addresses (download: true) and unpack it."""
+    output:
+        record="results/downloads/{dataset}.json",
+    log:
+        "results/logs/download_dataset/{dataset}.log",
+    benchmark:
+        "results/benchmarks/download_dataset/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=1000,
+        runtime=720,
+    params:
+        dataset=lambda wildcards: config["datasets"][wildcards.dataset],
+        code=library("downloads", "layouts.archives", "stage", "unpacking"),
+    script:
+        "../scripts/download_dataset.py"
 
 
 rule prepare_dataset:

@@ -29,8 +29,7 @@ def main(smk):
         split: pd.read_csv(path)
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
     }
-    names = ("shares", "differences", "normalised", "ranks")
-    tables = {name: pd.read_csv(smk.input.get(name)) for name in names}
+    tables = {n: pd.read_csv(smk.input.get(n)) for n in ("shares", *page.COMPARISONS)}
     calibrated = [pd.read_csv(path) for path in smk.input.calibrated]
     shown = params.presets, params.evaluate_on
     parts = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gaborscope import catalogue
+from gaborscope import catalogue, layouts
 from gaborscope.errors import InputError
 
 DEMO = {
@@ -181,7 +181,7 @@ def test_touching_osie_fixations_changes_every_digest(tmp_path):
 
 
 def test_demo_stimuli_cycle_over_the_kinds():
-    names = [catalogue.demo_name(i) for i in (0, 1, 7)]
+    names = [layouts.demo.demo_name(i) for i in (0, 1, 7)]
     assert names == ["orientation_0000", "colour_0001", "colour_0007"]
 
 
@@ -259,7 +259,9 @@ def test_an_absolute_path_does_not_depend_on_the_root(folder):
 
 def test_an_unknown_type_lists_the_known_ones(folder):
     assert "'mit'" in refused(folder, type="mit")
-    assert "demo, folder, osie" in refused(folder, type="mit")
+    assert "demo, cat2000, folder, mit1003, osie, pysaliency, salicon, toronto" in refused(
+        folder, type="mit"
+    )
 
 
 def test_a_missing_path_setting_is_named(folder):
@@ -352,7 +354,7 @@ def test_the_cached_index_equals_the_built_one(folder, tmp_path):
 
 def test_a_second_call_does_not_read_the_fixations(folder, tmp_path, monkeypatch):
     built = index(folder, tmp_path / "cache")
-    monkeypatch.setattr(catalogue, "read_fixation_rows", None)
+    monkeypatch.setattr(layouts.folder, "read_fixation_rows", None)
     assert index(folder, tmp_path / "cache") == built
 
 

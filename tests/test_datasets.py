@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from gaborscope import catalogue, datasets, stimuli
+from gaborscope import catalogue, datasets, readers, stimuli
 from gaborscope.errors import InputError
 
 HEADER = "stimulus,subject,x,y"
@@ -209,7 +209,9 @@ def test_the_corners_of_the_image_are_inside(tmp_path, rgb):
 
 
 def test_an_unknown_type_lists_the_known_ones():
-    with pytest.raises(InputError, match="'mit' are unknown; known are demo, folder, osie"):
+    with pytest.raises(
+        InputError, match="'mit' are unknown; known are demo, cat2000, folder, mit1003, osie"
+    ):
         datasets.load_block({"type": "mit"}, [], ".")
 
 
@@ -259,7 +261,7 @@ def test_osie_has_24_px_per_degree(tmp_path):
 
 def test_an_osie_fixation_outside_is_named_with_image_and_observer(tmp_path):
     settings = osie(tmp_path, [([5.0, 6.0], [5.0, 6.0]), ([5.0, 81.0], [5.0, 6.0])])
-    with pytest.raises(InputError, match="1001.jpg, observer 1, fixation 1: fix_x = 81 .*80 px"):
+    with pytest.raises(InputError, match="1001.jpg, observer 1, fixation 1: x = 81, .*80 x 60 px"):
         datasets.load_block(settings, ["1001.jpg"], tmp_path)
 
 
@@ -314,7 +316,7 @@ def test_real_data_load_completely(shared, monkeypatch, name, stimuli, fixations
         pytest.skip(f"no {name} in {shared / 'data'}")
     # Sizes from the headers: decoding 1,450 photographs would take most of the time.
     monkeypatch.setattr(
-        datasets, "read_image", lambda path: np.empty((*Image.open(path).size[::-1], 3), np.uint8)
+        readers, "read_image", lambda path: np.empty((*Image.open(path).size[::-1], 3), np.uint8)
     )
     settings = {"type": "osie" if name == "osie" else "folder", "path": f"data/{name}"}
     names = sorted(catalogue.index(name, settings, shared))

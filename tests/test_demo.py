@@ -1,8 +1,9 @@
 import numpy as np
 import pytest
 
-from gaborscope import catalogue, demo
+from gaborscope import demo
 from gaborscope.errors import InputError
+from gaborscope.layouts.demo import demo_name
 
 SETTINGS = {
     "type": "demo",
@@ -14,14 +15,14 @@ SETTINGS = {
     "seed": 1,
     "px_per_degree": 8,
 }
-KINDS = [catalogue.demo_name(i) for i in range(6)]
+KINDS = [demo_name(i) for i in range(6)]
 SEARCH, TEXTURES = KINDS[:4], KINDS[4:]
 
 
 @pytest.fixture(scope="module")
 def many():
     """Sixty stimuli, ten of each kind."""
-    return [demo.generate(catalogue.demo_name(i), SETTINGS) for i in range(60)]
+    return [demo.generate(demo_name(i), SETTINGS) for i in range(60)]
 
 
 def around(stimulus, target, radius):

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gaborscope.catalogue import DEMO_KINDS, check_demo_settings
 from gaborscope.errors import InputError
+from gaborscope.layouts.demo import KINDS as DEMO_KINDS
+from gaborscope.layouts.demo import check_settings as check_demo_settings
 
 # Of the fixations: at the conspicuous places, around the centre, anywhere.
 SHARES = {"targets": 0.65, "centre": 0.20, "uniform": 0.15}
@@ -67,7 +68,7 @@ def generate(name, settings):
     Parameters
     ----------
     name : str
-        As `catalogue.demo_name` makes it: the kind, an underscore and a number.
+        As `layouts.demo.demo_name` makes it: the kind, an underscore and a number.
     settings : dict
         `height`, `width` (px, at least 48), `px_per_degree` (at least 4), `n_observers`,
         `fixations_per_observer` (mean; each observer makes 1 + a Poisson number), `seed`,

@@ -58,23 +58,27 @@ def digests(path):
     Returns
     -------
     digests : dict of str to str
-        `sha256`, and `git_blob`, the name that Git gives a file of this content (SHA-1).
+        `sha256`, `md5`, and `git_blob`, the name that Git gives a file of this content (SHA-1).
     """
     path = Path(path)
-    sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % path.stat().st_size)
+    found = {
+        "sha256": hashlib.sha256(),
+        "md5": hashlib.md5(usedforsecurity=False),
+        "git_blob": hashlib.sha1(b"blob %d\0" % path.stat().st_size),
+    }
     with open(path, "rb") as handle:
         while chunk := handle.read(CHUNK):
-            sha256.update(chunk)
-            blob.update(chunk)
-    return {"sha256": sha256.hexdigest(), "git_blob": blob.hexdigest()}
+            for digest in found.values():
+                digest.update(chunk)
+    return {kind: digest.hexdigest() for kind, digest in found.items()}
 
 
-def fetch(url, path, sha256=None, git_blob=None, timeout_s=30.0):
+def fetch(url, path, sha256=None, git_blob=None, md5=None, timeout_s=30.0):
     """
     Fetch a file unless it is there, and check it.
 
     What an interrupted call left is gone on with, if the server knows ranges and still has the
-    same file. Without any digest the SHA-256 of the first fetch is kept beside the file, as
+    same file. Without a known SHA-256 that of the first fetch is kept beside the file, as
     `NAME.sha256`, and every later use is checked against it, fetching anew included.
 
     Parameters
@@ -83,7 +87,7 @@ def fetch(url, path, sha256=None, git_blob=None, timeout_s=30.0):
         http or https.
     path : str or Path
         Where the file is to lie.
-    sha256, git_blob : str, optional
+    sha256, git_blob, md5 : str, optional
         What is known of it, hexadecimal.
     timeout_s : float
         Longest silence of the server.
@@ -102,9 +106,9 @@ def fetch(url, path, sha256=None, git_blob=None, timeout_s=30.0):
     path.parent.mkdir(parents=True, exist_ok=True)
     note = path.with_name(f"{path.name}.sha256")
     with _locked(path.parent):
-        if sha256 is None and git_blob is None and note.exists():
+        if sha256 is None and note.exists():
             sha256 = note.read_text(encoding="utf-8").split()[0]
-        wanted = {"sha256": sha256, "git_blob": git_blob}
+        wanted = {"sha256": sha256, "md5": md5, "git_blob": git_blob}
         if path.exists():
             _check(path, wanted, f"{path}, fetched from {url} before,", "remove it and run again")
             return path

@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 

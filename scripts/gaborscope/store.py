@@ -26,7 +26,10 @@ VERSIONS = {
     "fixation_bank": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
-FACTS = ("task", "duration_s", "px_per_degree", "sigma_px", "source", "licence")
+FACTS = (
+    "images", "observers", "task", "duration_s", "faults", "px_per_degree", "sigma_px", "source",
+    "licence",
+)  # fmt: skip
 
 
 def provenance(smk):

@@ -1,0 +1,31 @@
+"""Fetch a published data set from its authors' addresses and unpack it (rule download_dataset)."""
+
+import json
+import logging
+from pathlib import Path
+
+from gaborscope import downloads, unpacking
+from gaborscope.layouts import archives
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Fetch and unpack each archive; what is whole already is not fetched again."""
+    settings, name = smk.params.dataset, smk.wildcards.dataset
+    folder = Path(smk.scriptdir).parent / Path(settings["path"]).expanduser()
+    record = []
+    for archive in archives.wanted(name, settings):
+        path = folder / "archives" / archive.url.rpartition("/")[2]
+        downloads.fetch(archive.url, path, md5=archive.md5)
+        unpacking.unpack(path, folder, archive.inside)
+        record.append({"url": archive.url, **downloads.digests(path)})
+    text = json.dumps(record, indent=1) + "\n"
+    (folder / archives.RECORD).write_text(text, encoding="utf-8")
+    Path(smk.output.record).write_text(text, encoding="utf-8")
+    log.info("%s is complete; its archives, no longer needed, lie in %s", name, folder / "archives")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

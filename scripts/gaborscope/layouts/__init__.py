@@ -1,0 +1,159 @@
+"""
+Where each type of data set keeps its files: their names, sizes and times.
+
+A module per type offers `scan(folder, settings, name)`, which returns a `Scan`, and needs the
+standard library alone: `catalogue` makes an index of it whenever the workflow is parsed. `readers`
+turns the same files into arrays.
+"""
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from gaborscope.errors import InputError
+
+IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+
+
+@dataclasses.dataclass
+class Scan:
+    """
+    What a data set consists of, as far as names, sizes and times tell.
+
+    Attributes
+    ----------
+    stimuli : dict of str to list
+        Stimulus name to the stamps (size, time of change) of the files that are its own.
+    shared : list
+        Stamps of the files on which every stimulus depends.
+    tables : list
+        Stamps of the files that hold something of each stimulus, told apart by `contents`.
+    contents : callable, optional
+        Returns a digest per stimulus of what `tables` hold of it. It may take its time: it is
+        called only where the catalogue has no index of these very files.
+    """
+
+    stimuli: dict
+    shared: list = dataclasses.field(default_factory=list)
+    tables: list = dataclasses.field(default_factory=list)
+    contents: Callable[[], dict] | None = None
+
+
+def sha256(*parts):
+    """Return the SHA-256 of texts, told apart by a character that no name or number contains."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def data_folder(settings, root, name="?"):
+    """
+    Return the folder of a data set on disk; a relative `path` is relative to `root`.
+
+    Raises
+    ------
+    InputError
+        If `path` is missing from the settings or is no folder.
+    """
+    path = settings.get("path")
+    if not isinstance(path, str) or not path:
+        raise InputError(
+            f"data set '{name}' of type {settings['type']} needs a path: the folder it lies in"
+        )
+    folder = Path(root) / Path(path).expanduser()
+    if not folder.is_dir():
+        raise InputError(
+            f"data set '{name}': there is no folder {folder}; correct its path in the config "
+            f"(a relative one starts at {root})"
+        )
+    return folder
+
+
+def nested(folder, *names):
+    """
+    Return the folder `names` below `folder`, or the one of the same name inside of it.
+
+    Archives are unpacked in both ways: ALLSTIMULI/x.jpeg and ALLSTIMULI/ALLSTIMULI/x.jpeg.
+    """
+    found = Path(folder, *names)
+    inner = found / found.name
+    return inner if inner.is_dir() else found
+
+
+def stamp(path):
+    """
+    Return (size, time of change in ns) of a file.
+
+    Raises
+    ------
+    OSError
+        If it is not there.
+    """
+    status = os.stat(path)
+    return status.st_size, status.st_mtime_ns
+
+
+def stamps(folder, name, extensions=IMAGE_EXTENSIONS):
+    """
+    Return {file name: stamp} of the files directly in a folder that have one of the extensions.
+
+    Hidden files (.DS_Store, ._x.jpg) and other files (Thumbs.db) are passed over.
+
+    Raises
+    ------
+    InputError
+        If a name has characters that cannot be printed.
+    OSError
+        If the folder cannot be read.
+    """
+    found = {}
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            extension = os.path.splitext(entry.name)[1].lower()
+            if entry.name.startswith(".") or extension not in extensions:
+                continue
+            if not entry.name.isprintable():  # also what a name that is no UTF-8 turns into
+                raise InputError(
+                    f"data set '{name}': the name {entry.name!r} in {folder} has characters that "
+                    "cannot be printed; rename the file"
+                )
+            if entry.is_file():
+                status = entry.stat()
+                found[entry.name] = (status.st_size, status.st_mtime_ns)
+    return found
+
+
+def images(folder, name):
+    """
+    Return {file name: stamp} of the images directly in a folder; there must be one.
+
+    Raises
+    ------
+    InputError
+        If the folder cannot be read or holds no image.
+    """
+    folder = Path(folder)
+    try:
+        found = stamps(folder, name)
+    except OSError:
+        raise InputError(
+            f"data set '{name}': {folder.parent} has no readable folder '{folder.name}'; put the "
+            "images there"
+        ) from None
+    if not found:
+        raise InputError(
+            f"data set '{name}': {folder} holds no image; accepted are "
+            + ", ".join(extension[1:] for extension in IMAGE_EXTENSIONS)
+        )
+    return found
+
+
+def subfolders(folder):
+    """Return the sorted names of the folders in a folder, hidden ones passed over."""
+    with os.scandir(folder) as entries:
+        return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
+
+
+def stem(name):
+    """Return a file name without its extension (the folder before it stays)."""
+    return os.path.splitext(name)[0]
