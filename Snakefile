@@ -8,7 +8,9 @@ All files lie below results/ in the working directory (--directory):
     weights/{model}.safetensors                                      train_backbone
     layers/{model}.json                                              measure_layers
     activations/{model}/{dataset}/{block}.h5                         dump_activations
-    saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse
+    fixation_bank/{dataset}.h5                                       fit_fixation_bank
+    saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse,
+                                                                     import_maps
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters
@@ -16,10 +18,15 @@ All files lie below results/ in the working directory (--directory):
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion
     scores/{preset}/{predictor}/{dataset}.csv                        score
     summary.csv  shares.csv                                          summarise
+    differences.csv  normalised.csv  ranks.csv                       compare
+    calibration/{predictor}/{dataset}.json                           calibrate
+    calibrated/{preset}/{predictor}/{dataset}.csv                    score_calibrated
+    summary.calibrated.csv                                           summarise_calibrated
     report/index.html                                                report
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 
-{predictor} is a backbone ({model}), an explained one ({model}-{explanation}) or a baseline.
+{predictor} is a backbone ({model}), an explained one ({model}-{explanation}), a baseline
+({baseline}) or somebody's maps ({imported}).
 {block} is the hash of a stimulus's name modulo n_blocks: the first 70 % of the blocks are the fit
 split, the next 10 % the validation split, the last 20 % the test split.
 """
@@ -54,6 +61,10 @@ rule all:
             "results/report/index.html",
             "results/summary.csv",
             "results/shares.csv",
+            "results/differences.csv",
+            "results/normalised.csv",
+            "results/ranks.csv",
+            *CALIBRATED,
         ],
 
 

@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, ownership, settings
+from gaborscope import catalogue, codebase, mapfiles, ownership, settings
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -34,10 +34,28 @@ MODELS = list(config["models"])
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
-BASELINES = ["centre_bias", "gold_standard"]
+# IG, shares and normalised scores need the first two
+BASELINES = list(
+    dict.fromkeys(["centre_bias", "gold_standard", *config["baselines"]["predictors"]])
+)
+FITTED_BASELINES = {
+    "centre_bias": ["fit", "validation"],
+    "shuffled_stimulus": ["fit"],
+    "sun": ["fit"],
+}
 EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
-PREDICTORS = BASELINES + MODELS + EXPLAINED
+MAPS = list(config["maps"])
+PREDICTORS = BASELINES + MODELS + EXPLAINED + MAPS
 PRESETS = list(config["presets"])
+CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
+# imported maps are scored on the data sets that they are there for
+CELLS = [
+    (preset, predictor, dataset)
+    for preset in PRESETS
+    for predictor in PREDICTORS
+    for dataset in config["evaluate_on"]
+    if predictor not in MAPS or dataset in config["maps"][predictor]["paths"]
+]
 
 
 def model_layers(model):
@@ -86,6 +104,30 @@ def block_digest(dataset, block):
     return DIGESTS[dataset][block]
 
 
+def baseline_blocks(wildcards, split):
+    """Blocks of a split that a baseline is fitted to."""
+    if split in FITTED_BASELINES.get(wildcards.baseline, ()):
+        return BLOCKS[wildcards.dataset][split]
+    return []
+
+
+def maps_of(wildcards):
+    """What the config says of imported maps on one data set."""
+    entry = config["maps"][wildcards.imported]
+    return {
+        "path": entry["paths"][wildcards.dataset],
+        "kind": entry.get("kind", "density"),
+        "resize": entry.get("resize", False),
+    }
+
+
+def maps_digest(wildcards):
+    """Digest of the files of imported maps of one block."""
+    names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
+    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
+    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
+
+
 def regressor_settings(wildcards):
     """The part of an explanation's settings that decides its regressors."""
     entry = config["explanations"][wildcards.explanation]
@@ -103,12 +145,18 @@ def regressor_settings(wildcards):
     return {key: entry[key] for key in keys}
 
 
+def one_of(names):
+    """Regular expression of a closed set of names; an empty one matches nothing."""
+    return "|".join(names) or "(?!)"
+
+
 wildcard_constraints:
-    dataset="|".join(DATASETS),
-    model="|".join(MODELS),
-    explanation="|".join(EXPLANATIONS),
-    predictor="|".join(PREDICTORS),
-    baseline="|".join(BASELINES),
-    preset="|".join(PRESETS),
+    dataset=one_of(DATASETS),
+    model=one_of(MODELS),
+    explanation=one_of(EXPLANATIONS),
+    predictor=one_of(PREDICTORS),
+    baseline=one_of(BASELINES),
+    imported=one_of(MAPS),
+    preset=one_of(PRESETS),
     layer="[a-z0-9_]+",
     block="[0-9]+",

@@ -2,16 +2,20 @@
 Score predictors on human fixations.
 
 Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
-Makes   results/saliency/{baseline}/{dataset}/{block}.h5
+Makes   results/fixation_bank/{dataset}.h5
+        results/saliency/{baseline}/{dataset}/{block}.h5
+        results/saliency/{imported}/{dataset}/{block}.h5
         results/scores/{preset}/{predictor}/{dataset}.csv
         results/summary.csv  results/shares.csv
+        results/differences.csv  results/normalised.csv  results/ranks.csv
+        results/calibration/{predictor}/{dataset}.json
+        results/calibrated/{preset}/{predictor}/{dataset}.csv  results/summary.calibrated.csv
 """
 
 
-rule predict_baseline:
-    """Predict a block by a baseline: the centre bias, or the observers themselves."""
+rule fit_fixation_bank:
+    """Fit the log-Gabor bank to fixations, with no network between."""
     input:
-        data="results/data/{dataset}/{block}.h5",
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
@@ -21,6 +25,46 @@ rule predict_baseline:
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
             block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+    output:
+        bank="results/fixation_bank/{dataset}.h5",
+    log:
+        "results/logs/fit_fixation_bank/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fit_fixation_bank/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 4
+    resources:
+        mem_mb=mem_mb("fit_fixation_bank"),
+        runtime=runtime("fit_fixation_bank"),
+    params:
+        settings=config["baselines"]["loggabor_fixations"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("fixationbank", "stage", "store"),
+    script:
+        "../scripts/fit_fixation_bank.py"
+
+
+rule predict_baseline:
+    """Predict a block by a baseline: chance, the observers themselves, or a classical model."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+        fit=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=baseline_blocks(wildcards, "fit"),
+        ),
+        validation=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=baseline_blocks(wildcards, "validation"),
+        ),
+        bank=lambda wildcards: (
+            [f"results/fixation_bank/{FIT}.h5"]
+            if wildcards.baseline == "loggabor_fixations"
+            else []
         ),
     output:
         saliency="results/saliency/{baseline}/{dataset}/{block}.h5",
@@ -36,11 +80,38 @@ rule predict_baseline:
         runtime=runtime("predict_baseline"),
         disk_mb=disk_mb("predict_baseline"),
     params:
-        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        settings=lambda wildcards: config["baselines"].get(wildcards.baseline, {}),
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("densities", "fixations", "observers", "stage", "store"),
+        seed=config["seed"],
+        code=library("densities", "fixationbank", "references", "stage", "store"),
     script:
         "../scripts/predict_baseline.py"
+
+
+rule import_maps:
+    """Take other people's saliency maps of one block as a predictor."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+    output:
+        saliency="results/saliency/{imported}/{dataset}/{block}.h5",
+    log:
+        "results/logs/import_maps/{imported}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/import_maps/{imported}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("import_maps"),
+        runtime=runtime("import_maps"),
+        disk_mb=disk_mb("import_maps"),
+    params:
+        digest=maps_digest,
+        maps=maps_of,
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("densities", "imported", "mapfiles", "stage", "store"),
+    script:
+        "../scripts/import_maps.py"
 
 
 rule score:
@@ -86,26 +157,83 @@ rule score:
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("scoring", "stage", "store"),
+        code=library("calibration", "scoring", "stage", "store"),
     script:
         "../scripts/score.py"
+
+
+rule calibrate:
+    """Fit one temperature to a predictor by likelihood on a data set's validation split."""
+    input:
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=BLOCKS[wildcards.dataset]["validation"],
+        ),
+    output:
+        temperature="results/calibration/{predictor}/{dataset}.json",
+    log:
+        "results/logs/calibrate/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/calibrate/{predictor}/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("calibrate"),
+        runtime=runtime("calibrate"),
+    params:
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("calibration", "scoring", "stage", "store"),
+    script:
+        "../scripts/calibrate.py"
+
+
+use rule score as score_calibrated with:
+    input:
+        temperature=["results/calibration/{predictor}/{dataset}.json"],
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        centre_bias=lambda wildcards: expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=HELD_OUT[wildcards.dataset],
+        ),
+        others=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=ALL_BLOCKS[wildcards.dataset],
+        ),
+    output:
+        scores="results/calibrated/{preset}/{predictor}/{dataset}.csv",
+        validation="results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
+        shuffle="results/calibrated/{preset}/{predictor}/{dataset}.shuffle.json",
+    log:
+        "results/logs/score_calibrated/{preset}/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/score_calibrated/{preset}/{predictor}/{dataset}.tsv"
 
 
 rule summarise:
     """Means with bootstrap intervals, and the share above the centre bias."""
     input:
-        scores=expand(
-            "results/scores/{preset}/{predictor}/{dataset}.csv",
-            preset=PRESETS,
-            predictor=PREDICTORS,
-            dataset=config["evaluate_on"],
-        ),
-        validation=expand(
-            "results/scores/{preset}/{predictor}/{dataset}.validation.csv",
-            preset=PRESETS,
-            predictor=PREDICTORS,
-            dataset=config["evaluate_on"],
-        ),
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in CELLS],
     output:
         summary="results/summary.csv",
         validation="results/summary.validation.csv",
@@ -121,12 +249,7 @@ rule summarise:
         mem_mb=mem_mb("summarise"),
         runtime=runtime("summarise"),
     params:
-        cells=[
-            [preset, predictor, dataset]
-            for preset in PRESETS
-            for predictor in PREDICTORS
-            for dataset in config["evaluate_on"]
-        ],
+        cells=[list(cell) for cell in CELLS],
         explained={
             f"{model}-{explanation}": model for model in MODELS for explanation in EXPLANATIONS
         },
@@ -135,3 +258,58 @@ rule summarise:
         code=library("stage", "store", "summaries"),
     script:
         "../scripts/summarise.py"
+
+
+rule summarise_calibrated:
+    """Means of the calibrated scores with bootstrap intervals, and the temperatures."""
+    input:
+        scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        temperatures=list(
+            dict.fromkeys("results/calibration/{1}/{2}.json".format(*cell) for cell in CELLS)
+        ),
+    output:
+        summary="results/summary.calibrated.csv",
+    log:
+        "results/logs/summarise_calibrated.log",
+    benchmark:
+        "results/benchmarks/summarise_calibrated.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("summarise_calibrated"),
+        runtime=runtime("summarise_calibrated"),
+    params:
+        cells=[list(cell) for cell in CELLS],
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("stage", "store", "summaries"),
+    script:
+        "../scripts/summarise_calibrated.py"
+
+
+rule compare:
+    """Paired differences between predictors, normalised scores and ranks."""
+    input:
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+    output:
+        differences="results/differences.csv",
+        normalised="results/normalised.csv",
+        ranks="results/ranks.csv",
+    log:
+        "results/logs/compare.log",
+    benchmark:
+        "results/benchmarks/compare.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("compare"),
+        runtime=runtime("compare"),
+    params:
+        cells=[list(cell) for cell in CELLS],
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("comparisons", "stage", "store", "summaries"),
+    script:
+        "../scripts/compare.py"

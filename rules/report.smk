@@ -1,7 +1,7 @@
 """
 Write the report.
 
-Needs   results/summary.csv, results/shares.csv, explained variance, filters, explained models, and
+Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/report/figures/
 """
@@ -13,6 +13,10 @@ rule report:
         summary="results/summary.csv",
         validation="results/summary.validation.csv",
         shares="results/shares.csv",
+        differences="results/differences.csv",
+        normalised="results/normalised.csv",
+        ranks="results/ranks.csv",
+        calibrated=CALIBRATED,
         explained_variance=expand(
             "results/explained_variance/{model}/{dataset}/{explanation}.csv",
             model=MODELS,
@@ -40,7 +44,7 @@ rule report:
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
         saliency=[
             f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in PREDICTORS
+            for predictor in ["gold_standard", *MODELS, *EXPLAINED]
             for block in BLOCKS[FIT]["test"]
         ],
         activations=[
@@ -69,6 +73,9 @@ rule report:
         evaluate_on=config["evaluate_on"],
         presets=PRESETS,
         preset=PRESETS[0],
+        # paired differences shown; the table has those of all pairs
+        pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
+        + [[f"{model}-{explanation}", model] for model in MODELS for explanation in EXPLANATIONS],
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),

@@ -10,7 +10,8 @@ import math
 
 MEASURED_AREA = 144 * 192  # px
 
-# seconds per stimulus, of training per stimulus and epoch
+# seconds per stimulus, of training per stimulus and epoch; predict_baseline by its slowest model,
+# import_maps, calibrate and fit_fixation_bank are guesses on the safe side
 SECONDS = {
     "prepare_dataset": 0.05,
     "train_backbone": 0.20,
@@ -21,8 +22,11 @@ SECONDS = {
     "reconstruct": 0.31,
     "fit_fusion": 0.50,
     "fuse": 0.10,
-    "predict_baseline": 0.15,
+    "fit_fixation_bank": 1.00,
+    "predict_baseline": 2.00,
+    "import_maps": 0.30,
     "score": 0.40,
+    "calibrate": 0.50,
 }
 # MB whatever the number of stimuli
 MEGABYTES = {
@@ -37,9 +41,14 @@ MEGABYTES = {
     "reconstruct": 1000,
     "fit_fusion": 1000,
     "fuse": 1000,
+    "fit_fixation_bank": 2000,
     "predict_baseline": 1000,
+    "import_maps": 1000,
     "score": 1000,
+    "calibrate": 1500,
     "summarise": 500,
+    "summarise_calibrated": 500,
+    "compare": 500,
     "report": 1000,
 }
 # MB per stimulus: what a job holds of each
@@ -50,6 +59,7 @@ WRITTEN = {
     "reconstruct": 1.3,
     "predict_backbone": 2.0,
     "predict_baseline": 2.0,
+    "import_maps": 2.0,
     "fuse": 2.0,
 }
 BY_AREA = {"train_backbone", "dump_activations", "accumulate", "reconstruct", "fit_fusion"}

@@ -29,7 +29,9 @@ def main(smk):
         split: pd.read_csv(path)
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
     }
-    shares = pd.read_csv(smk.input.shares)
+    tables = {n: pd.read_csv(smk.input.get(n)) for n in ("shares", *page.COMPARISONS)}
+    calibrated = [pd.read_csv(path) for path in smk.input.calibrated]
+    shown = params.presets, params.evaluate_on
     parts = []
     for model in params.models:
         for explanation in params.explanations:
@@ -41,8 +43,13 @@ def main(smk):
         "explanations": params.explanations,
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
-        "score_tables": page.score_tables(summary, params.presets, params.evaluate_on),
-        "share_tables": page.share_tables(shares),
+        "score_tables": page.score_tables(summary, *shown),
+        "calibrated_tables": [t for own in calibrated for t in page.calibrated_tables(own, *shown)],
+        "share_tables": page.share_tables(tables["shares"]),
+        **page.comparison_content(tables, params.pairs, *shown),
+        "normalised_figures": reporting.draw_normalised(
+            tables["normalised"], *shown, folder, params.report["dpi"]
+        ),
         "explained": parts,
     }
     with store.whole(smk.output.page) as temporary:

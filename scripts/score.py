@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import scoring, store
+from gaborscope import calibration, scoring, store
 from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,6 +16,9 @@ def main(smk):
     """Score the validation and the test stimuli; record whose fixations were the negatives."""
     others = [store.read_data(path) for path in smk.input.others]
     scorer = scoring.Scorer(smk.wildcards.preset, others, smk.params.n_shuffle, smk.params.seed)
+    temperature = 1.0
+    for path in smk.input.get("temperature", []):
+        temperature = json.loads(Path(path).read_text(encoding="utf-8"))["temperature"]
     rows = {"validation": [], "test": []}
     files = zip(smk.input.data, smk.input.saliency, smk.input.centre_bias, strict=True)
     for data, saliency, centre_bias in files:
@@ -23,10 +26,12 @@ def main(smk):
         block = store.read_data(data)
         maps = zip(store.read_saliency(saliency), store.read_saliency(centre_bias), strict=True)
         for (index, density), (_, bias) in progress(maps, len(block.names)):
-            if smk.wildcards.predictor == "gold_standard":
-                scores = scorer.score_gold_standard(block, index, bias, smk.params.uniform_weight)
+            if smk.wildcards.predictor in scoring.PEOPLE:
+                people = smk.wildcards.predictor, block, index, bias, smk.params.uniform_weight
+                scores = scorer.score_people(*people, temperature)
             else:
-                scores = scorer.score(block, index, density, bias)
+                tempered = calibration.temper(density, temperature)
+                scores = scorer.score(block, index, tempered, bias)
             row = {"stimulus": block.names[index], **scores}
             rows["validation" if validation else "test"].append(row)
     for split, path in (("validation", smk.output.validation), ("test", smk.output.scores)):

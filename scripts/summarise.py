@@ -18,15 +18,12 @@ def main(smk):
         ("validation", smk.input.validation, smk.output.validation),
         ("test", smk.input.scores, smk.output.summary),
     ):
-        tables = {
-            tuple(cell): pd.read_csv(path).set_index("stimulus")
-            for cell, path in zip(params.cells, paths, strict=True)
-        }
+        tables = summaries.read_tables(params.cells, paths)
         summary = summaries.summary_rows(tables, params.n_resamples, params.seed)
         write(output, pd.DataFrame(summary))
         for row in summaries.share_rows(tables, params.explained, params.n_resamples, params.seed):
             shares.append({"split": split, **row})
-    write(smk.output.shares, pd.DataFrame(shares))
+    write(smk.output.shares, pd.DataFrame(shares, columns=["split", *summaries.SHARE_COLUMNS]))
     log.info("%d summary rows, %d shares", len(summary), len(shares))
 
 

@@ -275,3 +275,37 @@ def test_fewer_than_two_observers_have_no_gold_standard(preset, n):
 def test_one_subject_per_fixation_is_needed():
     with pytest.raises(InputError, match="2 fixations need as many subjects"):
         goldstandard.score_gold_standard([[1, 1], [2, 2]], [0], SIZE, 3.0, None, None, "mit", 0.01)
+
+
+@pytest.mark.parametrize("preset", metrics.METRICS)
+def test_one_observer_is_the_mean_over_observers_as_predictors_of_the_others(rng, preset):
+    pixels, subjects = clusters(rng, 3, 5)
+    others, baseline = rng.integers(0, (43, 30), (60, 2)), baselines.uniform(SIZE)
+    found = goldstandard.score_one_observer(
+        pixels, subjects, SIZE, 3.0, others, baseline, preset, 0.01
+    )
+    rows = []
+    for observer in range(3):
+        one = subjects == observer
+        prediction = densities.to_density(
+            fixations.density(pixels[one], SIZE, 3.0), "density", 0.01
+        )
+        truth = fixations.density(pixels[~one], SIZE, 3.0)
+        rows.append(metrics.score(prediction, pixels[~one], truth, others, baseline, preset))
+    for name in metrics.METRICS[preset]:
+        assert found[name] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-12), name
+
+
+def test_one_observer_predicts_worse_than_all_others_do(rng):
+    people = clusters(rng, 8, 6)
+    one, gold = (
+        score(*people, SIZE, 3.0, None, baselines.uniform(SIZE), "exact", 0.01)
+        for score in (goldstandard.score_one_observer, goldstandard.score_gold_standard)
+    )
+    for name in ("auc", "nss", "ig"):
+        assert one[name] < gold[name]
+
+
+def test_a_single_observer_predicts_nobody():
+    scores = goldstandard.score_one_observer([[1, 1]], [0], SIZE, 3.0, None, None, "exact", 0.01)
+    assert np.isnan(list(scores.values())).all()

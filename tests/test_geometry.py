@@ -89,6 +89,11 @@ def test_content_between_two_cells_has_the_nearest():
     assert rows == slice(1, 2)
 
 
+def test_a_gaussian_narrower_than_a_pixel_takes_the_nearest_ones():
+    row = sampling_matrix(3, (1.5,), "gaussian", 0.25)[0]
+    np.testing.assert_allclose(row, [0, 0.5, 0.5], atol=1e-7)
+
+
 @given(
     st.integers(1, 60),
     st.lists(st.floats(-20, 80), min_size=1, max_size=6),

@@ -265,7 +265,7 @@ def test_auc_judd_is_the_mean_over_random_orders_of_tied_pixels():
     fixations = np.array([[0, 0], [3, 1], [2, 2], [4, 3]])
     runs = [
         metrics.auc_judd_nojit(levels + 0.5 * rng.random(levels.shape), fixations)
-        for _ in range(4000)
+        for _ in range(3000)
     ]
     standard_error = np.std(runs) / math.sqrt(len(runs))
     assert abs(metrics.auc_judd(levels, fixations) - np.mean(runs)) < 4 * standard_error

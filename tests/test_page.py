@@ -90,6 +90,11 @@ def content(**changes):
         "synthetic": True,
         "score_tables": [],
         "share_tables": [],
+        "calibrated_tables": [],
+        "difference_tables": [],
+        "normalised_tables": [],
+        "rank_tables": [],
+        "normalised_figures": [],
         "explained": [],
     }
     return {**base, **changes}
@@ -118,3 +123,55 @@ def test_a_figure_is_embedded(tmp_path):
     address = page.embed(tmp_path / "a.png")
     head, body = address.split(",")
     assert (head, base64.b64decode(body)) == ("data:image/png;base64", b"\x89PNG")
+
+
+def differences():
+    rows = [
+        ("mit", "demo", "nss", "centre_bias", "cmrnet", -0.5, -0.75, -0.25, -1.25, 40),
+        ("mit", "demo", "nss", "cmrnet", "gold_standard", -1.0, -1.5, -0.5, math.nan, 40),
+    ]
+    names = ["preset", "dataset", "metric", "predictor", "other", "difference", "ci_low"]
+    return pd.DataFrame(rows, columns=[*names, "ci_high", "effect_size", "n"])
+
+
+def test_a_difference_is_turned_round_where_the_table_has_it_the_other_way():
+    pairs = [("cmrnet", "centre_bias"), ("cmrnet", "gold_standard"), ("cmrnet", "nobody")]
+    (table,) = page.difference_tables(differences(), pairs, ["mit"], ["demo"])
+    assert table["rows"] == [
+        ("cmrnet − centre_bias", ["0.500 [0.250, 0.750], d = 1.25"]),
+        ("cmrnet − gold_standard", ["-1.000 [-1.500, -0.500]"]),
+    ]
+
+
+def test_ranks_have_one_row_per_predictor():
+    rows = [
+        ("mit", name, "demo", metric, rank, rank, rank + 1, 40)
+        for name, rank in (("a", 1.0), ("b", 2.5))
+        for metric in ("nss", "kld")
+    ]
+    names = ["preset", "predictor", "dataset", "metric", "rank", "rank_low", "rank_high", "n"]
+    ranks = pd.DataFrame(rows, columns=names)
+    (table,) = page.comparison_tables(
+        ranks, "rank", "rank_low", "rank_high", ["mit"], ["demo"], digits=1
+    )
+    assert table["columns"] == ["nss", "kld"]
+    assert table["rows"][1] == ("b", ["2.5 [2.5, 3.5]"] * 2)
+
+
+def test_calibrated_tables_state_the_temperature_and_say_so():
+    table = summary().assign(temperature=1.5)
+    tables = page.calibrated_tables(table, ["mit"], ["demo"])
+    assert tables[0]["columns"][0] == "temperature"
+    assert tables[0]["rows"][0][1][0] == "1.500"
+    html = page.render(content(calibrated_tables=tables))
+    assert "calibrated" in html and "Preset <b>mit</b>" in html
+
+
+def test_every_table_of_the_page_names_its_preset():
+    table = {"preset": "exact", "dataset": "d", "columns": ["nss"], "rows": [("a", ["1"])]}
+    whole = {**table, "n": "4", "split": "test", "predictor": "p"}
+    names = ["score", "calibrated", "share", "difference", "normalised", "rank"]
+    html = page.render(content(**{f"{name}_tables": [whole] for name in names}))
+    captions = html.split("<caption>")[1:]
+    assert len(captions) == len(names)
+    assert all("<b>exact</b>" in caption.split("</caption>")[0] for caption in captions)

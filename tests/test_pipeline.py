@@ -108,7 +108,7 @@ def test_every_stage_runs(finished):
     assert {
         "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
         "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "reconstruct",
-        "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "report",
+        "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare", "report",
     } == set(finished[3])  # fmt: skip
 
 
@@ -117,7 +117,10 @@ def test_summary_has_every_predictor_and_metric(finished):
     assert list(table.columns) == [
         "preset", "predictor", "dataset", "metric", "mean", "ci_low", "ci_high", "n"
     ]  # fmt: skip
+    config = tiny_config("")
     predictors = {"centre_bias", "gold_standard", "cmrnet", "cmrnet-direct"}
+    predictors |= set(config["baselines"]["predictors"])
+    assert set(table["preset"]) == set(config["presets"])
     assert set(table["predictor"]) == predictors
     assert set(table["metric"]) >= {
         "auc_judd", "auc_borji", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"
@@ -213,7 +216,7 @@ def rules_with_changed_params(output):
 
 
 @pytest.mark.parametrize("module", ["fusion", "metrics", "training", "page", "loggabor", "store"])
-def test_library_edit_reruns_exactly_the_rules_that_use_it(run, tmp_path, module):
+def test_library_edit_reruns_exactly_the_rules_that_use_it(finished, run, tmp_path, module):
     folder, config, _ = run
     code = tmp_path / "code"
     shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
@@ -226,7 +229,7 @@ def test_library_edit_reruns_exactly_the_rules_that_use_it(run, tmp_path, module
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
         if module in codebase.closure(*(codebase.imported(script) - {"errors"}))
-    }
+    } & set(finished[3])  # rules that this config needs
     # what reruns anyway, behind another rerun, does not name its parameters as the reason
     assert rules_with_changed_params(output) <= users <= set(jobs)
     assert rules_with_changed_params(output)
@@ -412,6 +415,53 @@ def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
     assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_predictors_are_compared_in_pairs_normalised_and_ranked(finished):
+    results = finished[0] / "results"
+    summary = pd.read_csv(results / "summary.csv")
+    predictors = set(summary["predictor"])
+    for name in ("normalised", "ranks"):
+        table = pd.read_csv(results / f"{name}.csv")
+        assert set(table["predictor"]) == predictors
+        assert set(table["preset"]) == set(summary["preset"])
+    pairs = pd.read_csv(results / "differences.csv").groupby(["preset", "metric"])
+    assert (pairs.size() == len(predictors) * (len(predictors) - 1) // 2).all()
+    html = (results / "report" / "index.html").read_text(encoding="utf-8")
+    captions = re.findall(r"<caption>(.*?)</caption>", html, re.S)
+    scored = [caption for caption in captions if "data set" in caption.lower()]
+    assert sum("Preset" in caption for caption in scored) >= 4 * len(set(summary["preset"]))
+
+
+def test_baselines_and_maps_are_scored_alone_raw_and_calibrated(tmp_path):
+    make_dataset(tmp_path / "data")
+    config = tiny_config(tmp_path / "data")
+    (tmp_path / "maps").mkdir()
+    for path in (tmp_path / "data" / "stimuli").iterdir():
+        image = np.asarray(Image.open(path).convert("RGB")).astype(float)
+        np.save(tmp_path / "maps" / f"{path.stem}.npy", image[..., 0] - image[..., 1:].mean(axis=2))
+    theirs = {"paths": {"made": str(tmp_path / "maps")}, "kind": "map"}
+    config.update(models=[], maps={"theirs": theirs}, presets=["exact"])
+    config["baselines"]["predictors"] = ["uniform"]
+    config["scores"]["calibrate"] = True
+    snakemake(tmp_path, config)
+    results = tmp_path / "results"
+    raw, calibrated = (
+        pd.read_csv(results / name) for name in ("summary.csv", "summary.calibrated.csv")
+    )
+    nss = raw[raw["metric"] == "nss"].set_index("predictor")["mean"]
+    assert list(nss.index) == ["centre_bias", "gold_standard", "uniform", "theirs"]
+    assert nss["uniform"] == 0
+    assert nss["theirs"] > nss["centre_bias"]  # everybody looks at the red square
+    temperature = calibrated.drop_duplicates("predictor").set_index("predictor")["temperature"]
+    assert temperature["uniform"] == 1
+    assert temperature["theirs"] != 1
+    assert "Baselines alone" in (results / "report" / "index.html").read_text(encoding="utf-8")
+    # a second data set: scored as well, from its own splits, nothing of the first made anew
+    config["datasets"]["other"] = dict(config["datasets"]["made"])
+    config["evaluate_on"] = ["made", "other"]
+    _, jobs = snakemake(tmp_path, config, "--dry-run")
+    assert jobs["score"] == 3  # theirs has no maps for it
 
 
 def test_equal_seeds_give_equal_summaries(finished, tmp_path):

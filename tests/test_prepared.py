@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from gaborscope import metrics
+from gaborscope import prepared as prepared_module
 from gaborscope.errors import InputError
 from gaborscope.prepared import prepare
 
@@ -30,6 +32,26 @@ def test_counts_of_unit_thresholds_agree_with_comparing_every_pixel():
     np.testing.assert_array_equal(at_or_above, [(unit >= t).sum() for t in thresholds])
 
 
+def test_maps_with_more_pixels_than_float32_counts_are_counted_too(monkeypatch):
+    saliency_map = np.random.default_rng(5).random((31, 47))
+    thresholds = saliency_map[::7, 3]
+    expected = prepare(saliency_map).count_above(thresholds)
+    monkeypatch.setattr(prepared_module, "EXACT_IN_FLOAT32", 1)
+    for found, counts in zip(prepare(saliency_map).count_above(thresholds), expected, strict=True):
+        np.testing.assert_array_equal(found, counts)
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-120, 1e150, 1e290])
+@pytest.mark.parametrize("preset", metrics.METRICS)
+def test_scores_do_not_depend_on_the_scale_of_a_map_however_extreme(scale, preset):
+    rng = np.random.default_rng(6)
+    saliency_map, density, baseline = rng.random((3, 31, 47)) + 0.1
+    points = rng.integers(0, 31, (3, 20, 2))
+    rest = (points[0], density, points[1], baseline, preset)
+    expected = metrics.score(saliency_map, *rest)
+    assert metrics.score(scale * saliency_map, *rest) == pytest.approx(expected, abs=1e-9)
+
+
 def test_passes_agree_with_whole_array_arithmetic():
     saliency_map = np.random.default_rng(4).standard_normal((150, 211))  # more than one block
     prepared = prepare(saliency_map)
@@ -37,10 +59,11 @@ def test_passes_agree_with_whole_array_arithmetic():
     everything = slice(None)
     assert sum(len(prepared.values[block]) for block in prepared.blocks()) == saliency_map.size
     np.testing.assert_allclose(prepared.unit(everything), unit, rtol=1e-13)
-    np.testing.assert_allclose(prepared.centred(everything), unit - unit.mean(), atol=1e-13)
+    centred = saliency_map.ravel() - saliency_map.mean()
+    np.testing.assert_allclose(prepared.centred(everything), centred, atol=1e-13)
     np.testing.assert_allclose(prepared.density(everything), unit / unit.sum(), rtol=1e-12)
     np.testing.assert_allclose(prepared.unit_density(everything), unit / unit.sum(), rtol=1e-12)
-    assert prepared.norm == pytest.approx(unit.std() * np.sqrt(unit.size), rel=1e-12)
+    assert prepared.norm == pytest.approx(np.linalg.norm(centred), rel=1e-12)
 
 
 def test_a_positive_map_keeps_its_offset_in_its_density_but_not_in_its_unit_density():

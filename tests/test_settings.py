@@ -110,3 +110,19 @@ def test_a_fault_is_one_line_however_much_is_shown(config):
     with pytest.raises(InputError) as caught:
         settings.check(config, SCHEMA)
     assert "solver" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name, entry, text",
+    [
+        ("cmrnet", {"paths": {"demo": "x"}}, "'cmrnet' is that of another predictor"),
+        ("theirs", {"paths": {"osie": "x"}}, "maps.theirs.paths names the data set 'osie'"),
+        ("theirs", {}, "'paths' is a required property"),
+        ("theirs", {"paths": {"demo": "x"}, "kind": "heat"}, "'heat'"),
+        ("Their-Model", {"paths": {"demo": "x"}}, "must consist of a-z"),
+    ],
+)
+def test_a_fault_in_maps_is_named(config, name, entry, text):
+    config["maps"][name] = entry
+    with pytest.raises(InputError, match=text):
+        settings.check(config, SCHEMA)

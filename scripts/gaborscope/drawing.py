@@ -88,6 +88,40 @@ def explained_variance_bars(table):
     return figure
 
 
+def normalised_dots(table, preset, dataset):
+    """
+    Predictors between the centre bias and the gold standard, one panel per metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/normalised.csv`.
+    preset, dataset : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    part = table[(table["preset"] == preset) & (table["dataset"] == dataset)]
+    metrics, names = (list(dict.fromkeys(part[key])) for key in ("metric", "predictor"))
+    size = (1.2 + 1.35 * len(metrics), 0.8 + 0.24 * len(names))
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
+    y = np.arange(len(names))[::-1]
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        own = part[part["metric"] == metric].set_index("predictor").loc[names]
+        axis.hlines(y, own["ci_low"], own["ci_high"], color="0.6", linewidth=2)
+        axis.plot(own["normalised"], y, "o", color="black", markersize=3.5)
+        for place in (0, 1):
+            axis.axvline(place, color="crimson", linewidth=0.7)
+        # far below chance is below chance: keep the span between the bounds readable
+        axis.set_xlim(max(-1.0, min(-0.1, float(own["ci_low"].min()))), 1.15)
+        axis.set_title(metric, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.set_yticks(y, names)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def share_bars(layers, shares, labels, title):
     """
     Shapley shares of explained variance per layer, stacked.

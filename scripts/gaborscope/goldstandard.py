@@ -2,13 +2,21 @@
 
 import numpy as np
 
-from gaborscope import densities, fixations, metrics
+from gaborscope import calibration, densities, fixations, metrics
 from gaborscope.errors import InputError
 from gaborscope.prepared import prepare
 
 
 def score_gold_standard(
-    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight
+    points,
+    subjects,
+    size,
+    sigma_px,
+    other_fixations,
+    baseline,
+    preset,
+    uniform_weight,
+    temperature=1.0,
 ):
     """
     Scores of people as predictors of each other on one stimulus.
@@ -37,6 +45,8 @@ def score_gold_standard(
     preset : {'mit', 'pysaliency', 'exact'}
     uniform_weight : float in [0, 1]
         Of the uniform that predicting densities are mixed with (the predicted are not).
+    temperature : float
+        Of the predicting densities, see `calibration.temper`.
 
     Returns
     -------
@@ -48,19 +58,14 @@ def score_gold_standard(
     InputError
         As `metrics.score`, and if points and subjects are not of equal number.
     """
-    if preset not in metrics.METRICS:
-        raise InputError(f"unknown preset {preset!r}; known are {', '.join(metrics.METRICS)}")
-    pixels, subjects = fixations.to_pixels(points, size), np.asarray(subjects)
-    if subjects.shape != (len(pixels),):
-        raise InputError(f"{len(pixels)} fixations need as many subjects, got {subjects.shape}")
-    names = metrics.METRICS[preset]
+    names, pixels, subjects = _checked(points, subjects, size, preset)
     observers = np.unique(subjects)
     if len(observers) < 2:
         return dict.fromkeys(names, float("nan"))
 
     def predict(chosen):
-        density = fixations.density(pixels[chosen], size, sigma_px)
-        return prepare(densities.to_density(density, "density", uniform_weight))
+        density = density_of(pixels[chosen], size, sigma_px, uniform_weight)
+        return prepare(calibration.temper(density, temperature))
 
     own = [pixels[subjects == observer] for observer in observers]
     maps = [predict(subjects != observer) for observer in observers]
@@ -85,6 +90,85 @@ def score_gold_standard(
         both = zip(predictions, truths[::-1], strict=True)
         scores[name] = float(np.mean([metric(*pair, *extra) for pair in both]))
     return scores
+
+
+def score_one_observer(
+    points,
+    subjects,
+    size,
+    sigma_px,
+    other_fixations,
+    baseline,
+    preset,
+    uniform_weight,
+    temperature=1.0,
+):
+    """
+    Scores of one observer as predictor of all others on one stimulus, mean over observers.
+
+    The density of one observer's fixations, all metrics against the fixations and the density of
+    all others: what a single person's recording is worth.
+
+    Parameters
+    ----------
+    points, subjects, size, sigma_px, other_fixations, baseline, preset, uniform_weight, temperature
+        As for `score_gold_standard`.
+
+    Returns
+    -------
+    scores : dict of float, keys as of `metrics.score`
+        Means over observers, each with equal weight (an observer whose metric is nan is left out
+        of its mean). All nan for fewer than two observers.
+
+    Raises
+    ------
+    InputError
+        As `score_gold_standard`.
+    """
+    names, pixels, subjects = _checked(points, subjects, size, preset)
+    observers = np.unique(subjects)
+    if len(observers) < 2:
+        return dict.fromkeys(names, float("nan"))
+    reference = None if baseline is None else prepare(baseline, "baseline")
+    rows = []
+    for observer in observers:
+        own = subjects == observer
+        density = density_of(pixels[own], size, sigma_px, uniform_weight)
+        prediction = calibration.temper(density, temperature)
+        truth = fixations.density(pixels[~own], size, sigma_px)
+        rows.append(
+            metrics.score(prediction, pixels[~own], truth, other_fixations, reference, preset)
+        )
+    equal = np.ones(len(rows))
+    return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
+
+
+def density_of(points, size, sigma_px, uniform_weight):
+    """
+    Density by which some people predict others.
+
+    Parameters
+    ----------
+    points : (n, 2) array of x, y
+    size : (height, width)
+    sigma_px, uniform_weight : float
+
+    Returns
+    -------
+    density : float64 array (height, width), positive, sum 1
+    """
+    blurred = fixations.density(points, size, sigma_px)
+    return densities.to_density(blurred, "density", uniform_weight)
+
+
+def _checked(points, subjects, size, preset):
+    """Return names of the metrics, whole pixels, and subjects, if they fit together."""
+    if preset not in metrics.METRICS:
+        raise InputError(f"unknown preset {preset!r}; known are {', '.join(metrics.METRICS)}")
+    pixels, subjects = fixations.to_pixels(points, size), np.asarray(subjects)
+    if subjects.shape != (len(pixels),):
+        raise InputError(f"{len(pixels)} fixations need as many subjects, got {subjects.shape}")
+    return metrics.METRICS[preset], pixels, subjects
 
 
 def pooled_auc_judd(saliency_maps, fixation_sets):

@@ -32,12 +32,13 @@ Sources: github.com/cvzoya/saliency (code_forMetrics, MIT); github.com/matthias-
 """
 
 import math
+from functools import cached_property
 
 import numpy as np
 
 from gaborscope.densities import SUM_TOLERANCE, log_sum_exp
 from gaborscope.errors import InputError
-from gaborscope.prepared import prepare
+from gaborscope.prepared import BLOCK, prepare
 
 METRICS = {
     "mit": (
@@ -106,8 +107,12 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
         _refuse_negative(salience)
     truth = None if density is None else prepare(density, "density")
     reference = None if baseline is None else prepare(baseline, "baseline")
-    others = () if other_fixations is None else other_fixations
+    others = _flat(() if other_fixations is None else other_fixations, salience)
+    fixations = _flat(fixations, salience)
     if preset == "mit":
+        if fixations.unique.size and not salience.constant:  # one pass for both thresholds
+            fixated = np.sort(salience.values[fixations.unique])
+            salience.count((fixated, "values"), (COARSE_THRESHOLDS, "unit"))
         scores = {
             "auc_judd": auc_judd(salience, fixations),
             "auc_judd_nojit": auc_judd_nojit(salience, fixations),
@@ -116,8 +121,10 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
     else:
         scores = {"auc": auc(salience, fixations, preset)}
     scores["auc_shuffled"] = auc_shuffled(salience, fixations, others, preset)
+    # the correlation first: NSS needs the norm that its pass computes
+    correlation = NAN if truth is None else cc(salience, truth)
     scores["nss"] = nss(salience, fixations, preset)
-    scores["cc"] = NAN if truth is None else cc(salience, truth)
+    scores["cc"] = correlation
     scores["kld"] = NAN if truth is None else kld(salience, truth, preset)
     scores["sim"] = NAN if truth is None else sim(salience, truth, preset)
     scores["ig"] = NAN if reference is None else ig(salience, fixations, reference, preset)
@@ -147,7 +154,7 @@ def auc_judd(saliency_map, fixations):
         0.5 for a constant map; nan without fixations or if every pixel is fixated.
     """
     salience = prepare(saliency_map)
-    pixels = np.unique(_flat(fixations, salience))
+    pixels = _flat(fixations, salience).unique
     n, n_other = pixels.size, salience.values.size - pixels.size
     if n == 0 or n_other == 0:
         return NAN
@@ -179,7 +186,7 @@ def auc_judd_nojit(saliency_map, fixations):
         0.5 for a constant map; nan without fixations or if every pixel is fixated.
     """
     salience = prepare(saliency_map)
-    pixels = np.unique(_flat(fixations, salience))
+    pixels = _flat(fixations, salience).unique
     n, n_other = pixels.size, salience.values.size - pixels.size
     if n == 0 or n_other == 0:
         return NAN
@@ -209,7 +216,7 @@ def auc_borji(saliency_map, fixations):
         0.5 for a constant map; nan for fewer than two fixated pixels, as in the official code.
     """
     salience = prepare(saliency_map)
-    pixels = np.unique(_flat(fixations, salience))
+    pixels = _flat(fixations, salience).unique
     if pixels.size <= 1:
         return NAN
     if salience.constant:
@@ -241,17 +248,17 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
     _refuse_unknown(preset)
     salience = prepare(saliency_map)
     pixels, others = _flat(fixations, salience), _flat(other_fixations, salience)
-    if pixels.size == 0 or others.size == 0:
+    if pixels.every.size == 0 or others.every.size == 0:
         return NAN
     if salience.constant:
         return 0.5
     if preset != "mit":
-        fixated, negatives = salience.values[pixels], np.sort(salience.values[others])
+        fixated, negatives = salience.values[pixels.every], np.sort(salience.values[others.every])
         below = np.searchsorted(negatives, fixated, side="left")
         not_above = np.searchsorted(negatives, fixated, side="right")
         return float((below + not_above).mean() / (2 * negatives.size))
-    hits = _share_at_or_above(salience.unit(np.unique(pixels)), COARSE_THRESHOLDS)
-    alarms = _share_at_or_above(salience.unit(np.unique(others)), COARSE_THRESHOLDS)
+    hits = _share_at_or_above(salience.unit(pixels.unique), COARSE_THRESHOLDS)
+    alarms = _share_at_or_above(salience.unit(others.unique), COARSE_THRESHOLDS)
     return area_under_curve(alarms, hits)
 
 
@@ -282,7 +289,7 @@ def auc(saliency_map, fixations, preset="pysaliency"):
     if preset == "mit":
         raise InputError("preset 'mit' has no auc; it has auc_judd, auc_judd_nojit and auc_borji")
     salience = prepare(saliency_map)
-    pixels = _flat(fixations, salience)
+    pixels = _flat(fixations, salience).every
     if pixels.size == 0:
         return NAN
     if preset == "exact":
@@ -319,13 +326,11 @@ def nss(saliency_map, fixations, preset="mit"):
     """
     _refuse_unknown(preset)
     salience = prepare(saliency_map)
-    pixels = _flat(fixations, salience)
+    pixels = _chosen(fixations, salience, preset)
     if pixels.size == 0:
         return NAN
     if salience.constant:
         return 0.0
-    if preset == "mit":
-        pixels = np.unique(pixels)
     freedom = salience.values.size - (preset == "mit")
     return float(salience.centred(pixels).mean() * math.sqrt(freedom) / salience.norm)
 
@@ -349,8 +354,7 @@ def cc(saliency_map, density):
         return NAN
     if salience.constant or truth.constant:
         return 0.0
-    product = sum(np.dot(salience.centred(b), truth.centred(b)) for b in salience.blocks())
-    return float(product / (salience.norm * truth.norm))
+    return salience.correlation(truth)
 
 
 def kld(saliency_map, density, preset="mit"):
@@ -389,15 +393,18 @@ def kld(saliency_map, density, preset="mit"):
         return NAN
     if preset == "exact":
         return _exact_kld(salience, truth)
-    epsilon = KLD_EPSILON[preset]
-    divergence = 0.0
+    epsilon, (offset, total), (_, truth_total) = KLD_EPSILON[preset], salience.mass, truth.mass
+    divergence, buffer = 0.0, np.empty(BLOCK)
     for block in salience.blocks():
-        expected, ratio = truth.density(block), salience.density(block)
-        ratio += epsilon
+        expected = truth.values[block]
+        # Q / (P + eps), both sums in the denominator
+        ratio = buffer[: expected.size]
+        np.subtract(salience.values[block], offset - epsilon * total, out=ratio)
+        ratio *= truth_total / total
         np.divide(expected, ratio, out=ratio)
         ratio += epsilon
         divergence += np.dot(expected, np.log(ratio, out=ratio))
-    return float(divergence)
+    return float(divergence / truth_total)
 
 
 def _exact_kld(salience, truth):
@@ -405,11 +412,12 @@ def _exact_kld(salience, truth):
     divergence = 0.0
     for block in salience.blocks():
         expected, predicted = truth.density(block), salience.density(block)
-        seen = expected > 0
-        expected, predicted = expected[seen], predicted[seen]
-        if expected.size and predicted.min() == 0:
+        if expected.min() == 0:
+            seen = expected > 0
+            expected, predicted = expected[seen], predicted[seen]
+        if predicted.min(initial=1.0) == 0:
             return math.inf
-        divergence += np.dot(expected, np.log(expected) - np.log(predicted))
+        divergence += np.dot(expected, np.log(np.divide(expected, predicted, out=predicted)))
     return float(divergence)
 
 
@@ -441,14 +449,18 @@ def sim(saliency_map, density, preset="mit"):
         _refuse_negative(salience)
     if truth.maximum == 0:
         return NAN
-    shared = 0.0
+    (low, total), (truth_low, truth_total) = (
+        (m.floor_and_mass if preset == "mit" else m.mass) for m in (salience, truth)
+    )
+    shared, buffers, ratio = 0.0, np.empty((2, BLOCK)), truth_total / total
     for block in salience.blocks():
-        if preset == "mit":
-            both = salience.unit_density(block), truth.unit_density(block)
-        else:
-            both = salience.density(block), truth.density(block)
-        shared += np.minimum(*both).sum()
-    return float(shared)
+        expected = truth.values[block]
+        own, other = (buffer[: expected.size] for buffer in buffers)
+        np.subtract(salience.values[block], low, out=own)
+        own *= ratio
+        np.subtract(expected, truth_low, out=other)
+        shared += np.minimum(own, other, out=own).sum()
+    return float(shared / truth_total)
 
 
 def ig(saliency_map, fixations, baseline, preset="mit"):
@@ -482,11 +494,10 @@ def ig(saliency_map, fixations, baseline, preset="mit"):
     _refuse_log_density(salience)
     if preset == "exact":
         _refuse_negative(salience)
-    pixels = _flat(fixations, salience)
+    pixels = _chosen(fixations, salience, preset)
     if pixels.size == 0 or reference.maximum == 0:
         return NAN
     if preset == "mit":
-        pixels = np.unique(pixels)
         predicted = np.log2(IG_EPSILON + salience.unit_density(pixels))
         return float(np.mean(predicted - np.log2(IG_EPSILON + reference.unit_density(pixels))))
     expected = reference.density(pixels)
@@ -531,11 +542,34 @@ def _share_at_or_above(values, thresholds):
     return np.mean(values[:, None] >= thresholds, axis=0)
 
 
+class FlatPixels:
+    """
+    Checked fixations as flat pixel indices.
+
+    Attributes
+    ----------
+    every : (n,) intp array
+        One entry per fixation, in the order given.
+    unique : (m,) intp array
+        Each pixel once, ascending.
+    """
+
+    def __init__(self, every):
+        self.every = every
+
+    @cached_property
+    def unique(self):
+        """Each pixel once, ascending."""
+        return np.unique(self.every)
+
+
 def _flat(fixations, salience):
-    """Flat pixel index of every fixation, if all are whole pixels inside the map."""
+    """Flat pixel indices of the fixations, if all are whole pixels inside the map."""
+    if isinstance(fixations, FlatPixels):
+        return fixations
     fixations = np.asarray(fixations)
     if fixations.size == 0:
-        return np.zeros(0, dtype=np.intp)
+        return FlatPixels(np.zeros(0, dtype=np.intp))
     if fixations.ndim != 2 or fixations.shape[1] != 2 or fixations.dtype.kind not in "uif":
         raise InputError(
             f"fixations must be an integer array of shape (n, 2) of x, y, got {fixations.dtype} "
@@ -557,7 +591,13 @@ def _flat(fixations, salience):
             f"{height} px (width x height)"
         )
     x, y = fixations.T.astype(np.intp)
-    return y * width + x
+    return FlatPixels(y * width + x)
+
+
+def _chosen(fixations, salience, preset):
+    """Flat pixels that a preset counts: each once for 'mit', else every fixation."""
+    pixels = _flat(fixations, salience)
+    return pixels.unique if preset == "mit" else pixels.every
 
 
 def _pair(saliency_map, truth, name):

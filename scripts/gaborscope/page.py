@@ -6,6 +6,7 @@ from pathlib import Path
 import jinja2
 import numpy as np
 
+COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -68,10 +69,10 @@ def share_table(shares, preset, dataset, predictor):
     return columns, rows
 
 
-def _interval(mean, low, high):
+def _interval(mean, low, high, digits=3):
     if not np.isfinite(mean):
         return "undefined"
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]"
+    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
 
 
 def score_tables(summary, presets, datasets):
@@ -105,6 +106,145 @@ def score_tables(summary, presets, datasets):
                     }
                 )
     return tables
+
+
+def calibrated_tables(summary, presets, datasets):
+    """
+    Score tables of calibrated predictors.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `results/summary.calibrated.csv`.
+    presets, datasets : sequence of str
+
+    Returns
+    -------
+    tables : list of dict
+        `preset, dataset, columns, rows, n`, the first column the temperature.
+    """
+    tables = []
+    for preset in presets:
+        for dataset in datasets:
+            columns, rows, n = score_table(summary, preset, dataset)
+            own = summary[summary["dataset"] == dataset].drop_duplicates("predictor")
+            temperature = own.set_index("predictor")["temperature"]
+            rows = [(name, [f"{temperature[name]:.3f}", *cells]) for name, cells in rows]
+            columns = ["temperature", *columns]
+            tables.append(
+                {"preset": preset, "dataset": dataset, "columns": columns, "rows": rows, "n": n}
+            )
+    return tables
+
+
+def comparison_tables(table, value, low, high, presets, datasets, digits=3):
+    """
+    Tables of a figure with an interval, one row per predictor.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/normalised.csv` or `results/ranks.csv`.
+    value, low, high : str
+        Its columns.
+    presets, datasets : sequence of str
+    digits : int
+
+    Returns
+    -------
+    tables : list of dict
+        `preset, dataset, columns, rows`.
+    """
+    tables = []
+    for preset in presets:
+        for dataset in datasets:
+            part = table[(table["preset"] == preset) & (table["dataset"] == dataset)]
+            columns, rows = list(dict.fromkeys(part["metric"])), []
+            for predictor in dict.fromkeys(part["predictor"]):
+                own = part[part["predictor"] == predictor].set_index("metric").loc[columns]
+                cells = own[[value, low, high]].to_numpy()
+                rows.append((predictor, [_interval(*cell, digits) for cell in cells]))
+            tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
+    return tables
+
+
+def difference_tables(differences, pairs, presets, datasets):
+    """
+    Tables of paired differences, one row per pair.
+
+    Parameters
+    ----------
+    differences : DataFrame
+        As `results/differences.csv`.
+    pairs : sequence of (str, str)
+        Predictor and the one it is compared with; those not in the table are left out.
+    presets, datasets : sequence of str
+
+    Returns
+    -------
+    tables : list of dict
+        `preset, dataset, columns, rows`; a cell is "difference [low, high], d = effect size".
+    """
+    tables = []
+    for preset in presets:
+        for dataset in datasets:
+            part = differences[
+                (differences["preset"] == preset) & (differences["dataset"] == dataset)
+            ]
+            columns, rows = list(dict.fromkeys(part["metric"])), []
+            for pair in pairs:
+                own = _difference(part, *pair)
+                if own is not None:
+                    cells = [_difference_cell(*own.loc[metric]) for metric in columns]
+                    rows.append((f"{pair[0]} − {pair[1]}", cells))
+            tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
+    return tables
+
+
+def comparison_content(tables, pairs, presets, datasets):
+    """
+    All tables of predictors against each other.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        `differences`, `normalised` and `ranks`, as in `results/`.
+    pairs, presets, datasets
+        See `difference_tables`.
+
+    Returns
+    -------
+    content : dict of str to list of dict
+        `difference_tables`, `normalised_tables`, `rank_tables`.
+    """
+    shown = presets, datasets
+    normalised, ranks = tables["normalised"], tables["ranks"]
+    ends = ("rank", "rank_low", "rank_high")
+    return {
+        "difference_tables": difference_tables(tables["differences"], pairs, *shown),
+        "normalised_tables": comparison_tables(
+            normalised, "normalised", "ci_low", "ci_high", *shown
+        ),
+        "rank_tables": comparison_tables(ranks, *ends, *shown, digits=1),
+    }
+
+
+def _difference(part, predictor, other):
+    """Difference, interval and effect size by metric, turned round where it is stored so."""
+    names = ["difference", "ci_low", "ci_high", "effect_size"]
+    found = part[(part["predictor"] == predictor) & (part["other"] == other)]
+    if len(found):
+        return found.set_index("metric")[names]
+    found = part[(part["predictor"] == other) & (part["other"] == predictor)]
+    if len(found):
+        turned = -found.set_index("metric")[["difference", "ci_high", "ci_low", "effect_size"]]
+        return turned.set_axis(names, axis=1)
+    return None
+
+
+def _difference_cell(difference, low, high, effect):
+    text = _interval(difference, low, high)
+    return f"{text}, d = {effect:.2f}" if np.isfinite(effect) else text
 
 
 def share_tables(shares):

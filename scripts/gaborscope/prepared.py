@@ -3,12 +3,22 @@
 import math
 from functools import cached_property
 
+import cv2
 import numpy as np
 
 from gaborscope.errors import InputError
 
-N_BINS = 1 << 14  # of the histogram: fits a core's cache, leaves few pixels to compare
-BLOCK = 1 << 14  # pixels of one step of a pass: 128 KiB
+BLOCK = 1 << 15  # pixels of one step of a pass: 256 KiB
+
+EXACT_IN_FLOAT32 = 1 << 24  # whole numbers below it
+
+# Bins of the histogram are the leading bits of float32(unit value + 1 / 256): 8 octaves of 4096
+# bins, so that the low values, where most pixels of a peaked map lie, have the finest ones.
+BIN_OFFSET = 2.0**-8
+BIN_SHIFT = 11
+FIRST_BIN = int(np.float32(BIN_OFFSET).view(np.int32)) >> BIN_SHIFT
+N_BINS = (int(np.float32(1 + BIN_OFFSET).view(np.int32)) >> BIN_SHIFT) - FIRST_BIN + 2
+EXTREME = 1e100  # ranges beyond it, or below its inverse, are scaled, so that squares stay finite
 
 
 class PreparedMap:
@@ -22,7 +32,8 @@ class PreparedMap:
     ----------
     size : (height, width)
     values : (height * width,) float64 array
-        All ones if the map is constant, because that counts as uniform.
+        All ones if the map is constant, because that counts as uniform. Times a power of two if
+        its range is extreme, which no metric sees.
     minimum, maximum : float
         Of the map as given.
     constant : bool
@@ -48,77 +59,115 @@ class PreparedMap:
         largest = max(abs(self.minimum), abs(self.maximum))
         if not math.isfinite(2 * largest * self.values.size):
             raise InputError(f"the {name} reaches {largest:g}, beyond what float64 can sum")
-        self.range = self.maximum - self.minimum
+        self._low, self.range = self.minimum, self.maximum - self.minimum
         self.constant = self.range == 0
         if self.constant:
-            self.values = np.ones(self.values.size)
+            self.values, self._low = np.ones(self.values.size), 1.0
+        elif not 1 / EXTREME < self.range < EXTREME:
+            exponent = -math.frexp(self.range)[1]
+            self.values = np.ldexp(self.values, exponent)
+            self._low = math.ldexp(self._low, exponent)
+            self.range = float(self.values.max()) - self._low
         self._counts = {}
 
     def blocks(self):
         """Slices that cover the pixels."""
         return (slice(i, i + BLOCK) for i in range(0, self.values.size, BLOCK))
 
+    def above_minimum(self, pixels, out=None):
+        """Values of some pixels minus the minimum of all."""
+        values = self.values[pixels]
+        return np.subtract(values, self._low, out=None if out is None else out[: values.size])
+
     def unit(self, pixels):
         """Min-max normalised values of some pixels; only where the map is not constant."""
-        unit = self.values[pixels] - self.minimum
+        unit = self.above_minimum(pixels)
         unit /= self.range
         return unit
 
     @cached_property
-    def _unit_mean(self):
-        return sum(self.unit(block).sum() for block in self.blocks()) / self.values.size
+    def _sum(self):
+        return float(self.values.sum())
 
-    def centred(self, pixels):
-        """Return unit values of some pixels minus the mean of all."""
-        centred = self.unit(pixels)
-        centred -= self._unit_mean
-        return centred
+    @cached_property
+    def mass_above_minimum(self):
+        """Sum of all values minus the minimum."""
+        if self._low >= 0:
+            above = self._sum - self.values.size * self._low
+            if above > 1e-3 * self._sum:  # else too much cancels
+                return above
+        buffer = np.empty(BLOCK)
+        return float(sum(self.above_minimum(block, buffer).sum() for block in self.blocks()))
+
+    def centred(self, pixels, out=None):
+        """Return values of some pixels minus the mean of all."""
+        mean = self._low + self.mass_above_minimum / self.values.size
+        values = self.values[pixels]
+        return np.subtract(values, mean, out=None if out is None else out[: values.size])
 
     @cached_property
     def norm(self):
         """Root of the sum of squares of all centred values."""
-        squares = 0.0
+        squares, buffer = 0.0, np.empty(BLOCK)
         for block in self.blocks():
-            centred = self.centred(block)
+            centred = self.centred(block, buffer)
             squares += np.dot(centred, centred)
         return math.sqrt(squares)
 
+    def correlation(self, other):
+        """Pearson correlation with another map; the norms of both come from the same pass."""
+        own_squares, other_squares, product, buffers = 0.0, 0.0, 0.0, np.empty((2, BLOCK))
+        for block in self.blocks():
+            own, others = self.centred(block, buffers[0]), other.centred(block, buffers[1])
+            own_squares += np.dot(own, own)
+            other_squares += np.dot(others, others)
+            product += np.dot(own, others)
+        self.norm, other.norm = math.sqrt(own_squares), math.sqrt(other_squares)
+        return float(np.clip(product / (self.norm * other.norm), -1, 1))
+
     @cached_property
-    def _mass(self):
+    def mass(self):
+        """What `density` takes off each pixel, and the sum of what is left."""
         if self.constant or self.minimum >= 0:
-            return 0.0, self.values.sum()
-        return self.minimum, self._unit_mean * self.values.size * self.range
+            return 0.0, self._sum
+        return self._low, self.mass_above_minimum
+
+    @cached_property
+    def floor_and_mass(self):
+        """What `unit_density` takes off each pixel, and the sum of what is left."""
+        return self.mass if self.constant else (self._low, self.mass_above_minimum)
 
     def density(self, pixels):
         """Values of some pixels divided by the sum of all; a negative minimum is taken off."""
-        offset, total = self._mass
-        density = self.values[pixels] - offset
-        density /= total
-        return density
+        offset, total = self.mass
+        return (self.values[pixels] - offset) / total
 
     def unit_density(self, pixels):
         """Return unit values of some pixels divided by the sum of all; uniform if constant."""
-        if self.constant:
-            return self.density(pixels)
-        density = self.unit(pixels)
-        density /= self._unit_mean * self.values.size
-        return density
+        offset, total = self.floor_and_mass
+        return (self.values[pixels] - offset) / total
 
     @cached_property
     def _bins(self):
         """Histogram bin of every pixel, and the histogram."""
-        bins = np.empty(self.values.size, dtype=np.int16)
-        histogram = np.zeros(N_BINS + 1, dtype=np.intp)
+        bins, buffer = np.empty(self.values.size, dtype=np.uint16), np.empty(BLOCK)
         for block in self.blocks():
-            own = self._bin(self.unit(block))
-            bins[block] = own
-            histogram += np.bincount(own, minlength=N_BINS + 1)
-        return bins, histogram
+            bins[block] = self._bin(self.above_minimum(block, buffer), self.range)
+        if bins.size < EXACT_IN_FLOAT32:  # OpenCV is faster, and counts in float32
+            histogram = cv2.calcHist([bins[None]], [0], None, [N_BINS], [0, N_BINS]).ravel()
+        else:
+            histogram = np.bincount(bins, minlength=N_BINS)
+        return bins, histogram.astype(np.intp)
 
     @staticmethod
-    def _bin(unit):
-        """Bin of unit values; every step is monotone in floating point, so bins keep order."""
-        return (unit * N_BINS).astype(np.intp)
+    def _bin(above, full):
+        """Bin of values above the minimum; every step is monotone, so that bins keep order."""
+        above *= 1 / full
+        above += BIN_OFFSET
+        bits = above.astype(np.float32).view(np.int32)
+        bits >>= BIN_SHIFT
+        bits -= FIRST_BIN
+        return bits
 
     def count_above(self, thresholds, scale="values"):
         """
@@ -140,22 +189,45 @@ class PreparedMap:
         """
         key = scale, thresholds.tobytes()
         if key not in self._counts:
-            self._counts[key] = self._count_above(thresholds, scale == "unit")
+            self.count((thresholds, scale))
         return self._counts[key]
 
-    def _count_above(self, thresholds, unit):
+    def count(self, *requests):
+        """
+        Make several counts of `count_above` in one pass; it then returns them at once.
+
+        Parameters
+        ----------
+        *requests : (thresholds, scale)
+        """
         bins, histogram = self._bins
-        as_unit = thresholds if unit else (thresholds - self.minimum) / self.range
-        threshold_bins = self._bin(as_unit)
-        shared = np.zeros(N_BINS + 1, dtype=bool)
-        shared[threshold_bins] = True
-        settled = np.where(shared, 0, histogram)[::-1].cumsum()[::-1][threshold_bins]
-        near = [np.flatnonzero(shared[bins[block]]) + block.start for block in self.blocks()]
-        near = np.concatenate(near)
-        near = np.sort(self.unit(near) if unit else self.values[near])
-        above = settled + near.size - np.searchsorted(near, thresholds, side="right")
-        at_or_above = settled + near.size - np.searchsorted(near, thresholds, side="left")
-        return above, at_or_above
+        shared, threshold_bins = np.zeros(1 << 16, dtype=np.uint8), []  # as long as LUT wants
+        for thresholds, scale in requests:
+            if scale == "unit":
+                own = self._bin(thresholds.copy(), 1.0)
+                # rounded otherwise than pixels are: a neighbour may hold equal values
+                shared[np.minimum(own + 1, N_BINS - 1)] = shared[np.maximum(own - 1, 0)] = 1
+            else:
+                own = self._bin(thresholds - self._low, self.range)
+            shared[own] = 1
+            threshold_bins.append(own)
+        near = np.flatnonzero(cv2.LUT(bins[None], shared[None]).view(bool))
+        settled = np.where(shared[:N_BINS], 0, histogram)[::-1].cumsum()[::-1]
+        for (thresholds, scale), own in zip(requests, threshold_bins, strict=True):
+            values = self.unit(near) if scale == "unit" else self.values[near]
+            beyond = _count_beyond(values, thresholds)
+            self._counts[scale, thresholds.tobytes()] = tuple(settled[own] + n for n in beyond)
+
+
+def _count_beyond(values, thresholds):
+    """Numbers of values above, and at or above, each threshold."""
+    ladder, back = np.unique(thresholds, return_inverse=True)
+    n = ladder.size
+    places = np.searchsorted(ladder, values)  # how many thresholds a value lies above
+    above = np.bincount(places, minlength=n + 1)[::-1].cumsum()[::-1][1:]
+    equal = ladder[np.minimum(places, n - 1)] == values
+    tied = np.bincount(places[equal], minlength=n)
+    return above[back], (above + tied)[back]
 
 
 def prepare(values, name="saliency map"):

@@ -38,6 +38,32 @@ class Inputs:
     activations: list
 
 
+def draw_normalised(table, presets, datasets, folder, dpi):
+    """
+    Draw every preset's and data set's predictors between the bounds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/normalised.csv`.
+    presets, datasets : sequence of str
+    folder : Path
+    dpi : int
+
+    Returns
+    -------
+    figures : list of dict
+        `preset, dataset, path`.
+    """
+    figures = []
+    for preset in presets:
+        for dataset in datasets:
+            path = folder / f"normalised_{preset}_{dataset}.png"
+            drawing.save(drawing.normalised_dots(table, preset, dataset), path, dpi)
+            figures.append({"preset": preset, "dataset": dataset, "path": path})
+    return figures
+
+
 class Section:
     """
     What the report shows of one explanation of one backbone.

@@ -6,6 +6,12 @@ import numpy as np
 
 from gaborscope import baselines, fixations, goldstandard, metrics
 
+# Predictors that are no single map: what is scored leaves out who is predicted.
+PEOPLE = {
+    "gold_standard": goldstandard.score_gold_standard,
+    "one_observer": goldstandard.score_one_observer,
+}
+
 
 class Scorer:
     """
@@ -99,26 +105,28 @@ class Scorer:
             self.preset,
         )
 
-    def score_gold_standard(self, block, index, centre_bias, uniform_weight):
+    def score_people(self, predictor, block, index, centre_bias, uniform_weight, temperature=1.0):
         """
         Score people as predictors of each other on one stimulus.
 
         Parameters
         ----------
+        predictor : {'gold_standard', 'one_observer'}
         block : stimuli.StimulusBlock
         index : int
         centre_bias : float array (height, width)
         uniform_weight : float
+        temperature : float
 
         Returns
         -------
         scores : dict of str to float
-            See `goldstandard.score_gold_standard`.
+            See the functions of `goldstandard`.
         """
         name, size = block.names[index], self.sizes[block.names[index]]
         points, subjects = block.points(index)
         sigma, _ = fixations.sigma_px(*size, block.facts)
-        return goldstandard.score_gold_standard(
+        return PEOPLE[predictor](
             points,
             subjects,
             size,
@@ -127,4 +135,38 @@ class Scorer:
             centre_bias,
             self.preset,
             uniform_weight,
+            temperature,
         )
+
+
+def predictions(predictor, block, index, density, uniform_weight):
+    """
+    Pair what a predictor said of one stimulus with the fixations that it should have predicted.
+
+    Parameters
+    ----------
+    predictor : str
+    block : stimuli.StimulusBlock
+    index : int
+    density : float array (height, width)
+        The predictor's; not used for those of `PEOPLE`, who predict each other.
+    uniform_weight : float
+
+    Yields
+    ------
+    density : float array (height, width)
+    pixels : int array (n, 2)
+        x, y.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    points, subjects = block.points(index)
+    pixels = fixations.to_pixels(points, size)
+    if predictor not in PEOPLE:
+        yield density, pixels
+        return
+    sigma, _ = fixations.sigma_px(*size, block.facts)
+    observers = np.unique(subjects)
+    for observer in observers if len(observers) > 1 else ():
+        left_out = subjects == observer
+        known = ~left_out if predictor == "gold_standard" else left_out
+        yield goldstandard.density_of(pixels[known], size, sigma, uniform_weight), pixels[~known]

@@ -54,7 +54,7 @@ def _sentence(error):
 
 
 def _check_names(config):
-    for key in ("datasets", "explanations", "backbones"):
+    for key in ("datasets", "explanations", "backbones", "maps"):
         for name in config[key]:
             if not isinstance(name, str):
                 raise InputError(
@@ -72,6 +72,16 @@ def _check_names(config):
                 raise InputError(
                     f"config: {key} names the data set {name!r}, but datasets has only "
                     f"{', '.join(config['datasets'])}"
+                )
+    taken = {*config["models"], *config["baselines"]["predictors"], "centre_bias", "gold_standard"}
+    for name, entry in config["maps"].items():
+        if name in taken:
+            raise InputError(f"config: maps: the name {name!r} is that of another predictor")
+        for dataset in entry["paths"]:
+            if dataset not in config["datasets"]:
+                raise InputError(
+                    f"config: maps.{name}.paths names the data set {dataset!r}, but datasets has "
+                    f"only {', '.join(config['datasets'])}"
                 )
     for name in config["models"]:
         if name not in config["backbones"]:

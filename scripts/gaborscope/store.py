@@ -23,6 +23,7 @@ VERSIONS = {
     "statistics": 1,
     "filters": 1,
     "explained": 1,
+    "fixation_bank": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 FACTS = (

@@ -3,10 +3,15 @@
 import math
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.errors import InputError
 
 LEVEL = 0.95
+SHARE_COLUMNS = (
+    "preset", "predictor", "dataset", "metric", "share", "share_low", "share_high", "ratio",
+    "ratio_low", "ratio_high",
+)  # fmt: skip
 DRAWS_AT_ONCE = 1 << 22  # indices held at once: keeps memory flat in stimuli and resamples
 
 
@@ -31,8 +36,8 @@ def bootstrap_mean(values, n_resamples, seed):
         Number of scores that are not nan.
     """
     (values,) = _complete(values)
-    means = _resampled_means([values], n_resamples, seed)[0]
-    low, high = _interval(means)
+    means = resampled_means([values], n_resamples, seed)[0]
+    low, high = interval(means)
     mean = float(values.mean()) if values.size else float("nan")
     return mean, low, high, int(values.size)
 
@@ -98,8 +103,8 @@ def _ratio_of_means(above, below, n_resamples, seed):
         return float("nan"), float("nan"), float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
         whole = above.mean() / below.mean() if below.mean() != 0 else float("nan")
-        above, below = _resampled_means([above, below], n_resamples, seed)
-        return float(whole), *_interval(above / below)
+        above, below = resampled_means([above, below], n_resamples, seed)
+        return float(whole), *interval(above / below)
 
 
 def _complete(*columns):
@@ -114,8 +119,21 @@ def _complete(*columns):
     return [column[known] for column in columns]
 
 
-def _resampled_means(columns, n_resamples, seed):
-    """Mean of every column in every resample, (column, resample); the draws are shared."""
+def resampled_means(columns, n_resamples, seed):
+    """
+    Mean of every column in every bootstrap sample; the draws are shared.
+
+    Parameters
+    ----------
+    columns : sequence of (n,) float array
+        Without nan.
+    n_resamples, seed : int
+
+    Returns
+    -------
+    means : float64 array (column, resample)
+        nan where n is 0.
+    """
     if n_resamples < 1:
         raise InputError(f"n_resamples must be at least 1, got {n_resamples}")
     n = columns[0].size
@@ -132,14 +150,46 @@ def _resampled_means(columns, n_resamples, seed):
     return means
 
 
-def _interval(resampled):
-    """Percentile interval: two of the resamples themselves, so that infinities stay exact."""
+def interval(resampled):
+    """
+    95 % percentile interval: two of the resamples themselves, so that infinities stay exact.
+
+    Parameters
+    ----------
+    resampled : (n,) float array
+
+    Returns
+    -------
+    low, high : float
+        nan if a resample is.
+    """
     if np.isnan(resampled).any():
         return float("nan"), float("nan")
     ordered = np.sort(resampled)
     tail = (1 - LEVEL) / 2
     low, high = (math.ceil(ordered.size * share) - 1 for share in (tail, 1 - tail))
     return float(ordered[max(low, 0)]), float(ordered[high])
+
+
+def read_tables(cells, paths):
+    """
+    Read scores by stimulus.
+
+    Parameters
+    ----------
+    cells : sequence of (preset, predictor, dataset)
+    paths : sequence of str
+        `results/scores/{preset}/{predictor}/{dataset}.csv` of each.
+
+    Returns
+    -------
+    tables : dict of (preset, predictor, dataset) to DataFrame
+        Stimulus names are the index.
+    """
+    return {
+        tuple(cell): pd.read_csv(path).set_index("stimulus")
+        for cell, path in zip(cells, paths, strict=True)
+    }
 
 
 def summary_rows(tables, n_resamples, seed):
@@ -191,8 +241,7 @@ def share_rows(tables, explained, n_resamples, seed):
     Returns
     -------
     rows : list of dict
-        `preset, predictor, dataset, metric, share, share_low, share_high, ratio, ratio_low,
-        ratio_high`.
+        Keys are `SHARE_COLUMNS`.
     """
     rows = []
     for (preset, predictor, dataset), table in tables.items():

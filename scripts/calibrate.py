@@ -1,0 +1,36 @@
+"""Fit one temperature to a predictor by likelihood on the validation split (rule calibrate)."""
+
+import json
+import logging
+
+from gaborscope import calibration, scoring, store
+from gaborscope.stage import progress, run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Write the temperature and what it changes."""
+    likelihood = calibration.Likelihood()
+    for data, saliency in zip(smk.input.data, smk.input.saliency, strict=True):
+        block = store.read_data(data)
+        for index, density in progress(store.read_saliency(saliency), len(block.names)):
+            pairs = scoring.predictions(
+                smk.wildcards.predictor, block, index, density, smk.params.uniform_weight
+            )
+            for prediction, pixels in pairs:
+                likelihood.add(prediction, pixels)
+    temperature = likelihood.fit()
+    found = {
+        "temperature": temperature,
+        "nats_per_fixation_raw": likelihood.per_fixation(1.0),
+        "nats_per_fixation_calibrated": likelihood.per_fixation(temperature),
+        **store.provenance(smk),
+    }
+    with store.whole(smk.output.temperature) as temporary:
+        temporary.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    log.info("temperature %.3f", temperature)
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,29 @@
+"""Fit the log-Gabor bank to fixations, with no network between (rule fit_fixation_bank)."""
+
+import logging
+
+from gaborscope import fixationbank, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Fit on the fit split, the penalty chosen on the validation split, and write the bank."""
+    fit, validation = (
+        [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+    )
+    bank = fixationbank.fit_to(
+        fit,
+        validation,
+        smk.params.settings,
+        smk.params.sigmas,
+        smk.params.uniform_weight,
+        progress=log.info,
+    )
+    bank.save(smk.output.bank, store.provenance(smk))
+    log.info("%d regressors, penalty %g", len(bank.weight) - 1, bank.penalty)
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,129 @@
+"""One temperature per predictor, fitted by likelihood: how sure of itself it should be."""
+
+import numpy as np
+
+from gaborscope.errors import InputError
+
+N_LEVELS = 4096  # of the logarithm; bin means err by less than 1e-6 nats
+LEAST, LARGEST = 1 / 32, 32.0  # of the inverse temperature
+
+
+class Likelihood:
+    """
+    Likelihood of fixations under tempered densities, p ** (1 / temperature) normalised.
+
+    Each prediction is reduced to a histogram of its logarithm, so that no temperature costs another
+    pass over the maps.
+    """
+
+    def __init__(self):
+        self._levels, self._shares, self._seen, self._n = [], [], [], []
+
+    def add(self, density, pixels):
+        """
+        Add a prediction and the fixations that it should have predicted.
+
+        Parameters
+        ----------
+        density : float array (height, width)
+            Positive, sum 1.
+        pixels : int array (n, 2)
+            x, y; n may be 0.
+        """
+        if not len(pixels):
+            return
+        log_density = np.log(density)
+        flat = log_density.ravel()
+        low, high = flat.min(), flat.max()
+        scale = N_LEVELS / (high - low) if high > low else 0.0
+        bins = np.minimum(((flat - low) * scale).astype(np.int32), N_LEVELS - 1)
+        counts = np.bincount(bins, minlength=N_LEVELS)
+        total = np.bincount(bins, weights=flat, minlength=N_LEVELS)
+        used = counts > 0
+        self._levels.append(total[used] / counts[used])
+        self._shares.append(counts[used])
+        self._seen.append(log_density[pixels[:, 1], pixels[:, 0]].sum())
+        self._n.append(len(pixels))
+
+    def per_fixation(self, temperature):
+        """
+        Mean log-likelihood of a fixation, in nats.
+
+        Parameters
+        ----------
+        temperature : float
+
+        Returns
+        -------
+        mean : float
+        """
+        return self._moments(1 / temperature)[0] / sum(self._n)
+
+    def fit(self):
+        """
+        Temperature of highest likelihood.
+
+        The log-likelihood is concave in the inverse temperature, so Newton steps find its only
+        maximum.
+
+        Returns
+        -------
+        temperature : float
+            Between 1/32 and 32; 1 where the predictions are uniform, so that none matters.
+
+        Raises
+        ------
+        InputError
+            If there are no fixations.
+        """
+        if not self._n:
+            raise InputError("no validation stimulus has a fixation to fit the temperature to")
+        inverse = 1.0
+        for _ in range(60):
+            _, slope, curvature = self._moments(inverse)
+            if curvature < 1e-9 * sum(self._n):
+                return 1.0
+            # at most a factor of two, as Newton overshoots where the curvature changes
+            wanted = np.clip(inverse + slope / curvature, inverse / 2, inverse * 2)
+            wanted = float(np.clip(wanted, LEAST, LARGEST))
+            if abs(wanted - inverse) < 1e-9 * inverse:
+                break
+            inverse = wanted
+        return 1 / inverse
+
+    def _moments(self, inverse):
+        """Log-likelihood, its slope, and minus its curvature, in the inverse temperature."""
+        value, slope, curvature = 0.0, 0.0, 0.0
+        for levels, shares, seen, n in zip(
+            self._levels, self._shares, self._seen, self._n, strict=True
+        ):
+            top = levels.max()
+            weights = shares * np.exp(inverse * (levels - top))
+            total = weights.sum()
+            mean = weights @ levels / total
+            value += inverse * seen - n * (inverse * top + np.log(total))
+            slope += seen - n * mean
+            curvature += n * (weights @ (levels - mean) ** 2 / total)
+        return value, slope, curvature
+
+
+def temper(density, temperature):
+    """
+    Density to the power of 1 / temperature, normalised.
+
+    Parameters
+    ----------
+    density : float array (height, width)
+        Positive, sum 1.
+    temperature : float
+        Positive; 1 changes nothing, more makes it flatter.
+
+    Returns
+    -------
+    density : float64 array (height, width), sum 1
+    """
+    if temperature == 1:
+        return density
+    log_density = np.log(density) / temperature
+    tempered = np.exp(log_density - log_density.max())
+    return tempered / tempered.sum()
