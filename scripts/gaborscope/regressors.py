@@ -110,57 +110,70 @@ class Regressors:
         """Yield the pooled responses of one colour channel, one array per target."""
         names = [k for k in ("even", "odd", "amplitude") if k in self.kinds]
         keep = [RESPONSE_KINDS.index(kind) for kind in names]
-        rows = [[] for _ in range(sampler.n)]
-        for index in range(bank.n_filters):
-            pooled = sampler.response(prepared.response(index))
-            for row, maps in zip(rows, pooled, strict=True):
-                row.append(maps)
+        pooled = sampler.maps(bank.n_filters)
+        for filters, responses in prepared.responses():
+            sampler.responses(responses, [maps[filters] for maps in pooled])
         residual = sampler.plain(prepared.residual()) if self.residual else None
-        for target, row in enumerate(rows):
-            maps = np.stack(row)  # (filter, 3, row, column)
-            columns = [maps[:, keep]]
+        for target, maps in enumerate(pooled):  # (filter, row, 3, column)
+            n_kinds = len(keep) + self.normalisation
+            n_maps = bank.n_filters * n_kinds
+            found = np.empty((n_maps + self.residual, maps.shape[1], maps.shape[3]), np.float32)
+            by_filter = found[:n_maps].reshape(bank.n_filters, n_kinds, *found.shape[1:])
+            for column, kind in enumerate(keep):
+                by_filter[:, column] = maps[:, :, kind]
             if self.normalisation:
-                columns.append(_normalised(maps[:, 2], bank.n_scales)[:, None])
-            maps = np.concatenate(columns, axis=1)
-            maps = maps.reshape(maps.shape[0] * maps.shape[1], *maps.shape[2:])
+                by_filter[:, -1] = _normalised(maps[:, :, 2], bank.n_scales)
             if residual is not None:
-                maps = np.concatenate([maps, residual[target][None]])
-            yield maps
+                found[-1] = residual[target]
+            yield found
 
 
 class _Sampler:
     """Pools full-resolution responses to several grids while they are in cache."""
 
     def __init__(self, samplers, shape):
-        self.n = len(samplers)
+        self._shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
+        # one product for all grids runs nearer the peak than one for each
         self._along_y = np.concatenate([along_y for along_y, _ in samplers])
-        ends = np.cumsum([len(along_y) for along_y, _ in samplers])
-        starts = ends - [len(along_y) for along_y, _ in samplers]
-        self._rows = [slice(a, b) for a, b in zip(starts, ends, strict=True)]
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
         self._planes = np.empty((shape[0], 3, shape[1]), np.float32)
+        self._reduced = np.empty((len(self._along_y), 3, shape[1]), np.float32)
 
-    def response(self, response):
-        """Return even, odd and amplitude on every grid, arrays (3, row, column)."""
-        planes = self._planes
-        planes[:, 0] = response.real
-        planes[:, 1] = response.imag
-        np.abs(response, out=planes[:, 2])
-        # shapes in full: a grid may have no cell in the content of a long narrow stimulus
-        reduced = self._along_y @ planes.reshape(len(planes), 3 * planes.shape[2])
-        return [
-            (reduced[rows].reshape(-1, planes.shape[2]) @ along_x)
-            .reshape(rows.stop - rows.start, 3, along_x.shape[1])
-            .transpose(1, 0, 2)
-            for rows, along_x in zip(self._rows, self._along_x, strict=True)
-        ]
+    def maps(self, n):
+        """Return room for the maps of n filters, (filter, row, 3, column) for every grid."""
+        return [np.empty((n, rows, 3, columns), np.float32) for rows, columns in self._shapes]
+
+    def responses(self, responses, maps):
+        """Pool a block of complex responses to even, odd and amplitude on every grid."""
+        height, _, width = self._planes.shape
+        for index, response in enumerate(responses):
+            self._planes[:, 0] = response.real
+            self._planes[:, 1] = response.imag
+            np.abs(response, out=self._planes[:, 2])
+            self._reduce(self._planes.reshape(height, -1), self._reduced)
+            self._along(self._reduced, [pooled[index] for pooled in maps])
 
     def plain(self, image):
         """Return one real image on every grid."""
-        reduced = self._along_y @ np.ascontiguousarray(image)
-        return [
-            reduced[rows] @ along_x for rows, along_x in zip(self._rows, self._along_x, strict=True)
-        ]
+        maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self._shapes]
+        reduced = np.empty((len(self._along_y), 1, image.shape[1]), np.float32)
+        self._reduce(np.ascontiguousarray(image), reduced)
+        self._along(reduced, maps)
+        return [pooled[:, 0] for pooled in maps]
+
+    def _reduce(self, planes, reduced):
+        """Sample along y, for all grids at once."""
+        np.matmul(self._along_y, planes, out=reduced.reshape(len(reduced), -1))
+
+    def _along(self, reduced, maps):
+        """Sample along x, for each grid its own rows."""
+        first = 0
+        for (rows, columns), pooled, along_x in zip(self._shapes, maps, self._along_x, strict=True):
+            # shapes in full: a grid may have no cell in the content of a long narrow stimulus
+            lines = reduced[first : first + rows]
+            n = rows * lines.shape[1]
+            np.matmul(lines.reshape(n, lines.shape[2]), along_x, out=pooled.reshape(n, columns))
+            first += rows
 
 
 def _normalised(amplitude, n_scales):
