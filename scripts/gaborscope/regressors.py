@@ -1,6 +1,8 @@
 """Regressors of a layer: log-Gabor responses of a stimulus, pooled to the layer's grid."""
 
 import dataclasses
+import functools
+import itertools
 
 import numpy as np
 
@@ -92,11 +94,10 @@ class Regressors:
         maps : list of float32 array (K, row, column)
             One per target, on the cells whose centre lies in the content.
         """
-        samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
         bank = LogGaborBank(**self.bank)
         prepared = bank.prepare(content.shape[:2], self.boundary)
-        sampler = _Sampler(samplers, content.shape[:2])
-        parts = [[] for _ in samplers]
+        sampler = _sampler(placement, tuple(targets))
+        parts = [[] for _ in targets]
         for channel in colour.to_opponent(content, self.colour):
             prepared.analyse(channel)
             for pooled, part in zip(self._channel(prepared, bank, sampler), parts, strict=True):
@@ -133,11 +134,10 @@ class _Sampler:
 
     def __init__(self, samplers, shape):
         self._shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
-        # one product for all grids runs nearer the peak than one for each
-        self._along_y = np.concatenate([along_y for along_y, _ in samplers])
+        self._products, self._rows = _products([along_y for along_y, _ in samplers])
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
         self._planes = np.empty((shape[0], 3, shape[1]), np.float32)
-        self._reduced = np.empty((len(self._along_y), 3, shape[1]), np.float32)
+        self._reduced = np.empty((sum(n for n, _ in self._shapes), 3, shape[1]), np.float32)
 
     def maps(self, n):
         """Return room for the maps of n filters, (filter, row, 3, column) for every grid."""
@@ -145,35 +145,92 @@ class _Sampler:
 
     def responses(self, responses, maps):
         """Pool a block of complex responses to even, odd and amplitude on every grid."""
-        height, _, width = self._planes.shape
         for index, response in enumerate(responses):
             self._planes[:, 0] = response.real
             self._planes[:, 1] = response.imag
             np.abs(response, out=self._planes[:, 2])
-            self._reduce(self._planes.reshape(height, -1), self._reduced)
-            self._along(self._reduced, [pooled[index] for pooled in maps])
+            self._pool(self._planes, self._reduced, [pooled[index] for pooled in maps])
 
     def plain(self, image):
         """Return one real image on every grid."""
         maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self._shapes]
-        reduced = np.empty((len(self._along_y), 1, image.shape[1]), np.float32)
-        self._reduce(np.ascontiguousarray(image), reduced)
-        self._along(reduced, maps)
+        reduced = np.empty((len(self._reduced), 1, image.shape[1]), np.float32)
+        self._pool(np.ascontiguousarray(image)[:, None], reduced, maps)
         return [pooled[:, 0] for pooled in maps]
 
-    def _reduce(self, planes, reduced):
-        """Sample along y, for all grids at once."""
-        np.matmul(self._along_y, planes, out=reduced.reshape(len(reduced), -1))
-
-    def _along(self, reduced, maps):
-        """Sample along x, for each grid its own rows."""
-        first = 0
-        for (rows, columns), pooled, along_x in zip(self._shapes, maps, self._along_x, strict=True):
+    def _pool(self, planes, reduced, maps):
+        """Sample along y, then along x; two-dimensional products, others are four times slower."""
+        n, width = planes.shape[1:]
+        pixels, lines = planes.reshape(len(planes), n * width), reduced.reshape(-1, n * width)
+        for rows, pixel_rows, matrix in self._products:
+            np.matmul(matrix, pixels[pixel_rows], out=lines[rows])
+        for rows, pooled, along_x in zip(self._rows, maps, self._along_x, strict=True):
             # shapes in full: a grid may have no cell in the content of a long narrow stimulus
-            lines = reduced[first : first + rows]
-            n = rows * lines.shape[1]
-            np.matmul(lines.reshape(n, lines.shape[2]), along_x, out=pooled.reshape(n, columns))
-            first += rows
+            size = (rows.stop - rows.start) * n
+            np.matmul(
+                reduced[rows].reshape(size, width),
+                along_x,
+                out=pooled.reshape(size, along_x.shape[1]),
+            )
+
+
+@functools.lru_cache(maxsize=8)
+def _sampler(placement, targets):
+    samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
+    return _Sampler(samplers, (placement.height, placement.width))
+
+
+# Rows that a product must have to run at half of its best speed, and the cost of a call in
+# products of one row and one pixel (with 3 x 192 columns; 2 cores of an AMD EPYC).
+HALF_SPEED_ROWS, CALL = 9, 100
+
+
+def _products(matrices):
+    """
+    Products that apply several sampling matrices to the same pixels, few and small ones.
+
+    A matrix that looks at few pixels at a time is cut into runs of rows, each with its own pixels;
+    the others are joined.
+
+    Returns
+    -------
+    products : list of (slice, slice, float32 array)
+        Rows of the outcome, rows of pixels, matrix.
+    rows : list of slice
+        Rows of the outcome that belong to each matrix.
+    """
+    cut = [_runs(matrix) for matrix in matrices]
+    joined = [index for index, runs in enumerate(cut) if len(runs) == 1]
+    alone = [index for index, runs in enumerate(cut) if len(runs) > 1]
+    rows, first = [None] * len(matrices), 0
+    for index in joined + alone:
+        rows[index] = slice(first, first + len(matrices[index]))
+        first = rows[index].stop
+    products = []
+    if joined:
+        together = np.concatenate([matrices[index] for index in joined])
+        products.append((slice(0, len(together)), slice(None), together))
+    for index in alone:
+        start = rows[index].start
+        for run, pixels in cut[index]:
+            part = np.ascontiguousarray(matrices[index][run, pixels])
+            products.append((slice(start + run.start, start + run.stop), pixels, part))
+    return products, rows
+
+
+def _runs(matrix):
+    """Cut a sampling matrix into runs of rows with the pixels they look at, where that pays."""
+    best, best_cost = [(slice(0, len(matrix)), slice(None))], np.inf
+    for n in range(1, len(matrix) // 4 + 1):
+        edges = np.linspace(0, len(matrix), n + 1).round().astype(int)
+        runs, cost = [], 0
+        for start, stop in itertools.pairwise(edges.tolist()):
+            seen = np.flatnonzero(matrix[start:stop].any(axis=0))
+            runs.append((slice(start, stop), slice(int(seen[0]), int(seen[-1]) + 1)))
+            cost += len(seen) * (stop - start + HALF_SPEED_ROWS) + CALL
+        if cost < best_cost:
+            best, best_cost = runs, cost
+    return best
 
 
 def _normalised(amplitude, n_scales):
