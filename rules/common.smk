@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, mapfiles, ownership, settings
+from gaborscope import catalogue, codebase, mapfiles, models, ownership, settings
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -29,8 +29,11 @@ def library(*modules):
 
 
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
+or_stop(models.complete, config)
 
 MODELS = list(config["models"])
+# others have layers alone: they are explained, but nothing is fused or scored
+SALIENT = [model for model in MODELS if models.predicts(config["backbones"][model])]
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
@@ -43,9 +46,9 @@ FITTED_BASELINES = {
     "shuffled_stimulus": ["fit"],
     "sun": ["fit"],
 }
-EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
+EXPLAINED = [f"{model}-{explanation}" for model in SALIENT for explanation in EXPLANATIONS]
 MAPS = list(config["maps"])
-PREDICTORS = BASELINES + MODELS + EXPLAINED + MAPS
+PREDICTORS = BASELINES + SALIENT + EXPLAINED + MAPS
 PRESETS = list(config["presets"])
 CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
 # imported maps are scored on the data sets that they are there for
@@ -56,19 +59,6 @@ CELLS = [
     for dataset in config["evaluate_on"]
     if predictor not in MAPS or dataset in config["maps"][predictor]["paths"]
 ]
-
-
-def model_layers(model):
-    """Layer table of a backbone, as far as the config wants it recorded: alias to module path."""
-    table = config["backbones"][model]["layers"]
-    wanted = config["activations"]["layers"] or list(table)
-    unknown = [alias for alias in wanted if alias not in table]
-    if unknown:
-        raise WorkflowError(
-            f"config: activations.layers names {unknown[0]!r}, "
-            f"but {model} has the layers {', '.join(table)}"
-        )
-    return {alias: table[alias] for alias in wanted}
 
 
 def index_dataset(dataset):
@@ -85,7 +75,7 @@ def index_dataset(dataset):
     return index, blocks
 
 
-LAYERS = {model: model_layers(model) for model in MODELS}
+LAYERS = {model: or_stop(models.layers, config, model) for model in MODELS}
 INDEX, BLOCKS = {}, {}
 for dataset in DATASETS:
     INDEX[dataset], BLOCKS[dataset] = index_dataset(dataset)

@@ -13,6 +13,12 @@ Makes   results/fixation_bank/{dataset}.h5
 """
 
 
+def weights_behind(predictor):
+    """Weights of the backbone that a predictor is or explains: they tell what it has seen."""
+    model = predictor.partition("-")[0]
+    return [f"results/weights/{model}.safetensors"] if model in SALIENT else []
+
+
 rule fit_fixation_bank:
     """Fit the log-Gabor bank to fixations, with no network between."""
     input:
@@ -138,6 +144,7 @@ rule score:
             dataset=wildcards.dataset,
             block=ALL_BLOCKS[wildcards.dataset],
         ),
+        weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
         scores="results/scores/{preset}/{predictor}/{dataset}.csv",
         validation="results/scores/{preset}/{predictor}/{dataset}.validation.csv",
@@ -154,10 +161,11 @@ rule score:
         runtime=runtime("score"),
     params:
         validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
+        dataset_type=lambda wildcards: config["datasets"][wildcards.dataset]["type"],
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("calibration", "scoring", "stage", "store"),
+        code=library("calibration", "exposure", "scoring", "stage", "store"),
     script:
         "../scripts/score.py"
 
@@ -219,6 +227,7 @@ use rule score as score_calibrated with:
             dataset=wildcards.dataset,
             block=ALL_BLOCKS[wildcards.dataset],
         ),
+        weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
         scores="results/calibrated/{preset}/{predictor}/{dataset}.csv",
         validation="results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
@@ -251,7 +260,7 @@ rule summarise:
     params:
         cells=[list(cell) for cell in CELLS],
         explained={
-            f"{model}-{explanation}": model for model in MODELS for explanation in EXPLANATIONS
+            f"{model}-{explanation}": model for model in SALIENT for explanation in EXPLANATIONS
         },
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],

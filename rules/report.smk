@@ -31,7 +31,7 @@ rule report:
         ],
         explained=expand(
             "results/explained/{model}/{dataset}/{explanation}.h5",
-            model=MODELS,
+            model=SALIENT,
             dataset=FIT,
             explanation=EXPLANATIONS,
         ),
@@ -44,7 +44,7 @@ rule report:
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
         saliency=[
             f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in ["gold_standard", *MODELS, *EXPLAINED]
+            for predictor in ["gold_standard", *SALIENT, *EXPLAINED]
             for block in BLOCKS[FIT]["test"]
         ],
         activations=[
@@ -75,7 +75,7 @@ rule report:
         preset=PRESETS[0],
         # paired differences shown; the table has those of all pairs
         pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
-        + [[f"{model}-{explanation}", model] for model in MODELS for explanation in EXPLANATIONS],
+        + [[f"{model}-{explanation}", model] for model in SALIENT for explanation in EXPLANATIONS],
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),
