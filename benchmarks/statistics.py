@@ -16,9 +16,8 @@ import sys
 
 import cv2
 import numpy as np
-import pyfftw
 from threadpoolctl import threadpool_limits
-from timing import ROOT, circumstances, race, ratio
+from timing import GEMM, ROOT, circumstances, copy_rate, fft_rate, gemm_rate, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
@@ -33,17 +32,8 @@ BANK = {
 }  # fmt: skip
 CELLS, MAPS = (56, 80), 64
 SHAPES = [(120, 24), (240, 64), (360, 64), (360, 256), (489, 97)]
-GEMM = 2048
 KINDS = ("even", "odd", "amplitude")
 TARGETS = {"share": 0.75, "mixed": 1.15, "stage": 2.5}
-
-
-def gemm_rate(rounds):
-    """Multiply-adds, counted as two, per second of a large float32 product."""
-    a = np.random.default_rng(0).random((GEMM, GEMM), np.float32)
-    out = np.empty_like(a)
-    spent = race({"sgemm": lambda: np.matmul(a, a.T[:, ::-1], out=out)}, rounds)["sgemm"]
-    return 2 * GEMM**3 / np.median(spent)
 
 
 # --- the products ---------------------------------------------------------------------------------
@@ -185,24 +175,6 @@ def stages(rounds):
 # --- the bound ------------------------------------------------------------------------------------
 
 
-def fft_rate():
-    """Nominal operations (5 n log2 n) per second of an FFT that stays in the first cache."""
-    a = pyfftw.empty_aligned((16, 240), "complex64")
-    b = pyfftw.empty_aligned((16, 240), "complex64")
-    a[...] = 1
-    plan = pyfftw.FFTW(a, b, axes=(1,), flags=("FFTW_MEASURE",), threads=1)
-    many = range(200)
-    spent = race({"fft": lambda: [plan.execute() for _ in many]}, 5)["fft"]
-    return 200 * 16 * 5 * 240 * np.log2(240) / np.median(spent)
-
-
-def copy_rate():
-    """Bytes read and written per second by a copy that leaves the caches."""
-    a = np.ones(1 << 25, np.float32)
-    b = np.empty_like(a)
-    return 2 * a.nbytes / np.median(race({"copy": lambda: np.copyto(b, a)}, 5)["copy"])
-
-
 def bound(found, rate):
     """Operations and bytes of one image, the seconds they allow, and what was reached."""
     fft, copy = fft_rate(), copy_rate()
@@ -253,7 +225,7 @@ def main():
     cv2.setNumThreads(1)
     with threadpool_limits(1):
         products(options.rounds)
-        bound(stages(options.rounds), gemm_rate(options.rounds))
+        bound(stages(options.rounds), gemm_rate())
     print(circumstances(f"{options.rounds} rounds, one thread"))
 
 
