@@ -10,12 +10,12 @@ All files lie below results/ in the working directory (--directory):
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     fixation_bank/{dataset}.h5                                       fit_fixation_bank
     saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse,
-                                                                     import_maps
+                                                                     predict_explained, import_maps
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
-    explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters
+    explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
-    explained/{model}/{dataset}/{explanation}.h5                     fit_fusion
+    explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     scores/{preset}/{predictor}/{dataset}.csv                        score
     summary.csv  shares.csv                                          summarise
     differences.csv  normalised.csv  ranks.csv                       compare
@@ -48,6 +48,7 @@ if not PENDING:
 
     include: "rules/backbone.smk"
     include: "rules/explain.smk"
+    include: "rules/cascade.smk"
     include: "rules/evaluate.smk"
     include: "rules/report.smk"
 

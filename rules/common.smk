@@ -28,12 +28,18 @@ def library(*modules):
     return codebase.digest(*modules)
 
 
+config = or_stop(settings.complete, config)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 
 MODELS = list(config["models"])
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
+# of each mode, which rules make it
+DIRECT, CASCADES, REFINED = (
+    [name for name in EXPLANATIONS if config["explanations"][name]["mode"] == mode]
+    for mode in ("direct", "cascade", "refined")
+)
 # IG, shares and normalised scores need the first two
 BASELINES = list(
     dict.fromkeys(["centre_bias", "gold_standard", *config["baselines"]["predictors"]])
@@ -56,6 +62,11 @@ CELLS = [
     for dataset in config["evaluate_on"]
     if predictor not in MAPS or dataset in config["maps"][predictor]["paths"]
 ]
+
+
+def started_from(explanation):
+    """Settings of the explanation that a refined one goes on from."""
+    return config["explanations"][config["explanations"][explanation]["start"]]
 
 
 def model_layers(model):
@@ -86,6 +97,10 @@ def index_dataset(dataset):
 
 
 LAYERS = {model: model_layers(model) for model in MODELS}
+# a cascade follows the graph more closely where the backbone has a table for it
+CASCADE_LAYERS = {
+    model: config["backbones"][model].get("cascade_layers") or LAYERS[model] for model in MODELS
+}
 INDEX, BLOCKS = {}, {}
 for dataset in DATASETS:
     INDEX[dataset], BLOCKS[dataset] = index_dataset(dataset)

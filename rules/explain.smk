@@ -1,5 +1,5 @@
 """
-Explain a backbone by log-Gabor filters.
+Explain a backbone by log-Gabor filters, every layer from the image (mode: direct).
 
 Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
         results/activations/{model}/{dataset}/{block}.h5, results/saliency/{model}/{dataset}/{block}.h5
@@ -38,6 +38,8 @@ for model in MODELS:
         resources:
             mem_mb=mem_mb("accumulate", model),
             runtime=runtime("accumulate", model),
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
@@ -75,6 +77,8 @@ for model in MODELS:
             mem_mb=mem_mb("reconstruct", model),
             runtime=runtime("reconstruct", model),
             disk_mb=disk_mb("reconstruct", model),
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         params:
             out_of_fold=lambda wildcards: (
                 wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
@@ -111,6 +115,8 @@ rule fit_filters:
     resources:
         mem_mb=mem_mb("fit_filters"),
         runtime=runtime("fit_filters"),
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     params:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
@@ -158,6 +164,8 @@ rule evaluate_filters:
     resources:
         mem_mb=mem_mb("evaluate_filters"),
         runtime=runtime("evaluate_filters"),
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("filterstore", "fitting", "stage", "store"),
@@ -205,6 +213,8 @@ rule fit_fusion:
     resources:
         mem_mb=mem_mb("fit_fusion"),
         runtime=runtime("fit_fusion"),
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     params:
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
@@ -252,6 +262,8 @@ rule fuse:
         mem_mb=mem_mb("fuse"),
         runtime=runtime("fuse"),
         disk_mb=disk_mb("fuse"),
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("explained", "geometry", "layers", "stage", "store"),

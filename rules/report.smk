@@ -26,7 +26,7 @@ rule report:
         filters=[
             f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
             for model in MODELS
-            for explanation in EXPLANATIONS
+            for explanation in DIRECT
             for layer in LAYERS[model]
         ],
         explained=expand(

@@ -11,7 +11,15 @@ ROOT = Path(__file__).resolve().parents[1]
 # backbones are imported by name, which no import statement shows
 DYNAMIC = {
     rule: {"backbones.cmrnet"}
-    for rule in ("train_backbone", "measure_layers", "dump_activations", "predict_backbone")
+    for rule in (
+        "train_backbone",
+        "measure_layers",
+        "dump_activations",
+        "predict_backbone",
+        "fit_cascade",
+        "refine_cascade",
+        "evaluate_cascade",
+    )
 }
 RULE_WITH_SCRIPT = re.compile(
     r"code=library\((?P<modules>[^)]*)\).*?script:\s*\"\.\./scripts/(?P<script>\w+)\.py\"", re.S
