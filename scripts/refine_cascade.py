@@ -18,7 +18,7 @@ def main(smk):
     settings, entry = smk.params.settings, smk.params.backbone
     torch.manual_seed(smk.params.seed)
     torch.set_num_threads(smk.threads)
-    start = explained.ExplainedModel.load(smk.input.start)
+    start = explained.ExplainedModel.load(smk.input.start[0])
     backbone = cascades.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )

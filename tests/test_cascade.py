@@ -201,6 +201,8 @@ def watched():
     torch.manual_seed(1)
     rng = np.random.default_rng(0)
     backbone = backbones.describe("cmrnet", widths=[8, 8, 8])
+    with torch.no_grad():
+        backbone.network.out.weight *= 100  # a map that is not flat
     tree = graph.measure_graph(backbone.network, TABLE, BOX, 1)
     measured = recording.measure_layers(backbone.network, TABLE, [BOX, BOX[::-1]], 4, 1)
     images = [
@@ -245,6 +247,9 @@ def test_the_graph_of_cmrnet_is_followed(watched):
 def test_wide_layers_are_read_through_principal_channels(watched):
     for own in watched[4].layers:
         for one in own.edges:
+            if one.parent in ("dec1",):
+                assert one.basis is None  # 4 channels, all of them
+                continue
             assert one.basis.shape == (6, 8)
             np.testing.assert_allclose(one.basis @ one.basis.T, np.eye(6), atol=1e-5)
             assert 0.5 < one.variance <= 1
@@ -285,7 +290,7 @@ def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
 
 
 REFINE = {
-    "epochs": 4,
+    "epochs": 2,
     "batch_size": 3,
     "learning_rate": 0.01,
     "layer_weight": 0.3,
@@ -309,7 +314,7 @@ def refiner(watched, tmp_path, **changes):
 
 
 def test_refining_lowers_the_loss_on_what_it_is_fitted_to(watched, tmp_path):
-    one = refiner(watched, tmp_path, flip=0.0, min_crop=1.0, epochs=6)
+    one = refiner(watched, tmp_path, flip=0.0, min_crop=1.0, epochs=3)
     one.validation = one.fit
     before = one.validate()
     one.run()
@@ -330,7 +335,7 @@ def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_p
     epochs = first._train_epoch
 
     def stop():
-        if first.epoch == 2:
+        if first.epoch == 1:
             raise KeyboardInterrupt
         return epochs()
 
