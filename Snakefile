@@ -5,7 +5,8 @@ All files lie below results/ in the working directory (--directory):
 
     downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
-    weights/{model}.safetensors                                      train_backbone
+    weights/{model}.safetensors                                      train_backbone, import_backbone
+    start/{model}.safetensors                                        import_start
     layers/{model}.json                                              measure_layers
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     fixation_bank/{dataset}.h5                                       fit_fixation_bank
@@ -40,6 +41,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/lookup.smk"
 include: "rules/resources.smk"
 include: "rules/data.smk"
 

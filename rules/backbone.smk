@@ -1,12 +1,79 @@
 """
-Train a backbone, open it, and let it predict.
+Train a backbone or take others' weights, open it, and let it predict.
 
-Needs   results/data/{dataset}/{block}.h5
-Makes   results/weights/{model}.safetensors
+Needs   results/data/{dataset}/{block}.h5; of others' weights their file, or the net
+Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
         results/layers/{model}.json
         results/activations/{model}/{dataset}/{block}.h5
         results/saliency/{model}/{dataset}/{block}.h5
 """
+
+TRAINED = [model for model in MODELS if config["backbones"][model]["weights"] == "train"]
+IMPORTED = [model for model in MODELS if model not in TRAINED]
+# trained on from others' weights
+CONTINUED = [model for model in TRAINED if config["backbones"][model]["start"]]
+
+
+localrules:
+    import_backbone,
+    import_start,
+
+
+rule import_backbone:
+    """Bring weights that others trained, fetched where they are published, into our format."""
+    output:
+        weights="results/weights/{model}.safetensors",
+    log:
+        "results/logs/import_backbone/{model}.log",
+    benchmark:
+        "results/benchmarks/import_backbone/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(IMPORTED),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        mem_mb=3000,
+        runtime=60,
+    params:
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        layers=lambda wildcards: LAYERS[wildcards.model],
+        source=lambda wildcards: config["backbones"][wildcards.model]["weights"],
+        stamp=weights_stamp("weights"),
+        network=network_digest,
+        seed=config["seed"],
+        code=library(
+            "backbones",
+            "backbones.checking",
+            "backbones.own",
+            "backbones.published",
+            "downloads",
+            "geometry",
+            "stage",
+            "store",
+            "weights",
+        ),
+    script:
+        "../scripts/import_backbone.py"
+
+
+use rule import_backbone as import_start with:
+    output:
+        weights="results/start/{model}.safetensors",
+    log:
+        "results/logs/import_start/{model}.log",
+    benchmark:
+        "results/benchmarks/import_start/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(CONTINUED),
+    params:
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        layers=lambda wildcards: LAYERS[wildcards.model],
+        source=lambda wildcards: config["backbones"][wildcards.model]["start"],
+        stamp=weights_stamp("start"),
+        network=network_digest,
+        seed=config["seed"],
+        code=rules.import_backbone.params.code,
 
 
 rule train_backbone:
@@ -16,12 +83,18 @@ rule train_backbone:
         validation=expand(
             "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
         ),
+        start=lambda wildcards: expand(
+            "results/start/{model}.safetensors",
+            model=[model for model in CONTINUED if model == wildcards.model],
+        ),
     output:
         weights="results/weights/{model}.safetensors",
     log:
         "results/logs/train_backbone/{model}.log",
     benchmark:
         "results/benchmarks/train_backbone/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(TRAINED),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -30,12 +103,26 @@ rule train_backbone:
         mem_mb=mem_mb("train_backbone"),
         runtime=runtime("train_backbone"),
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
-        training=config["training"],
-        dataset=FIT,
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        layers=lambda wildcards: LAYERS[wildcards.model],
+        training=lambda wildcards: models.training(config, wildcards.model),
+        dataset={
+            "dataset": FIT,
+            "type": config["datasets"][FIT]["type"],
+            "n_blocks": config["n_blocks"],
+        },
+        network=network_digest,
         seed=config["seed"],
         device=config["device"],
-        code=library("backbones.cmrnet", "backbones", "stage", "store", "training", "weights"),
+        code=library(
+            "backbones",
+            "backbones.checking",
+            "geometry",
+            "stage",
+            "store",
+            "training",
+            "weights",
+        ),
     script:
         "../scripts/train_backbone.py"
 
@@ -58,12 +145,13 @@ rule measure_layers:
         mem_mb=mem_mb("measure_layers"),
         runtime=runtime("measure_layers"),
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         layers=lambda wildcards: LAYERS[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
         seed=config["seed"],
         device=config["device"],
-        code=library("backbones.cmrnet", "backbones", "recording", "stage", "store", "weights"),
+        code=library("backbones", "geometry", "recording", "stage", "store", "weights"),
     script:
         "../scripts/measure_layers.py"
 
@@ -89,11 +177,11 @@ rule dump_activations:
         runtime=runtime("dump_activations"),
         disk_mb=disk_mb("dump_activations"),
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         batch_size=config["activations"]["batch_size"],
         device=config["device"],
         code=library(
-            "backbones.cmrnet",
             "backbones",
             "geometry",
             "recording",
@@ -125,10 +213,11 @@ rule predict_backbone:
         runtime=runtime("predict_backbone"),
         disk_mb=disk_mb("predict_backbone"),
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         batch_size=config["activations"]["batch_size"],
         uniform_weight=config["densities"]["uniform_weight"],
         device=config["device"],
-        code=library("backbones.cmrnet", "backbones", "densities", "stage", "store", "weights"),
+        code=library("backbones", "densities", "stage", "store", "weights"),
     script:
         "../scripts/predict_backbone.py"

@@ -28,6 +28,9 @@ rule fit_cascade:
         "results/logs/fit_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/fit_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(CASCADES),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -35,11 +38,10 @@ rule fit_cascade:
         gpu=1,
         mem_mb=mem_mb("fit_cascade"),
         runtime=runtime("fit_cascade"),
-    wildcard_constraints:
-        explanation=one_of(CASCADES),
     params:
         settings=lambda wildcards: config["explanations"][wildcards.explanation],
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         layers=lambda wildcards: CASCADE_LAYERS[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
@@ -47,10 +49,10 @@ rule fit_cascade:
         seed=config["seed"],
         device=config["device"],
         code=library(
-            "backbones.cmrnet",
             "cascadefit",
             "cascades",
             "corpus",
+            "geometry",
             "graph",
             "recording",
             "stage",
@@ -85,6 +87,9 @@ rule refine_cascade:
         "results/logs/refine_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/refine_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(REFINED),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -92,19 +97,16 @@ rule refine_cascade:
         gpu=1,
         mem_mb=mem_mb("refine_cascade"),
         runtime=runtime("refine_cascade"),
-    wildcard_constraints:
-        explanation=one_of(REFINED),
     params:
         settings=lambda wildcards: config["explanations"][wildcards.explanation],
         start=lambda wildcards: started_from(wildcards.explanation),
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
-        code=library(
-            "backbones.cmrnet", "cascades", "corpus", "explained", "refining", "stage", "store"
-        ),
+        code=library("cascades", "corpus", "explained", "refining", "stage", "store"),
     script:
         "../scripts/refine_cascade.py"
 
@@ -124,6 +126,8 @@ rule evaluate_cascade:
         "results/logs/evaluate_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/evaluate_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(CASCADES + REFINED),
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -131,14 +135,11 @@ rule evaluate_cascade:
         gpu=1,
         mem_mb=mem_mb("evaluate_cascade"),
         runtime=runtime("evaluate_cascade"),
-    wildcard_constraints:
-        explanation=one_of(CASCADES + REFINED),
     params:
-        backbone=lambda wildcards: config["backbones"][wildcards.model],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
         device=config["device"],
-        code=library(
-            "backbones.cmrnet", "cascadefit", "cascades", "corpus", "explained", "stage", "store"
-        ),
+        code=library("cascadefit", "cascades", "corpus", "explained", "stage", "store"),
     script:
         "../scripts/evaluate_cascade.py"
 
@@ -154,6 +155,8 @@ rule predict_explained:
         "results/logs/predict_explained/{model}-{explanation}/{dataset}/{block}.log",
     benchmark:
         "results/benchmarks/predict_explained/{model}-{explanation}/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        explanation=one_of(CASCADES + REFINED),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -161,8 +164,6 @@ rule predict_explained:
         mem_mb=mem_mb("predict_explained"),
         runtime=runtime("predict_explained"),
         disk_mb=disk_mb("predict_explained"),
-    wildcard_constraints:
-        explanation=one_of(CASCADES + REFINED),
     params:
         code=library("explained", "stage", "store"),
     script:

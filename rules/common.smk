@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, mapfiles, ownership, settings
+from gaborscope import catalogue, codebase, mapfiles, models, ownership, settings
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -30,8 +30,11 @@ def library(*modules):
 
 config = or_stop(settings.complete, config)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
+or_stop(models.complete, config)
 
 MODELS = list(config["models"])
+# others have layers alone: they are explained, but nothing is fused or scored
+SALIENT = [model for model in MODELS if models.predicts(config["backbones"][model])]
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
@@ -49,9 +52,16 @@ FITTED_BASELINES = {
     "shuffled_stimulus": ["fit"],
     "sun": ["fit"],
 }
-EXPLAINED = [f"{model}-{explanation}" for model in MODELS for explanation in EXPLANATIONS]
+EXPLAINED = [f"{model}-{explanation}" for model in SALIENT for explanation in EXPLANATIONS]
+# what is reported of each; a cascade ends in a saliency map
+SECTIONS = [
+    [model, explanation]
+    for model in MODELS
+    for explanation in EXPLANATIONS
+    if model in SALIENT or explanation in DIRECT
+]
 MAPS = list(config["maps"])
-PREDICTORS = BASELINES + MODELS + EXPLAINED + MAPS
+PREDICTORS = BASELINES + SALIENT + EXPLAINED + MAPS
 PRESETS = list(config["presets"])
 CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
 # imported maps are scored on the data sets that they are there for
@@ -62,24 +72,6 @@ CELLS = [
     for dataset in config["evaluate_on"]
     if predictor not in MAPS or dataset in config["maps"][predictor]["paths"]
 ]
-
-
-def started_from(explanation):
-    """Settings of the explanation that a refined one goes on from."""
-    return config["explanations"][config["explanations"][explanation]["start"]]
-
-
-def model_layers(model):
-    """Layer table of a backbone, as far as the config wants it recorded: alias to module path."""
-    table = config["backbones"][model]["layers"]
-    wanted = config["activations"]["layers"] or list(table)
-    unknown = [alias for alias in wanted if alias not in table]
-    if unknown:
-        raise WorkflowError(
-            f"config: activations.layers names {unknown[0]!r}, "
-            f"but {model} has the layers {', '.join(table)}"
-        )
-    return {alias: table[alias] for alias in wanted}
 
 
 def index_dataset(dataset):
@@ -96,7 +88,7 @@ def index_dataset(dataset):
     return index, blocks
 
 
-LAYERS = {model: model_layers(model) for model in MODELS}
+LAYERS = {model: or_stop(models.layers, config, model) for model in MODELS}
 # a cascade follows the graph more closely where the backbone has a table for it
 CASCADE_LAYERS = {
     model: config["backbones"][model].get("cascade_layers") or LAYERS[model] for model in MODELS
@@ -112,52 +104,6 @@ DIGESTS = {
 # what choosing and reporting look at
 HELD_OUT = {d: BLOCKS[d]["validation"] + BLOCKS[d]["test"] for d in DATASETS}
 ALL_BLOCKS = {d: BLOCKS[d]["fit"] + HELD_OUT[d] for d in DATASETS}
-
-
-def block_digest(dataset, block):
-    """Digest of a block's stimuli: names, file sizes and times, fixations."""
-    return DIGESTS[dataset][block]
-
-
-def baseline_blocks(wildcards, split):
-    """Blocks of a split that a baseline is fitted to."""
-    if split in FITTED_BASELINES.get(wildcards.baseline, ()):
-        return BLOCKS[wildcards.dataset][split]
-    return []
-
-
-def maps_of(wildcards):
-    """What the config says of imported maps on one data set."""
-    entry = config["maps"][wildcards.imported]
-    return {
-        "path": entry["paths"][wildcards.dataset],
-        "kind": entry.get("kind", "density"),
-        "resize": entry.get("resize", False),
-    }
-
-
-def maps_digest(wildcards):
-    """Digest of the files of imported maps of one block."""
-    names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
-    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
-    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
-
-
-def regressor_settings(wildcards):
-    """The part of an explanation's settings that decides its regressors."""
-    entry = config["explanations"][wildcards.explanation]
-    keys = (
-        "mode",
-        "bank",
-        "colour",
-        "boundary",
-        "kinds",
-        "residual",
-        "normalisation",
-        "position",
-        "pools",
-    )
-    return {key: entry[key] for key in keys}
 
 
 def one_of(names):

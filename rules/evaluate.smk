@@ -138,6 +138,7 @@ rule score:
             dataset=wildcards.dataset,
             block=ALL_BLOCKS[wildcards.dataset],
         ),
+        weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
         scores="results/scores/{preset}/{predictor}/{dataset}.csv",
         validation="results/scores/{preset}/{predictor}/{dataset}.validation.csv",
@@ -154,10 +155,11 @@ rule score:
         runtime=runtime("score"),
     params:
         validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
+        dataset_type=lambda wildcards: config["datasets"][wildcards.dataset]["type"],
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("calibration", "scoring", "stage", "store"),
+        code=library("calibration", "exposure", "scoring", "stage", "store"),
     script:
         "../scripts/score.py"
 
@@ -219,6 +221,7 @@ use rule score as score_calibrated with:
             dataset=wildcards.dataset,
             block=ALL_BLOCKS[wildcards.dataset],
         ),
+        weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
         scores="results/calibrated/{preset}/{predictor}/{dataset}.csv",
         validation="results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
@@ -251,7 +254,7 @@ rule summarise:
     params:
         cells=[list(cell) for cell in CELLS],
         explained={
-            f"{model}-{explanation}": model for model in MODELS for explanation in EXPLANATIONS
+            f"{model}-{explanation}": model for model in SALIENT for explanation in EXPLANATIONS
         },
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],

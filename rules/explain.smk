@@ -32,14 +32,14 @@ for model in MODELS:
             f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         conda:
             "../envs/numerics.yaml"
         threads: 1
         resources:
             mem_mb=mem_mb("accumulate", model),
             runtime=runtime("accumulate", model),
-        wildcard_constraints:
-            explanation=one_of(DIRECT),
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
@@ -70,6 +70,8 @@ for model in MODELS:
             f"results/logs/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -77,8 +79,6 @@ for model in MODELS:
             mem_mb=mem_mb("reconstruct", model),
             runtime=runtime("reconstruct", model),
             disk_mb=disk_mb("reconstruct", model),
-        wildcard_constraints:
-            explanation=one_of(DIRECT),
         params:
             out_of_fold=lambda wildcards: (
                 wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
@@ -109,14 +109,14 @@ rule fit_filters:
         "results/logs/fit_filters/{model}/{explanation}/{layer}.log",
     benchmark:
         "results/benchmarks/fit_filters/{model}/{explanation}/{layer}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb("fit_filters"),
         runtime=runtime("fit_filters"),
-    wildcard_constraints:
-        explanation=one_of(DIRECT),
     params:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
@@ -158,14 +158,14 @@ rule evaluate_filters:
         "results/logs/evaluate_filters/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/evaluate_filters/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb("evaluate_filters"),
         runtime=runtime("evaluate_filters"),
-    wildcard_constraints:
-        explanation=one_of(DIRECT),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("filterstore", "fitting", "stage", "store"),
@@ -207,14 +207,14 @@ rule fit_fusion:
         "results/logs/fit_fusion/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/fit_fusion/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 4
     resources:
         mem_mb=mem_mb("fit_fusion"),
         runtime=runtime("fit_fusion"),
-    wildcard_constraints:
-        explanation=one_of(DIRECT),
     params:
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
@@ -255,6 +255,8 @@ rule fuse:
         "results/logs/fuse/{model}-{explanation}/{dataset}/{block}.log",
     benchmark:
         "results/benchmarks/fuse/{model}-{explanation}/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -262,8 +264,6 @@ rule fuse:
         mem_mb=mem_mb("fuse"),
         runtime=runtime("fuse"),
         disk_mb=disk_mb("fuse"),
-    wildcard_constraints:
-        explanation=one_of(DIRECT),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("explained", "geometry", "layers", "stage", "store"),

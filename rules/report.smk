@@ -17,12 +17,10 @@ rule report:
         normalised="results/normalised.csv",
         ranks="results/ranks.csv",
         calibrated=CALIBRATED,
-        explained_variance=expand(
-            "results/explained_variance/{model}/{dataset}/{explanation}.csv",
-            model=MODELS,
-            dataset=FIT,
-            explanation=EXPLANATIONS,
-        ),
+        explained_variance=[
+            f"results/explained_variance/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+        ],
         filters=[
             f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
             for model in MODELS
@@ -31,7 +29,7 @@ rule report:
         ],
         explained=expand(
             "results/explained/{model}/{dataset}/{explanation}.h5",
-            model=MODELS,
+            model=SALIENT,
             dataset=FIT,
             explanation=EXPLANATIONS,
         ),
@@ -44,7 +42,7 @@ rule report:
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
         saliency=[
             f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in ["gold_standard", *MODELS, *EXPLAINED]
+            for predictor in ["gold_standard", *SALIENT, *EXPLAINED]
             for block in BLOCKS[FIT]["test"]
         ],
         activations=[
@@ -67,15 +65,16 @@ rule report:
         runtime=runtime("report"),
     params:
         report=config["report"],
-        models=LAYERS,
+        models=MODELS,
         explanations=EXPLANATIONS,
+        sections=SECTIONS,
         fit_on=FIT,
         evaluate_on=config["evaluate_on"],
         presets=PRESETS,
         preset=PRESETS[0],
         # paired differences shown; the table has those of all pairs
         pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
-        + [[f"{model}-{explanation}", model] for model in MODELS for explanation in EXPLANATIONS],
+        + [[f"{model}-{explanation}", model] for model in SALIENT for explanation in EXPLANATIONS],
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),

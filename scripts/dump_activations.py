@@ -17,14 +17,13 @@ def main(smk):
     """Run the network over the block in batches of one input size and write the layers."""
     entry, batch_size = smk.params.backbone, smk.params.batch_size
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
-    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    backbone = backbones.configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     device = backbones.device(smk.params.device)
     log.info("recording on %s", device)
     backbone.network.to(device)
     block = store.read_data(smk.input.data)
-    box = (entry["input"]["height"], entry["input"]["width"])
-    groups = geometry.group_by_input(block.sizes, box)
+    groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
     modules = {name: layer["module"] for name, layer in layers.items()}
     with (
         store.LayerWriter(smk.output.activations, groups, layers, store.provenance(smk)) as writer,

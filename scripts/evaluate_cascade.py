@@ -23,7 +23,9 @@ def main(smk):
     net = cascades.make_net(model.cascade, observed.device)
     rows = []
     for split in ("validation", "test"):
-        examples = corpus.make_examples(cascades.read_blocks(smk.input.get(split)), model.box)
+        examples = corpus.make_examples(
+            cascades.read_blocks(smk.input.get(split)), model.box, backbone
+        )
         found = cascadefit.explained_variance(net, observed, examples)
         for own in model.cascade.layers:
             per_map, pooled = found[own.name]

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gaborscope import cascadefit, cascades, corpus, graph, recording, store
+from gaborscope import cascadefit, cascades, corpus, geometry, graph, recording, store
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -20,18 +20,18 @@ def main(smk):
     backbone = cascades.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
-    box = (entry["input"]["height"], entry["input"]["width"])
+    box = geometry.Box.of(entry["input"])
     layers = smk.params.layers
-    tree = graph.measure_graph(backbone.network, layers, box, seed)
+    tree = graph.measure_graph(backbone.network, layers, box[:2], seed)
     for name, node in tree.items():
         read = [f"{parent} ({edge['kind']})" for parent, edge in node["parents"].items()]
         log.info("%s reads %s", name, ", ".join([*["the image"] * node["image"], *read]))
     measured = recording.measure_layers(
-        backbone.network, layers, [box, box[::-1]], smk.params.finest_stride, seed
+        backbone.network, layers, box.sizes, smk.params.finest_stride, seed
     )
     observed = corpus.Observed(backbone, measured, settings["fusion"]["stride"])
     examples = {
-        split: corpus.make_examples(cascades.read_blocks(smk.input.get(split)), box)
+        split: corpus.make_examples(cascades.read_blocks(smk.input.get(split)), box, backbone)
         for split in ("fit", "validation")
     }
     order = np.random.default_rng(seed).permutation(len(examples["fit"]))[: settings["stimuli"]]

@@ -3,7 +3,16 @@
 import logging
 from pathlib import Path
 
-from gaborscope import baselines, explained, filterstore, fusion, fusiondata, observers, store
+from gaborscope import (
+    baselines,
+    explained,
+    filterstore,
+    fusion,
+    fusiondata,
+    geometry,
+    observers,
+    store,
+)
 from gaborscope import layers as layer_tools
 from gaborscope.stage import run_stage
 
@@ -38,7 +47,7 @@ def main(smk):
         progress=log.info,
     )
     explained.ExplainedModel(
-        box=tuple(layers[0].layer["box"][side] for side in ("height", "width")),
+        box=geometry.Box.of(layers[0].layer["box"]),
         layers=layers,
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,

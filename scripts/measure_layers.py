@@ -3,7 +3,7 @@
 import json
 import logging
 
-from gaborscope import backbones, recording, store, weights
+from gaborscope import backbones, geometry, recording, store, weights
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -12,14 +12,13 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Measure the layers and write them as JSON."""
     entry = smk.params.backbone
-    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    backbone = backbones.configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     backbone.network.to(backbones.device(smk.params.device))
-    landscape = (entry["input"]["height"], entry["input"]["width"])
     layers = recording.measure_layers(
         backbone.network,
         smk.params.layers,
-        [landscape, landscape[::-1]],
+        geometry.Box.of(entry["input"]).sizes,
         smk.params.finest_stride,
         smk.params.seed,
     )

@@ -14,7 +14,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Run the network, cut off the padding, bring the density to each stimulus's own size."""
     entry = smk.params.backbone
-    backbone = backbones.describe(smk.wildcards.model, **entry["options"])
+    backbone = backbones.configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     device = backbones.device(smk.params.device)
     log.info("predicting on %s", device)
@@ -25,8 +25,9 @@ def main(smk):
         backbone, block, entry["input"], smk.params.batch_size, device
     ):
         size = tuple(int(extent) for extent in block.sizes[index])
-        resized = densities.resize_log_density(inside, size)
-        found[index] = densities.to_log_density(resized, "logits", smk.params.uniform_weight)
+        found[index] = densities.of_network(
+            inside, backbone.output, size, smk.params.uniform_weight
+        )
     ordered = [found[index] for index in range(len(block.names))]
     store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))
 

@@ -16,7 +16,7 @@ def main(smk):
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     read = [filterstore.read_filters(path, fold) for path in smk.input.filters]
     layers = [layer_tools.fitted_layer(filters) for filters in read]
-    box = tuple(layers[0].layer["box"][side] for side in ("height", "width"))
+    box = geometry.Box.of(layers[0].layer["box"])
     block, origin = store.read_data(smk.input.data), store.provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
     outputs = {Path(path).parent.name: path for path in smk.output.reconstructions}

@@ -24,7 +24,9 @@ def main(smk):
     )
     observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"])
     blocks = {split: cascades.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
-    examples = {split: corpus.make_examples(own, start.box) for split, own in blocks.items()}
+    examples = {
+        split: corpus.make_examples(own, start.box, backbone) for split, own in blocks.items()
+    }
     names = [[example.name for example in own] for own in examples.values()]
     identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
     net = cascades.make_net(start.cascade, observed.device)

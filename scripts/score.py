@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import calibration, scoring, store
+from gaborscope import calibration, exposure, scoring, store
 from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,6 +16,9 @@ def main(smk):
     """Score the validation and the test stimuli; record whose fixations were the negatives."""
     others = [store.read_data(path) for path in smk.input.others]
     scorer = scoring.Scorer(smk.wildcards.preset, others, smk.params.n_shuffle, smk.params.seed)
+    trained_on = [entry for path in smk.input.weights for entry in exposure.trained_on(path)]
+    names = [name for block in others for name in block.names]
+    seen = exposure.seen(trained_on, smk.wildcards.dataset, smk.params.dataset_type, names)
     temperature = 1.0
     for path in smk.input.get("temperature", []):
         temperature = json.loads(Path(path).read_text(encoding="utf-8"))["temperature"]
@@ -32,6 +35,8 @@ def main(smk):
             else:
                 tempered = calibration.temper(density, temperature)
                 scores = scorer.score(block, index, tempered, bias)
+            if block.names[index] in seen:
+                scores = dict.fromkeys(scores, float("nan"))
             row = {"stimulus": block.names[index], **scores}
             rows["validation" if validation else "test"].append(row)
     for split, path in (("validation", smk.output.validation), ("test", smk.output.scores)):
@@ -40,6 +45,8 @@ def main(smk):
             table.to_csv(temporary, index=False, float_format="%.10g")
         missing = int(table.isna().any(axis=1).sum())
         log.info("%s: %d stimuli, %d with an undefined score", split, len(table), missing)
+    if hidden := seen.intersection(row["stimulus"] for s in rows for row in rows[s]):
+        log.info("%d stimuli are left out: the backbone was trained on them", len(hidden))
     draw = {row["stimulus"]: scorer.others(row["stimulus"]) for s in rows for row in rows[s]}
     with store.whole(smk.output.shuffle) as temporary:
         text = json.dumps({"negatives": draw, **store.provenance(smk)}, indent=1, sort_keys=True)

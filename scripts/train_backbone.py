@@ -7,7 +7,8 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import backbones, store, training, weights
+from gaborscope import backbones, geometry, store, training, weights
+from gaborscope.backbones import checking
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -21,19 +22,21 @@ def main(smk):
     name, entry = smk.wildcards.model, smk.params.backbone
     device = backbones.device(smk.params.device)
     log.info("training %s on %s with %d threads", name, device, smk.threads)
-    box = (entry["input"]["height"], entry["input"]["width"])
+    box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
+    backbone = backbones.configured(name, entry)
+    checking.check_backbone(backbone, smk.params.layers, box)
+    for path in smk.input.start:
+        before = weights.load_into(backbone.network, path)
     blocks = {
         split: [store.read_data(path) for path in smk.input.get(split)]
         for split in ("fit", "validation")
     }
     examples = {
-        split: [e for block in parts for e in training.make_examples(block, box)]
+        split: [e for b in parts for e in training.make_examples(b, box, backbone.content)]
         for split, parts in blocks.items()
     }
-    backbone = backbones.describe(name, **entry["options"])
-    identity = [entry, smk.params.training, smk.params.seed, smk.params.code, str(device)]
-    identity += [block.sha256 for parts in blocks.values() for block in parts]
-    identity += [block.x.tolist() for parts in blocks.values() for block in parts]
+    identity = [entry, before, smk.params.training, smk.params.seed, smk.params.code, str(device)]
+    identity += [[b.sha256, b.x.tolist()] for parts in blocks.values() for b in parts]
     trainer = training.Trainer(
         backbone,
         examples["fit"],
@@ -44,13 +47,13 @@ def main(smk):
         hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
     )
     state_dict, history = trainer.run()
-    trained_on = {
-        "dataset": smk.params.dataset,
+    own = {
+        **smk.params.dataset,
         "blocks": [Path(path).stem for path in smk.input.fit],
         "chosen_on_blocks": [Path(path).stem for path in smk.input.validation],
     }
-    description = {"trained_on": trained_on, "history": history, **store.provenance(smk)}
-    weights.write_weights(smk.output.weights, state_dict, description)
+    description = {"trained_on": [*before["trained_on"], own], "history": history}
+    weights.write_weights(smk.output.weights, state_dict, description | store.provenance(smk))
 
 
 if __name__ == "__main__":

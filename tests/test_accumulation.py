@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import BOX, N_REGRESSORS, SETTINGS, make_block, make_layer, make_regressors
 
-from gaborscope import accumulation, geometry
+from gaborscope import accumulation, fitting, geometry
 from gaborscope import layers as layer_tools
 
 SIZES = [(40, 60), (70, 45), (20, 60)]
@@ -78,3 +78,43 @@ def test_a_stimulus_narrower_than_a_cell_counts_in_its_nearest_cells():
     block = make_block([(5, 200)])  # one row of content, between two rows of the coarse layer
     (coarse,) = accumulation.accumulate(block, activations_of(block), LAYERS, SETTINGS)["coarse"]
     assert coarse.n == BOX[1] // 8
+
+
+@pytest.mark.parametrize("n_regressors", [24, 120])
+def test_float32_products_leave_the_gram_matrix_within_a_millionth(n_regressors):
+    # natural scales: standard deviations over four decades, means of up to ten of them
+    rng = np.random.default_rng(0)
+    spread = 10.0 ** rng.uniform(-4, 0, (n_regressors, 1))
+    found = fitting.Statistics.empty(n_regressors, 2)
+    exact = np.zeros((n_regressors, n_regressors))
+    for _ in range(40):
+        phi = spread * (rng.standard_normal((n_regressors, 600)) + rng.uniform(0, 10))
+        phi = phi.astype(np.float32)
+        found.add(phi, phi[:2])
+        exact += phi.astype(float) @ phi.astype(float).T
+    scale = np.sqrt(np.diag(exact))
+    # relative to the two regressors' root mean squares, the worst of all entries
+    assert np.abs((found.gram - exact) / np.outer(scale, scale)).max() < 1e-6
+
+
+def test_layers_of_one_grid_have_the_statistics_of_each_alone(block):
+    together = accumulation.accumulate(block, activations_of(block), LAYERS, SETTINGS)
+    for name, layer in LAYERS.items():
+        alone = accumulation.accumulate(block, activations_of(block), {name: layer}, SETTINGS)
+        for key in ("gram", "cross", "sum_phi", "sum", "cov"):
+            expected = getattr(alone[name][0], key)
+            # another order of sums in float32
+            tolerance = 2e-6 * np.abs(expected).max()
+            np.testing.assert_allclose(
+                getattr(together[name][0], key), expected, atol=tolerance, err_msg=key
+            )
+
+
+def test_pools_of_one_layer_share_its_maps_but_not_its_regressors(block):
+    settings = {**SETTINGS, "pools": [SETTINGS["pool"], {"kind": "point", "width": 1.0}]}
+    statistics = accumulation.accumulate(block, activations_of(block), LAYERS, settings)
+    for pair in statistics.values():
+        np.testing.assert_array_equal(pair[0].cov, pair[1].cov)
+        np.testing.assert_array_equal(pair[0].sum, pair[1].sum)
+        assert pair[0].n == pair[1].n
+        assert not np.allclose(pair[0].gram, pair[1].gram, rtol=1e-3)

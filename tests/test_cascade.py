@@ -218,7 +218,7 @@ def watched():
         np.repeat(np.arange(9, dtype=np.int32), 10), np.tile(np.arange(10, dtype=np.int32), 9),
         {"sigma_px": 4.0}, images,
     )  # fmt: skip
-    examples = corpus.make_examples({"0": block}, BOX)
+    examples = corpus.make_examples({"0": block}, geometry.Box(*BOX), backbone)
     observed = corpus.Observed(backbone, measured, 4)
     model = cascadefit.CascadeFit(observed, tree, BOX, SETTINGS, 1).run(examples[:6], examples[6:])
     return backbone, observed, tree, examples, model, block
@@ -277,7 +277,7 @@ def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
     found = cascadefit.explained_variance(net, observed, examples[6:])
     errors, values = [], []
     for example in examples[6:]:
-        activations, _ = observed.look([example.content], example.placement)
+        activations, _ = observed.look([example.seen], example.placement)
         phi = corpus.image_tensors(model, [example.content], example.placement, observed.device)
         with torch.no_grad():
             linear, _ = net(phi, example.placement)

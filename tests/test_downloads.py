@@ -1,5 +1,6 @@
 """Files from the net, against a server on this machine."""
 
+import dataclasses
 import hashlib
 import http.server
 import json
@@ -8,6 +9,7 @@ import threading
 import pytest
 
 from gaborscope import downloads
+from gaborscope.backbones import published
 from gaborscope.errors import InputError
 
 CONTENT = bytes(range(256)) * 4000  # 1 MB: several chunks
@@ -193,3 +195,20 @@ def test_cache_lies_where_the_user_says(monkeypatch, tmp_path):
     monkeypatch.delenv("GABORSCOPE_CACHE")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     assert downloads.cache_folder() == tmp_path / "gaborscope"
+
+
+@pytest.mark.parametrize("name", ["unisal", "msinet"])
+def test_published_weights_are_fetched_once_and_checked(server, tmp_path, monkeypatch, name):
+    monkeypatch.setenv("GABORSCOPE_CACHE", str(tmp_path))
+    source = published.SOURCES[name]
+    assert (source.git_blob is None) == (name == "msinet")
+    blob = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
+    own = dataclasses.replace(source, url=server.url, git_blob=source.git_blob and blob)
+    monkeypatch.setitem(published.SOURCES, name, own)
+    for _ in range(2):
+        assert published.fetch(name).read_bytes() == CONTENT
+    assert len(server.asked) == 1
+    server.content = CONTENT[::-1]
+    published.fetch(name).unlink()
+    with pytest.raises(InputError, match="is not the file that is wanted"):
+        published.fetch(name)

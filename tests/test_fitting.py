@@ -88,13 +88,6 @@ def test_adding_leaves_the_parts_as_they_were(rng):
     np.testing.assert_array_equal(one.gram, before)
 
 
-def test_a_known_gram_matrix_is_used_as_it_is(rng):
-    phi, activation, *_ = planted(rng)
-    shared = Statistics.empty(5, 3)
-    shared.add(phi, activation, phi @ phi.T)
-    np.testing.assert_array_equal(shared.gram, collect(phi, activation).gram)
-
-
 def test_squared_error_is_that_of_the_residuals(rng):
     phi, activation, *_ = planted(rng, noise=1.0)
     weight, intercept = rng.standard_normal((3, 5)) / SCALES, rng.standard_normal(3)

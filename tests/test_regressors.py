@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers import SETTINGS, make_image, make_regressors
 
-from gaborscope import colour
+from gaborscope import colour, geometry
 from gaborscope.geometry import Grid, Placement
 from gaborscope.loggabor import LogGaborBank
 
@@ -162,3 +162,27 @@ def test_position_terms_are_polynomials_from_the_centre_of_the_content(content):
         f"position {term}" for term in ("x", "y", "xx", "yy", "xy", "centre")
     ]
     np.testing.assert_allclose(centre, np.exp(-2 * (x**2 + y**2)), atol=1e-6)
+
+
+@pytest.mark.parametrize("height, width", [(28, 48), (320, 48), (48, 320)])
+def test_sampling_in_runs_of_rows_equals_sampling_by_whole_matrices(height, width):
+    placement = Placement((height, width), 0, 0, height, width)
+    targets = [
+        (Grid((height // 4, width // 4), (4.0, 4.0), (1.5, 1.5)), "gaussian", 8.0),
+        (Grid((height // 8, width // 8), (8.0, 8.0), (3.5, 3.5)), "gaussian", 48.0),
+        (Grid((height // 4, width // 4), (4.0, 4.0), (1.5, 1.5)), "point", 4.0),
+    ]
+    image = make_image((height, width), 3)
+    regressors = make_regressors(colour="rgb", kinds=["even"])
+    maps = regressors.compute(image, placement, targets)
+    residual = regressors.table()["kind"] == "residual"
+    for (grid, *how), found in zip(targets, maps, strict=True):
+        along_y, along_x = geometry.layer_sampling(grid, placement, *how)
+        bank = LogGaborBank(**SETTINGS["bank"])
+        prepared = bank.prepare((height, width))
+        prepared.analyse(colour.to_opponent(image, "rgb")[1])
+        responses = np.concatenate([part.real.copy() for _, part in prepared.responses()])
+        channel = found[regressors.table()["colour"] == 1]
+        np.testing.assert_allclose(channel[:-1], along_y @ responses @ along_x.T, atol=2e-6)
+        expected = along_y @ prepared.residual() @ along_x.T
+        np.testing.assert_allclose(found[residual][1], expected, atol=2e-6)

@@ -49,7 +49,7 @@ def test_filtering_by_one_returns_the_image(precision, tolerance):
     image = np.random.default_rng(0).standard_normal((13, 20))
     transform = spectral.Transform(image.shape, precision)
     transform.analyse(image)
-    response = transform.filtered(np.full(image.shape, 1 / image.size))
+    (response,) = transform.filtered(transform.prepare(np.ones((1, *image.shape))))
     # a round trip loses a few units in the last place of the image's largest value
     np.testing.assert_allclose(response, image, atol=tolerance * np.abs(image).max() * 3)
 
@@ -57,3 +57,61 @@ def test_filtering_by_one_returns_the_image(precision, tolerance):
 def test_a_transform_is_planned_once_for_a_shape():
     assert spectral.transform((9, 15)) is spectral.transform((9, 15))
     assert spectral.transform((9, 15)) is not spectral.transform((9, 15), "double")
+
+
+@pytest.mark.parametrize("block", [1, 3])
+@pytest.mark.parametrize("shape", [(12, 20), (15, 27), (16, 9)])
+def test_columns_that_no_filter_passes_are_left_out_without_a_trace(shape, block):
+    rng = np.random.default_rng(0)
+    image = rng.standard_normal(shape)
+    gains = rng.uniform(0, 2, (4, block, *shape))
+    gains[0, :, :, shape[1] // 2 + 1 :] = 0  # one side of the spectrum
+    gains[1, :, :, : shape[1] // 2 + 1] = 0  # the other
+    gains[2] = 0
+    transform = spectral.Transform(shape, "double", block)
+    transform.analyse(image)
+    prepared = [transform.prepare(part) for part in gains]
+    for index in (3, 0, 1, 3, 2, 0):  # what one block leaves behind must not enter the next
+        expected = np.fft.ifft2(np.fft.fft2(image) * gains[index])
+        np.testing.assert_allclose(transform.filtered(prepared[index]), expected, atol=1e-14)
+
+
+def test_half_a_spectrum_costs_half_the_lines():
+    gains = np.ones((1, 20, 64))
+    gains[..., 30:] = 0
+    prepared = spectral.Transform((20, 64)).prepare(gains)
+    assert prepared.parts == [slice(0, 32)]
+    assert [step[1].shape for step in prepared.steps] == [(1, 32, 40)]
+
+
+@pytest.mark.parametrize("shape, size", [((28, 40), 8), ((56, 80), 4), ((224, 320), 1)])
+def test_small_images_are_filtered_in_larger_blocks(shape, size):
+    assert spectral.block_size(shape, 8) == size
+
+
+@given(st.integers(1, 60), st.integers(1, 60), st.integers(1, 24))
+@settings(max_examples=60, deadline=None)
+def test_a_block_divides_the_filters_that_may_share_it(height, width, n_filters):
+    assert n_filters % spectral.block_size((height, width), n_filters) == 0
+
+
+def test_measured_plans_differ_by_rounding_alone():
+    image = np.random.default_rng(0).standard_normal((24, 30))
+    gains = np.random.default_rng(1).uniform(0, 2, (2, 24, 30))
+    found = []
+    for planning in ("estimate", "measure"):
+        transform = spectral.Transform(image.shape, "single", 2, planning)
+        transform.analyse(image)
+        found.append(transform.filtered(transform.prepare(gains)).copy())
+    np.testing.assert_allclose(found[1], found[0], atol=1e-6 * np.abs(found[0]).max())
+
+
+def test_plans_by_estimate_give_equal_bytes_whatever_was_measured_before():
+    image = np.random.default_rng(0).standard_normal((48, 60))
+    gains = np.random.default_rng(1).uniform(0, 2, (1, 48, 60))
+    found = []
+    for planning in ("estimate", "measure", "estimate"):
+        transform = spectral.Transform(image.shape, "single", 1, planning)
+        transform.analyse(image)
+        found.append(transform.filtered(transform.prepare(gains)).tobytes())
+    assert found[0] == found[2]

@@ -7,10 +7,13 @@ import torch
 from helpers import make_block
 
 from gaborscope import backbones, training
+from gaborscope.errors import InputError
 
 SETTINGS = {
     "epochs": 3, "batch_size": 2, "learning_rate": 0.002, "weight_decay": 0.001,
     "warmup_epochs": 1, "average_decay": 0.9, "patience": 3, "seed": 1,
+    "optimiser": "adamw", "momentum": 0.9, "schedule": "cosine", "decay": 0.5, "clip": 2.0,
+    "parts": {},
     "loss": {"cc": 0.1, "nss": 0.1},
     "augmentation": {"flip": 0.5, "min_crop": 0.8, "photometric": 0.2},
 }  # fmt: skip
@@ -31,11 +34,11 @@ def one_thread():
     torch.set_num_threads(before)
 
 
-def trainer(examples, folder, digest="d"):
+def trainer(examples, folder, digest="d", **changes):
     torch.manual_seed(1)
     backbone = backbones.describe("cmrnet", widths=[8, 8, 8])
-    device = torch.device("cpu")
-    return training.Trainer(backbone, *examples, SETTINGS, device, folder / "c.pt", digest)
+    device, settings = torch.device("cpu"), {**SETTINGS, **changes}
+    return training.Trainer(backbone, *examples, settings, device, folder / "c.pt", digest)
 
 
 def interrupt(one, after, how):
@@ -112,3 +115,45 @@ def test_signals_are_as_before_afterwards(examples, tmp_path):
     before = signal.getsignal(signal.SIGTERM)
     trainer(examples, tmp_path).run()
     assert signal.getsignal(signal.SIGTERM) is before
+
+
+@pytest.mark.parametrize("optimiser", ["sgd", "adam"])
+def test_other_optimisers_go_on_to_the_same_end_too(examples, tmp_path, optimiser):
+    recipe = {"optimiser": optimiser, "schedule": "exponential", "average_decay": 0}
+    recipe["parts"] = {"stem": {"rate": 0.1, "frozen_epochs": 1, "fixed_norms": True}}
+    whole = trainer(examples, tmp_path, **recipe).run()
+    one = trainer(examples, tmp_path, **recipe)
+    interrupt(one, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        one.run()
+    assert_same(trainer(examples, tmp_path, **recipe).run(), whole)
+
+
+def test_a_frozen_part_with_fixed_norms_stays_as_it_was(examples, tmp_path):
+    parts = {"stem": {"frozen_epochs": 3, "fixed_norms": True}}
+    one = trainer(examples, tmp_path, parts=parts)
+    before = {key: value.clone() for key, value in one.backbone.network.state_dict().items()}
+    one.run()
+    for key, value in one.backbone.network.state_dict().items():
+        assert torch.equal(value, before[key]) == key.startswith("stem."), key
+
+
+def test_rates_follow_the_schedule_and_the_part(examples, tmp_path):
+    parts = {"stem": {"rate": 0.1}}
+    one = trainer(examples, tmp_path, schedule="exponential", warmup_epochs=0, parts=parts)
+    for progress, factor in ((0, 1), (0.9, 1), (1, 0.5), (2.5, 0.25)):
+        one._set_rate(progress)
+        rates = [group["lr"] for group in one.optimiser.param_groups]
+        np.testing.assert_allclose(rates, [0.0002 * factor, 0.002 * factor])
+
+
+def test_a_part_that_is_not_there_is_named(examples, tmp_path):
+    with pytest.raises(InputError, match="names 'encoder', which has no parameter"):
+        trainer(examples, tmp_path, parts={"encoder": {}})
+
+
+def test_batches_of_one_are_kept_where_they_are_wanted():
+    rng = np.random.default_rng(1)
+    made = training.make_examples(make_block([(32, 48)] * 5), (32, 48))
+    assert [len(batch) for batch in training._batches(made, 1, rng)] == [1] * 5
+    assert sorted(len(batch) for batch in training._batches(made, 2, rng)) == [2, 2]

@@ -5,7 +5,8 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from gaborscope import weights
+from gaborscope import backbones, weights
+from gaborscope.backbones import published
 from gaborscope.errors import InputError
 
 DESCRIPTION = {
@@ -75,3 +76,66 @@ def test_what_is_no_safetensors_file_is_named(tmp_path, content):
         (tmp_path / "w").write_bytes(content)
     with pytest.raises(InputError, match="is not a whole safetensors file"):
         weights.read_weights(tmp_path / "w")
+
+
+@pytest.mark.parametrize("wrapper", [None, "model_state_dict", "state_dict"])
+def test_weights_that_torch_saved_are_read_bare_or_wrapped(tmp_path, wrapper):
+    state_dict = network().state_dict()
+    saved = state_dict if wrapper is None else {wrapper: state_dict, "epoch": 3}
+    torch.save(saved, tmp_path / "w.pth")
+    found, _ = published.read("unisal", tmp_path / "w.pth")
+    assert list(found) == list(state_dict)
+
+
+def test_weights_in_torchs_first_format_are_read(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "w", _use_new_zipfile_serialization=False)
+    found, _ = published.read("unisal", tmp_path / "w")
+    assert torch.equal(found["0.weight"], network().state_dict()["0.weight"])
+
+
+class Code:
+    """What runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return print, ("unpickled",)
+
+
+def test_code_in_a_file_of_weights_is_not_run(tmp_path, capsys):
+    torch.save({"a": Code()}, tmp_path / "w.pth")
+    with pytest.raises(InputError, match="is no whole file of weights alone"):
+        published.read("unisal", tmp_path / "w.pth")
+    assert "unpickled" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04cut"])
+def test_a_damaged_file_of_weights_is_named(tmp_path, content):
+    (tmp_path / "w.pth").write_bytes(content)
+    with pytest.raises(InputError, match=r"w\.pth is no whole file of weights"):
+        published.read("unisal", tmp_path / "w.pth")
+
+
+def test_weights_of_another_model_name_the_tensors_and_the_file(tmp_path):
+    torch.save(network().state_dict(), tmp_path / "other.pth")
+    state_dict, _ = published.read("unisal", tmp_path / "other.pth")
+    with pytest.raises(InputError) as caught:
+        weights.fit_into(backbones.build("unisal"), state_dict, tmp_path / "other.pth")
+    text = str(caught.value)
+    assert "other.pth" in text and "first unexpected 0.bias" in text and "\n" not in text
+    assert "first missing tensor adaptation_dhf1k.0.bias" in text
+
+
+def test_weights_of_salicon_alone_load_into_that_network(tmp_path):
+    alone = backbones.build("unisal", sources=["SALICON"])
+    torch.save({"model_state_dict": alone.state_dict()}, tmp_path / "chkpnt_epoch0012.pth")
+    state_dict, _ = published.read("unisal", tmp_path / "chkpnt_epoch0012.pth")
+    assert len(state_dict) == 390
+    weights.fit_into(backbones.build("unisal", sources=["SALICON"]), state_dict, "w")
+    with pytest.raises(InputError, match="first unexpected none"):
+        weights.fit_into(backbones.build("unisal"), state_dict, "w")
+
+
+def test_weights_that_are_not_there_are_named(tmp_path):
+    with pytest.raises(InputError, match="there are no weights at .*gone.pth"):
+        published.read("unisal", tmp_path / "gone.pth")
+    with pytest.raises(InputError, match="no published weights of cmrnet, only of unisal, msinet"):
+        published.fetch("cmrnet")

@@ -36,6 +36,7 @@ def accumulate(block, activations, layers, settings):
         name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
         for name, layer in layers.items()
     }
+    shared = {}
     for index, valid, input_size, maps in activations:
         placement = geometry.Placement(input_size, *valid)
         content = geometry.content(block.image(index), placement)
@@ -44,12 +45,37 @@ def accumulate(block, activations, layers, settings):
             for name, layer in layers.items():
                 where = layer_tools.target(layer, input_size, {"pool": pool})
                 by_target.setdefault(where, []).append((name, candidate))
+        own = {}
         computed = regressors.compute(content, placement, list(by_target))
-        for (grid, *_), names, phi in zip(by_target, by_target.values(), computed, strict=True):
+        for (grid, *_), members, phi in zip(by_target, by_target.values(), computed, strict=True):
             phi = phi.reshape(len(phi), -1)
-            gram = phi @ phi.T
             cells = (slice(None), *grid.cells(placement))
-            for name, candidate in names:
-                flat = maps[name][cells].reshape(len(maps[name]), -1)
-                statistics[name][candidate].add(phi, np.ascontiguousarray(flat), gram)
+            for name, _ in members:
+                if name not in own:  # whatever the pooling, the same cells
+                    own[name] = _squares(maps[name][cells].reshape(len(maps[name]), -1))
+            flat = [own[name][0] for name, _ in members]
+            cross = _rows(np.concatenate(flat) @ phi.T, flat)
+            for (name, candidate), products in zip(members, cross, strict=True):
+                statistics[name][candidate].add_maps(products.T, *own[name][1:])
+            key = tuple(members)
+            if key not in shared:
+                shared[key] = np.zeros((n_regressors, n_regressors)), np.zeros(n_regressors)
+            gram, total = shared[key]
+            gram += phi @ phi.T
+            total += phi.sum(axis=1, dtype=np.float64)
+    for members, (gram, total) in shared.items():
+        for name, candidate in members:
+            statistics[name][candidate].gram += gram
+            statistics[name][candidate].sum_phi += total
     return statistics
+
+
+def _squares(values):
+    """Return values, the products of each two maps, sums and the number of pixels."""
+    values = np.ascontiguousarray(values)
+    return values, values @ values.T, values.sum(axis=1, dtype=np.float64), values.shape[1]
+
+
+def _rows(array, parts):
+    """Cut an array into as many rows as each part has."""
+    return np.split(array, np.cumsum([len(part) for part in parts])[:-1])

@@ -310,8 +310,8 @@ class Cascade:
 
     Attributes
     ----------
-    box : (int, int)
-        Height and width of the explained network's input for landscape stimuli.
+    box : geometry.Box or (int, int)
+        The explained network's input for landscape stimuli.
     image_settings : dict
         Of the regressors of the image, with their `pool`.
     edge_settings : dict

@@ -25,7 +25,7 @@ class CascadeFit:
     observed : corpus.Observed
     graph : dict
         From `graph.measure_graph`.
-    box : (int, int)
+    box : geometry.Box
     settings : dict
         `image` and `edge` (of the regressors), `channels` (largest number of channels of a parent
         that is filtered), `cells` (per stimulus and layer that are fitted), `penalties`.
@@ -76,8 +76,8 @@ class CascadeFit:
         """Activations of all layers, float16, by layer and example."""
         targets = {name: [None] * len(examples) for name in self.graph}
         for batch in batches:
-            contents = [examples[i].content for i in batch]
-            activations, _ = self.observed.look(contents, examples[batch[0]].placement)
+            seen = [examples[i].seen for i in batch]
+            activations, _ = self.observed.look(seen, examples[batch[0]].placement)
             for name in self.graph:
                 for i, maps in zip(batch, activations[name].half().cpu(), strict=True):
                     targets[name][i] = maps
@@ -267,7 +267,7 @@ def explained_variance(net, observed, examples):
         for batch in corpus.batches(examples, BATCH):
             placement = examples[batch[0]].placement
             contents = [examples[i].content for i in batch]
-            activations, _ = observed.look(contents, placement)
+            activations, _ = observed.look([examples[i].seen for i in batch], placement)
             phi = corpus.image_tensors(net.model, contents, placement, observed.device)
             linear, _ = net(phi, placement)
             for name, predicted in linear.items():

@@ -29,7 +29,7 @@ def open_network(name, entry, weights_file, device):
     ----------
     name : str
     entry : dict
-        Of the config's `backbones`.
+        Of the config's `backbones`, as `models.network` gives it.
     weights_file : str or Path
     device : {"auto", "cpu", "cuda"}
 
@@ -38,7 +38,7 @@ def open_network(name, entry, weights_file, device):
     backbone : backbones.Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    backbone = backbones.describe(name, **entry["options"])
+    backbone = backbones.configured(name, entry)
     weights.load_into(backbone.network, weights_file)
     backbone.network.to(backbones.device(device))
     backbone.network.eval()

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 
+from gaborscope import geometry
 from gaborscope.cascade import Cascade, CascadeLayer, Edge
 from gaborscope.store import put
 
@@ -18,7 +19,7 @@ def write_cascade(group, cascade):
         Empty.
     cascade : cascade.Cascade
     """
-    group.attrs["box"] = np.array(cascade.box, dtype=np.int32)
+    group.attrs["box"] = json.dumps(geometry.Box(*cascade.box))
     group.attrs["image"] = json.dumps(cascade.image_settings, sort_keys=True)
     group.attrs["edge"] = json.dumps(cascade.edge_settings, sort_keys=True)
     group.attrs["layers"] = json.dumps([own.name for own in cascade.layers])
@@ -73,7 +74,7 @@ def read_cascade(group):
             )
         )
     return Cascade(
-        box=tuple(int(extent) for extent in group.attrs["box"]),
+        box=geometry.Box(*json.loads(group.attrs["box"])),
         image_settings=json.loads(group.attrs["image"]),
         edge_settings=json.loads(group.attrs["edge"]),
         layers=layers,

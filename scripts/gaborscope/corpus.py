@@ -18,6 +18,9 @@ class Example:
     ----------
     name : str
     content : uint8 array (height, width, 3)
+        As the regressors see it.
+    seen : uint8 or float32 array (height, width, 3)
+        As the network sees it, resized as its authors do.
     placement : geometry.Placement
     block : stimuli.StimulusBlock
     block_name : str
@@ -27,13 +30,14 @@ class Example:
 
     name: str
     content: np.ndarray
+    seen: np.ndarray
     placement: geometry.Placement
     block: object
     block_name: str
     index: int
 
 
-def make_examples(blocks, box):
+def make_examples(blocks, box, backbone):
     """
     Examples of all stimuli of some blocks.
 
@@ -41,8 +45,8 @@ def make_examples(blocks, box):
     ----------
     blocks : dict of str to stimuli.StimulusBlock
         By name.
-    box : (int, int)
-        Height and width of the network's input for landscape stimuli.
+    box : geometry.Box
+    backbone : backbones.Backbone
 
     Returns
     -------
@@ -52,8 +56,9 @@ def make_examples(blocks, box):
     for block_name, block in blocks.items():
         for index, name in enumerate(block.names):
             place = geometry.place(block.sizes[index], box)
-            content = geometry.content(block.image(index), place)
-            examples.append(Example(name, content, place, block, block_name, index))
+            image = block.image(index)
+            content, seen = geometry.content(image, place), backbone.content(image, place)
+            examples.append(Example(name, content, seen, place, block, block_name, index))
     return examples
 
 
@@ -106,7 +111,8 @@ class Observed:
 
         Parameters
         ----------
-        contents : sequence of uint8 array (height, width, 3)
+        contents : sequence of array (height, width, 3)
+            As the network sees them.
         placement : geometry.Placement
 
         Returns
@@ -119,7 +125,7 @@ class Observed:
         modules = {name: layer["module"] for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
         with recording.recorder(self.backbone.network, modules) as record:
-            output = self.backbone.network(x)[:, 0]
+            output = self.backbone.maps(x)
         activations = {}
         for name, maps in record.items():
             pooled = recording.pool_maps(maps, self.layers[name]["pool"])

@@ -120,6 +120,30 @@ def resize_log_density(log_density, size):
     return values - log_sum_exp(values)
 
 
+def of_network(values, kind, size, uniform_weight):
+    """
+    Log-density of a stimulus from what a network returned at its own resolution.
+
+    Parameters
+    ----------
+    values : (h, w) real array
+        On the content of the input.
+    kind : {'density', 'log_density', 'logits', 'unit'}
+        See `to_density`. A logarithm is enlarged as such, a map in 0..1 as a map.
+    size : (height, width)
+        Of the stimulus, in px.
+    uniform_weight : float
+
+    Returns
+    -------
+    log_density : (height, width) float64 array, finite, its exponential summing to 1
+    """
+    if kind in ("log_density", "logits"):
+        return to_log_density(resize_log_density(values, size), "logits", uniform_weight)
+    resized = resize_bilinear(np.asarray(values, dtype=np.float64), size)
+    return to_log_density(np.maximum(resized, 0), "density", uniform_weight)
+
+
 def resize_bilinear(values, size):
     """
     Array at another size by bilinear interpolation, without smoothing before shrinking.

@@ -130,8 +130,8 @@ class ExplainedModel:
 
     Attributes
     ----------
-    box : (int, int)
-        Height and width of the explained network's input for landscape stimuli.
+    box : geometry.Box or (int, int)
+        The explained network's input for landscape stimuli.
     layers : list of layers.FittedLayer
     settings : dict
         Of the fusion: `stride`, `smoothing`.
@@ -190,7 +190,11 @@ class ExplainedModel:
                     )
                 )
             return cls(
-                box=tuple(int(extent) for extent in file.attrs["box"]),
+                box=geometry.Box(
+                    *(int(extent) for extent in file.attrs["box"][:2]),
+                    file.attrs.get("fit", "pad"),
+                    int(file.attrs.get("multiple", 1)),
+                ),
                 layers=layers,
                 settings=json.loads(file.attrs["fusion"]),
                 weight=file["fusion/weight"][()],
@@ -211,7 +215,9 @@ class ExplainedModel:
         """
         with create(path, "explained", origin) as file:
             file.attrs["layers"] = json.dumps([fitted.name for fitted in self.layers])
-            file.attrs["box"] = np.array(self.box, dtype=np.int32)
+            box = geometry.Box(*self.box)
+            file.attrs["box"] = np.array(box[:2], dtype=np.int32)
+            file.attrs["fit"], file.attrs["multiple"] = box.fit, box.multiple
             file.attrs["fusion"] = json.dumps(self.settings, sort_keys=True)
             file.attrs["uniform_weight"] = self.uniform_weight
             if self.cascade is not None:

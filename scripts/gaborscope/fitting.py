@@ -54,7 +54,7 @@ class Statistics:
             np.zeros((k, k)), np.zeros((k, c)), np.zeros(k), np.zeros(c), np.zeros((c, c)), 0
         )
 
-    def add(self, phi, activation, gram=None):
+    def add(self, phi, activation):
         """
         Add one stimulus: float32 products, float64 sums.
 
@@ -62,15 +62,30 @@ class Statistics:
         ----------
         phi : float32 array (K, pixel)
         activation : float32 array (C, pixel)
-        gram : float32 array (K, K), optional
-            `phi @ phi.T` where it is known already, from another layer of the same grid.
         """
-        self.gram += phi @ phi.T if gram is None else gram
-        self.cross += phi @ activation.T
-        self.cov += activation @ activation.T
+        self.gram += phi @ phi.T
         self.sum_phi += phi.sum(axis=1, dtype=np.float64)
-        self.sum += activation.sum(axis=1, dtype=np.float64)
-        self.n += phi.shape[1]
+        total = activation.sum(axis=1, dtype=np.float64)
+        self.add_maps(phi @ activation.T, activation @ activation.T, total, phi.shape[1])
+
+    def add_maps(self, cross, cov, total, n):
+        """
+        Add what the maps of one stimulus contribute; the regressors' own sums are added apart.
+
+        Parameters
+        ----------
+        cross : float32 array (K, C)
+            `phi @ activation.T`.
+        cov : float32 array (C, C)
+            `activation @ activation.T`.
+        total : float64 array (C,)
+        n : int
+            Number of pixels.
+        """
+        self.cross += cross
+        self.cov += cov
+        self.sum += total
+        self.n += n
 
     def __add__(self, other):
         """Return the statistics of both sets of pixels."""

@@ -2,9 +2,64 @@
 
 import dataclasses
 import functools
+from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+
+class Box(NamedTuple):
+    """
+    Input of a network; a plain (height, width) stands for one that pads.
+
+    Attributes
+    ----------
+    height, width : int
+        For landscape stimuli, px.
+    fit : {"pad", "nearest"}
+        `pad`: a stimulus keeps its aspect, what is left of the box is padded. `nearest`: it is
+        stretched to the size of about the box's area whose aspect is nearest to its own, as
+        UNISAL's authors do; nothing is padded.
+    multiple : int
+        Of which sides of `nearest` are multiples.
+    """
+
+    height: int
+    width: int
+    fit: str = "pad"
+    multiple: int = 1
+
+    @classmethod
+    def of(cls, entry):
+        """
+        Box of a config's `input`.
+
+        Parameters
+        ----------
+        entry : dict
+
+        Returns
+        -------
+        box : Box
+        """
+        return cls(**{key: entry[key] for key in cls._fields if key in entry})
+
+    @property
+    def sizes(self):
+        """All input sizes that stimuli may get, that of the box first."""
+        if self.fit == "pad":
+            return list(dict.fromkeys([(self.height, self.width), (self.width, self.height)]))
+        # 9 x 12 cells of 32 px give the 15 sizes of 7..13 by 7..13 cells with 100..120 of them
+        rows, columns = self.height // self.multiple, self.width // self.multiple
+        area, low, high = rows * columns, min(rows, columns), max(rows, columns)
+        sides = range(max(1, round(7 / 9 * low)), round(13 / 12 * high) + 1)
+        found = [
+            (a * self.multiple, b * self.multiple)
+            for a in sides
+            for b in sides
+            if 100 * area <= 108 * a * b <= 120 * area
+        ]
+        return list(dict.fromkeys([(self.height, self.width), *found]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,13 +93,14 @@ def place(size, box):
     """
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 
-    A portrait stimulus is put into the box turned upright, so that it loses no resolution.
+    A portrait stimulus is put into the box turned upright, so that it loses no resolution. A box
+    that fits `nearest` is filled instead.
 
     Parameters
     ----------
     size : (int, int)
         Height and width of the stimulus in px.
-    box : (int, int)
+    box : Box or (int, int)
         Height and width of the input for landscape stimuli in px.
 
     Returns
@@ -52,7 +108,14 @@ def place(size, box):
     placement : Placement
     """
     height, width = (int(extent) for extent in size)
-    landscape = (max(box), min(box)) if height > width else (min(box), max(box))
+    box = Box(*box)
+    if box.fit == "nearest":
+        own = width / height
+        aspects = {size: size[1] / size[0] for size in box.sizes}
+        nearest = max(aspects, key=lambda s: min(aspects[s], own) / max(aspects[s], own))
+        return Placement(nearest, 0, 0, *nearest)
+    short, long = sorted(box[:2])
+    landscape = (long, short) if height > width else (short, long)
     ratio = min(landscape[0] / height, landscape[1] / width)
     content = (max(1, round(height * ratio)), max(1, round(width * ratio)))
     content = tuple(min(c, b) for c, b in zip(content, landscape, strict=True))
@@ -68,7 +131,7 @@ def group_by_input(sizes, box):
     ----------
     sizes : int array (S, 2)
         Height and width of each stimulus in px.
-    box : (int, int)
+    box : Box or (int, int)
 
     Returns
     -------

@@ -30,10 +30,11 @@ class _Cut:
 
     def _after(self, alias, nonlinearity):
         def hook(module, inputs, output):
+            first = output if torch.is_tensor(output) else output[0]
             if nonlinearity == "none":
-                self.values[alias] = output
-            self.leaves[alias] = output.detach().clone().requires_grad_(True)
-            return self.leaves[alias]
+                self.values[alias] = first
+            self.leaves[alias] = first.detach().clone().requires_grad_(True)
+            return self.leaves[alias] if first is output else (self.leaves[alias], *output[1:])
 
         return hook
 
@@ -83,7 +84,8 @@ def measure_graph(network, layers, input_size, seed):
     finally:
         cut.remove()
     graph = {}
-    for alias, value in cut.values.items():
+    for alias, raw in cut.values.items():
+        value = recording.token_maps(raw, input_size)
         earlier = {name: leaf for name, leaf in cut.leaves.items() if name in graph}
         height, width = value.shape[2:]
         cell = value[0, :, height // 2, width // 2]
@@ -92,7 +94,7 @@ def measure_graph(network, layers, input_size, seed):
             (cell * signs).sum(), [image, *earlier.values()], retain_graph=True, allow_unused=True
         )
         parents = {
-            name: _edge(gradient, value.shape[2:])
+            name: _edge(recording.token_maps(gradient, input_size), value.shape[2:])
             for name, gradient in zip(earlier, gradients[1:], strict=True)
             if gradient is not None and gradient.abs().sum() > 0
         }

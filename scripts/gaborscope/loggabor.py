@@ -259,11 +259,11 @@ class LogGaborBank:
         dtype = np.complex64 if precision == "single" else np.complex128
         responses = np.empty((self.n_filters, *image.shape), dtype)
         prepared.analyse(image)
-        for index in range(self.n_filters):
-            responses[index] = prepared.response(index)
+        for filters, block in prepared.responses():
+            responses[filters] = block
         return responses
 
-    def prepare(self, shape, boundary="symmetric", precision="single"):
+    def prepare(self, shape, boundary="symmetric", precision="single", planning="estimate"):
         """
         Gains and planned transforms for images of one shape, cached.
 
@@ -272,6 +272,8 @@ class LogGaborBank:
         shape : (int, int)
         boundary : {"symmetric", "periodic"}
         precision : {"single", "double"}
+        planning : {"estimate", "measure"}
+            See `spectral.Transform`.
 
         Returns
         -------
@@ -279,12 +281,13 @@ class LogGaborBank:
         """
         if boundary not in ("symmetric", "periodic"):
             raise ValueError(f"boundary must be 'symmetric' or 'periodic', got {boundary!r}")
-        return _prepared(tuple(self.parameters.values()), tuple(shape), boundary, precision)
+        parameters = tuple(self.parameters.values())
+        return _prepared(parameters, tuple(shape), boundary, precision, planning)
 
 
 class PreparedBank:
     """
-    A bank on images of one shape: one image at a time, filter by filter, no large arrays.
+    A bank on images of one shape: one image at a time, block by block, no large arrays.
 
     Parameters
     ----------
@@ -293,19 +296,28 @@ class PreparedBank:
         Height and width of the images in px.
     boundary : {"symmetric", "periodic"}
     precision : {"single", "double"}
+    planning : {"estimate", "measure"}
     """
 
-    def __init__(self, bank, shape, boundary, precision):
+    def __init__(self, bank, shape, boundary, precision, planning):
         self.shape = shape
         self._full = shape
         if boundary == "symmetric":
             self._full = spectral.padded_shape(shape, bank.margin_px)
-        real = np.float32 if precision == "single" else np.float64
-        pixels = self._full[0] * self._full[1]
-        self._gains = (bank.gains(self._full) / pixels).astype(real)
-        self._residual = (bank.residual_gain(self._full) / pixels).astype(real)
-        self._transform = spectral.transform(self._full, precision)
-        self._window = (slice(0, shape[0]), slice(0, shape[1]))
+        # orientations of one scale share a block: their gains reach equally far
+        block = spectral.block_size(self._full, bank.n_orientations)
+        self._transform = spectral.transform(self._full, precision, block, planning)
+        self._single = spectral.transform(self._full, precision, 1, planning)
+        gains = bank.gains(self._full).reshape(-1, block, *self._full)
+        self._gains = [self._transform.prepare(part) for part in gains]
+        self._residual = self._single.prepare(bank.residual_gain(self._full)[None])
+        self._window = (slice(None), slice(0, shape[0]), slice(0, shape[1]))
+        self._padded = None
+
+    @property
+    def block(self):
+        """Number of filters in a block of responses."""
+        return self._transform.block
 
     def analyse(self, image):
         """
@@ -315,26 +327,28 @@ class PreparedBank:
         ----------
         image : real array (shape)
         """
-        padded, origin = spectral.mirror_pad(image, self._full)
-        self._window = tuple(
+        self._padded, origin = spectral.mirror_pad(image, self._full)
+        rows, columns = (
             slice(first, first + extent) for first, extent in zip(origin, self.shape, strict=True)
         )
-        self._transform.analyse(padded)
+        self._window = (slice(None), rows, columns)
+        self._transform.analyse(self._padded)
 
-    def response(self, index):
+    def responses(self):
         """
-        Complex response of one filter, a view that the next call overwrites.
+        Complex responses of all filters to the image analysed, block by block.
 
-        Parameters
-        ----------
-        index : int
-            Filter, in the bank's order.
-
-        Returns
-        -------
-        response : complex array (shape)
+        Yields
+        ------
+        filters : slice
+            Of the bank's order.
+        responses : complex array (filter, height, width)
+            A view that the next block overwrites.
         """
-        return self._transform.filtered(self._gains[index])[self._window]
+        for number, gains in enumerate(self._gains):
+            first = number * self._transform.block
+            filters = slice(first, first + self._transform.block)
+            yield filters, self._transform.filtered(gains)[self._window]
 
     def residual(self):
         """
@@ -344,12 +358,19 @@ class PreparedBank:
         -------
         residual : real array (shape)
         """
-        return self._transform.filtered(self._residual)[self._window].real
+        if self._single is not self._transform:
+            self._single.analyse(self._padded)
+        return self._single.filtered(self._residual)[self._window][0].real
 
 
 @functools.lru_cache(maxsize=4)
-def _prepared(parameters, shape, boundary, precision):
-    return PreparedBank(LogGaborBank(*parameters), shape, boundary, precision)
+def _prepared(parameters, shape, boundary, precision, planning):
+    return PreparedBank(LogGaborBank(*parameters), shape, boundary, precision, planning)
+
+
+def clear_cache():
+    """Forget the banks prepared in this process."""
+    _prepared.cache_clear()
 
 
 def _check_bank(n_scales, n_orientations, min_wavelength_px, scale_factor, bandwidth_ratio):

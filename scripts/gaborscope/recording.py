@@ -1,6 +1,7 @@
 """Open a network: record layers with forward hooks, and measure where their cells look."""
 
 import contextlib
+import difflib
 
 import numpy as np
 import torch
@@ -44,9 +45,12 @@ def find_modules(network, layers):
     found = {}
     for alias, path in layers.items():
         if path not in known:
+            names = [name for name in known if name]
+            close = difflib.get_close_matches(path, names, 3)
             raise InputError(
                 f"layer {alias}: the network has no module {path!r}; "
-                f"its modules are {', '.join(name for name in known if name)[:500]}"
+                + (f"close are {', '.join(close)}; " if close else "")
+                + f"its modules are {', '.join(names)[:500]}"
             )
         found[alias] = (known[path], NONLINEARITIES.get(type(known[path]), "none"))
     return found
@@ -61,27 +65,33 @@ def recorder(network, layers):
     ----------
     network : torch.nn.Module
     layers : dict of str to str
-        Alias to module path.
+        Alias to module path; "" is the network itself.
 
     Yields
     ------
     record : dict of str to tensor (n, channel, y, x)
         Filled by each forward pass; inputs of nonlinearities are copied, since these may work in
-        place.
+        place. Of a module that returns several things the first; tokens as `token_maps` has them.
     """
-    record, handles = {}, []
+    record, handles, size = {}, [], []
+
+    def begin(module, inputs):
+        size[:] = inputs[0].shape[-2:]
 
     def before(alias):
         def hook(module, inputs):
-            record[alias] = inputs[0].clone()
+            record[alias] = token_maps(inputs[0], size).clone()
 
         return hook
 
     def after(alias):
         def hook(module, inputs, output):
-            record[alias] = output.clone()
+            first = output if torch.is_tensor(output) else output[0]
+            record[alias] = token_maps(first, size).clone()
 
         return hook
+
+    handles.append(network.register_forward_pre_hook(begin))
 
     for alias, (module, nonlinearity) in find_modules(network, layers).items():
         if nonlinearity == "none":
@@ -93,6 +103,35 @@ def recorder(network, layers):
     finally:
         for handle in handles:
             handle.remove()
+
+
+def token_maps(tokens, size):
+    """
+    Tokens of a transformer on the grid of their patches.
+
+    Parameters
+    ----------
+    tokens : tensor
+        (n, token, channel), row by row, with up to 8 tokens before them that belong to no place;
+        whatever else it is, it is returned as it is.
+    size : (int, int)
+        Height and width of the network's input in px.
+
+    Returns
+    -------
+    maps : tensor (n, channel, y, x)
+        On square patches, the largest that tile the input with so many tokens.
+    """
+    if tokens.dim() != 3:
+        return tokens
+    height, width = size
+    for extra in range(9):
+        for patch in range(min(size), 0, -1):
+            grid = (height // patch, width // patch)
+            tiles = not (height % patch or width % patch)
+            if tiles and grid[0] * grid[1] == tokens.shape[1] - extra:
+                return tokens[:, extra:].transpose(1, 2).unflatten(2, grid)
+    return tokens
 
 
 def measure_layers(network, layers, input_sizes, finest_stride, seed):

@@ -70,29 +70,32 @@ class FusedDensity(nn.Module):
         return self._known[placement]
 
 
-def vary(content, settings, rng):
+def vary(example, settings, rng):
     """
     Random flip and crop of a stimulus, at its own size.
 
     Parameters
     ----------
-    content : uint8 array (height, width, 3)
+    example : corpus.Example
     settings : dict
         `flip` (probability), `min_crop` (smallest side as a share).
     rng : numpy.random.Generator
 
     Returns
     -------
-    varied : uint8 array, shape of `content`
+    content, seen : arrays, of the shape they have
+        As the regressors and as the network see it.
     """
-    height, width = content.shape[:2]
+    height, width = example.content.shape[:2]
     share = rng.uniform(settings["min_crop"], 1)
     size = (max(2, round(height * share)), max(2, round(width * share)))
     top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
-    cut = content[top : top + size[0], left : left + size[1]]
-    if rng.random() < settings["flip"]:
-        cut = cut[:, ::-1]
-    return geometry.resize(np.ascontiguousarray(cut), (height, width))
+    step = -1 if rng.random() < settings["flip"] else 1
+    varied = []
+    for whole in (example.content, example.seen):
+        cut = whole[top : top + size[0], left : left + size[1]][:, ::step]
+        varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
+    return tuple(varied)
 
 
 class Refiner:
@@ -174,7 +177,8 @@ class Refiner:
             placement = self.validation[batch[0]].placement
             contents = [self.validation[i].content for i in batch]
             phi = corpus.image_tensors(self.net.model, contents, placement, self.observed.device)
-            _, density = self.observed.look(contents, placement)
+            seen = [self.validation[i].seen for i in batch]
+            _, density = self.observed.look(seen, placement)
             _, outputs = self.net(phi, placement)
             total += float(_kl(density, self.fused(outputs, placement)).sum())
         return total / len(self.validation)
@@ -192,26 +196,27 @@ class Refiner:
 
         def prepare(batch):
             placement = order[batch[0]].placement
-            contents = [vary(order[i].content, self.settings, rng) for i in batch]
+            varied = [vary(order[i], self.settings, rng) for i in batch]
+            contents, seen = zip(*varied, strict=True)
             phi = corpus.image_tensors(self.net.model, contents, placement, self.observed.device)
-            return contents, placement, phi
+            return seen, placement, phi
 
         sums, n = np.zeros(2), 0
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             waiting = [pool.submit(prepare, batch) for batch in batches[:2]]
             for step in range(len(batches)):
-                contents, placement, phi = waiting.pop(0).result()
+                seen, placement, phi = waiting.pop(0).result()
                 if step + 2 < len(batches):
                     waiting.append(pool.submit(prepare, batches[step + 2]))
                 progress = (self.epoch + step / len(batches)) / self.settings["epochs"]
                 self._prune(progress)
-                sums += self._step(contents, placement, phi, progress)
+                sums += self._step(seen, placement, phi, progress)
                 n += 1
         self._prune((self.epoch + 1) / self.settings["epochs"])
         return sums / n
 
-    def _step(self, contents, placement, phi, progress):
-        activations, density = self.observed.look(contents, placement)
+    def _step(self, seen, placement, phi, progress):
+        activations, density = self.observed.look(seen, placement)
         linear, outputs = self.net(phi, placement)
         divergence = _kl(density, self.fused(outputs, placement)).mean()
         errors = []

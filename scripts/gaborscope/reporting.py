@@ -92,18 +92,20 @@ class Section:
             for path in inputs.explained_variance
             if Path(path).stem == explanation and Path(path).parents[1].name == model
         )
-        (scores,) = (
-            pd.read_csv(path).set_index("stimulus")
-            for path in inputs.scores
-            if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
-        )
-        self.nss = scores["nss"]
-        (path,) = (
+        found = [
             path
             for path in inputs.explained
             if Path(path).stem == explanation and Path(path).parents[1].name == model
-        )
-        self.explained = explained.ExplainedModel.load(path)
+        ]
+        self.explained, self.nss = None, pd.Series(dtype=float)
+        for path in found:  # none of a network that predicts no saliency
+            self.explained = explained.ExplainedModel.load(path)
+            (scores,) = (
+                pd.read_csv(path).set_index("stimulus")
+                for path in inputs.scores
+                if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
+            )
+            self.nss = scores["nss"]
         # a cascade has no filters of single layers on the image to show
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
@@ -127,6 +129,7 @@ class Section:
         return {
             "model": self.model,
             "explanation": self.explanation,
+            "fused": self.explained is not None,
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_rows": self.table.to_dict("records"),
@@ -156,7 +159,8 @@ class Section:
         """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
         blocks = [store.read_data(path) for path in self.inputs.data]
         sizes = np.concatenate([block.sizes for block in blocks])
-        widths = [geometry.place(size, self.explained.box).width for size in sizes]
+        box = geometry.Box.of(next(iter(self.filters.values()))["layer"]["box"])
+        widths = [geometry.place(size, box).width for size in sizes]
         ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
         own = bank.wavelengths_px / ratio

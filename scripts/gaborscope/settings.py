@@ -104,7 +104,7 @@ def _sentence(error):
 
 
 def _check_names(config):
-    for key in ("datasets", "explanations", "backbones", "maps"):
+    for key in ("datasets", "explanations", "backbones", "maps", "models"):
         for name in config[key]:
             if not isinstance(name, str):
                 raise InputError(
@@ -133,11 +133,12 @@ def _check_names(config):
                     f"config: maps.{name}.paths names the data set {dataset!r}, but datasets has "
                     f"only {', '.join(config['datasets'])}"
                 )
-    for name in config["models"]:
+    for name in config["models"] if isinstance(config["models"], list) else ():
         if name not in config["backbones"]:
             raise InputError(
                 f"config: models names {name!r}, but backbones has only "
-                f"{', '.join(config['backbones'])}"
+                f"{', '.join(config['backbones'])}; a model of your own is given as a mapping, "
+                "models: {name: {factory: ..., layers: ...}}"
             )
 
 

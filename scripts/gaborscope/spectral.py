@@ -1,13 +1,24 @@
 """Fourier transforms through FFTW: good sizes, mirror padding, planned and reused buffers."""
 
+import dataclasses
 import functools
 
 import numpy as np
 import pyfftw
 
-# Planning by estimate alone: measured plans differ from run to run in their last bits, and equal
-# inputs must give equal bytes.
-PLANNING = "FFTW_ESTIMATE"
+# Measured plans differ from run to run in their last bits, and equal inputs must give equal bytes:
+# planning is by estimate unless a caller asks for more.
+PLANNING = {"estimate": "FFTW_ESTIMATE", "measure": "FFTW_MEASURE"}
+
+# Gains up to this are taken for 0: below the rounding of a float32 product with a gain of 2.
+NEGLIGIBLE = {"single": 1e-8, "double": 0.0}
+
+# Filters are transformed together up to so many px, where calls cost as much as transforms; beyond,
+# a block leaves the cache (benchmarks/loggabor.py --blocks).
+BLOCK_PIXELS = 1 << 15
+
+# Columns of the spectrum are kept or dropped in groups of so many, so that few plans are needed.
+GROUP = 8
 
 
 @functools.cache
@@ -79,9 +90,51 @@ def mirror_pad(image, shape):
     return padded, tuple(before)
 
 
+def block_size(shape, n_filters):
+    """
+    How many filters to transform together.
+
+    Parameters
+    ----------
+    shape : (int, int)
+        Height and width in px.
+    n_filters : int
+        Filters that may share a block; the result divides it.
+
+    Returns
+    -------
+    size : int
+    """
+    fits = max(1, BLOCK_PIXELS // (shape[0] * shape[1]))
+    return max(size for size in range(1, n_filters + 1) if n_filters % size == 0 and size <= fits)
+
+
+@dataclasses.dataclass(frozen=True)
+class Prepared:
+    """
+    Gains of a block of filters, bound to the buffers of a transform.
+
+    Attributes
+    ----------
+    parts : list of slice
+        Columns of the spectrum that any of the filters passes.
+    steps : list of (real array, real array, real array, pyfftw.FFTW)
+        For each part: spectrum, gains divided by the number of px (FFTW's inverse does not
+        normalise), room for their product, and the transform of it along f_y.
+    """
+
+    parts: list
+    steps: list
+
+
 class Transform:
     """
     Planned forward and inverse transforms of one shape, on buffers made once and reused.
+
+    The inverse runs in two passes over a spectrum that is stored transposed: lines of constant
+    f_x first, contiguous and only where some filter of the block passes anything, then along f_x,
+    written in image order. FFTW's own plan for both axes, when it may not measure, takes twice the
+    time at 224x320 px.
 
     Not thread-safe: one instance belongs to one thread.
 
@@ -91,20 +144,40 @@ class Transform:
         Height and width in px.
     precision : {"single", "double"}
         complex64 or complex128.
+    block : int
+        Number of filters applied together.
+    planning : {"estimate", "measure"}
+        Measured plans are faster at some sizes and differ from run to run in their last bits.
     """
 
-    def __init__(self, shape, precision="single"):
+    def __init__(self, shape, precision="single", block=1, planning="estimate"):
         dtype = {"single": "complex64", "double": "complex128"}[precision]
-        self.shape = tuple(shape)
+        height, width = self.shape = tuple(shape)
+        self.block = block
+        self._negligible = NEGLIGIBLE[precision]
+        self._real = np.float32 if precision == "single" else np.float64
         self._image = pyfftw.empty_aligned(self.shape, dtype)
-        self._spectrum = pyfftw.empty_aligned(self.shape, dtype)
-        self._product = pyfftw.empty_aligned(self.shape, dtype)
-        self._response = pyfftw.empty_aligned(self.shape, dtype)
-        options = {"axes": (0, 1), "flags": (PLANNING,), "threads": 1}
-        self._forward = pyfftw.FFTW(self._image, self._spectrum, **options)
-        self._inverse = pyfftw.FFTW(
-            self._product, self._response, direction="FFTW_BACKWARD", **options
-        )
+        self._spectrum = pyfftw.empty_aligned((width, height), dtype)
+        self._product = pyfftw.zeros_aligned((block, width, height), dtype)
+        self._lines = pyfftw.zeros_aligned((block, width, height), dtype)
+        self._responses = pyfftw.empty_aligned((block, height, width), dtype)
+        self._planning = planning
+        self._forward = self._plan(self._image, self._spectrum.T, (0, 1), "FFTW_FORWARD")
+        self._across = self._plan(self._lines, self._responses.transpose(0, 2, 1), (1,))
+        self._plans = {}
+        self._filled = []  # slices of the lines that hold something
+
+    def _plan(self, source, target, axes, direction="FFTW_BACKWARD"):
+        """Plan a transform between two buffers; what they hold is kept."""
+        flags = (PLANNING[self._planning],)
+        if self._planning == "estimate":
+            return pyfftw.FFTW(source, target, axes, direction, flags, 1)
+        held = source.copy(), target.copy()  # measuring uses the buffers
+        plan = pyfftw.FFTW(source, target, axes, direction, flags, 1)
+        source[...], target[...] = held
+        # what was learnt would enter plans made by estimate later, and with it their last bits
+        pyfftw.forget_wisdom()
+        return plan
 
     def analyse(self, image):
         """
@@ -117,28 +190,80 @@ class Transform:
         self._image[...] = image
         self._forward.execute()
 
-    def filtered(self, gain):
+    def prepare(self, gains):
         """
-        Complex response `ifft2(spectrum * gain)` of the image analysed last.
+        Bring the gains of a block of filters into the form that `filtered` takes.
 
         Parameters
         ----------
-        gain : real array (shape)
-            Transfer function on the frequencies of `numpy.fft.fftfreq`, divided by the number of
-            pixels beforehand (`gain / size`): FFTW's inverse does not normalise.
+        gains : real array (block, height, width)
+            Transfer functions on the frequencies of `numpy.fft.fftfreq`.
 
         Returns
         -------
-        response : complex array (shape)
+        prepared : Prepared
+            Bound to the buffers of this transform.
+        """
+        width = self.shape[1]
+        passed = np.flatnonzero((np.abs(gains) > self._negligible).any(axis=(0, 1)))
+        half = (width + 1) // 2
+        below, above = passed[passed < half], passed[passed >= half]
+        parts = []
+        if below.size:
+            parts.append(slice(0, min(half, _grouped(below[-1] + 1))))
+        if above.size:
+            parts.append(slice(max(half, width - _grouped(width - above[0])), width))
+        if len(parts) == 2 and parts[0].stop == parts[1].start:
+            parts = [slice(0, width)]
+        lines = gains.transpose(0, 2, 1) / (self.shape[0] * width)
+        return Prepared(parts, [self._step(part, lines[:, part]) for part in parts])
+
+    def filtered(self, prepared):
+        """
+        Complex responses `ifft2(spectrum * gain)` of the image analysed last.
+
+        Parameters
+        ----------
+        prepared : Prepared
+            Gains of a block of filters, from `prepare`.
+
+        Returns
+        -------
+        responses : complex array (block, height, width)
             The inner buffer: overwritten by the next call.
         """
-        np.multiply(self._spectrum, gain, out=self._product)
-        self._inverse.execute()
-        return self._response
+        if prepared.parts != self._filled:
+            for part in self._filled:
+                self._lines[:, part] = 0
+            self._filled = prepared.parts
+        for spectrum, gains, product, transform in prepared.steps:
+            np.multiply(spectrum, gains, out=product)
+            transform.execute()
+        self._across.execute()
+        return self._responses
+
+    def _step(self, part, lines):
+        """Bind the product and the transform along f_y of some columns of the spectrum."""
+        # a product of real numbers: once for the real and once for the imaginary part
+        gains = np.repeat(lines.astype(self._real), 2, axis=2)
+        spectrum = self._spectrum[part].view(self._real)
+        return spectrum, gains, self._product[:, part].view(self._real), self._along(part)
+
+    def _along(self, part):
+        """Plan of the transforms along f_y of some columns, made when first used."""
+        key = (part.start, part.stop)
+        if key not in self._plans:
+            source, target = self._product[:, part], self._lines[:, part]
+            self._plans[key] = self._plan(source, target, (2,))
+        return self._plans[key]
+
+
+def _grouped(n):
+    return -(-n // GROUP) * GROUP
 
 
 @functools.lru_cache(maxsize=8)
-def transform(shape, precision="single"):
+def transform(shape, precision="single", block=1, planning="estimate"):
     """
     Transform of a shape, planned at its first use in this process.
 
@@ -146,9 +271,12 @@ def transform(shape, precision="single"):
     ----------
     shape : (int, int)
     precision : {"single", "double"}
+    block : int
+    planning : {"estimate", "measure"}
+        See `Transform`.
 
     Returns
     -------
     transform : Transform
     """
-    return Transform(shape, precision)
+    return Transform(shape, precision, block, planning)

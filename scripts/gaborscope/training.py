@@ -44,15 +44,18 @@ class Example:
     sigma_px: float
 
 
-def make_examples(block, box):
+def make_examples(block, box, resize=geometry.content):
     """
     Examples of all stimuli of a block that have fixations.
 
     Parameters
     ----------
     block : stimuli.StimulusBlock
-    box : (int, int)
-        Height and width of the network's input for landscape stimuli.
+    box : geometry.Box or (int, int)
+        The network's input for landscape stimuli.
+    resize : callable
+        Image and placement to content, such as `Backbone.content`; rounded to whole levels here,
+        for memory's sake.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def make_examples(block, box):
         sigma, _ = fixations.sigma_px(height, width, block.facts)
         examples.append(
             Example(
-                content=geometry.content(block.image(index), place),
+                content=np.rint(resize(block.image(index), place)).astype(np.uint8),
                 placement=place,
                 points=(points + 0.5) * scale - 0.5,
                 sigma_px=sigma * float(scale.mean()),
@@ -181,14 +184,15 @@ def _batches(examples, batch_size, rng):
         for first in range(0, len(group), batch_size)
     ]
     # a batch of one has no spread for batch normalisation to divide by
-    batches = [batch for batch in batches if len(batch) > 1 or len(batches) == 1]
+    small = batch_size == 1 or len(batches) == 1
+    batches = [batch for batch in batches if len(batch) > 1 or small]
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
 def _forward(backbone, examples, device):
     x = backbone.batch([e.content for e in examples], [e.placement for e in examples])
     x = x.to(device).contiguous(memory_format=torch.channels_last)
-    return backbone.network(x)[:, 0]
+    return backbone.log_maps(x)
 
 
 @torch.no_grad()
@@ -235,6 +239,45 @@ def _termination():
         signal.signal(signal.SIGTERM, before)
 
 
+def make_optimiser(network, settings):
+    """
+    Optimiser of a network, with a group of parameters for each part that has its own settings.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    settings : dict
+        See `Trainer`. `parts`: beginning of parameter names to `rate` (a factor), `weight_decay`,
+        `frozen_epochs`, `fixed_norms`.
+
+    Returns
+    -------
+    optimiser : torch.optim.Optimizer
+        Its groups have `rate` and `part` besides.
+
+    Raises
+    ------
+    InputError
+        If no parameter's name begins as a part's does.
+    """
+    left, groups = dict(network.named_parameters()), []
+    for part, own in settings["parts"].items():
+        names = [name for name in left if name.startswith(f"{part}.")]
+        if not names:
+            raise InputError(f"config: training.parts names {part!r}, which has no parameter")
+        groups.append({"params": [left.pop(name) for name in names], **own, "part": part})
+    groups.append({"params": list(left.values()), "part": ""})
+    for group in groups:
+        group.setdefault("rate", 1.0)
+        group.setdefault("weight_decay", settings["weight_decay"])
+        group.setdefault("frozen_epochs", 0)
+    rate = settings["learning_rate"]
+    if settings["optimiser"] == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]
+    return kind(groups, lr=rate)
+
+
 class Trainer:
     """
     Training that can be interrupted at any time and goes on from its last epoch.
@@ -242,17 +285,20 @@ class Trainer:
     SIGTERM, which schedulers send before SIGKILL, lets it finish the batch under way and keep a
     checkpoint of it; the result is the same as without any interruption.
 
-    AdamW with warm-up and cosine decay on `KLD - w_cc CC - w_nss NSS`; the weights validated and
-    kept are an exponential moving average; stops when the validation loss has not improved for
-    `patience` epochs.
+    The loss is `KLD - w_cc CC - w_nss NSS`; the weights validated and kept are an exponential
+    moving average (`average_decay: 0`: those of the last step); stops when the validation loss has
+    not improved for `patience` epochs. A schedule begins with a linear warm-up; then `cosine` falls
+    to a hundredth of the rate, `exponential` multiplies it by `decay` after each epoch, `constant`
+    stays.
 
     Parameters
     ----------
     backbone : backbones.Backbone
     fit, validation : list of Example
     settings : dict
-        `epochs, batch_size, learning_rate, weight_decay, warmup_epochs, average_decay,
-        patience, loss: {cc, nss}, augmentation: {flip, min_crop, photometric}, seed`.
+        `optimiser, momentum, schedule, decay, clip, parts, epochs, batch_size, learning_rate,
+        weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss}, augmentation: {flip,
+        min_crop, photometric}, seed`, as in the config.
     device : torch.device
     checkpoint : str or Path
         File to keep and to go on from.
@@ -271,11 +317,7 @@ class Trainer:
         self.checkpoint = Path(checkpoint)
         network = backbone.network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(network)
-        self.optimiser = torch.optim.AdamW(
-            network.parameters(),
-            lr=settings["learning_rate"],
-            weight_decay=settings["weight_decay"],
-        )
+        self.optimiser = make_optimiser(network, settings)
         self._asked_to_stop = []
         self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
         self.best = copy.deepcopy(self.average.state_dict())
@@ -379,16 +421,28 @@ class Trainer:
         return kld - weights["cc"] * cc - weights["nss"] * nss
 
     def _step(self, batch):
-        self.backbone.network.train()
+        self._train_mode()
         targets = [t.to(self.device) for t in _targets(batch)]
         loss = self._combined(*loss_terms(_forward(self.backbone, batch, self.device), *targets))
         loss = loss.mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), 2.0)
+        torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), self.settings["clip"])
         self.optimiser.step()
         self._update_average()
         return loss.item()
+
+    def _train_mode(self):
+        """Switch to training, but what the config holds fixed."""
+        self.backbone.network.train()
+        for group in self.optimiser.param_groups:
+            frozen = self.state["epoch"] < group["frozen_epochs"]
+            for parameter in group["params"]:
+                parameter.requires_grad_(not frozen)
+            if group.get("fixed_norms"):
+                for module in self.backbone.network.get_submodule(group["part"]).modules():
+                    if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                        module.eval()
 
     @torch.no_grad()
     def _update_average(self):
@@ -403,13 +457,16 @@ class Trainer:
 
     def _set_rate(self, progress):
         warmup, epochs = self.settings["warmup_epochs"], self.settings["epochs"]
+        schedule, factor = self.settings["schedule"], 1.0
         if progress < warmup:
             factor = (progress + 0.01) / warmup
-        else:
+        elif schedule == "cosine":
             done = (progress - warmup) / max(epochs - warmup, 1)
             factor = 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+        elif schedule == "exponential":
+            factor = self.settings["decay"] ** int(progress)
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings["learning_rate"] * factor
+            group["lr"] = self.settings["learning_rate"] * factor * group["rate"]
 
     def _save(self):
         self.checkpoint.parent.mkdir(parents=True, exist_ok=True)

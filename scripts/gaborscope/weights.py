@@ -1,9 +1,12 @@
 """Weights of a backbone as safetensors, with what they were trained on; no pickle."""
 
 import json
+import pickle
+import zipfile
 
 import safetensors
 import safetensors.torch
+import torch
 
 from gaborscope.errors import InputError
 from gaborscope.store import whole
@@ -76,6 +79,54 @@ def load_into(network, path):
         Naming the first missing and the first unexpected tensor, or the first of another shape.
     """
     state_dict, description = read_weights(path)
+    fit_into(network, state_dict, path)
+    return description
+
+
+def read_pickle(path):
+    """
+    Read weights that `torch.save` wrote; nothing but tensors is unpickled.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    state_dict : dict
+        As it was saved: it may wrap the tensors.
+
+    Raises
+    ------
+    InputError
+        If the file is none of these, or would run code.
+    """
+    try:
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise InputError(f"{path} is no whole file of weights alone ({reason})") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{path} holds a {type(found).__name__}, not a dictionary of tensors")
+    return found
+
+
+def fit_into(network, state_dict, path):
+    """
+    Load a state dict into a network, every tensor by name and shape.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    state_dict : dict of str to tensor
+    path : str or Path
+        Where it comes from, for the text of errors.
+
+    Raises
+    ------
+    InputError
+        Naming the first missing and the first unexpected tensor, or the first of another shape.
+    """
     wanted = network.state_dict()
     missing = sorted(set(wanted) - set(state_dict))
     unexpected = sorted(set(state_dict) - set(wanted))
@@ -92,4 +143,3 @@ def load_into(network, path):
                 f"the network needs {tuple(wanted[key].shape)}"
             )
     network.load_state_dict(state_dict)
-    return description

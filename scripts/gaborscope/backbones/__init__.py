@@ -5,11 +5,14 @@ import importlib
 
 import numpy as np
 import torch
+from torch.nn import functional
 
-from gaborscope import geometry
+from gaborscope import geometry, resizing
 from gaborscope.errors import InputError
 
 KNOWN = ("cmrnet", "msinet", "unisal")
+OUTPUTS = ("log_density", "logits", "density", "unit", "none")
+EPS = 1e-7
 
 
 @dataclasses.dataclass
@@ -22,11 +25,19 @@ class Backbone:
     name : str
     network : torch.nn.Module
     mean, std : sequence of 3 floats
-        Of RGB in 0..1; the padding has the value `mean`.
+        Of the channels in the network's order, in units of `range`.
     multiple : int
         Input height and width must be multiples of it.
-    output : {"log_density", "logits", "density", "unit"}
-        What the network returns.
+    output : {"log_density", "logits", "density", "unit", "none"}
+        What the network returns: natural logarithm of a density, a logarithm up to a constant, a
+        density up to a factor, a map in 0..1 taken for one, or no map of saliency.
+    range : {1, 255}
+        Largest value of a channel before `mean` and `std`.
+    colour : {"rgb", "bgr"}
+    pad : float or None
+        Value of the padding in 0..255; None: the mean, 0 to the network.
+    resize : str
+        See `resizing.resize`.
     """
 
     name: str
@@ -35,6 +46,25 @@ class Backbone:
     std: tuple
     multiple: int
     output: str
+    range: float = 1
+    colour: str = "rgb"
+    pad: float | None = None
+    resize: str = "area"
+
+    def content(self, image, placement):
+        """
+        Stimulus at the size of its content, resized as the network's authors do.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+        placement : geometry.Placement
+
+        Returns
+        -------
+        content : uint8 or float32 array (placement.height, placement.width, 3)
+        """
+        return resizing.resize(image, (placement.height, placement.width), self.resize)
 
     def batch(self, contents, placements):
         """
@@ -42,8 +72,8 @@ class Backbone:
 
         Parameters
         ----------
-        contents : sequence of uint8 array (height, width, 3)
-            Resized stimuli without padding.
+        contents : sequence of array (height, width, 3)
+            Resized stimuli without padding, RGB in 0..255.
         placements : sequence of geometry.Placement
             Of one input size.
 
@@ -62,13 +92,56 @@ class Backbone:
                 f"config: backbones.{self.name}.input is {min(height, width)}x{max(height, width)} "
                 f"px; height and width must be multiples of {self.multiple}"
             )
+        std = np.asarray(self.std, np.float32)
+        scale = np.float32(self.range) / (np.float32(255) * std)
+        shift = np.asarray(self.mean, np.float32) / std
         x = np.zeros((len(contents), height, width, 3), np.float32)
-        scale = np.float32(1) / (np.float32(255) * np.asarray(self.std, np.float32))
-        shift = np.asarray(self.mean, np.float32) / np.asarray(self.std, np.float32)
+        if self.pad is not None:
+            x += np.float32(self.pad) * scale - shift
         for row, (content, place) in enumerate(zip(contents, placements, strict=True)):
             inside = np.s_[row, place.top : place.top + place.height]
-            x[inside][:, place.left : place.left + place.width] = content * scale - shift
+            ordered = content if self.colour == "rgb" else content[..., ::-1]
+            x[inside][:, place.left : place.left + place.width] = ordered * scale - shift
         return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
+
+    def maps(self, x):
+        """
+        Run the network.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, height, width)
+
+        Returns
+        -------
+        maps : tensor (n, height, width)
+            Of the network's own kind; a smaller output is enlarged bilinearly.
+        """
+        maps = self.network(x)
+        maps = maps[:, None] if maps.dim() == 3 else maps
+        if maps.shape[2:] != x.shape[2:]:
+            size = tuple(x.shape[2:])
+            maps = functional.interpolate(maps, size, mode="bilinear", align_corners=False)
+        return maps[:, 0]
+
+    def log_maps(self, x):
+        """
+        Run the network and take the logarithm where its output is none, for training.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, height, width)
+
+        Returns
+        -------
+        maps : tensor (n, height, width)
+            Log-density up to a constant; of a map its share of the sum, plus 1e-7.
+        """
+        maps = self.maps(x)
+        if self.output in ("log_density", "logits"):
+            return maps
+        maps = maps.clamp(min=0)
+        return (maps / (EPS + maps.sum(dim=(1, 2), keepdim=True)) + EPS).log()
 
 
 def __getattr__(name):
@@ -116,7 +189,7 @@ def build(name, **options):
 
 def describe(name, **options):
     """
-    Network by name with its preprocessing and its layers.
+    Network by name with its preprocessing.
 
     Parameters
     ----------
@@ -130,6 +203,35 @@ def describe(name, **options):
     """
     module = _module(name)
     return Backbone(name=name, network=build(name, **options), **module.DESCRIPTION)
+
+
+def configured(name, entry):
+    """
+    Network of a config's entry, one's own or by name, randomly initialised.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        `backbones.{name}` of the config, complete.
+
+    Returns
+    -------
+    backbone : Backbone
+
+    Raises
+    ------
+    InputError
+        Saying what is wrong with the entry.
+    """
+    settings = entry["input"]
+    if "factory" not in entry:
+        backbone = describe(name, **entry["options"])
+        return dataclasses.replace(backbone, resize=settings["resize"])
+    own = importlib.import_module("gaborscope.backbones.own")
+    kept = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
+    network = own.build(name, entry)
+    return Backbone(name=name, network=network, **{key: settings[key] for key in kept})
 
 
 def device(wanted):
@@ -168,7 +270,7 @@ def batches(backbone, block, box, batch_size):
     backbone : Backbone
     block : stimuli.StimulusBlock
     box : dict
-        `height` and `width` of the input for landscape stimuli, px.
+        `input` of the config: `height` and `width` for landscape stimuli, px.
     batch_size : int
 
     Yields
@@ -178,12 +280,12 @@ def batches(backbone, block, box, batch_size):
     placements : list of geometry.Placement
     x : float32 tensor (n, 3, height, width)
     """
-    groups = geometry.group_by_input(block.sizes, (box["height"], box["width"]))
+    groups = geometry.group_by_input(block.sizes, geometry.Box.of(box))
     for group in groups.values():
         for first in range(0, len(group), batch_size):
             index, placements = zip(*group[first : first + batch_size], strict=True)
             contents = [
-                geometry.content(block.image(i), place)
+                backbone.content(block.image(i), place)
                 for i, place in zip(index, placements, strict=True)
             ]
             yield index, placements, backbone.batch(contents, placements)
@@ -191,7 +293,7 @@ def batches(backbone, block, box, batch_size):
 
 def predict(backbone, block, box, batch_size, device):
     """
-    Log-densities of a block on the content of the input.
+    Predict the maps of a block on the content of the input.
 
     Parameters
     ----------
@@ -205,11 +307,11 @@ def predict(backbone, block, box, batch_size, device):
     ------
     index : int
         Stimulus in the block.
-    logits : float32 array (content height, content width)
-        Log-density up to a constant.
+    maps : float32 array (content height, content width)
+        Of the kind `backbone.output`.
     """
     for index, placements, x in batches(backbone, block, box, batch_size):
-        whole = backbone.network(x.to(device))[:, 0].cpu().numpy()
+        whole = backbone.maps(x.to(device)).cpu().numpy()
         for i, place, values in zip(index, placements, whole, strict=True):
             rows = slice(place.top, place.top + place.height)
             yield i, values[rows, place.left : place.left + place.width]

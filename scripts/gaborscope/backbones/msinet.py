@@ -18,6 +18,9 @@ DESCRIPTION = {
     "std": (1.0, 1.0, 1.0),
     "multiple": 8,
     "output": "unit",
+    "range": 255,
+    "pad": 126,
+    "resize": "tensorflow",
 }
 
 EPS = 1e-7

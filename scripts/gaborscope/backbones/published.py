@@ -1,15 +1,125 @@
 """Weights that the authors of UNISAL and MSI-Net published, brought to our networks."""
 
+import dataclasses
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from gaborscope import downloads, weights
+from gaborscope.backbones import tensorflow, unisal
 from gaborscope.backbones.msinet import MSINet
 from gaborscope.errors import InputError
 
+SALICON = {"type": "salicon", "prefix": "COCO_train2014"}  # its 10,000 training stimuli
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """
+    A file of weights at its authors' address.
+
+    Attributes
+    ----------
+    url, name : str
+        Where it is, and as what it is kept.
+    git_blob : str or None
+        Name that the authors' Git repository gives its content (SHA-1). Where there is none, the
+        SHA-256 of the first fetch is kept and checked ever after.
+    trained_on : tuple of dict
+        See `exposure`.
+    licence : str
+    """
+
+    url: str
+    name: str
+    git_blob: str | None
+    trained_on: tuple
+    licence: str
+
+
+SOURCES = {
+    # the blob that commit 0440df7 of the repository has under this path
+    "unisal": Source(
+        "https://github.com/rdroste/unisal/raw/master/training_runs/pretrained_unisal/"
+        "weights_best.pth",
+        "unisal/weights_best.pth",
+        "f06b52c56405bbf11b40cf1b4307573aa4035bea",
+        ({"type": "dhf1k"}, {"type": "hollywood2"}, {"type": "ucfsports"}, SALICON),
+        "Apache-2.0",
+    ),
+    # a SavedModel whose weights are constants of the graph
+    "msinet": Source(
+        "https://huggingface.co/alexanderkroner/MSI-Net/resolve/main/saved_model.pb",
+        "msinet/saved_model.pb",
+        None,
+        (SALICON,),
+        "MIT",
+    ),
+}
+
 # End of the names of MSI-Net's variables in TensorFlow, whatever stands before.
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
+
+
+def fetch(name):
+    """
+    Fetch the published weights of a backbone, or find them in the cache.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    InputError
+        If there are none, they cannot be reached, or are another file.
+    """
+    if name not in SOURCES:
+        raise InputError(
+            f"there are no published weights of {name}, only of {', '.join(SOURCES)}; "
+            "set weights: train, or a path"
+        )
+    source = SOURCES[name]
+    return downloads.fetch(
+        source.url, downloads.cache_folder() / source.name, git_blob=source.git_blob
+    )
+
+
+def read(name, path):
+    """
+    State dict of a file of weights, whoever wrote it.
+
+    Parameters
+    ----------
+    name : str
+        Backbone; of `msinet` files of TensorFlow are read, too.
+    path : str or Path
+
+    Returns
+    -------
+    state_dict : dict of str to tensor
+    description : dict
+        Of a safetensors file its metadata.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, or is not what the backbone needs.
+    """
+    path = Path(path)
+    if not path.exists() and not path.with_name(f"{path.name}.index").exists():
+        raise InputError(f"there are no weights at {path}; relative paths refer to the repository")
+    if path.suffix == ".safetensors":
+        return weights.read_weights(path)
+    if name == "msinet" and path.suffix not in (".pt", ".pth"):
+        return msinet_state_dict(tensorflow.read_tensors(path), str(path)), {}
+    return unisal.convert(weights.read_pickle(path)), {}
 
 
 def msinet_variables():

@@ -28,6 +28,7 @@ DESCRIPTION = {
     "std": (0.229, 0.224, 0.225),
     "multiple": 32,
     "output": "log_density",
+    "resize": "lanczos",
 }
 
 DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
@@ -277,4 +278,6 @@ def convert(state_dict):
     -------
     state_dict : dict of str to tensor
     """
-    return state_dict.get("model_state_dict", state_dict)
+    for wrapper in ("model_state_dict", "state_dict"):
+        state_dict = state_dict.get(wrapper, state_dict)
+    return state_dict

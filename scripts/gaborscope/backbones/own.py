@@ -1,0 +1,153 @@
+"""Models that are not part of Gaborscope: a factory of one's own, or a TorchScript file."""
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from gaborscope.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]  # relative paths of a config refer to it
+
+
+class Scripted(nn.Module):
+    """
+    A TorchScript file as a network whose layers can be recorded.
+
+    No hook reaches into TorchScript. A file whose `forward` returns `(map, layers)`, layers a
+    dictionary of name to tensor, names its layers itself; they are passed through modules of
+    these names. Of a file that returns the map alone only the output can be explained.
+
+    Parameters
+    ----------
+    script : torch.jit.ScriptModule
+    names : sequence of str
+        Layers wanted; "" is the output.
+    """
+
+    def __init__(self, script, names):
+        super().__init__()
+        self.script = script
+        self.names = [name for name in names if name]
+        for name in self.names:
+            self.add_module(name, nn.Identity())
+
+    def forward(self, x):
+        """Run the file, show its layers, return its map."""
+        result = self.script(x)
+        maps, layers = result if isinstance(result, tuple) else (result, {})
+        for name in self.names:
+            if name not in layers:
+                raise InputError(
+                    f"the TorchScript file gives no layer {name!r}; its forward returns "
+                    + (f"the layers {', '.join(layers)}" if layers else "a map alone")
+                )
+            self.get_submodule(name)(layers[name])
+        return maps
+
+
+def absolute(path):
+    """
+    Path of a config, relative to the repository.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    path : Path
+    """
+    return ROOT / Path(path).expanduser()
+
+
+def factory_file(factory):
+    """
+    Python file of a factory, for digests.
+
+    Parameters
+    ----------
+    factory : str
+        "package.module:function" or "path/to/file.py:function".
+
+    Returns
+    -------
+    path : Path or None
+        None where it is no file of the repository.
+    """
+    module = factory.partition(":")[0]
+    path = absolute(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
+    return path if path.exists() else None
+
+
+def build(name, entry):
+    """
+    Network of an entry with `factory`, in eval mode.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        `factory`: "package.module:function", a module of the repository's folder or an installed
+        one; "path/to/file.py:function"; or "torchscript:path". `options`: for the function.
+
+    Returns
+    -------
+    network : torch.nn.Module
+
+    Raises
+    ------
+    InputError
+        Saying what is wrong with it.
+    """
+    factory = entry["factory"]
+    module, _, function = factory.partition(":")
+    if not module or not function:
+        raise InputError(
+            f"models.{name}.factory is {factory!r}; it must be package.module:function, "
+            "path/to/file.py:function or torchscript:path"
+        )
+    if module == "torchscript":
+        return Scripted(_load_script(name, function), entry["layers"].values()).eval()
+    make = getattr(_import(name, module), function, None)
+    if not callable(make):
+        raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
+    try:
+        network = make(**entry["options"])
+    except TypeError as error:
+        raise InputError(f"models.{name}: {factory} with its options: {error}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"models.{name}: {factory} returned {type(network).__name__}, not a torch.nn.Module"
+        )
+    return network.eval()
+
+
+def _load_script(name, path):
+    try:
+        return torch.jit.load(str(absolute(path)), map_location="cpu")
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"models.{name}: {path} is no TorchScript file ({reason})") from error
+
+
+def _import(name, module):
+    try:
+        if module.endswith(".py"):
+            return _import_file(module)
+        if str(ROOT) not in sys.path:
+            sys.path.append(str(ROOT))
+        return importlib.import_module(module)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise InputError(f"models.{name}.factory: {module} cannot be imported ({error})") from error
+
+
+def _import_file(module):
+    path = absolute(module)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded

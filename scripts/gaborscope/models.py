@@ -1,0 +1,237 @@
+"""
+What the config says of backbones: those of Gaborscope by name, one's own in a mapping.
+
+Imported whenever the workflow is parsed: standard library alone.
+"""
+
+import copy
+import hashlib
+from pathlib import Path
+
+from gaborscope import codebase
+from gaborscope.errors import InputError
+
+KNOWN = ("cmrnet", "msinet", "unisal")
+OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")  # fixed for those of Gaborscope
+SCRIPT = "torchscript:"
+
+
+def complete(config):
+    """
+    Bring a config's models into one form: `models` a list, `backbones` an entry for each.
+
+    Parameters
+    ----------
+    config : dict
+        Checked; changed in place. An own model's `input` is completed by `own_input`.
+
+    Raises
+    ------
+    InputError
+        If an own model lacks what it needs, or an entry sets what cannot be set.
+    """
+    if isinstance(config["models"], dict):
+        for name, entry in config["models"].items():
+            _add(config, name, copy.deepcopy(entry or {}))
+        config["models"] = list(config["models"])
+    for name, entry in config["backbones"].items():
+        _check(name, entry)
+
+
+def _add(config, name, entry):
+    if "factory" not in entry:
+        if name not in KNOWN:
+            raise InputError(
+                f"config: models.{name} needs a factory: package.module:function, "
+                "path/to/file.py:function or torchscript:path"
+            )
+        if entry:
+            raise InputError(
+                f"config: {name} is no model of your own; set its {', '.join(entry)} at "
+                f"backbones.{name}"
+            )
+        return
+    if name in KNOWN:
+        raise InputError(f"config: models.{name}: that name is taken by a model of Gaborscope")
+    if not entry.get("layers"):
+        raise InputError(
+            f"config: models.{name} needs layers: {{alias: module path}}, "
+            "such as {early: features.3}"
+        )
+    blank = {"weights": None, "options": {}, "start": None, "trained_on": None, "training": {}}
+    entry["input"] = {**config["own_input"], **entry.get("input", {})}
+    config["backbones"][name] = {**blank, **entry}
+
+
+def _check(name, entry):
+    given = [key for key in OWN_KEYS if key in entry["input"]]
+    if "factory" not in entry:
+        if name not in KNOWN:
+            raise InputError(
+                f"config: backbones has {name!r}, but Gaborscope has only {', '.join(KNOWN)}; a "
+                "model of your own belongs under models: {name: {factory: ..., layers: ...}}"
+            )
+        if given:
+            raise InputError(
+                f"config: backbones.{name}.input.{given[0]} cannot be set: {name} has its own"
+            )
+        if entry["weights"] is None:
+            raise InputError(
+                f"config: backbones.{name}.weights is null; train, published or a path"
+            )
+    elif entry["input"]["output"] == "none" and entry["weights"] == "train":
+        raise InputError(f"config: models.{name} has no saliency map (output: none) to train")
+    if entry.get("start") and entry["weights"] != "train":
+        raise InputError(
+            f"config: {name} has start: {entry['start']}, where training begins, but its weights "
+            f"are {entry['weights']!r}; set weights: train"
+        )
+
+
+def predicts(entry):
+    """
+    Tell whether a backbone predicts saliency, or has layers alone.
+
+    Parameters
+    ----------
+    entry : dict
+        Complete.
+
+    Returns
+    -------
+    predicts : bool
+    """
+    return entry["input"].get("output") != "none"
+
+
+def layers(config, model):
+    """
+    Layer table of a backbone, as far as the config wants it recorded.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    table : dict of str to str
+        Alias to module path.
+
+    Raises
+    ------
+    InputError
+        If a layer is wanted that the table has not.
+    """
+    table = config["backbones"][model]["layers"]
+    wanted = config["activations"]["layers"]
+    if isinstance(wanted, dict):
+        unknown = [name for name in wanted if name not in config["models"]]
+        if unknown:
+            raise InputError(
+                f"config: activations.layers names the model {unknown[0]!r}, but models has only "
+                f"{', '.join(config['models'])}"
+            )
+        wanted = wanted.get(model)
+    wanted = wanted or list(table)
+    unknown = [alias for alias in wanted if alias not in table]
+    if unknown:
+        raise InputError(
+            f"config: activations.layers names {unknown[0]!r}, "
+            f"but {model} has the layers {', '.join(table)}; any module can be added to "
+            f"backbones.{model}.layers as alias: module path"
+        )
+    return {alias: table[alias] for alias in wanted}
+
+
+def training(config, model):
+    """
+    Training settings of a backbone: its own laid over the common ones.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    settings : dict
+    """
+    return _overlay(config["training"], config["backbones"][model].get("training") or {})
+
+
+def _overlay(below, above):
+    merged = dict(below)
+    for key, value in above.items():
+        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
+        merged[key] = _overlay(merged[key], value) if both else value
+    return merged
+
+
+def network(config, model):
+    """
+    Return the part of an entry that decides the network and what is fed to it.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    entry : dict
+    """
+    entry = config["backbones"][model]
+    kept = ("input", "options", "layers", "factory", "trained_on")
+    return {key: entry[key] for key in kept if key in entry}
+
+
+def digest(name, entry, root):
+    """
+    Digest of a network's code: an edit reruns what uses it.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        Complete.
+    root : str or Path
+        Folder that relative paths refer to.
+
+    Returns
+    -------
+    digest : str
+        Of the modules of Gaborscope, of the file of one's own factory (not of what it imports), of
+        the size and time of a TorchScript file; "" of an installed module.
+    """
+    if "factory" not in entry:
+        return codebase.digest(f"backbones.{name}")
+    factory = entry["factory"]
+    if factory.startswith(SCRIPT):
+        return stamp(factory.removeprefix(SCRIPT), root)
+    module = factory.partition(":")[0]
+    relative = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
+    path = Path(root) / Path(relative).expanduser()
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+
+
+def stamp(path, root):
+    """
+    Size and time of a file or folder of weights, which stand for its content.
+
+    Parameters
+    ----------
+    path : str or None
+        Relative to `root`; "published" and "train" have none.
+    root : str or Path
+
+    Returns
+    -------
+    stamp : str
+        "" where there is no such file.
+    """
+    if path in (None, "published", "train"):
+        return ""
+    whole = Path(root) / Path(path).expanduser()
+    found = [p for p in (whole, whole.with_name(f"{whole.name}.index")) if p.exists()]
+    return " ".join(f"{p.stat().st_size} {p.stat().st_mtime_ns}" for p in found)
