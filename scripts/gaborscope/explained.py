@@ -267,18 +267,20 @@ class ExplainedModel:
         log_density : float64 array (size)
             Natural logarithm; exp sums to 1.
         """
-        summed = {
-            fitted.name: np.tensordot(weight, maps[fitted.name], 1)
-            for fitted, weight in zip(self.layers, self._by_layer(), strict=True)
-        }
-        return densities.to_log_density(
-            self._score(summed, placement, size), "logits", self.uniform_weight
-        )
+        score = self._score(self._summed(maps), placement, size)
+        return densities.to_log_density(score, "logits", self.uniform_weight)
 
-    def _by_layer(self):
+    def _summed(self, maps):
+        """Return the weighted sum of each layer's maps."""
+        weights = self._by_layer([len(maps[fitted.name]) for fitted in self.layers])
+        return {
+            fitted.name: np.tensordot(weight, maps[fitted.name], 1)
+            for fitted, weight in zip(self.layers, weights, strict=True)
+        }
+
+    def _by_layer(self, lengths):
         """Return the weights of the maps of each layer."""
-        ends = np.cumsum([len(fitted.weight) for fitted in self.layers])[:-1]
-        return np.split(self.weight[:-1], ends)
+        return np.split(self.weight[:-1], np.cumsum(lengths)[:-1])
 
     def _score(self, summed, placement, size):
         """Return log-density up to a constant from the weighted sum of each layer's maps."""
@@ -287,7 +289,7 @@ class ExplainedModel:
         for fitted in self.layers:
             grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
             along = [
-                _resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
+                fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
                 for axis in (0, 1)
             ]
             # sampling is linear: once for the sum of a layer's maps instead of for each
@@ -319,9 +321,12 @@ class ExplainedModel:
                 "image must be a uint8 array (height, width, 3), RGB, "
                 f"got {image.dtype} {image.shape}"
             )
-        summed, placement = layer_tools.weighted_sums(
-            image, self.box, self.layers, self._by_layer()
-        )
+        if self.cascade is not None:
+            maps, placement = self.reconstruct(image)
+            summed = self._summed(maps)
+        else:
+            weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
+            summed, placement = layer_tools.weighted_sums(image, self.box, self.layers, weights)
         score = self._score(summed, placement, image.shape[:2])
         density = np.exp(score - score.max())
         density *= (1 - self.uniform_weight) / density.sum()
