@@ -5,29 +5,25 @@ All files lie below results/ in the working directory (--directory):
 
     downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
-    weights/{model}.safetensors                                      train_backbone, import_backbone
-    start/{model}.safetensors                                        import_start
+    weights/{model}.safetensors  start/{model}.safetensors           train_, import_backbone, import_start
     layers/{model}.json                                              measure_layers
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     fixation_bank/{dataset}.h5                                       fit_fixation_bank
-    saliency/{predictor}/{dataset}/{block}.h5                        predict_backbone, predict_baseline, fuse,
-                                                                     import_maps
+    saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
-    explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters
+    explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
-    explained/{model}/{dataset}/{explanation}.h5                     fit_fusion
+    explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     scores/{preset}/{predictor}/{dataset}.csv                        score
     summary.csv  shares.csv                                          summarise
     differences.csv  normalised.csv  ranks.csv                       compare
     calibration/{predictor}/{dataset}.json                           calibrate
-    calibrated/{preset}/{predictor}/{dataset}.csv                    score_calibrated
-    summary.calibrated.csv                                           summarise_calibrated
+    calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
     report/index.html                                                report
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 
-{predictor} is a backbone ({model}), an explained one ({model}-{explanation}), a baseline
-({baseline}) or somebody's maps ({imported}).
+{predictor}: {model}, explained {model}-{explanation}, {baseline}, or somebody's maps {imported}.
 {block} is the hash of a stimulus's name modulo n_blocks: the first 70 % of the blocks are the fit
 split, the next 10 % the validation split, the last 20 % the test split.
 """
@@ -41,6 +37,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
+include: "rules/lookup.smk"
 include: "rules/resources.smk"
 include: "rules/data.smk"
 
@@ -49,6 +46,7 @@ if not PENDING:
 
     include: "rules/backbone.smk"
     include: "rules/explain.smk"
+    include: "rules/cascade.smk"
     include: "rules/evaluate.smk"
     include: "rules/report.smk"
 

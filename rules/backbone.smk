@@ -14,19 +14,6 @@ IMPORTED = [model for model in MODELS if model not in TRAINED]
 CONTINUED = [model for model in TRAINED if config["backbones"][model]["start"]]
 
 
-def network_digest(wildcards):
-    """Digest of the code of a network."""
-    entry = config["backbones"][wildcards.model]
-    return models.digest(wildcards.model, entry, workflow.basedir)
-
-
-def weights_stamp(key):
-    """Size and time of a file of weights that the config names."""
-    return lambda wildcards: models.stamp(
-        config["backbones"][wildcards.model][key], workflow.basedir
-    )
-
-
 localrules:
     import_backbone,
     import_start,

@@ -28,6 +28,7 @@ def library(*modules):
     return codebase.digest(*modules)
 
 
+config = or_stop(settings.complete, config)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 or_stop(models.complete, config)
 
@@ -37,6 +38,11 @@ SALIENT = [model for model in MODELS if models.predicts(config["backbones"][mode
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
+# of each mode, which rules make it
+DIRECT, CASCADES, REFINED = (
+    [name for name in EXPLANATIONS if config["explanations"][name]["mode"] == mode]
+    for mode in ("direct", "cascade", "refined")
+)
 # IG, shares and normalised scores need the first two
 BASELINES = list(
     dict.fromkeys(["centre_bias", "gold_standard", *config["baselines"]["predictors"]])
@@ -47,6 +53,13 @@ FITTED_BASELINES = {
     "sun": ["fit"],
 }
 EXPLAINED = [f"{model}-{explanation}" for model in SALIENT for explanation in EXPLANATIONS]
+# what is reported of each; a cascade ends in a saliency map
+SECTIONS = [
+    [model, explanation]
+    for model in MODELS
+    for explanation in EXPLANATIONS
+    if model in SALIENT or explanation in DIRECT
+]
 MAPS = list(config["maps"])
 PREDICTORS = BASELINES + SALIENT + EXPLAINED + MAPS
 PRESETS = list(config["presets"])
@@ -76,6 +89,10 @@ def index_dataset(dataset):
 
 
 LAYERS = {model: or_stop(models.layers, config, model) for model in MODELS}
+# a cascade follows the graph more closely where the backbone has a table for it
+CASCADE_LAYERS = {
+    model: config["backbones"][model].get("cascade_layers") or LAYERS[model] for model in MODELS
+}
 INDEX, BLOCKS = {}, {}
 for dataset in DATASETS:
     INDEX[dataset], BLOCKS[dataset] = index_dataset(dataset)
@@ -87,52 +104,6 @@ DIGESTS = {
 # what choosing and reporting look at
 HELD_OUT = {d: BLOCKS[d]["validation"] + BLOCKS[d]["test"] for d in DATASETS}
 ALL_BLOCKS = {d: BLOCKS[d]["fit"] + HELD_OUT[d] for d in DATASETS}
-
-
-def block_digest(dataset, block):
-    """Digest of a block's stimuli: names, file sizes and times, fixations."""
-    return DIGESTS[dataset][block]
-
-
-def baseline_blocks(wildcards, split):
-    """Blocks of a split that a baseline is fitted to."""
-    if split in FITTED_BASELINES.get(wildcards.baseline, ()):
-        return BLOCKS[wildcards.dataset][split]
-    return []
-
-
-def maps_of(wildcards):
-    """What the config says of imported maps on one data set."""
-    entry = config["maps"][wildcards.imported]
-    return {
-        "path": entry["paths"][wildcards.dataset],
-        "kind": entry.get("kind", "density"),
-        "resize": entry.get("resize", False),
-    }
-
-
-def maps_digest(wildcards):
-    """Digest of the files of imported maps of one block."""
-    names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
-    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
-    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
-
-
-def regressor_settings(wildcards):
-    """The part of an explanation's settings that decides its regressors."""
-    entry = config["explanations"][wildcards.explanation]
-    keys = (
-        "mode",
-        "bank",
-        "colour",
-        "boundary",
-        "kinds",
-        "residual",
-        "normalisation",
-        "position",
-        "pools",
-    )
-    return {key: entry[key] for key in keys}
 
 
 def one_of(names):

@@ -13,12 +13,6 @@ Makes   results/fixation_bank/{dataset}.h5
 """
 
 
-def weights_behind(predictor):
-    """Weights of the backbone that a predictor is or explains: they tell what it has seen."""
-    model = predictor.partition("-")[0]
-    return [f"results/weights/{model}.safetensors"] if model in SALIENT else []
-
-
 rule fit_fixation_bank:
     """Fit the log-Gabor bank to fixations, with no network between."""
     input:

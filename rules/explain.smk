@@ -1,5 +1,5 @@
 """
-Explain a backbone by log-Gabor filters.
+Explain a backbone by log-Gabor filters, every layer from the image (mode: direct).
 
 Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
         results/activations/{model}/{dataset}/{block}.h5, results/saliency/{model}/{dataset}/{block}.h5
@@ -32,6 +32,8 @@ for model in MODELS:
             f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -68,6 +70,8 @@ for model in MODELS:
             f"results/logs/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
+        wildcard_constraints:
+            explanation=one_of(DIRECT),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -105,6 +109,8 @@ rule fit_filters:
         "results/logs/fit_filters/{model}/{explanation}/{layer}.log",
     benchmark:
         "results/benchmarks/fit_filters/{model}/{explanation}/{layer}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -152,6 +158,8 @@ rule evaluate_filters:
         "results/logs/evaluate_filters/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/evaluate_filters/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -199,6 +207,8 @@ rule fit_fusion:
         "results/logs/fit_fusion/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/fit_fusion/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 4
@@ -245,6 +255,8 @@ rule fuse:
         "results/logs/fuse/{model}-{explanation}/{dataset}/{block}.log",
     benchmark:
         "results/benchmarks/fuse/{model}-{explanation}/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"
     threads: 1

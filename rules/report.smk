@@ -17,16 +17,14 @@ rule report:
         normalised="results/normalised.csv",
         ranks="results/ranks.csv",
         calibrated=CALIBRATED,
-        explained_variance=expand(
-            "results/explained_variance/{model}/{dataset}/{explanation}.csv",
-            model=MODELS,
-            dataset=FIT,
-            explanation=EXPLANATIONS,
-        ),
+        explained_variance=[
+            f"results/explained_variance/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+        ],
         filters=[
             f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
             for model in MODELS
-            for explanation in EXPLANATIONS
+            for explanation in DIRECT
             for layer in LAYERS[model]
         ],
         explained=expand(
@@ -67,8 +65,9 @@ rule report:
         runtime=runtime("report"),
     params:
         report=config["report"],
-        models=LAYERS,
+        models=MODELS,
         explanations=EXPLANATIONS,
+        sections=SECTIONS,
         fit_on=FIT,
         evaluate_on=config["evaluate_on"],
         presets=PRESETS,

@@ -21,6 +21,10 @@ SECONDS = {
     "fit_filters": 0.03,
     "reconstruct": 0.31,
     "fit_fusion": 0.50,
+    "fit_cascade": 0.60,
+    "refine_cascade": 0.80,
+    "evaluate_cascade": 0.40,
+    "predict_explained": 0.60,
     "fuse": 0.10,
     "fit_fixation_bank": 1.00,
     "predict_baseline": 2.00,
@@ -41,6 +45,10 @@ MEGABYTES = {
     "reconstruct": 1000,
     "fit_fusion": 1000,
     "fuse": 1000,
+    "fit_cascade": 2500,
+    "refine_cascade": 2500,
+    "evaluate_cascade": 2000,
+    "predict_explained": 1000,
     "fit_fixation_bank": 2000,
     "predict_baseline": 1000,
     "import_maps": 1000,
@@ -52,7 +60,7 @@ MEGABYTES = {
     "report": 1000,
 }
 # MB per stimulus: what a job holds of each
-HELD = {"train_backbone": 0.25, "fit_fusion": 0.05}
+HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
 # MB per stimulus: what a job writes of each
 WRITTEN = {
     "dump_activations": 0.65,
@@ -61,11 +69,22 @@ WRITTEN = {
     "predict_baseline": 2.0,
     "import_maps": 2.0,
     "fuse": 2.0,
+    "predict_explained": 2.0,
+}
+BY_AREA = {
+    "train_backbone",
+    "dump_activations",
+    "accumulate",
+    "reconstruct",
+    "fit_fusion",
+    "fit_cascade",
+    "refine_cascade",
+    "evaluate_cascade",
+    "predict_explained",
 }
 # times the seconds of cmrnet, measured at 240 x 320 px; of one's own models a guess
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
 BY_NETWORK = {"train_backbone", "dump_activations", "predict_backbone"}
-BY_AREA = {"train_backbone", "dump_activations", "accumulate", "reconstruct", "fit_fusion"}
 N_STIMULI = {dataset: len(INDEX[dataset]) for dataset in DATASETS}
 BLOCK_SIZES = {
     dataset: catalogue.block_sizes(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
@@ -98,6 +117,8 @@ def runtime(stage, model=None):
             measured *= HEAVIER.get(wildcards.model, 5)
         if stage == "train_backbone":
             measured *= models.training(config, wildcards.model)["epochs"]
+        if stage == "refine_cascade":
+            measured *= config["explanations"][wildcards.explanation]["epochs"]
         return math.ceil((10 + 4 * measured) * 2 ** (attempt - 1))
 
     return minutes

@@ -33,11 +33,10 @@ def main(smk):
     calibrated = [pd.read_csv(path) for path in smk.input.calibrated]
     shown = params.presets, params.evaluate_on
     parts = []
-    for model in params.models:
-        for explanation in params.explanations:
-            section = reporting.Section(inputs, model, explanation, params.preset, params.report)
-            parts.append(section.draw(folder))
-            log.info("figures of %s-%s drawn", model, explanation)
+    for model, explanation in params.sections:
+        section = reporting.Section(inputs, model, explanation, params.preset, params.report)
+        parts.append(section.draw(folder))
+        log.info("figures of %s-%s drawn", model, explanation)
     content = {
         "models": list(params.models),
         "explanations": params.explanations,

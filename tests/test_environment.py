@@ -33,7 +33,10 @@ def test_gpu_is_asked_for_by_the_rules_that_run_a_network_alone():
         for part in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
             if re.search(r"gpu=1", part):
                 tagged.add(part.split(":")[0])
-    assert tagged == {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
+    assert tagged == {
+        "train_backbone", "measure_layers", "dump_activations", "predict_backbone",
+        "fit_cascade", "refine_cascade", "evaluate_cascade",
+    }  # fmt: skip
 
 
 def test_the_cluster_profile_sends_the_gpu_rules_and_no_others_to_the_gpu_partition():

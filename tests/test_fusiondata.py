@@ -114,4 +114,4 @@ def test_a_map_that_exceeds_float16_is_named(model, block, centre_bias):
     maps, _ = model.reconstruct(block.image(0))
     maps["coarse"][0, 1, 1] = 1e6
     with pytest.raises(InputError, match="s0.png: a reconstructed map exceeds float16"):
-        data._add(maps, placement, np.ones((40, 60)), centre_bias, "s0.png")
+        data.add_stimulus(maps, placement, np.ones((40, 60)), centre_bias, "s0.png")

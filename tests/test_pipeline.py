@@ -16,7 +16,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from gaborscope import catalogue, codebase
+from gaborscope import catalogue, codebase, store
 from gaborscope.explained import ExplainedModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -421,6 +421,37 @@ def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
     assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(run):
+    folder, config, _ = run
+    config["explanations"]["cascade"] = {
+        "mode": "cascade",
+        "budget": 4,
+        "image": {"bank": {"n_scales": 2, "n_orientations": 2}},
+        "edge": {"n_scales": 1, "n_orientations": 2},
+    }
+    config["explanations"]["refined"] = {"mode": "refined", "epochs": 1}
+    _, jobs = snakemake(folder, config)
+    assert not {"train_backbone", "fit_filters", "dump_activations", "fit_fusion"} & set(jobs)
+    assert (jobs["fit_cascade"], jobs["refine_cascade"], jobs["evaluate_cascade"]) == (1, 1, 2)
+    table = pd.read_csv(
+        folder / "results" / "explained_variance" / "cmrnet" / "made" / "refined.csv"
+    )
+    assert set(table["layer"]) > {"stem", "cmr1_s1", "logits"}
+    assert table["largest_support"].max() == 4
+    model = ExplainedModel.load(folder / "results" / "explained" / "cmrnet" / "made" / "refined.h5")
+    path = folder / "results" / "saliency" / "cmrnet-refined" / "made"
+    stored = next(path.glob("*.h5"))
+    block = store.read_data(folder / "results" / "data" / "made" / stored.name)
+    density = store.read_density(stored, 0)
+    np.testing.assert_allclose(model.predict(block.image(0)), density, rtol=1e-3)
+    assert "explanation refined" in (folder / "results" / "report" / "index.html").read_text(
+        "utf-8"
+    )
+    config["explanations"]["refined"]["learning_rate"] = 0.02
+    _, jobs = snakemake(folder, config, "--dry-run")
+    assert jobs["refine_cascade"] == 1 and "fit_cascade" not in jobs
 
 
 def test_predictors_are_compared_in_pairs_normalised_and_ranked(finished):

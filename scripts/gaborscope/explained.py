@@ -5,8 +5,9 @@ import json
 
 import numpy as np
 
-from gaborscope import densities, geometry
+from gaborscope import cascadestore, densities, geometry
 from gaborscope import layers as layer_tools
+from gaborscope.cascade import Cascade
 from gaborscope.layers import FittedLayer
 from gaborscope.store import create, open_file, put
 
@@ -56,14 +57,33 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     columns = []
     for fitted in layers:
         grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
-        along = [_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)]
+        along = [
+            fusion_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
+        ]
         resampled = along[0] @ maps[fitted.name] @ along[1].T
         columns.append(resampled.reshape(len(resampled), -1).T)
     return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32), shape
 
 
-def _resampling(grid, placement, axis, n_cells, smoothing):
-    """Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included."""
+def fusion_resampling(grid, placement, axis, n_cells, smoothing):
+    """
+    Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.
+
+    Parameters
+    ----------
+    grid : geometry.Grid
+    placement : geometry.Placement
+    axis : {0, 1}
+        y or x.
+    n_cells : int
+        Of the fusion grid along the axis.
+    smoothing : float
+        Standard deviation of the Gaussian in px of the content.
+
+    Returns
+    -------
+    matrix : float32 array (fusion cell, layer cell)
+    """
     cells = grid.cells(placement)[axis]
     extent = (placement.height, placement.width)[axis]
     first = (placement.top, placement.left)[axis]
@@ -121,6 +141,8 @@ class ExplainedModel:
         On its own relative grid, sum 1.
     uniform_weight : float
         Share of the uniform density mixed in at the end.
+    cascade : cascade.Cascade, optional
+        Where layers are reconstructed from layers; `layers` are then those that are fused.
     """
 
     box: tuple
@@ -129,6 +151,7 @@ class ExplainedModel:
     weight: np.ndarray
     centre_bias: np.ndarray
     uniform_weight: float
+    cascade: Cascade | None = None
 
     @classmethod
     def load(cls, path):
@@ -150,8 +173,11 @@ class ExplainedModel:
             If the file is none of these.
         """
         with open_file(path, "explained") as file:
-            layers = []
-            for name in json.loads(file.attrs["layers"]):
+            whole, layers = None, []
+            if "cascade" in file:
+                whole = cascadestore.read_cascade(file["cascade"])
+                layers = whole.sinks
+            for name in json.loads(file.attrs["layers"]) if whole is None else []:
                 group = file["layer"][name]
                 layers.append(
                     FittedLayer(
@@ -174,6 +200,7 @@ class ExplainedModel:
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
                 uniform_weight=float(file.attrs["uniform_weight"]),
+                cascade=whole,
             )
 
     def save(self, path, origin):
@@ -193,7 +220,9 @@ class ExplainedModel:
             file.attrs["fit"], file.attrs["multiple"] = box.fit, box.multiple
             file.attrs["fusion"] = json.dumps(self.settings, sort_keys=True)
             file.attrs["uniform_weight"] = self.uniform_weight
-            for fitted in self.layers:
+            if self.cascade is not None:
+                cascadestore.write_cascade(file.create_group("cascade"), self.cascade)
+            for fitted in self.layers if self.cascade is None else []:
                 group = file.create_group(f"layer/{fitted.name}")
                 group.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
                 group.attrs["settings"] = json.dumps(fitted.settings, sort_keys=True)
@@ -218,6 +247,8 @@ class ExplainedModel:
         maps : dict of str to float32 array (channel, row, column)
         placement : geometry.Placement
         """
+        if self.cascade is not None:
+            return self.cascade.reconstruct(image)
         return layer_tools.reconstruct(image, self.box, self.layers)
 
     def fuse(self, maps, placement, size):

@@ -13,6 +13,8 @@ CONSTANT = 1e-6
 # The same below this share of the root mean square: float32 products leave up to 7e-6 of the mean
 # square in the place of a variance of 0.
 ROUNDING = 5e-3
+# A regressor of which less than this share is left beside those chosen adds nothing of its own.
+INDEPENDENT = 1e-6
 # Maps whose variance is below this share of the layer's largest are dead: counted, not averaged.
 DEAD = 1e-8
 
@@ -124,8 +126,19 @@ class Statistics:
         return np.maximum(np.diag(self.cov) - self.sum**2 / self.n, 0)
 
 
-def _inverse_spread(statistics):
-    """Return 1 / standard deviation of each regressor, 0 where it is constant."""
+def inverse_spread(statistics):
+    """
+    Reciprocal standard deviation of each regressor.
+
+    Parameters
+    ----------
+    statistics : Statistics
+
+    Returns
+    -------
+    inverse : float64 array (K,)
+        0 where the regressor is constant.
+    """
     square = np.diag(statistics.gram) / statistics.n
     variance = square - (statistics.sum_phi / statistics.n) ** 2
     spread = np.sqrt(np.maximum(variance, 0))
@@ -161,6 +174,111 @@ def explained_variance(statistics, weight, intercept):
     return per_map, float(1 - error[alive].sum() / total[alive].sum())
 
 
+def standardised(statistics):
+    """
+    Correlation of the regressors and their covariance with the maps.
+
+    Parameters
+    ----------
+    statistics : Statistics
+
+    Returns
+    -------
+    correlation : float64 array (K, K)
+        Rows and columns of constant regressors are 0.
+    cross : float64 array (K, C)
+        Covariance of the standardised regressors with the maps.
+    inverse : float64 array (K,)
+        See `inverse_spread`.
+    """
+    n = statistics.n
+    mean_phi, mean = statistics.sum_phi / n, statistics.sum / n
+    inverse = inverse_spread(statistics)
+    covariance = statistics.gram / n - np.outer(mean_phi, mean_phi)
+    correlation = covariance * np.outer(inverse, inverse)
+    cross = (statistics.cross / n - np.outer(mean_phi, mean)) * inverse[:, None]
+    return correlation, cross, inverse
+
+
+def select(correlation, cross, k, rule="omp"):
+    """
+    Choose regressors of one map one after the other.
+
+    `omp`, orthogonal matching pursuit: next comes the one that correlates most with what is not
+    explained yet. `ols`, orthogonal least squares: the one that leaves least unexplained, once it
+    is made orthogonal to those chosen. Both find the true support of a map made of few regressors
+    where these meet the exact recovery condition.
+
+    Parameters
+    ----------
+    correlation : float64 array (K, K)
+    cross : float64 array (K,)
+        Covariance of the standardised regressors with the map.
+    k : int
+        At most this many.
+    rule : {"omp", "ols"}
+
+    Returns
+    -------
+    chosen : list of int
+        In the order of choice.
+
+    References
+    ----------
+    Tropp, J. A. (2004). IEEE Trans. Inf. Theory 50, 2231-2242.
+    Chen, S., Billings, S. A., Luo, W. (1989). Int. J. Control 50, 1873-1896.
+    """
+    left, explains = np.diag(correlation).copy(), cross.copy()
+    directions = np.zeros((min(k, len(cross)), len(cross)))
+    free, chosen = left > INDEPENDENT, []
+    for step in range(len(directions)):
+        gain = explains**2 / np.maximum(left, INDEPENDENT) if rule == "ols" else explains**2
+        gain[~free] = -1
+        best = int(gain.argmax())
+        if gain[best] <= 0:
+            break
+        known = directions[:step]
+        root = math.sqrt(left[best])
+        direction = (correlation[best] - known[:, best] @ known) / root
+        explains -= explains[best] / root * direction
+        left -= direction**2
+        directions[step] = direction
+        chosen.append(best)
+        free[best] = False
+        free &= left > INDEPENDENT
+    return chosen
+
+
+def solve_sparse(statistics, k, rule="omp", penalty=1e-6):
+    """
+    Least squares with at most k regressors per map.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the pixels to fit.
+    k : int
+    rule : {"omp", "ols"}
+        See `select`.
+    penalty : float
+        Ridge penalty of the refit on the regressors chosen, on standardised weights.
+
+    Returns
+    -------
+    weight : float64 array (C, K)
+        For the regressors as they are; at most k per row are not 0.
+    intercept : float64 array (C,)
+    """
+    correlation, cross, inverse = standardised(statistics)
+    weight = np.zeros((cross.shape[1], len(cross)))
+    for row, own in zip(weight, cross.T, strict=True):
+        chosen = select(correlation, own, k, rule)
+        gram = correlation[np.ix_(chosen, chosen)] + penalty * np.eye(len(chosen))
+        row[chosen] = linalg.solve(gram, own[chosen], assume_a="pos") * inverse[chosen]
+    intercept = statistics.sum / statistics.n - weight @ (statistics.sum_phi / statistics.n)
+    return weight, intercept
+
+
 class RidgePath:
     """
     Ridge solutions of one set of statistics for any penalty, from one eigendecomposition.
@@ -175,16 +293,12 @@ class RidgePath:
     """
 
     def __init__(self, statistics):
-        n = statistics.n
-        self._mean_phi = statistics.sum_phi / n
-        self._mean = statistics.sum / n
-        covariance = statistics.gram / n - np.outer(self._mean_phi, self._mean_phi)
-        self._inverse = _inverse_spread(statistics)
-        correlation = covariance * np.outer(self._inverse, self._inverse)
-        cross = statistics.cross / n - np.outer(self._mean_phi, self._mean)
+        self._mean_phi = statistics.sum_phi / statistics.n
+        self._mean = statistics.sum / statistics.n
+        correlation, cross, self._inverse = standardised(statistics)
         self._eigenvalue, self._vector = linalg.eigh(correlation)
         self._eigenvalue = np.maximum(self._eigenvalue, 0)
-        self._projected = self._vector.T @ (cross * self._inverse[:, None])
+        self._projected = self._vector.T @ cross
 
     def solve(self, penalty):
         """
@@ -339,13 +453,8 @@ def group_shares(statistics, penalty, groups):
     ----------
     Shapley, L. S. (1953); Lindeman, Merenda and Gold (1980) for its use on R^2.
     """
-    n = statistics.n
-    mean_phi = statistics.sum_phi / n
-    covariance = statistics.gram / n - np.outer(mean_phi, mean_phi)
-    scale = _inverse_spread(statistics)
-    correlation = covariance * np.outer(scale, scale)
-    cross = (statistics.cross / n - np.outer(mean_phi, statistics.sum / n)) * scale[:, None]
-    total = statistics.total_variation().sum() / n
+    correlation, cross, _ = standardised(statistics)
+    total = statistics.total_variation().sum() / statistics.n
     if total <= 0:
         return np.full(len(groups), np.nan)
     value = {}
@@ -394,7 +503,7 @@ def marginal_correlation(statistics):
     variance = statistics.total_variation() / n
     alive = variance > DEAD * max(variance.max(initial=0), np.finfo(float).tiny)
     inverse = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=alive)
-    squared = (covariance * np.outer(_inverse_spread(statistics), inverse)) ** 2
+    squared = (covariance * np.outer(inverse_spread(statistics), inverse)) ** 2
     return np.clip(squared.T, 0, 1)
 
 

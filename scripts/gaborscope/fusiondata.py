@@ -57,14 +57,29 @@ class FusionData:
                 if own != index:
                     raise InputError(f"the files of {list(reconstructions)} differ in their order")
                 maps.update(part)
-            target = self._target(block, index, target_densities)
+            target = self.target_of(block, index, target_densities)
             if target is None:
                 continue
             placement = geometry.Placement(input_size, *valid)
             maps = layer_tools.valid_maps(maps, self.layers, placement)
-            self._add(maps, placement, target, centre_bias, block.names[index])
+            self.add_stimulus(maps, placement, target, centre_bias, block.names[index])
 
-    def _target(self, block, index, target_densities):
+    def target_of(self, block, index, target_densities):
+        """
+        Density that the fusion is to predict for one stimulus.
+
+        Parameters
+        ----------
+        block : stimuli.StimulusBlock
+        index : int
+        target_densities : str or Path
+            Saliency file of the deep model, read for `target: model` only.
+
+        Returns
+        -------
+        target : float array (height, width) or None
+            None where people are the target and did not look.
+        """
         if self.settings["target"] == "model":
             return read_density(target_densities, index)
         points, _ = block.points(index)
@@ -73,7 +88,20 @@ class FusionData:
         size = tuple(int(extent) for extent in block.sizes[index])
         return fixations.density(points, size, fixations.sigma_px(*size, block.facts)[0])
 
-    def _add(self, maps, placement, target, centre_bias, name):
+    def add_stimulus(self, maps, placement, target, centre_bias, name):
+        """
+        Add one stimulus.
+
+        Parameters
+        ----------
+        maps : dict of str to float32 array (C, row, column)
+            On the valid cells of each layer.
+        placement : geometry.Placement
+        target : float array (height, width)
+        centre_bias : baselines.CentreBias
+        name : str
+            Its own fixations are left out of the centre bias.
+        """
         features, shape = explained.fusion_features(
             maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
         )

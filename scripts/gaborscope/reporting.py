@@ -106,7 +106,8 @@ class Section:
                 if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
             )
             self.nss = scores["nss"]
-        self.wavelengths, self.unit = self._wavelengths()
+        # a cascade has no filters of single layers on the image to show
+        self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
     def draw(self, folder):
         """
@@ -122,14 +123,8 @@ class Section:
             What the template needs of it.
         """
         stem = folder / self.predictor
-        first = next(iter(self.filters.values()))
-        bank = drawing.bank_of(first["regressors"]["bank"])
         dpi = self.settings["dpi"]
         drawing.save(drawing.explained_variance_bars(self.table), f"{stem}_variance.png", dpi)
-        rows = {name: identities.dominant(own, 6) for name, own in self.filters.items()}
-        space = first["regressors"]["colour"]
-        figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
-        drawing.save(figure, f"{stem}_filters.png", dpi)
         layer, channel = self._typical_map()
         return {
             "model": self.model,
@@ -138,12 +133,26 @@ class Section:
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_rows": self.table.to_dict("records"),
-            "filters_figure": f"{stem}_filters.png",
-            "share_figures": self._draw_shares(stem, bank),
-            "wavelengths": self.unit,
+            **self._draw_filters(stem),
             "layer": layer,
             "channel": channel,
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
+        }
+
+    def _draw_filters(self, stem):
+        """Dominant filters and shares of a direct explanation."""
+        if not self.filters:
+            return {"filters_figure": None}
+        first = next(iter(self.filters.values()))
+        bank = drawing.bank_of(first["regressors"]["bank"])
+        rows = {name: identities.dominant(own, 6) for name, own in self.filters.items()}
+        space = first["regressors"]["colour"]
+        figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
+        drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
+        return {
+            "filters_figure": f"{stem}_filters.png",
+            "share_figures": self._draw_shares(stem, bank),
+            "wavelengths": self.unit,
         }
 
     def _wavelengths(self):
@@ -167,13 +176,26 @@ class Section:
         return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in own], unit
 
     def _typical_map(self):
-        """Middle layer of the table and its map of median explained variance."""
-        names = list(self.filters)
-        layer = names[len(names) // 2]
-        variance = self.filters[layer]["explained_variance"]
-        alive = np.flatnonzero(~np.isnan(variance))
-        ordered = alive[np.argsort(variance[alive])]
+        """Middle layer of those recorded and its map of median explained variance."""
+        if self.filters:
+            variance = {name: own["explained_variance"] for name, own in self.filters.items()}
+        else:
+            variance = {
+                own.name: 1 - (own.residual_sd / np.maximum(own.map_sd, 1e-12)) ** 2
+                for own in self.explained.cascade.layers
+                if own.name in self._recorded()
+            }
+        if not variance:
+            return None, 0
+        layer = list(variance)[len(variance) // 2]
+        alive = np.flatnonzero(~np.isnan(variance[layer]))
+        ordered = alive[np.argsort(variance[layer][alive])]
         return layer, int(ordered[len(ordered) // 2]) if len(ordered) else 0
+
+    def _recorded(self):
+        """List the layers in the activation files of the backbone."""
+        path = next(p for p in self.inputs.activations if Path(p).parents[1].name == self.model)
+        return store.layer_names(path)
 
     def _draw_shares(self, stem, bank):
         paths = []
@@ -222,7 +244,6 @@ class Section:
         image = block.image(index)
         points, _ = block.points(index)
         maps, placement = self.explained.reconstruct(image)
-        activation = self._activation(stem, index, layer, placement)
         panels = [
             (name, "image", image),
             (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
@@ -238,6 +259,9 @@ class Section:
                 if Path(path).stem == stem and Path(path).parents[1].name == predictor
             )
             panels.append((title, "density", store.read_density(path, index)))
+        if layer is None:
+            return panels
+        activation = self._activation(stem, index, layer, placement)
         panels.append((f"activation\n{layer} {channel}", "activation", activation[channel]))
         panels.append((f"reconstruction\n{layer} {channel}", "activation", maps[layer][channel]))
         return panels
@@ -248,7 +272,9 @@ class Section:
             for path in self.inputs.activations
             if Path(path).stem == stem and Path(path).parents[1].name == self.model
         )
-        (fitted,) = (fitted for fitted in self.explained.layers if fitted.name == layer)
+        whole = self.explained.cascade
+        layers = self.explained.layers if whole is None else whole.layers
+        (fitted,) = (fitted for fitted in layers if fitted.name == layer)
         for own, _, _, maps in store.read_layers(path, [layer]):
             if own == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]

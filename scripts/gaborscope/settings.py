@@ -5,6 +5,7 @@ Imported whenever the workflow is parsed: standard library, and jsonschema and P
 Snakemake brings along.
 """
 
+import copy
 import difflib
 import re
 
@@ -14,6 +15,54 @@ import yaml
 from gaborscope.errors import InputError
 
 NAME = re.compile(r"[a-z0-9_]+")
+
+
+def complete(config):
+    """
+    Fill in what the entries of `explanations` leave to the defaults of their mode.
+
+    Parameters
+    ----------
+    config : dict
+
+    Returns
+    -------
+    config : dict
+        The same object; entries of mode direct take what they do not set from the one called
+        `direct`, the others from `explanation_defaults`. What is malformed stays as it is, for
+        `check` to name.
+    """
+    explanations = config.get("explanations")
+    defaults = config.get("explanation_defaults")
+    if not isinstance(explanations, dict) or not isinstance(defaults, dict):
+        return config
+    by_mode = {"direct": explanations.get("direct"), **defaults}
+    for name, entry in explanations.items():
+        if isinstance(entry, dict) and isinstance(by_mode.get(entry.get("mode")), dict):
+            explanations[name] = overlay(by_mode[entry["mode"]], entry)
+    return config
+
+
+def overlay(below, above):
+    """
+    Merge two settings key by key.
+
+    Parameters
+    ----------
+    below, above : dict
+
+    Returns
+    -------
+    merged : dict
+        A new one; where both have a key, `above` wins, and dicts are merged in turn.
+    """
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = overlay(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
 
 
 def check(config, schema_file):
@@ -38,6 +87,7 @@ def check(config, schema_file):
     if worst is not None:
         raise InputError(f"config: {_sentence(worst)}")
     _check_names(config)
+    _check_starts(config["explanations"])
 
 
 def _sentence(error):
@@ -90,3 +140,25 @@ def _check_names(config):
                 f"{', '.join(config['backbones'])}; a model of your own is given as a mapping, "
                 "models: {name: {factory: ..., layers: ...}}"
             )
+
+
+def _check_starts(explanations):
+    """Refuse an explanation that goes on from none, or from itself."""
+    for name, entry in explanations.items():
+        seen = [name]
+        while entry["mode"] == "refined":
+            start = entry["start"]
+            if start not in explanations or explanations[start]["mode"] == "direct":
+                known = [n for n, e in explanations.items() if e["mode"] != "direct" and n != name]
+                raise InputError(
+                    f"config: explanations.{seen[-1]}.start is {start!r}, which is no explanation "
+                    f"of mode cascade or refined; there {'are' if known else 'is'} "
+                    f"{', '.join(known) or 'none'}"
+                )
+            if start in seen:
+                raise InputError(
+                    f"config: explanations.{name}.start leads back to itself: "
+                    f"{' from '.join([*seen, start])}"
+                )
+            seen.append(start)
+            entry = explanations[start]

@@ -410,6 +410,23 @@ def read_layers(path, layers):
                 yield int(index), valid, size, maps
 
 
+def layer_names(path):
+    """
+    Layers of an activation or reconstruction file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    names : list of str
+    """
+    with open_file(path, "activations") as file:
+        group = next(iter(file.values()), {})
+        return [name for name in group if name not in ("stimulus", "valid")]
+
+
 # --- saliency maps ------------------------------------------------------------------------------
 
 

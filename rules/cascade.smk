@@ -1,0 +1,170 @@
+"""
+Explain a backbone by a cascade: every layer from the reconstructed layers before it.
+
+Needs   results/data/{dataset}/{block}.h5, results/weights/{model}.safetensors,
+        results/saliency/{model}/{dataset}/{block}.h5
+Makes   results/explained/{model}/{dataset}/{explanation}.h5
+        results/explained_variance/{model}/{dataset}/{explanation}.csv
+        results/saliency/{model}-{explanation}/{dataset}/{block}.h5
+"""
+
+
+rule fit_cascade:
+    """Fit log-Gabor banks along the network's graph, layer by layer."""
+    input:
+        weights="results/weights/{model}.safetensors",
+        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        validation=expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+        ),
+        target=expand(
+            "results/saliency/{{model}}/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+        ),
+    output:
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+    log:
+        "results/logs/fit_cascade/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/fit_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(CASCADES),
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=mem_mb("fit_cascade"),
+        runtime=runtime("fit_cascade"),
+    params:
+        settings=lambda wildcards: config["explanations"][wildcards.explanation],
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
+        layers=lambda wildcards: CASCADE_LAYERS[wildcards.model],
+        finest_stride=config["activations"]["finest_stride"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        seed=config["seed"],
+        device=config["device"],
+        code=library(
+            "cascadefit",
+            "cascades",
+            "corpus",
+            "geometry",
+            "graph",
+            "recording",
+            "stage",
+            "store",
+        ),
+    script:
+        "../scripts/fit_cascade.py"
+
+
+rule refine_cascade:
+    """Improve a cascade's weights by gradient descent on the fit split, its filters fixed."""
+    input:
+        weights="results/weights/{model}.safetensors",
+        start=lambda wildcards: expand(
+            "results/explained/{model}/{dataset}/{explanation}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=config["explanations"][wildcards.explanation]["start"],
+        ),
+        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        validation=expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+        ),
+        target=expand(
+            "results/saliency/{{model}}/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+        ),
+    output:
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+    log:
+        "results/logs/refine_cascade/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/refine_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(REFINED),
+    conda:
+        "../envs/torch.yaml"
+    threads: 8
+    resources:
+        gpu=1,
+        mem_mb=mem_mb("refine_cascade"),
+        runtime=runtime("refine_cascade"),
+    params:
+        settings=lambda wildcards: config["explanations"][wildcards.explanation],
+        start=lambda wildcards: started_from(wildcards.explanation),
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        seed=config["seed"],
+        device=config["device"],
+        code=library("cascades", "corpus", "explained", "refining", "stage", "store"),
+    script:
+        "../scripts/refine_cascade.py"
+
+
+rule evaluate_cascade:
+    """Explained variance of every layer on the validation and on the test split."""
+    input:
+        weights="results/weights/{model}.safetensors",
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        validation=expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+        ),
+        test=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["test"]),
+    output:
+        table=f"results/explained_variance/{{model}}/{FIT}/{{explanation}}.csv",
+    log:
+        "results/logs/evaluate_cascade/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/evaluate_cascade/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(CASCADES + REFINED),
+    conda:
+        "../envs/torch.yaml"
+    threads: 2
+    resources:
+        gpu=1,
+        mem_mb=mem_mb("evaluate_cascade"),
+        runtime=runtime("evaluate_cascade"),
+    params:
+        backbone=lambda wildcards: models.network(config, wildcards.model),
+        network=network_digest,
+        device=config["device"],
+        code=library("cascadefit", "cascades", "corpus", "explained", "stage", "store"),
+    script:
+        "../scripts/evaluate_cascade.py"
+
+
+rule predict_explained:
+    """Predict the saliency of the stimuli of one block from their images alone."""
+    input:
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        data="results/data/{dataset}/{block}.h5",
+    output:
+        saliency="results/saliency/{model}-{explanation}/{dataset}/{block}.h5",
+    log:
+        "results/logs/predict_explained/{model}-{explanation}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/predict_explained/{model}-{explanation}/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        explanation=one_of(CASCADES + REFINED),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("predict_explained"),
+        runtime=runtime("predict_explained"),
+        disk_mb=disk_mb("predict_explained"),
+    params:
+        code=library("explained", "stage", "store"),
+    script:
+        "../scripts/predict_explained.py"

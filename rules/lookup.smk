@@ -1,0 +1,73 @@
+"""
+What rules ask of the config and the data sets, by their wildcards.
+"""
+
+
+def block_digest(dataset, block):
+    """Digest of a block's stimuli: names, file sizes and times, fixations."""
+    return DIGESTS[dataset][block]
+
+
+def baseline_blocks(wildcards, split):
+    """Blocks of a split that a baseline is fitted to."""
+    if split in FITTED_BASELINES.get(wildcards.baseline, ()):
+        return BLOCKS[wildcards.dataset][split]
+    return []
+
+
+def maps_of(wildcards):
+    """What the config says of imported maps on one data set."""
+    entry = config["maps"][wildcards.imported]
+    return {
+        "path": entry["paths"][wildcards.dataset],
+        "kind": entry.get("kind", "density"),
+        "resize": entry.get("resize", False),
+    }
+
+
+def maps_digest(wildcards):
+    """Digest of the files of imported maps of one block."""
+    names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
+    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
+    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
+
+
+def regressor_settings(wildcards):
+    """The part of an explanation's settings that decides its regressors."""
+    entry = config["explanations"][wildcards.explanation]
+    keys = (
+        "mode",
+        "bank",
+        "colour",
+        "boundary",
+        "kinds",
+        "residual",
+        "normalisation",
+        "position",
+        "pools",
+    )
+    return {key: entry[key] for key in keys}
+
+
+def started_from(explanation):
+    """Settings of the explanation that a refined one goes on from."""
+    return config["explanations"][config["explanations"][explanation]["start"]]
+
+
+def network_digest(wildcards):
+    """Digest of the code of a network."""
+    entry = config["backbones"][wildcards.model]
+    return models.digest(wildcards.model, entry, workflow.basedir)
+
+
+def weights_stamp(key):
+    """Size and time of a file of weights that the config names."""
+    return lambda wildcards: models.stamp(
+        config["backbones"][wildcards.model][key], workflow.basedir
+    )
+
+
+def weights_behind(predictor):
+    """Weights of the backbone that a predictor is or explains: they tell what it has seen."""
+    model = predictor.partition("-")[0]
+    return [f"results/weights/{model}.safetensors"] if model in SALIENT else []

@@ -1,0 +1,54 @@
+"""Explained variance of every layer of a cascade on held-out stimuli (rule evaluate_cascade)."""
+
+import logging
+
+import numpy as np
+import pandas as pd
+import torch
+
+from gaborscope import cascadefit, cascades, corpus, explained, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Compare the cascade's layers with the network's on the validation and test stimuli."""
+    torch.set_num_threads(smk.threads)
+    model = explained.ExplainedModel.load(smk.input.explained)
+    backbone = cascades.open_network(
+        smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device
+    )
+    observed = cascades.watch(backbone, model.cascade, model.settings["stride"])
+    net = cascades.make_net(model.cascade, observed.device)
+    rows = []
+    for split in ("validation", "test"):
+        examples = corpus.make_examples(
+            cascades.read_blocks(smk.input.get(split)), model.box, backbone
+        )
+        found = cascadefit.explained_variance(net, observed, examples)
+        for own in model.cascade.layers:
+            per_map, pooled = found[own.name]
+            rows.append(
+                {
+                    "layer": own.name,
+                    "split": split,
+                    "explained_variance": pooled,
+                    "mean_per_map": np.nanmean(per_map) if (~np.isnan(per_map)).any() else np.nan,
+                    "maps": len(per_map),
+                    "dead_maps": int(np.isnan(per_map).sum()),
+                    "regressors": own.weight.shape[1],
+                    "largest_support": int((own.weight != 0).sum(axis=1).max()),
+                    "parents": " ".join(
+                        f"{edge.parent}:{edge.kind}:{edge.variance:.3f}" for edge in own.edges
+                    )
+                    or "image",
+                }
+            )
+            log.info("%s: explained variance %.3f (%s)", own.name, pooled, split)
+    with store.whole(smk.output.table) as temporary:
+        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

@@ -1,0 +1,53 @@
+"""Fit a cascade of log-Gabor banks along a network's graph (rule fit_cascade)."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gaborscope import cascadefit, cascades, corpus, geometry, graph, recording, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Measure the graph, fit layer by layer, fuse the last layers and write the model."""
+    settings, entry, seed = smk.params.settings, smk.params.backbone, smk.params.seed
+    torch.manual_seed(seed)
+    torch.set_num_threads(smk.threads)
+    backbone = cascades.open_network(
+        smk.wildcards.model, entry, smk.input.weights, smk.params.device
+    )
+    box = geometry.Box.of(entry["input"])
+    layers = smk.params.layers
+    tree = graph.measure_graph(backbone.network, layers, box[:2], seed)
+    for name, node in tree.items():
+        read = [f"{parent} ({edge['kind']})" for parent, edge in node["parents"].items()]
+        log.info("%s reads %s", name, ", ".join([*["the image"] * node["image"], *read]))
+    measured = recording.measure_layers(
+        backbone.network, layers, box.sizes, smk.params.finest_stride, seed
+    )
+    observed = corpus.Observed(backbone, measured, settings["fusion"]["stride"])
+    examples = {
+        split: corpus.make_examples(cascades.read_blocks(smk.input.get(split)), box, backbone)
+        for split in ("fit", "validation")
+    }
+    order = np.random.default_rng(seed).permutation(len(examples["fit"]))[: settings["stimuli"]]
+    fitter = cascadefit.CascadeFit(observed, tree, box, settings, seed)
+    model = fitter.run([examples["fit"][i] for i in sorted(order)], examples["validation"])
+    explained = cascades.fuse(
+        cascades.make_net(model, observed.device),
+        observed,
+        examples,
+        {Path(path).stem: path for path in smk.input.target},
+        settings["fusion"],
+        smk.params.sigmas,
+        smk.params.uniform_weight,
+    )
+    explained.save(smk.output.explained, store.provenance(smk))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

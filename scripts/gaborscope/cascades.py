@@ -1,0 +1,161 @@
+"""What the stages of a cascade share: open the network, and fuse what the cascade ends in."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from gaborscope import (
+    backbones,
+    baselines,
+    cascadenet,
+    corpus,
+    explained,
+    fusion,
+    fusiondata,
+    observers,
+    store,
+    weights,
+)
+
+log = logging.getLogger(__name__)
+
+
+def open_network(name, entry, weights_file, device):
+    """
+    Trained network on its device.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        Of the config's `backbones`, as `models.network` gives it.
+    weights_file : str or Path
+    device : {"auto", "cpu", "cuda"}
+
+    Returns
+    -------
+    backbone : backbones.Backbone
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    backbone = backbones.configured(name, entry)
+    weights.load_into(backbone.network, weights_file)
+    backbone.network.to(backbones.device(device))
+    backbone.network.eval()
+    return backbone
+
+
+def watch(backbone, model, fusion_stride):
+    """
+    Network, watched on the layers of a cascade.
+
+    Parameters
+    ----------
+    backbone : backbones.Backbone
+    model : cascade.Cascade
+    fusion_stride : int
+
+    Returns
+    -------
+    observed : corpus.Observed
+    """
+    return corpus.Observed(backbone, {own.name: own.layer for own in model.layers}, fusion_stride)
+
+
+def read_blocks(paths):
+    """
+    Stimulus blocks of some files.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Returns
+    -------
+    blocks : dict of str to stimuli.StimulusBlock
+        By the file's name.
+    """
+    return {Path(path).stem: store.read_data(path) for path in paths}
+
+
+def fuse(net, observed, examples, files, settings, sigmas, uniform_weight):
+    """
+    Explained model of a cascade: the layers that it ends in, fused with the centre bias.
+
+    A weight per map of these layers (in most networks one map) and one for the centre bias: fitted
+    to the fit split, the penalty chosen on the validation split.
+
+    Parameters
+    ----------
+    net : cascadenet.CascadeNet
+    observed : corpus.Observed
+    examples : dict of str to list of corpus.Example
+        `fit` and `validation`.
+    files : dict of str to str
+        By block's name, the deep model's saliency file.
+    settings : dict
+        Of the fusion.
+    sigmas : sequence of float
+        Candidate widths of the centre bias.
+    uniform_weight : float
+
+    Returns
+    -------
+    model : explained.ExplainedModel
+    """
+    parts = {
+        split: list({id(e.block): e.block for e in own}.values()) for split, own in examples.items()
+    }
+    centre_bias = observers.centre_bias(parts["fit"], parts["validation"], sigmas, uniform_weight)
+    exported = net.export()
+    data = {split: fusiondata.FusionData(exported.sinks, settings) for split in examples}
+    for split, own in examples.items():
+        _add(data[split], net, observed, own, files, centre_bias)
+    fused = fusion.fit(
+        data["fit"].batches,
+        data["validation"].batches,
+        data["fit"].n_features,
+        settings["penalties"],
+        progress=log.info,
+    )
+    return explained.ExplainedModel(
+        box=exported.box,
+        layers=exported.sinks,
+        settings={key: settings[key] for key in ("stride", "smoothing")},
+        weight=fused.weight,
+        centre_bias=centre_bias.density(baselines.GRID),
+        uniform_weight=uniform_weight,
+        cascade=exported,
+    )
+
+
+@torch.no_grad()
+def _add(data, net, observed, examples, files, centre_bias):
+    sinks = [own.name for own in net.model.sinks]
+    for batch in corpus.batches(examples, 8):
+        placement = examples[batch[0]].placement
+        contents = [examples[i].content for i in batch]
+        phi = corpus.image_tensors(net.model, contents, placement, observed.device)
+        _, outputs = net(phi, placement)
+        for row, i in enumerate(batch):
+            example = examples[i]
+            target = data.target_of(example.block, example.index, files[example.block_name])
+            if target is not None:
+                maps = {name: outputs[name][row].cpu().numpy() for name in sinks}
+                data.add_stimulus(maps, placement, target, centre_bias, example.name)
+
+
+def make_net(model, device):
+    """
+    Cascade in torch, on a device.
+
+    Parameters
+    ----------
+    model : cascade.Cascade
+    device : torch.device
+
+    Returns
+    -------
+    net : cascadenet.CascadeNet
+    """
+    return cascadenet.CascadeNet(model).to(device)

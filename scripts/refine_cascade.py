@@ -1,0 +1,54 @@
+"""Improve a cascade's weights by gradient descent, filters fixed (rule refine_cascade)."""
+
+import hashlib
+import json
+import logging
+from pathlib import Path
+
+import torch
+
+from gaborscope import cascades, corpus, explained, refining, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Go on from an explained model: refine its cascade, fuse anew and write the model."""
+    settings, entry = smk.params.settings, smk.params.backbone
+    torch.manual_seed(smk.params.seed)
+    torch.set_num_threads(smk.threads)
+    start = explained.ExplainedModel.load(smk.input.start[0])
+    backbone = cascades.open_network(
+        smk.wildcards.model, entry, smk.input.weights, smk.params.device
+    )
+    observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"])
+    blocks = {split: cascades.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
+    examples = {
+        split: corpus.make_examples(own, start.box, backbone) for split, own in blocks.items()
+    }
+    names = [[example.name for example in own] for own in examples.values()]
+    identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
+    net = cascades.make_net(start.cascade, observed.device)
+    fused = refining.FusedDensity(
+        start.cascade, settings["fusion"], start.weight, start.centre_bias
+    ).to(observed.device)
+    refiner = refining.Refiner(
+        net,
+        fused,
+        observed,
+        examples["fit"],
+        examples["validation"],
+        {**settings, "seed": smk.params.seed},
+        Path("results/checkpoints") / f"{smk.wildcards.model}-{smk.wildcards.explanation}.pt",
+        hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+    )
+    refiner.run()
+    targets = {Path(path).stem: path for path in smk.input.target}
+    common = (settings["fusion"], smk.params.sigmas, smk.params.uniform_weight)
+    model = cascades.fuse(net, observed, examples, targets, *common)
+    model.save(smk.output.explained, store.provenance(smk))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
