@@ -296,9 +296,9 @@ class Trainer:
     backbone : backbones.Backbone
     fit, validation : list of Example
     settings : dict
-        `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size, learning_rate,
-        weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss}, augmentation: {flip,
-        min_crop, photometric}, seed`, as in the config.
+        `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size,
+        learning_rate, weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss},
+        augmentation: {flip, min_crop, photometric}, seed`, as in the config.
     device : torch.device
     checkpoint : str or Path
         File to keep and to go on from.
