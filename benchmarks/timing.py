@@ -7,7 +7,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyfftw
 
+GEMM = 2048  # side of the square product that the rate of sgemm is taken from
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -48,6 +50,32 @@ def ratio(seconds, name, own):
     """Median over rounds of the ratio of two contestants, and its range, as text."""
     rounds = seconds[name] / seconds[own]
     return f"{np.median(rounds):.2f} ({rounds.min():.2f} .. {rounds.max():.2f})"
+
+
+def gemm_rate():
+    """Operations per second of a large float32 product, a multiply-add counted as two."""
+    a = np.random.default_rng(0).random((GEMM, GEMM), np.float32)
+    b, out = a.copy(), np.empty_like(a)
+    spent = race({"sgemm": lambda: np.matmul(a, b, out=out)}, 5)["sgemm"]
+    return 2 * GEMM**3 / np.median(spent)
+
+
+def fft_rate():
+    """Nominal operations (5 n log2 n) per second of an FFT that stays in the first cache."""
+    a = pyfftw.empty_aligned((16, 240), "complex64")
+    b = pyfftw.empty_aligned((16, 240), "complex64")
+    a[...] = 1
+    plan = pyfftw.FFTW(a, b, axes=(1,), flags=("FFTW_MEASURE",), threads=1)
+    many = range(200)
+    spent = race({"fft": lambda: [plan.execute() for _ in many]}, 5)["fft"]
+    return 200 * 16 * 5 * 240 * np.log2(240) / np.median(spent)
+
+
+def copy_rate():
+    """Bytes read and written per second by a copy that leaves the caches."""
+    a = np.ones(1 << 25, np.float32)
+    b = np.empty_like(a)
+    return 2 * a.nbytes / np.median(race({"copy": lambda: np.copyto(b, a)}, 5)["copy"])
 
 
 def circumstances(*more):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from helpers import BOX, N_REGRESSORS, ORIGIN, SETTINGS, make_explained, make_image, make_layer
 
-from gaborscope import explained, geometry
+from gaborscope import densities, explained, geometry
 from gaborscope import layers as layer_tools
 from gaborscope.errors import InputError
 from gaborscope.explained import ExplainedModel
@@ -218,3 +218,24 @@ def test_the_log_centre_bias_is_a_density_on_any_grid():
     density = np.random.default_rng(0).random((9, 14))
     for shape in ((9, 14), (5, 6), (20, 31)):
         assert np.exp(explained.log_centre_bias(density, shape)).sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_prediction_is_the_fusion_of_the_reconstructed_layers(model, size):
+    model.weight[1] = 0  # a map of weight 0 is not made
+    image = make_image(size)
+    maps, placement = model.reconstruct(image)
+    expected = np.exp(model.fuse(maps, placement, size))
+    np.testing.assert_allclose(model.predict(image), expected, rtol=2e-4)  # float32 scores
+
+
+def test_fusion_weighs_every_map_of_every_layer(model):
+    image = make_image((40, 60))
+    maps, placement = model.reconstruct(image)
+    features, shape = explained.fusion_features(maps, model.layers, placement, **model.settings)
+    score = features @ model.weight[:-1]
+    score += model.weight[-1] * explained.log_centre_bias(model.centre_bias, shape)
+    expected = densities.resize_bilinear(score.reshape(shape).astype(float), (40, 60))
+    expected = densities.to_log_density(expected, "logits", model.uniform_weight)
+    found = model.fuse(maps, placement, (40, 60))
+    np.testing.assert_allclose(found, expected, atol=1e-4)  # features are float32

@@ -54,7 +54,7 @@ def test_periodic_responses_are_the_closed_form(rng, shape, precision, tolerance
     np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("shape, padded", [((25, 35), (36, 45)), ((31, 20), (45, 30))])
+@pytest.mark.parametrize("shape, padded", [((25, 35), (36, 48)), ((31, 20), (48, 32))])
 def test_symmetric_responses_are_those_of_the_mirrored_image(rng, shape, padded):
     image, bank = rng.standard_normal(shape), LogGaborBank(*BANK)
     assert bank.margin_px == 5  # half of 3.0 * 1.8 ** 2 = 9.72 px; `padded` is the next good size

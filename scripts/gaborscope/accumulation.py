@@ -62,7 +62,7 @@ def accumulate(block, activations, layers, settings):
                 shared[key] = np.zeros((n_regressors, n_regressors)), np.zeros(n_regressors)
             gram, total = shared[key]
             gram += phi @ phi.T
-            total += phi.sum(axis=1, dtype=np.float64)
+            total += phi.sum(axis=1)
     for members, (gram, total) in shared.items():
         for name, candidate in members:
             statistics[name][candidate].gram += gram
@@ -73,7 +73,7 @@ def accumulate(block, activations, layers, settings):
 def _squares(values):
     """Return values, the products of each two maps, sums and the number of pixels."""
     values = np.ascontiguousarray(values)
-    return values, values @ values.T, values.sum(axis=1, dtype=np.float64), values.shape[1]
+    return values, values @ values.T, values.sum(axis=1), values.shape[1]
 
 
 def _rows(array, parts):

@@ -267,11 +267,34 @@ class ExplainedModel:
         log_density : float64 array (size)
             Natural logarithm; exp sums to 1.
         """
-        features, shape = fusion_features(maps, self.layers, placement, **self.settings)
-        score = features @ self.weight[:-1]
-        score = score + self.weight[-1] * log_centre_bias(self.centre_bias, shape)
-        resized = densities.resize_bilinear(score.reshape(shape).astype(float), size)
-        return densities.to_log_density(resized, "logits", self.uniform_weight)
+        score = self._score(self._summed(maps), placement, size)
+        return densities.to_log_density(score, "logits", self.uniform_weight)
+
+    def _summed(self, maps):
+        """Return the weighted sum of each layer's maps."""
+        weights = self._by_layer([len(maps[fitted.name]) for fitted in self.layers])
+        return {
+            fitted.name: np.tensordot(weight, maps[fitted.name], 1)
+            for fitted, weight in zip(self.layers, weights, strict=True)
+        }
+
+    def _by_layer(self, lengths):
+        """Return the weights of the maps of each layer."""
+        return np.split(self.weight[:-1], np.cumsum(lengths)[:-1])
+
+    def _score(self, summed, placement, size):
+        """Return log-density up to a constant from the weighted sum of each layer's maps."""
+        shape = grid_shape(placement.height, placement.width, self.settings["stride"])
+        score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
+        for fitted in self.layers:
+            grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+            along = [
+                fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
+                for axis in (0, 1)
+            ]
+            # sampling is linear: once for the sum of a layer's maps instead of for each
+            score += along[0] @ summed[fitted.name] @ along[1].T
+        return densities.resize_bilinear(score, size)
 
     def predict(self, image):
         """
@@ -298,6 +321,14 @@ class ExplainedModel:
                 "image must be a uint8 array (height, width, 3), RGB, "
                 f"got {image.dtype} {image.shape}"
             )
-        maps, placement = self.reconstruct(image)
-        density = np.exp(self.fuse(maps, placement, image.shape[:2]))
-        return (density / density.sum()).astype(np.float32)
+        if self.cascade is not None:
+            maps, placement = self.reconstruct(image)
+            summed = self._summed(maps)
+        else:
+            weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
+            summed, placement = layer_tools.weighted_sums(image, self.box, self.layers, weights)
+        score = self._score(summed, placement, image.shape[:2])
+        density = np.exp(score - score.max())
+        density *= (1 - self.uniform_weight) / density.sum()
+        density += self.uniform_weight / density.size
+        return density.astype(np.float32)

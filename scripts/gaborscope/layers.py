@@ -102,6 +102,35 @@ class FittedLayer:
         maps = fitting.through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
+    def weighted_sum(self, phi, weight):
+        """
+        Weighted sum of the layer's reconstructed maps; maps of weight 0 are not made.
+
+        Parameters
+        ----------
+        phi : float32 array (K, row, column)
+        weight : float array (C,)
+
+        Returns
+        -------
+        total : float32 array (row, column)
+        """
+        flat = phi.reshape(len(phi), -1)
+        if self.layer["nonlinearity"] == "none":  # a sum of sums: one map
+            weight = np.asarray(weight, dtype=float)
+            total = (weight @ self.weight).astype(np.float32) @ flat + weight @ self.intercept
+        else:
+            kept = np.flatnonzero(weight)
+            some = dataclasses.replace(
+                self,
+                weight=self.weight[kept],
+                intercept=self.intercept[kept],
+                residual_sd=self.residual_sd[kept],
+            )
+            maps = some.reconstruct(phi).reshape(len(kept), flat.shape[1])
+            total = np.asarray(weight)[kept].astype(np.float32) @ maps
+        return total.reshape(phi.shape[1:]).astype(np.float32)
+
 
 def fitted_layer(filters):
     """
@@ -145,17 +174,48 @@ def reconstruct(image, box, layers):
         On the cells whose centre lies in the content.
     placement : geometry.Placement
     """
+    phi, placement = _regressors(image, box, layers)
+    maps = {fitted.name: fitted.reconstruct(own) for fitted, own in zip(layers, phi, strict=True)}
+    return maps, placement
+
+
+def weighted_sums(image, box, layers, weights):
+    """
+    Sum the reconstructed maps of each layer, weighted, without making all of them.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        Of one explanation.
+    weights : sequence of float array (C,)
+        One per layer.
+
+    Returns
+    -------
+    sums : dict of str to float32 array (row, column)
+    placement : geometry.Placement
+    """
+    phi, placement = _regressors(image, box, layers)
+    sums = {
+        fitted.name: fitted.weighted_sum(own, weight)
+        for fitted, own, weight in zip(layers, phi, weights, strict=True)
+    }
+    return sums, placement
+
+
+def _regressors(image, box, layers):
+    """Return the regressors of each layer, computed once where layers share them."""
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
-    regressors = make_regressors(layers[0].settings)
     wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
     unique = list(dict.fromkeys(wanted))
-    phi = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
-    maps = {
-        fitted.name: fitted.reconstruct(phi[where])
-        for fitted, where in zip(layers, wanted, strict=True)
-    }
-    return maps, placement
+    computed = make_regressors(layers[0].settings).compute(content, placement, unique)
+    phi = dict(zip(unique, computed, strict=True))
+    return [phi[where] for where in wanted], placement
 
 
 def valid_maps(maps, layers, placement):

@@ -315,6 +315,11 @@ class PreparedBank:
         self._padded = None
 
     @property
+    def padded_shape(self):
+        """Height and width of the transforms in px."""
+        return self._full
+
+    @property
     def block(self):
         """Number of filters in a block of responses."""
         return self._transform.block

@@ -97,73 +97,90 @@ class Regressors:
         bank = LogGaborBank(**self.bank)
         prepared = bank.prepare(content.shape[:2], self.boundary)
         sampler = _sampler(placement, tuple(targets))
-        parts = [[] for _ in targets]
-        for channel in colour.to_opponent(content, self.colour):
+        n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
+        n = n_channel * len(colour.CHANNELS[self.colour]) + self.position * len(POSITION_TERMS)
+        maps = [np.empty((n, *shape), np.float32) for shape in sampler.shapes]
+        pooled = sampler.maps(bank.n_filters)
+        for number, channel in enumerate(colour.to_opponent(content, self.colour)):
             prepared.analyse(channel)
-            for pooled, part in zip(self._channel(prepared, bank, sampler), parts, strict=True):
-                part.append(pooled)
+            own = slice(number * n_channel, (number + 1) * n_channel)
+            self._channel(prepared, bank, sampler, pooled, [found[own] for found in maps])
         if self.position:
-            for (grid, *_), part in zip(targets, parts, strict=True):
-                part.append(_position(grid, placement))
-        return [np.concatenate(part) for part in parts]
+            for (grid, *_), found in zip(targets, maps, strict=True):
+                found[-len(POSITION_TERMS) :] = _position(grid, placement)
+        return maps
 
-    def _channel(self, prepared, bank, sampler):
-        """Yield the pooled responses of one colour channel, one array per target."""
+    def _channel(self, prepared, bank, sampler, pooled, found):
+        """Fill in the pooled responses of one colour channel, one array per target."""
         names = [k for k in ("even", "odd", "amplitude") if k in self.kinds]
         keep = [RESPONSE_KINDS.index(kind) for kind in names]
-        pooled = sampler.maps(bank.n_filters)
         for filters, responses in prepared.responses():
             sampler.responses(responses, [maps[filters] for maps in pooled])
         residual = sampler.plain(prepared.residual()) if self.residual else None
+        n_kinds = len(keep) + self.normalisation
+        n_maps = bank.n_filters * n_kinds
         for target, maps in enumerate(pooled):  # (filter, row, 3, column)
-            n_kinds = len(keep) + self.normalisation
-            n_maps = bank.n_filters * n_kinds
-            found = np.empty((n_maps + self.residual, maps.shape[1], maps.shape[3]), np.float32)
-            by_filter = found[:n_maps].reshape(bank.n_filters, n_kinds, *found.shape[1:])
+            by_filter = found[target][:n_maps].reshape(
+                bank.n_filters, n_kinds, maps.shape[1], maps.shape[3]
+            )
             for column, kind in enumerate(keep):
                 by_filter[:, column] = maps[:, :, kind]
             if self.normalisation:
                 by_filter[:, -1] = _normalised(maps[:, :, 2], bank.n_scales)
             if residual is not None:
-                found[-1] = residual[target]
-            yield found
+                found[target][-1] = residual[target]
 
 
 class _Sampler:
     """Pools full-resolution responses to several grids while they are in cache."""
 
     def __init__(self, samplers, shape):
-        self._shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
+        self.shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
         self._products, self._rows = _products([along_y for along_y, _ in samplers])
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
-        self._planes = np.empty((shape[0], 3, shape[1]), np.float32)
-        self._reduced = np.empty((sum(n for n, _ in self._shapes), 3, shape[1]), np.float32)
+        self._amplitude = np.empty(shape, np.float32)
+        n_rows = sum(rows for rows, _ in self.shapes)
+        self._lines = np.empty((n_rows, shape[1]), np.complex64)
+        self._reduced = np.empty((n_rows, 3, shape[1]), np.float32)
+        # more rows than the stimulus has: it is less work to take even and odd apart first
+        self._planes = np.empty((shape[0], 3, shape[1]), np.float32) if n_rows > shape[0] else None
 
     def maps(self, n):
         """Return room for the maps of n filters, (filter, row, 3, column) for every grid."""
-        return [np.empty((n, rows, 3, columns), np.float32) for rows, columns in self._shapes]
+        return [np.empty((n, rows, 3, columns), np.float32) for rows, columns in self.shapes]
 
     def responses(self, responses, maps):
         """Pool a block of complex responses to even, odd and amplitude on every grid."""
         for index, response in enumerate(responses):
-            self._planes[:, 0] = response.real
-            self._planes[:, 1] = response.imag
-            np.abs(response, out=self._planes[:, 2])
-            self._pool(self._planes, self._reduced, [pooled[index] for pooled in maps])
+            if self._planes is not None:
+                self._planes[:, 0] = response.real
+                self._planes[:, 1] = response.imag
+                np.abs(response, out=self._planes[:, 2])
+                self._along_columns(_flat(self._planes), _flat(self._reduced))
+            else:
+                np.abs(response, out=self._amplitude)
+                self._along_columns(response.view(np.float32), self._lines.view(np.float32))
+                self._along_columns(self._amplitude, self._reduced[:, 2])
+                self._reduced[:, 0] = self._lines.real
+                self._reduced[:, 1] = self._lines.imag
+            self._along_rows(self._reduced, [pooled[index] for pooled in maps])
 
     def plain(self, image):
         """Return one real image on every grid."""
-        maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self._shapes]
+        maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self.shapes]
         reduced = np.empty((len(self._reduced), 1, image.shape[1]), np.float32)
-        self._pool(np.ascontiguousarray(image)[:, None], reduced, maps)
+        self._along_columns(np.ascontiguousarray(image), _flat(reduced))
+        self._along_rows(reduced, maps)
         return [pooled[:, 0] for pooled in maps]
 
-    def _pool(self, planes, reduced, maps):
-        """Sample along y, then along x; two-dimensional products, others are four times slower."""
-        n, width = planes.shape[1:]
-        pixels, lines = planes.reshape(len(planes), n * width), reduced.reshape(-1, n * width)
+    def _along_columns(self, pixels, lines):
+        """Sample along y, for all grids."""
         for rows, pixel_rows, matrix in self._products:
             np.matmul(matrix, pixels[pixel_rows], out=lines[rows])
+
+    def _along_rows(self, reduced, maps):
+        """Sample along x; two-dimensional products, others are four times slower."""
+        n, width = reduced.shape[1:]
         for rows, pooled, along_x in zip(self._rows, maps, self._along_x, strict=True):
             # shapes in full: a grid may have no cell in the content of a long narrow stimulus
             size = (rows.stop - rows.start) * n
@@ -172,6 +189,10 @@ class _Sampler:
                 along_x,
                 out=pooled.reshape(size, along_x.shape[1]),
             )
+
+
+def _flat(planes):
+    return planes.reshape(len(planes), planes.shape[1] * planes.shape[2])
 
 
 @functools.lru_cache(maxsize=8)

@@ -60,9 +60,9 @@ def padded_shape(shape, margin):
     Returns
     -------
     padded : (int, int)
-        5-smooth height and width.
+        5-smooth multiples of 4: lengths without that factor cost up to twice as much per px.
     """
-    return tuple(good_size(extent + 2 * margin) for extent in shape)
+    return tuple(4 * good_size(-(-(extent + 2 * margin) // 4)) for extent in shape)
 
 
 def mirror_pad(image, shape):

@@ -1,0 +1,162 @@
+"""
+Say what every stage of a finished run has cost, with a bound beside it.
+
+    python benchmarks/stages.py OUT [--cores N]
+
+OUT is the --directory of the run. Seconds and memory are Snakemake's own (results/benchmarks), CPU
+seconds and those of starting Python are the last lines of the logs, which count short jobs too. The
+bound holds what cannot be left out: starting the jobs; transforms, pooling windows, statistics and
+reconstructions of the log-Gabor stages at the rates measured here; the bytes written at the
+rate of a copy. Networks, fusion and metrics have no bound of their own here (benchmarks/metrics.py
+has one). Prints Markdown for benchmarks/README.md.
+"""
+
+import argparse
+import csv
+import json
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+from timing import ROOT, circumstances, copy_rate, fft_rate, gemm_rate
+
+sys.path.insert(0, str(ROOT / "scripts"))
+
+import h5py  # noqa: E402
+
+from gaborscope import geometry, spectral  # noqa: E402
+from gaborscope import layers as layer_tools  # noqa: E402
+from gaborscope.loggabor import LogGaborBank  # noqa: E402
+
+USED = re.compile(r"used ([\d.]+) s of CPU, ([\d.]+) s of them to start, and at most (\d+) MB")
+WRITTEN = {"dump_activations": "activations", "accumulate": "statistics", "prepare_dataset": "data"}
+
+
+def read_benchmarks(results):
+    """Return {stage: (jobs, seconds, largest MB)} of Snakemake's benchmark files."""
+    root, found = results / "benchmarks", {}
+    for path in sorted(root.rglob("*.tsv")):
+        stage = path.relative_to(root).parts[0].removesuffix(".tsv")
+        with path.open(encoding="utf-8") as file:
+            row = list(csv.DictReader(file, delimiter="\t"))[-1]
+        jobs, seconds, memory = found.get(stage, (0, 0.0, 0.0))
+        largest = 0 if row["max_rss"] in ("NA", "-") else float(row["max_rss"])
+        found[stage] = (jobs + 1, seconds + float(row["s"]), max(memory, largest))
+    if not found:
+        raise SystemExit(f"{root} holds no benchmark; is the run finished?")
+    return found
+
+
+def read_logs(results):
+    """Return {stage: (CPU seconds, seconds of them to start)} of the last lines of the logs."""
+    root, found = results / "logs", {}
+    for path in sorted(root.rglob("*.log")):
+        stage = path.relative_to(root).parts[0].removesuffix(".log")
+        rows = USED.findall(path.read_text(encoding="utf-8"))
+        if rows:
+            total, start = found.get(stage, (0.0, 0.0))
+            found[stage] = (total + float(rows[-1][0]), start + float(rows[-1][1]))
+    return found
+
+
+def arithmetic(results, model, explanation):
+    """
+    Operations of accumulate and reconstruct for one stimulus: (transforms, products of each).
+
+    Sizes come from the layers, the filters and the first stimuli of the run.
+    """
+    files = sorted((results / "filters" / model).glob(f"*/{explanation}/*.h5"))
+    layers = json.loads((results / "layers" / f"{model}.json").read_text(encoding="utf-8"))
+    with h5py.File(files[0]) as file:
+        settings = json.loads(file.attrs["params"])["regressors"]
+    (name,) = list(next(iter(layers.values()))["shape"])[:1]
+    size = tuple(int(extent) for extent in name.split("x"))
+    placement = geometry.Placement(size, 0, 0, *size)
+    bank = LogGaborBank(**settings["bank"])
+    n_channels = 3
+    padded = spectral.padded_shape(size, bank.margin_px)
+    kept = np.mean([(gain > 1e-8).any(axis=0).mean() for gain in bank.gains(padded)])
+    pixels = padded[0] * padded[1]
+    one = 5 * pixels * (kept * np.log2(padded[0]) + np.log2(padded[1]))
+    transforms = n_channels * (bank.n_filters + 2) * one
+    k = len(layer_tools.make_regressors(settings).table()["kind"])
+    pooling, statistics, reconstruction, seen = 0.0, 0.0, 0.0, {}
+    for layer in layers.values():
+        for pool in settings["pools"]:
+            target = layer_tools.target(layer, size, {"pool": pool})
+            if target not in seen:
+                along_y, along_x = geometry.layer_sampling(target[0], placement, *target[1:])
+                cells = len(along_y) * len(along_x)
+                products = (along_y > 0).sum() * size[1] + len(along_y) * (along_x > 0).sum()
+                seen[target] = 2 * 3 * n_channels * bank.n_filters * products
+                pooling += seen[target]
+                statistics += k * (k + 1) * cells
+            statistics += 2 * k * layer["channels"] * cells
+        statistics += layer["channels"] * (layer["channels"] + 1) * cells
+        reconstruction += 2 * k * layer["channels"] * cells
+    # a reconstruction pools once, by the pool that was chosen
+    chosen = pooling / len(settings["pools"])
+    return transforms, pooling + statistics, chosen + reconstruction
+
+
+def bounds(results, starts):
+    """Return {stage: seconds} that the run cannot have done without, of one core."""
+    fft, gemm, copy = fft_rate(), gemm_rate(), copy_rate()
+    found = dict(starts)
+    stimuli = 0
+    for path in (results / "data").rglob("*.h5"):
+        with h5py.File(path) as file:
+            stimuli += len(file["stimulus/size"])
+    for path in (results / "filters").glob("*/*/direct"):
+        model, explanation = path.parts[-3], path.parts[-1]
+        transforms, accumulated, reconstructed = arithmetic(results, model, explanation)
+        for stage, products in (("accumulate", accumulated), ("reconstruct", reconstructed)):
+            found[stage] = found.get(stage, 0) + stimuli * (transforms / fft + products / gemm)
+    for stage, folder in WRITTEN.items():
+        size = sum(p.stat().st_size for p in (results / folder).rglob("*.h5"))
+        found[stage] = found.get(stage, 0) + size / copy
+    return found, stimuli, (fft, gemm, copy)
+
+
+def main():
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("out", metavar="OUT", type=Path)
+    parser.add_argument("--cores", type=int, default=2)
+    options = parser.parse_args()
+    results = options.out / "results"
+    stages, logs = read_benchmarks(results), read_logs(results)
+    with threadpool_limits(1):
+        least, stimuli, (fft, gemm, copy) = bounds(
+            results, {stage: start for stage, (_, start) in logs.items()}
+        )
+    print("| stage | jobs | s | CPU s | of them to start | bound, CPU s | at most, MB |")
+    print("|---|---|---|---|---|---|---|")
+    order = sorted(stages, key=lambda stage: -stages[stage][1])
+    for stage in order:
+        jobs, seconds, memory = stages[stage]
+        used, start = logs.get(stage, (float("nan"), float("nan")))
+        print(
+            f"| {stage} | {jobs} | {seconds:.0f} | {used:.0f} | {start:.0f} | "
+            f"{least.get(stage, float('nan')):.0f} | {memory:.0f} |"
+        )
+    rest = [stage for stage in order if stage != "train_backbone"]
+    seconds = sum(stages[stage][1] for stage in rest)
+    used = sum(logs[stage][0] for stage in rest if stage in logs)
+    print(
+        f"| all but training | {sum(stages[s][0] for s in rest)} | {seconds:.0f} | {used:.0f} | "
+        f"{sum(logs[s][1] for s in rest if s in logs):.0f} | "
+        f"{sum(least.get(s, 0) for s in rest):.0f} | |"
+    )
+    print(
+        f"\n{stimuli} stimuli; without training {seconds / options.cores / 60:.1f} min of wall "
+        f"time if {options.cores} cores were\nalways busy. Rates: FFT {fft / 1e9:.0f} GFLOP/s, "
+        f"sgemm {gemm / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.0f} GB/s.\n"
+    )
+    print("Bounds measured on: " + circumstances())
+
+
+if __name__ == "__main__":
+    main()
