@@ -16,7 +16,8 @@ def make_regressors(settings):
     Parameters
     ----------
     settings : dict
-        `bank, colour, kinds, residual, normalisation, position, boundary` of the config.
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
+        `control` where another bank takes the place of the log-Gabors.
 
     Returns
     -------
@@ -30,6 +31,7 @@ def make_regressors(settings):
         normalisation=settings["normalisation"],
         position=settings["position"],
         boundary=settings["boundary"],
+        control=settings.get("control"),
     )
 
 
