@@ -106,8 +106,9 @@ def run(finished, tmp_path):
 def test_every_stage_runs(finished):
     assert {
         "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
-        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify", "reconstruct",
-        "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare", "report",
+        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify",
+        "reconstruct", "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare",
+        "report",
     } == set(finished[3])  # fmt: skip
 
 
