@@ -13,7 +13,7 @@ SETTINGS = {
     "epochs": 3, "batch_size": 2, "learning_rate": 0.002, "weight_decay": 0.001,
     "warmup_epochs": 1, "average_decay": 0.9, "patience": 3, "seed": 1,
     "optimiser": "adamw", "momentum": 0.9, "schedule": "cosine", "decay": 0.5, "clip": 2.0,
-    "parts": {},
+    "parts": {}, "norm_momentum": None,
     "loss": {"cc": 0.1, "nss": 0.1},
     "augmentation": {"flip": 0.5, "min_crop": 0.8, "photometric": 0.2},
 }  # fmt: skip

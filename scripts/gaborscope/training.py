@@ -296,9 +296,9 @@ class Trainer:
     backbone : backbones.Backbone
     fit, validation : list of Example
     settings : dict
-        `optimiser, momentum, schedule, decay, clip, parts, epochs, batch_size, learning_rate,
-        weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss}, augmentation: {flip,
-        min_crop, photometric}, seed`, as in the config.
+        `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size,
+        learning_rate, weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss},
+        augmentation: {flip, min_crop, photometric}, seed`, as in the config.
     device : torch.device
     checkpoint : str or Path
         File to keep and to go on from.
@@ -318,6 +318,10 @@ class Trainer:
         network = backbone.network.to(device, memory_format=torch.channels_last)
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, settings)
+        if settings["norm_momentum"] is not None:
+            for module in network.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.momentum = settings["norm_momentum"]
         self._asked_to_stop = []
         self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
         self.best = copy.deepcopy(self.average.state_dict())

@@ -1,0 +1,60 @@
+"""
+Predict where people look in a photograph, and explain it by log-Gabor filters.
+
+    python scripts/explain_image.py photo.jpg [--out FOLDER] [--weights FILE] [--explanation FILE]
+
+Writes {name}.deep.png and {name}.explained.png (densities, 255 the maximum), {name}.npz (both
+densities, and what each layer adds to the log-density), and {name}.panels.png, which shows them
+all. The files of `pretrained/` are used unless others are given.
+"""
+
+import argparse
+import logging
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from gaborscope import drawing, pretrained
+from gaborscope.errors import InputError
+from gaborscope.explained import ExplainedModel
+from gaborscope.stimuli import read_image
+
+log = logging.getLogger("gaborscope")
+FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
+
+
+def main(arguments):
+    """Predict, explain, write."""
+    started = time.monotonic()
+    image, stem = read_image(arguments.image), arguments.out / Path(arguments.image).stem
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    deep = pretrained.Predictor.load(arguments.weights).predict(image)
+    explained, parts = pretrained.contributions(ExplainedModel.load(arguments.explanation), image)
+    for name, density in (("deep", deep), ("explained", explained)):
+        grey = np.rint(255 * density / density.max()).astype(np.uint8)
+        Image.fromarray(grey).save(f"{stem}.{name}.png")
+    arrays = {"deep": deep, "explained": explained, **parts}
+    np.savez_compressed(f"{stem}.npz", **{k: v.astype(np.float32) for k, v in arrays.items()})
+    panels = [("", "image", image), ("deep model", "density", deep)]
+    panels += [("explained", "density", explained)]
+    panels += [(f"{name} adds", "activation", part) for name, part in parts.items()]
+    drawing.save(drawing.stimulus_panels(panels, "viridis"), f"{stem}.panels.png", 110)
+    agreement = np.corrcoef(deep.ravel(), explained.ravel())[0, 1]
+    took = time.monotonic() - started
+    log.info("%s.panels.png: CC of deep and explained %.2f, %.1f s", stem, agreement, took)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument("image")
+    parser.add_argument("--out", type=Path, default=Path("."))
+    parser.add_argument("--weights", default=FOLDER / "cmrnet_osie.safetensors")
+    parser.add_argument("--explanation", default=FOLDER / "cmrnet_osie_direct.h5")
+    try:
+        main(parser.parse_args())
+    except InputError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,100 @@
+"""The workflow on models of one's own and on weights of a file, run for real."""
+
+import json
+
+import pandas as pd
+import pytest
+import torch
+import yaml
+from test_pipeline import ROOT, make_dataset, snakemake, tiny_config
+from torch import nn
+
+from gaborscope import backbones, exposure, weights
+from gaborscope.explained import ExplainedModel
+
+pytestmark = pytest.mark.slow
+
+TOLD = [{"type": "folder", "dataset": "made", "n_blocks": 10, "blocks": ["08"]}]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    """A run of examples/own_model.yaml, smaller, with a TorchScript file and UNISAL from a file."""
+    folder = tmp_path_factory.mktemp("own")
+    make_dataset(folder / "data")
+    config = tiny_config(folder / "data")
+    example = yaml.safe_load((ROOT / "examples" / "own_model.yaml").read_text(encoding="utf-8"))
+    config["models"] = example["models"]
+    for entry in config["models"].values():
+        entry["input"] |= {"height": 48, "width": 64, "multiple": 8}
+    config["models"]["vit"] |= {"options": {"size": [48, 64]}, "training": {"epochs": 1}}
+    script = nn.Sequential(nn.Conv2d(3, 1, 5, 4, 2))
+    torch.jit.script(script.eval()).save(str(folder / "script.pt"))
+    size = {"height": 48, "width": 64, "multiple": 8}
+    config["models"]["scripted"] = {
+        "factory": f"torchscript:{folder / 'script.pt'}",
+        "layers": {"output": ""},
+        "input": {**size, "output": "logits"},
+    }
+    config["models"]["unisal"] = None
+    torch.manual_seed(0)
+    torch.save({"model_state_dict": backbones.build("unisal").state_dict()}, folder / "w.pth")
+    config["backbones"] = {
+        "unisal": {
+            "weights": str(folder / "w.pth"),
+            "trained_on": TOLD,
+            "input": {"height": 64, "width": 96},
+        }
+    }
+    config["activations"]["layers"] = {"unisal": ["block7", "logits"]}
+    config["presets"], config["baselines"]["predictors"] = ["mit"], ["uniform"]
+    _, jobs = snakemake(folder, config)
+    return folder / "results", jobs
+
+
+def test_models_with_a_map_are_scored_and_a_classifier_is_not(run):
+    predictors = set(pd.read_csv(run[0] / "summary.csv")["predictor"])
+    wanted = {"vit", "vit-direct", "scripted", "scripted-direct", "unisal", "unisal-direct"}
+    assert predictors == {*wanted, "uniform", "centre_bias", "gold_standard"}
+
+
+def test_of_a_classifier_there_is_explained_variance_alone(run):
+    table = pd.read_csv(run[0] / "explained_variance" / "classifier" / "made" / "direct.csv")
+    assert set(table["layer"]) == {"conv1", "conv2"}
+    assert table["explained_variance"].between(-1, 1).all()
+    first = table[(table["layer"] == "conv1") & (table["split"] == "validation")]
+    assert first["explained_variance"].item() > 0.5  # 5x5 kernels on the image are near the bank
+    assert not (run[0] / "explained" / "classifier").exists()
+    page = (run[0] / "report" / "index.html").read_text(encoding="utf-8")
+    assert "classifier predicts no saliency" in page
+
+
+def test_what_is_trained_is_trained_and_what_is_given_is_imported(run):
+    assert run[1]["train_backbone"] == 1 and run[1]["import_backbone"] == 3
+    assert sorted(path.stem for path in (run[0] / "weights").iterdir()) == [
+        "classifier", "scripted", "unisal", "vit"
+    ]  # fmt: skip
+
+
+def test_weights_of_a_file_arrive_unchanged(run):
+    found, description = weights.read_weights(run[0] / "weights" / "unisal.safetensors")
+    saved = torch.load(run[0].parent / "w.pth", weights_only=True)["model_state_dict"]
+    assert all(torch.equal(found[key], value) for key, value in saved.items())
+    assert description["trained_on"] == TOLD and len(description["sha256"]) == 64
+
+
+def test_stimuli_that_were_trained_on_are_not_scored(run):
+    path = run[0] / "weights" / "unisal.safetensors"
+    for predictor, n_seen in (("unisal", True), ("unisal-direct", True), ("vit", False)):
+        table = pd.read_csv(run[0] / "scores" / "mit" / predictor / "made.csv")
+        seen = exposure.seen(TOLD, "made", "folder", list(table["stimulus"]))
+        assert exposure.trained_on(path) == TOLD and seen
+        hidden = set(table[table["nss"].isna()]["stimulus"])
+        assert hidden == (seen if n_seen else set()), predictor
+
+
+def test_input_sizes_of_unisal_are_measured_and_used(run):
+    layers = json.loads((run[0] / "layers" / "unisal.json").read_text(encoding="utf-8"))
+    assert {"64x96", "96x64"} <= set(layers["block7"]["shape"])
+    model = ExplainedModel.load(run[0] / "explained" / "unisal" / "made" / "direct.h5")
+    assert tuple(model.box) == (64, 96, "nearest", 32)
