@@ -267,3 +267,27 @@ def test_a_layer_that_a_torchscript_file_does_not_tell_is_named(tmp_path):
     made = entry(f"torchscript:{tmp_path / 'm.pt'}", {"late": "late"}, output="logits")
     with pytest.raises(InputError, match="gives no layer 'late'; its forward returns .*early"):
         checking.check_backbone(backbones.configured("mine", made), made["layers"], (32, 64))
+
+
+class Dying(torch.nn.Module):
+    """A layer that passes nothing, one that sees nothing, and one that is alive."""
+
+    def __init__(self):
+        super().__init__()
+        self.alive, self.dead = torch.nn.Conv2d(3, 2, 4, 4), torch.nn.Conv2d(2, 2, 1)
+        self.blind = torch.nn.Identity()
+        torch.nn.init.zeros_(self.dead.weight)
+
+    def forward(self, x):
+        first = self.alive(x)
+        return self.dead(first) + self.blind(torch.ones(len(x), 2, 8, 12))
+
+
+def test_dead_layers_are_taken_to_tile_the_input():
+    layers = {"alive": "alive", "dead": "dead", "blind": "blind"}
+    measured = recording.measure_layers(Dying().eval(), layers, [(32, 48)], 4, 0)
+    for name in ("dead", "blind"):
+        assert measured[name]["centre"] == "tiled"
+        assert measured[name]["offset_px"] == [1.5, 1.5]
+        assert measured[name]["receptive_field_px"] == [0, 0]
+    assert measured["alive"]["centre"] == "measured"

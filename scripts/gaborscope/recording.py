@@ -202,24 +202,37 @@ def _gradient(maps, noise, generator):
     rows = rows[torch.randperm(n, generator=generator)]
     signs = torch.randn((n, channels), generator=generator).to(maps.device)
     picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
-    (gradient,) = torch.autograd.grad(picked, noise, retain_graph=True)
+    (gradient,) = torch.autograd.grad(
+        picked, noise, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
     squared = gradient.double().pow(2).sum(1).cpu().numpy()
     return squared, (rows.numpy(), columns.numpy())
 
 
 def _moments(rounds, shape, input_size):
-    """Offset, its spread over cells and the width of the receptive field, y then x."""
+    """
+    Offset, its spread over cells and the width of the receptive field, y then x.
+
+    Cells that do not see the image (dead maps) are left out; a layer of such alone tiles it.
+    """
     offsets, spreads, widths = [], [], []
     for axis in (0, 1):
-        pixels = np.arange(input_size[axis])
+        pixels, stride = np.arange(input_size[axis]), input_size[axis] / shape[axis]
         found, energy, spread = [], [], []
         for squared, cells in rounds:
             line = squared.sum(axis=2 - axis)
+            alive = line.sum(axis=1) > 0
+            line = line[alive]
             energy.append(line.sum(axis=1))
             line = line / energy[-1][:, None]
             centre = line @ pixels
             spread.append((line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1))
-            found.append(centre - input_size[axis] / shape[axis] * cells[axis])
+            found.append(centre - stride * cells[axis][alive])
+        if not any(own.size for own in energy):
+            offsets.append((stride - 1) / 2)
+            spreads.append(stride)
+            widths.append(0.0)
+            continue
         offset, weight = np.concatenate(found), np.concatenate(energy)
         offsets.append(float(np.average(offset, weights=weight)))
         spreads.append(float(offset.std()))
