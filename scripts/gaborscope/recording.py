@@ -202,9 +202,10 @@ def _gradient(maps, noise, generator):
     rows = rows[torch.randperm(n, generator=generator)]
     signs = torch.randn((n, channels), generator=generator).to(maps.device)
     picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
-    (gradient,) = torch.autograd.grad(
-        picked, noise, retain_graph=True, allow_unused=True, materialize_grads=True
-    )
+    gradient = torch.zeros_like(noise)
+    if picked.requires_grad:
+        found = torch.autograd.grad(picked, noise, retain_graph=True, allow_unused=True)[0]
+        gradient = gradient if found is None else found
     squared = gradient.double().pow(2).sum(1).cpu().numpy()
     return squared, (rows.numpy(), columns.numpy())
 
