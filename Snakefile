@@ -6,13 +6,13 @@ All files lie below results/ in the working directory (--directory):
     downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
     weights/{model}.safetensors  start/{model}.safetensors           train_, import_backbone, import_start
-    layers/{model}.json                                              measure_layers
+    layers/{model}.json  fixation_bank/{dataset}.h5                  measure_layers, fit_fixation_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
-    fixation_bank/{dataset}.h5                                       fit_fixation_bank
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
+    {identities,sparsity}/{model}/{dataset}/{explanation}.csv        identify
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     scores/{preset}/{predictor}/{dataset}.csv                        score

@@ -50,6 +50,7 @@ def describe_layers(network, table, size, finest_stride):
             "pool": pool,
             "stride": stride,
             "offset_px": [(s - 1) / 2 for s in stride],
+            "receptive_field_px": stride,
         }
     return layers
 

@@ -184,6 +184,7 @@ rule dump_activations:
         code=library(
             "backbones",
             "geometry",
+            "overlap",
             "recording",
             "stage",
             "store",

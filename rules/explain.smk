@@ -6,6 +6,8 @@ Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
 Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
         results/filters/{model}/{dataset}/{explanation}/{layer}.h5
         results/explained_variance/{model}/{dataset}/{explanation}.csv
+        results/identities/{model}/{dataset}/{explanation}.csv
+        results/sparsity/{model}/{dataset}/{explanation}.csv
         results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5
         results/explained/{model}/{dataset}/{explanation}.h5
         results/saliency/{model}-{explanation}/{dataset}/{block}.h5
@@ -171,6 +173,57 @@ rule evaluate_filters:
         code=library("filterstore", "fitting", "stage", "store"),
     script:
         "../scripts/evaluate_filters.py"
+
+
+rule identify:
+    """Name the filters that each map consists of, and how far few of them go."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        fit=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["validation"],
+        ),
+        data=expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+        ),
+    output:
+        identities=f"results/identities/{{model}}/{FIT}/{{explanation}}.csv",
+        sparsity=f"results/sparsity/{{model}}/{FIT}/{{explanation}}.csv",
+    log:
+        "results/logs/identify/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/identify/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("identify"),
+        runtime=runtime("identify"),
+    params:
+        identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
+        code=library("filterstore", "fitting", "geometry", "identities", "layers", "stage", "store"),
+    script:
+        "../scripts/identify.py"
 
 
 rule fit_fusion:

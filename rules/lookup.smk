@@ -37,6 +37,7 @@ def regressor_settings(wildcards):
     entry = config["explanations"][wildcards.explanation]
     keys = (
         "mode",
+        "control",
         "bank",
         "colour",
         "boundary",

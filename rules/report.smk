@@ -27,6 +27,18 @@ rule report:
             for explanation in DIRECT
             for layer in LAYERS[model]
         ],
+        identities=expand(
+            "results/identities/{model}/{dataset}/{explanation}.csv",
+            model=MODELS,
+            dataset=FIT,
+            explanation=DIRECT,
+        ),
+        sparsity=expand(
+            "results/sparsity/{model}/{dataset}/{explanation}.csv",
+            model=MODELS,
+            dataset=FIT,
+            explanation=DIRECT,
+        ),
         explained=expand(
             "results/explained/{model}/{dataset}/{explanation}.h5",
             model=SALIENT,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import backbones, geometry, recording, store, weights
+from gaborscope import backbones, geometry, overlap, recording, store, weights
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -21,20 +21,21 @@ def main(smk):
     weights.load_into(backbone.network, smk.input.weights)
     device = backbones.device(smk.params.device)
     log.info("recording on %s", device)
-    backbone.network.to(device)
+    backbone.network.to(device, memory_format=torch.channels_last)
     block = store.read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
     modules = {name: layer["module"] for name, layer in layers.items()}
     with (
         store.LayerWriter(smk.output.activations, groups, layers, store.provenance(smk)) as writer,
+        overlap.Behind() as behind,
         recording.recorder(backbone.network, modules) as record,
     ):
-        for index, _, x in backbones.batches(backbone, block, entry["input"], batch_size):
+        batches = backbones.batches(backbone, block, entry["input"], batch_size)
+        for index, _, x in overlap.ahead(batches):
             backbone.network(x.to(device))
             for name, maps in record.items():
-                pooled = recording.pool_maps(maps, layers[name]["pool"]).float().cpu().numpy()
-                for stimulus, values in zip(index, pooled, strict=True):
-                    writer.put(stimulus, name, values)
+                pooled = recording.pool_maps(maps, layers[name]["pool"]).float().contiguous()
+                behind.call(writer.put_batch, index, name, pooled.cpu().numpy())
     log.info("%d stimuli, %d layers", len(block.names), len(layers))
 
 

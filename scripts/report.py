@@ -20,6 +20,8 @@ def main(smk):
         explained=list(smk.input.explained),
         filters=list(smk.input.filters),
         explained_variance=list(smk.input.explained_variance),
+        identities=list(smk.input.identities),
+        sparsity=list(smk.input.sparsity),
         scores=list(smk.input.scores),
         data=list(smk.input.data),
         saliency=list(smk.input.saliency),

@@ -55,6 +55,7 @@ IMAGE = {
 SETTINGS = {
     "image": IMAGE,
     "edge": EDGE,
+    "control": None,
     "channels": 6,
     "budget": None,
     "cells": 400,
@@ -460,3 +461,35 @@ def test_a_cascade_group_holds_every_attribute(watched, tmp_path):
                 np.testing.assert_allclose(a, b, rtol=1e-6)
             else:
                 assert a == b
+
+
+@pytest.mark.parametrize("control", ["random", "pixel"])
+def test_a_control_has_as_many_filters_of_the_same_extent(control):
+    kernels, _ = cascade.edge_kernels({**EDGE, "control": control})
+    exact, _ = cascade.edge_kernels(EDGE)
+    assert kernels.shape == exact.shape
+    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
+    energy = (kernels.astype(float) ** 2).sum(axis=(1, 2))
+    np.testing.assert_allclose(energy, 1, rtol=0.02)  # a random one is cut at the radius
+
+
+def test_the_pixel_control_holds_all_neighbours():
+    kernels, _ = cascade.edge_kernels({**EDGE, "control": "pixel"})
+    together = kernels.sum(axis=0)[2:7, 2:7]
+    ring = np.zeros((5, 5))
+    ring[1:4, 1:4] = 1
+    ring[2, 2] = 0
+    np.testing.assert_array_equal(together[1:4, 1:4], ring[1:4, 1:4])
+    assert together.sum() == 16
+
+
+@pytest.mark.parametrize("control", ["random", "pixel"])
+def test_a_cascade_of_a_control_runs_without_log_gabors(watched, control):
+    _, observed, tree, examples, _, block = watched
+    settings = {**SETTINGS, "control": control, "budget": 3}
+    model = cascadefit.CascadeFit(observed, tree, geometry.Box(*BOX), settings, 1).run(
+        examples[:6], examples[6:]
+    )
+    assert model.edge_settings["control"] == model.image_settings["control"] == control
+    outputs, _ = model.reconstruct(block.image(0))
+    assert all(np.isfinite(maps).all() for maps in outputs.values())

@@ -278,3 +278,29 @@ def test_without_error_the_nonlinearity_is_plain(nonlinearity, top):
 def test_an_unknown_nonlinearity_is_named():
     with pytest.raises(ValueError, match="'gelu'"):
         fitting.through_nonlinearity(np.zeros((1, 2)), np.ones(1), "gelu")
+
+
+def test_a_sparse_path_explains_what_the_same_solution_explains(rng):
+    phi = rng.normal(size=(9, 600)) @ np.diag(rng.uniform(0.5, 2, 600))
+    phi[4:] += 0.5 * phi[:5]
+    maps = rng.normal(size=(3, 9)) @ phi + rng.normal(size=(3, 600)) + 2
+    fit, held_out = Statistics.empty(9, 3), Statistics.empty(9, 3)
+    fit.add(phi[:, :400], maps[:, :400])
+    held_out.add(phi[:, 400:], maps[:, 400:])
+    path = fitting.sparse_path(fit, held_out, 6)
+    for k in (1, 3, 6):
+        solution = fitting.solve_sparse(fit, k)
+        expected, pooled = fitting.explained_variance(held_out, *solution)
+        np.testing.assert_allclose(path.explained_variance(k)[0], expected, atol=1e-9)
+        assert path.explained_variance(k)[1] == pytest.approx(pooled)
+        for row, chosen in zip(solution[0], path.chosen, strict=True):
+            assert set(np.flatnonzero(row)) == set(chosen[:k])
+
+
+def test_a_sparse_path_ends_where_nothing_is_left_to_choose(rng):
+    phi = rng.normal(size=(2, 200))
+    statistics = Statistics.empty(2, 2)
+    statistics.add(phi, np.concatenate([phi[:1], np.zeros((1, 200))]))
+    path = fitting.sparse_path(statistics, statistics, 5)
+    assert path.chosen[0][0] == 0
+    np.testing.assert_allclose(path.explained_variance(5)[0], [1, np.nan], atol=1e-5)

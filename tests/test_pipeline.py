@@ -106,8 +106,9 @@ def run(finished, tmp_path):
 def test_every_stage_runs(finished):
     assert {
         "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
-        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "reconstruct",
-        "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare", "report",
+        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify",
+        "reconstruct", "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare",
+        "report",
     } == set(finished[3])  # fmt: skip
 
 
@@ -125,6 +126,19 @@ def test_summary_has_every_predictor_and_metric(finished):
         "auc_judd", "auc_borji", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"
     }  # fmt: skip
     assert (table["n"] == WANTED["test"]).all()
+
+
+def test_every_map_has_an_identity_of_few_filters(finished):
+    results = finished[0] / "results"
+    named = pd.read_csv(results / "identities" / "cmrnet" / "made" / "direct.csv")
+    curve = pd.read_csv(results / "sparsity" / "cmrnet" / "made" / "direct.csv")
+    assert set(named["layer"]) == {"cmr1", "dec1", "logits"}
+    ranks = named.groupby(["layer", "map"])["rank"].apply(list)
+    assert all(own == list(range(1, len(own) + 1)) and len(own) <= 8 for own in ranks)
+    assert {*named["colour"].dropna()} <= {"Y", "U", "V"}
+    seen = named.dropna(subset=["cycles_per_degree"])
+    np.testing.assert_allclose(seen["cycles_per_degree"] * seen["wavelength_px"], 8, rtol=1e-4)
+    assert (curve.groupby("layer").size() == 7).all()
 
 
 def test_scores_have_one_row_per_test_stimulus(finished):

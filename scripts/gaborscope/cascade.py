@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from gaborscope import fitting, geometry
+from gaborscope import controls, fitting, geometry
 from gaborscope import layers as layer_tools
 from gaborscope.loggabor import LogGaborBank
 
@@ -46,7 +46,7 @@ def edge_kernels(settings):
     ----------
     settings : dict
         `n_scales, n_orientations, min_wavelength_cells, scale_factor, bandwidth_ratio,
-        radius` (cells).
+        radius` (cells), and `control` where another bank takes the place of the log-Gabors.
 
     Returns
     -------
@@ -56,6 +56,8 @@ def edge_kernels(settings):
     lost : float
         Largest share of a filter's energy that the cut costs.
     """
+    if settings.get("control") is not None:
+        return _control_kernels(settings), 0.0
     kernels, lost = _kernels(
         settings["n_scales"],
         settings["n_orientations"],
@@ -66,6 +68,21 @@ def edge_kernels(settings):
     )
     # a response is a convolution, what follows are correlations
     return np.ascontiguousarray(kernels[:, ::-1, ::-1]), lost
+
+
+def _control_kernels(settings):
+    wavelengths = settings["min_wavelength_cells"] * settings["scale_factor"] ** np.arange(
+        settings["n_scales"]
+    )
+    radius = settings["radius"]
+    whole = np.zeros((2 * settings["n_scales"] * settings["n_orientations"], *[2 * radius + 1] * 2))
+    pairs = controls.kernels(settings["control"], wavelengths, settings["n_orientations"])
+    for index, pair in enumerate(pairs):
+        own = min(radius, len(pair) // 2)
+        near, cut = (slice(half - own, half + own + 1) for half in (radius, len(pair) // 2))
+        whole[2 * index, near, near] = pair[cut, cut].real
+        whole[2 * index + 1, near, near] = pair[cut, cut].imag
+    return np.ascontiguousarray(whole[:, ::-1, ::-1], dtype=np.float32)
 
 
 def n_kinds(edge, settings):

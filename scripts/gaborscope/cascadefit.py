@@ -27,7 +27,8 @@ class CascadeFit:
         From `graph.measure_graph`.
     box : geometry.Box
     settings : dict
-        `image` and `edge` (of the regressors), `channels` (largest number of channels of a parent
+        `image` and `edge` (of the regressors), `control` (null, or the bank that takes the
+        log-Gabors' place in both), `channels` (largest number of channels of a parent
         that is filtered), `cells` (per stimulus and layer that are fitted), `penalties`.
     seed : int
     """
@@ -35,7 +36,9 @@ class CascadeFit:
     def __init__(self, observed, graph, box, settings, seed):
         self.observed, self.graph, self.settings = observed, graph, settings
         self.rng = np.random.default_rng(seed)
-        self.model = cascade.Cascade(box, settings["image"], settings["edge"], [])
+        control = {"control": settings["control"]}
+        image, edge = ({**settings[key], **control} for key in ("image", "edge"))
+        self.model = cascade.Cascade(box, image, edge, [])
 
     def run(self, fit, validation):
         """
@@ -139,7 +142,7 @@ class CascadeFit:
         known = self.observed.layers
         return [
             cascadenet.EdgeFeatures(
-                edge, known[edge.parent], joint.layer, self.settings["edge"]
+                edge, known[edge.parent], joint.layer, self.model.edge_settings
             ).to(self.observed.device)
             for edge in joint.edges
         ]
@@ -150,7 +153,7 @@ class CascadeFit:
         parts = []
         if joint.image:
             contents = [examples[i].content for i in batch]
-            alone = cascade.Cascade(self.model.box, self.settings["image"], {}, [joint])
+            alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
             parts.append(corpus.image_tensors(alone, contents, placement, device)[joint.name])
         for reader in readers:
             maps = torch.stack([outputs[reader.edge.parent][i] for i in batch])

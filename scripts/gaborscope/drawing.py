@@ -88,6 +88,36 @@ def explained_variance_bars(table):
     return figure
 
 
+def sparsity_curves(table):
+    """
+    Explained variance of every layer with few filters per map.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `layer, filters_per_map` (nan: all), `explained_variance`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    few = table[table["filters_per_map"].notna()]
+    budgets = sorted(few["filters_per_map"].astype(int).unique())
+    layers = list(dict.fromkeys(table["layer"]))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+    for name, shade in zip(layers, colours, strict=True):
+        own = table[table["layer"] == name].sort_values("filters_per_map")
+        axis.plot(range(len(own)), own["explained_variance"], "o-", color=shade, markersize=3,
+                  linewidth=1, label=name)  # fmt: skip
+    axis.set_xticks(range(len(budgets) + 1), [*map(str, budgets), "all"])
+    axis.set_xlabel("filters per map")
+    axis.set_ylabel("explained variance")
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
 def normalised_dots(table, preset, dataset):
     """
     Predictors between the centre bias and the gold standard, one panel per metric.

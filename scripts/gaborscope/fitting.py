@@ -280,6 +280,108 @@ def solve_sparse(statistics, k, rule="omp", penalty=1e-6):
     return weight, intercept
 
 
+@dataclasses.dataclass
+class SparsePath:
+    """
+    Regressors of every map in the order of their choice, and how far each number of them goes.
+
+    Attributes
+    ----------
+    chosen : list of list of int
+        By map.
+    weights : list of float64 array
+        By map, of the regressors chosen, all of them together; standardised regressors and maps.
+    error : float64 array (C, k)
+        Sum of squared errors on the split evaluated with the first 1, 2, ... k regressors.
+    total : float64 array (C,)
+        Sum of squared deviations of that split.
+    """
+
+    chosen: list
+    weights: list
+    error: np.ndarray
+    total: np.ndarray
+
+    def explained_variance(self, k):
+        """
+        Explained variance with at most k regressors per map.
+
+        Parameters
+        ----------
+        k : int
+            Not more than the path is long.
+
+        Returns
+        -------
+        per_map : float64 array (C,)
+            nan for dead maps.
+        pooled : float
+            Over the maps that are not dead.
+        """
+        alive = self.total > DEAD * max(self.total.max(initial=0), np.finfo(float).tiny)
+        error, total = self.error[:, k - 1], self.total
+        per_map = np.full(len(total), np.nan)
+        per_map[alive] = 1 - error[alive] / total[alive]
+        if not alive.any():
+            return per_map, math.nan
+        return per_map, float(1 - error[alive].sum() / total[alive].sum())
+
+
+def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
+    """
+    Choose regressors of each map one after the other; evaluate every number of them.
+
+    Parameters
+    ----------
+    fit : Statistics
+        To choose and to fit by.
+    validation : Statistics
+        To evaluate on.
+    k : int
+        Length of the path.
+    rule : {"omp", "ols"}
+        See `select`.
+    penalty : float
+        As in `solve_sparse`.
+
+    Returns
+    -------
+    path : SparsePath
+    """
+    correlation, cross, inverse = standardised(fit)
+    mean_phi, mean = fit.sum_phi / fit.n, fit.sum / fit.n
+    spread = np.sqrt(fit.total_variation() / fit.n)
+    chosen, weights, error = [], [], np.empty((cross.shape[1], k))
+    for c, own in enumerate(cross.T):
+        order = select(correlation, own, k, rule)
+        standard = np.zeros(0)
+        error[c] = _error(validation, c, [], standard, mean[c])
+        for n in range(1, len(order) + 1):
+            first = order[:n]
+            gram = correlation[np.ix_(first, first)] + penalty * np.eye(n)
+            standard = linalg.solve(gram, own[first], assume_a="pos")
+            weight = standard * inverse[first]
+            # what is not chosen any more changes nothing
+            error[c, n - 1 :] = _error(
+                validation, c, first, weight, mean[c] - weight @ mean_phi[first]
+            )
+        chosen.append(order)
+        weights.append(standard / spread[c] if spread[c] > 0 else standard)
+    return SparsePath(chosen, weights, error, validation.total_variation())
+
+
+def _error(statistics, channel, index, weight, intercept):
+    """Sum of squared errors of one map from some regressors."""
+    predicted = weight @ statistics.sum_phi[index]
+    return (
+        statistics.cov[channel, channel]
+        - 2 * weight @ statistics.cross[index, channel]
+        + weight @ statistics.gram[np.ix_(index, index)] @ weight
+        - 2 * intercept * (statistics.sum[channel] - predicted)
+        + statistics.n * intercept**2
+    )
+
+
 class RidgePath:
     """
     Ridge solutions of one set of statistics for any penalty, from one eigendecomposition.

@@ -74,3 +74,61 @@ def dominant(filters, n):
         if len(rows) == n:
             break
     return rows
+
+
+def listed(path, table, bank, channels, n, scale_px, px_per_degree):
+    """
+    Identity of every map: its filters in the order of their choice.
+
+    Parameters
+    ----------
+    path : fitting.SparsePath
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+    bank : loggabor.LogGaborBank
+    channels : sequence of str
+        Names of the colour channels.
+    n : int
+        Filters listed per map, at most.
+    scale_px : float
+        px of the stimulus per px of the network's input.
+    px_per_degree : float or None
+        Of the stimuli, where it is known.
+
+    Returns
+    -------
+    rows : list of dict
+        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus), `cycles_per_degree`,
+        `orientation_deg`, `colour`, `name`, `weight` (standardised, of the whole path),
+        `explained_variance` (with the filters up to this one, on the split evaluated). What a
+        regressor has not, or what is not known, is None; dead maps have no rows.
+    """
+    variance = [path.explained_variance(k)[0] for k in range(1, n + 1)]
+    rows = []
+    for index, (chosen, weights) in enumerate(zip(path.chosen, path.weights, strict=True)):
+        if np.isnan(variance[0][index]):
+            continue
+        for rank, (regressor, weight) in enumerate(zip(chosen[:n], weights, strict=False)):
+            row = {"map": index, "rank": rank + 1, "kind": str(table["kind"][regressor])}
+            scale, orientation, colour = (
+                int(table[key][regressor]) for key in ("scale", "orientation", "colour")
+            )
+            wavelength = bank.wavelengths_px[scale] * scale_px if scale >= 0 else None
+            known = wavelength and px_per_degree
+            rows.append(
+                {
+                    **row,
+                    "wavelength_px": wavelength,
+                    "cycles_per_degree": px_per_degree / wavelength if known else None,
+                    "orientation_deg": (
+                        float(np.degrees(bank.orientations[orientation]))
+                        if orientation >= 0
+                        else None
+                    ),
+                    "colour": channels[colour] if colour >= 0 else None,
+                    "name": str(table["name"][regressor]),
+                    "weight": float(weight),
+                    "explained_variance": float(variance[rank][index]),
+                }
+            )
+    return rows

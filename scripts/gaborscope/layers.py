@@ -4,7 +4,8 @@ import dataclasses
 
 import numpy as np
 
-from gaborscope import fitting, geometry
+from gaborscope import colour, fitting, geometry
+from gaborscope.loggabor import LogGaborBank
 from gaborscope.regressors import Regressors
 from gaborscope.store import size_name
 
@@ -16,7 +17,8 @@ def make_regressors(settings):
     Parameters
     ----------
     settings : dict
-        `bank, colour, kinds, residual, normalisation, position, boundary` of the config.
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
+        `control` where another bank takes the place of the log-Gabors.
 
     Returns
     -------
@@ -30,7 +32,25 @@ def make_regressors(settings):
         normalisation=settings["normalisation"],
         position=settings["position"],
         boundary=settings["boundary"],
+        control=settings.get("control"),
     )
+
+
+def bank_and_channels(settings):
+    """
+    Bank of an explanation's settings and the names of its colour channels.
+
+    Parameters
+    ----------
+    settings : dict
+        As for `make_regressors`.
+
+    Returns
+    -------
+    bank : loggabor.LogGaborBank
+    channels : tuple of str
+    """
+    return LogGaborBank(**settings["bank"]), colour.CHANNELS[settings["colour"]]
 
 
 def target(layer, input_size, settings):

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from gaborscope import colour, geometry
+from gaborscope.controls import ControlBank
 from gaborscope.loggabor import LogGaborBank
 
 RESPONSE_KINDS = ("even", "odd", "amplitude")
@@ -33,6 +34,8 @@ class Regressors:
     position : bool
         Whether low-order polynomials of position and a centre Gaussian enter.
     boundary : {"symmetric", "periodic"}
+    control : {"random", "pixel"}, optional
+        Another bank in the place of the log-Gabors, see `controls`.
     """
 
     bank: dict
@@ -42,6 +45,7 @@ class Regressors:
     normalisation: bool
     position: bool
     boundary: str
+    control: str | None = None
 
     def table(self):
         """
@@ -95,6 +99,8 @@ class Regressors:
             One per target, on the cells whose centre lies in the content.
         """
         bank = LogGaborBank(**self.bank)
+        if self.control is not None:
+            bank = ControlBank(self.control, bank)
         prepared = bank.prepare(content.shape[:2], self.boundary)
         sampler = _sampler(placement, tuple(targets))
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual

@@ -26,12 +26,15 @@ class Inputs:
 
     Attributes
     ----------
-    explained, filters, explained_variance, scores, data, saliency, activations : list of str
+    explained, filters, explained_variance, identities, sparsity : list of str
+    scores, data, saliency, activations : list of str
     """
 
     explained: list
     filters: list
     explained_variance: list
+    identities: list
+    sparsity: list
     scores: list
     data: list
     saliency: list
@@ -87,11 +90,7 @@ class Section:
             for path in inputs.filters
             if Path(path).parent.name == explanation and Path(path).parents[2].name == model
         }
-        (self.table,) = (
-            pd.read_csv(path)
-            for path in inputs.explained_variance
-            if Path(path).stem == explanation and Path(path).parents[1].name == model
-        )
+        self.table = self._own_table(inputs.explained_variance)
         found = [
             path
             for path in inputs.explained
@@ -149,11 +148,37 @@ class Section:
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
+        figure = drawing.sparsity_curves(self._own_table(self.inputs.sparsity))
+        drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
         return {
+            "sparsity_figure": f"{stem}_sparsity.png",
+            "identity_rows": self._identity_rows(),
             "filters_figure": f"{stem}_filters.png",
             "share_figures": self._draw_shares(stem, bank),
             "wavelengths": self.unit,
         }
+
+    def _own_table(self, paths):
+        """Table of this backbone and explanation."""
+        (path,) = (
+            path
+            for path in paths
+            if Path(path).stem == self.explanation and Path(path).parents[1].name == self.model
+        )
+        return pd.read_csv(path)
+
+    def _identity_rows(self):
+        """Of each layer the map that its listed filters explain best, filter by filter."""
+        table = self._own_table(self.inputs.identities)
+        rows = []
+        for _, own in table.groupby("layer", sort=False):
+            last = own[own["rank"] == own["rank"].max()]
+            best = last.loc[last["explained_variance"].idxmax(), "map"]
+            shown = own[own["map"] == best].sort_values("rank")
+            rows.append(
+                (own["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
+            )
+        return rows
 
     def _wavelengths(self):
         """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
@@ -280,3 +305,19 @@ class Section:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
                 return np.maximum(valid, 0) if fitted.layer["nonlinearity"] != "none" else valid
         raise KeyError(f"stimulus {index} is not in {path}")
+
+
+def _described(_, row):
+    """One filter of an identity in words."""
+    parts = [row["kind"]]
+    if pd.notna(row["wavelength_px"]):
+        parts.append(f"{row['wavelength_px']:.3g} px")
+    if pd.notna(row["cycles_per_degree"]):
+        parts.append(f"{row['cycles_per_degree']:.2g} c/deg")
+    if pd.notna(row["orientation_deg"]):
+        parts.append(f"{row['orientation_deg']:.0f}°")
+    if pd.notna(row["colour"]):
+        parts.append(row["colour"])
+    if row["kind"] == "position":
+        parts = [row["name"]]
+    return f"{', '.join(parts)} ({row['weight']:+.2f}; {row['explained_variance']:.2f})"

@@ -352,6 +352,20 @@ class LayerWriter:
         size, row = self._rows[index]
         self._file[size][layer][row] = maps.astype(np.float16)
 
+    def put_batch(self, index, layer, maps):
+        """
+        Write the maps of several stimuli.
+
+        Parameters
+        ----------
+        index : sequence of int
+            Stimuli in the block.
+        layer : str
+        maps : float array (n, channel, y, x)
+        """
+        for stimulus, values in zip(index, maps, strict=True):
+            self.put(stimulus, layer, values)
+
 
 def _create_layer(group, name, layer, n):
     shape = (layer["channels"], *layer["shape"][group.name.strip("/")])
