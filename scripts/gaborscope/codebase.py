@@ -14,7 +14,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 # Files besides Python ones that a module reads, relative to the package.
-READ = {"page": ("templates/report.html",)}
+READ = {"page": ("templates/report.html",), "releasing": ("templates/model_card.md",)}
 # Packages that are distributed under another name than they are imported by.
 DISTRIBUTED_AS = {
     "PIL": "pillow",
