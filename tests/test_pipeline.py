@@ -24,6 +24,8 @@ pytestmark = pytest.mark.slow
 
 # Stimuli per split: enough for every step, few enough for a laptop.
 WANTED = {"fit": 14, "validation": 3, "test": 4}
+# Blocks that they lie in, two to fit, one to validate and two to test: each of them takes jobs.
+USED = {0, 1, 7, 8, 9}
 
 
 def made_names():
@@ -32,8 +34,9 @@ def made_names():
     number = 0
     while any(len(found[split]) < WANTED[split] + 1 for split in WANTED):
         name = f"made_{number:03d}.png"
-        split = catalogue.split_of_block(catalogue.block_of(name, 10), 10)
-        if len(found[split]) < WANTED[split] + 1:
+        block = catalogue.block_of(name, 10)
+        split = catalogue.split_of_block(block, 10)
+        if block in USED and len(found[split]) < WANTED[split] + 1:
             found[split].append(name)
         number += 1
     return found
