@@ -46,7 +46,7 @@ def test_models_of_every_example_are_complete(config):
             if key in example:
                 merged = copy.deepcopy(config)
                 merged[key] = (
-                    models._overlay(merged[key], example[key])
+                    models.overlay(merged[key], example[key])
                     if key == "backbones"
                     else example[key]
                 )

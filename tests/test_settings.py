@@ -126,3 +126,42 @@ def test_a_fault_in_maps_is_named(config, name, entry, text):
     config["maps"][name] = entry
     with pytest.raises(InputError, match=text):
         settings.check(config, SCHEMA)
+
+
+def test_explanations_take_what_they_do_not_set_from_their_mode(config):
+    config["explanations"]["grey"] = {"mode": "direct", "kinds": ["amplitude"]}
+    config["explanations"]["few"] = {"mode": "cascade", "budget": 8, "edge": {"n_scales": 1}}
+    settings.complete(config)
+    settings.check(config, SCHEMA)
+    grey, few = (config["explanations"][name] for name in ("grey", "few"))
+    assert grey == {**config["explanations"]["direct"], "kinds": ["amplitude"]}
+    assert few["budget"] == 8 and few["edge"]["n_scales"] == 1
+    default = config["explanation_defaults"]["cascade"]
+    assert few["edge"]["radius"] == default["edge"]["radius"] and default["budget"] is None
+
+
+@pytest.mark.parametrize(
+    "entries, text",
+    [
+        ({"r": {"mode": "refined"}}, "r.start is 'cascade', which is no explanation of mode"),
+        ({"r": {"mode": "refined", "start": "direct"}}, "there is none"),
+        ({"r": {"mode": "refined", "start": "r"}}, "leads back to itself: r from r"),
+        (
+            {"a": {"mode": "refined", "start": "b"}, "b": {"mode": "refined", "start": "a"}},
+            "leads back to itself: a from b from a",
+        ),
+        (
+            {"c": {"mode": "cascade", "budgets": 8}},
+            "unknown key 'budgets' .* did you mean 'budget'",
+        ),
+        ({"c": {"mode": "cascades"}}, "'cascades' is not one of"),
+        ({"c": {"budget": 8}}, "'mode' is a required property"),
+        ({"c": {"mode": "cascade", "budget": 0}}, "explanations.c.budget is 0"),
+        ({"c": 3}, "explanations.c is 3"),
+    ],
+)
+def test_a_wrong_explanation_is_named(config, entries, text):
+    config["explanations"].update(entries)
+    settings.complete(config)
+    with pytest.raises(InputError, match=text):
+        settings.check(config, SCHEMA)

@@ -157,14 +157,28 @@ def training(config, model):
     -------
     settings : dict
     """
-    return _overlay(config["training"], config["backbones"][model].get("training") or {})
+    return overlay(config["training"], config["backbones"][model].get("training") or {})
 
 
-def _overlay(below, above):
-    merged = dict(below)
+def overlay(below, above):
+    """
+    Merge two settings key by key.
+
+    Parameters
+    ----------
+    below, above : dict
+
+    Returns
+    -------
+    merged : dict
+        A new one; where both have a key, `above` wins, and dicts are merged in turn.
+    """
+    merged = copy.deepcopy(below)
     for key, value in above.items():
-        both = isinstance(value, dict) and isinstance(merged.get(key), dict)
-        merged[key] = _overlay(merged[key], value) if both else value
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = overlay(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
     return merged
 
 

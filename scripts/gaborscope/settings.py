@@ -5,7 +5,6 @@ Imported whenever the workflow is parsed: standard library, and jsonschema and P
 Snakemake brings along.
 """
 
-import copy
 import difflib
 import re
 
@@ -13,6 +12,7 @@ import jsonschema
 import yaml
 
 from gaborscope.errors import InputError
+from gaborscope.models import overlay
 
 NAME = re.compile(r"[a-z0-9_]+")
 
@@ -41,28 +41,6 @@ def complete(config):
         if isinstance(entry, dict) and isinstance(by_mode.get(entry.get("mode")), dict):
             explanations[name] = overlay(by_mode[entry["mode"]], entry)
     return config
-
-
-def overlay(below, above):
-    """
-    Merge two settings key by key.
-
-    Parameters
-    ----------
-    below, above : dict
-
-    Returns
-    -------
-    merged : dict
-        A new one; where both have a key, `above` wins, and dicts are merged in turn.
-    """
-    merged = copy.deepcopy(below)
-    for key, value in above.items():
-        if isinstance(value, dict) and isinstance(merged.get(key), dict):
-            merged[key] = overlay(merged[key], value)
-        else:
-            merged[key] = copy.deepcopy(value)
-    return merged
 
 
 def check(config, schema_file):
