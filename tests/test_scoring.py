@@ -63,3 +63,17 @@ def test_score_is_that_of_the_metrics_module(block, rng):
     density = rng.random(SIZE)
     found = scorer.score(block, 2, density, baselines.uniform(SIZE))
     assert found["nss"] == metrics.nss(density, scorer.pixels["s02.png"], "mit")
+
+
+def test_few_scores_are_those_of_the_preset(block, rng):
+    scorer = scoring.Scorer("mit", [block], 10, 1)
+    density, bias = (rng.uniform(0.1, 1, SIZE) for _ in range(2))
+    density, bias = density / density.sum(), bias / bias.sum()
+    uniform = baselines.uniform(SIZE)
+    found = scoring.score_few(block, 2, {"own": density, "uniform": uniform}, bias)
+    for name, own in (("own", density), ("uniform", uniform)):
+        whole = scorer.score(block, 2, own, bias)
+        assert found[name] == pytest.approx({key: whole[key] for key in scoring.FEW}, rel=1e-12)
+    assert np.isnan(
+        list(scoring.score_few(block, 13, {"own": density}, bias)["own"].values())
+    ).all()

@@ -270,6 +270,30 @@ class ExplainedModel:
         score = self._score(self._summed(maps), placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
 
+    def fuse_regressors(self, phi, placement, size):
+        """
+        Log-density of a stimulus from the regressors of its layers; not for cascades.
+
+        Parameters
+        ----------
+        phi : sequence of float32 array (regressor, row, column)
+            One per layer, see `layers.shared_regressors`.
+        placement : geometry.Placement
+        size : (int, int)
+            Height and width of the stimulus in px.
+
+        Returns
+        -------
+        log_density : float64 array (size)
+        """
+        weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
+        summed = {
+            fitted.name: fitted.weighted_sum(own, weight)
+            for fitted, own, weight in zip(self.layers, phi, weights, strict=True)
+        }
+        score = self._score(summed, placement, size)
+        return densities.to_log_density(score, "logits", self.uniform_weight)
+
     def _summed(self, maps):
         """Return the weighted sum of each layer's maps."""
         weights = self._by_layer([len(maps[fitted.name]) for fitted in self.layers])

@@ -194,7 +194,7 @@ def reconstruct(image, box, layers):
         On the cells whose centre lies in the content.
     placement : geometry.Placement
     """
-    phi, placement = _regressors(image, box, layers)
+    phi, placement = shared_regressors(image, box, layers)
     maps = {fitted.name: fitted.reconstruct(own) for fitted, own in zip(layers, phi, strict=True)}
     return maps, placement
 
@@ -219,7 +219,7 @@ def weighted_sums(image, box, layers, weights):
     sums : dict of str to float32 array (row, column)
     placement : geometry.Placement
     """
-    phi, placement = _regressors(image, box, layers)
+    phi, placement = shared_regressors(image, box, layers)
     sums = {
         fitted.name: fitted.weighted_sum(own, weight)
         for fitted, own, weight in zip(layers, phi, weights, strict=True)
@@ -227,8 +227,25 @@ def weighted_sums(image, box, layers, weights):
     return sums, placement
 
 
-def _regressors(image, box, layers):
-    """Return the regressors of each layer, computed once where layers share them."""
+def shared_regressors(image, box, layers):
+    """
+    Regressors of each layer on one image, computed once where layers share them.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        All of the same regressors; their grids and pooling may differ.
+
+    Returns
+    -------
+    phi : list of float32 array (K, row, column)
+        One per layer; the same array where layers share it.
+    placement : geometry.Placement
+    """
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
     wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]

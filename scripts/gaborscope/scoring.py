@@ -4,13 +4,53 @@ import hashlib
 
 import numpy as np
 
-from gaborscope import baselines, fixations, goldstandard, metrics
+from gaborscope import baselines, fixations, goldstandard, metrics, prepared
 
 # Predictors that are no single map: what is scored leaves out who is predicted.
 PEOPLE = {
     "gold_standard": goldstandard.score_gold_standard,
     "one_observer": goldstandard.score_one_observer,
 }
+
+
+FEW = ("auc_judd", "nss", "cc", "kld", "ig")
+
+
+def score_few(block, index, densities, centre_bias):
+    """
+    Score many densities of one stimulus by the metrics of preset `mit` that need no other stimuli.
+
+    Parameters
+    ----------
+    block : stimuli.StimulusBlock
+    index : int
+    densities : dict of str to float array (height, width)
+        By predictor.
+    centre_bias : float array (height, width)
+        What IG is measured against.
+
+    Returns
+    -------
+    scores : dict of str to dict of str to float
+        By predictor; keys of each are `FEW`, all nan for a stimulus without fixations.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    pixels = fixations.to_pixels(block.points(index)[0], size)
+    if not len(pixels):
+        return {name: dict.fromkeys(FEW, float("nan")) for name in densities}
+    truth = prepared.prepare(fixations.observed_density(block, index), "density")
+    reference = prepared.prepare(centre_bias, "baseline")
+    found = {}
+    for name, density in densities.items():
+        salience = prepared.prepare(density)
+        found[name] = {
+            "auc_judd": metrics.auc_judd(salience, pixels),
+            "nss": metrics.nss(salience, pixels),
+            "cc": metrics.cc(salience, truth),
+            "kld": metrics.kld(salience, truth),
+            "ig": metrics.ig(salience, pixels, reference),
+        }
+    return found
 
 
 class Scorer:
