@@ -13,7 +13,7 @@ SETTINGS = {
     "epochs": 3, "batch_size": 2, "learning_rate": 0.002, "weight_decay": 0.001,
     "warmup_epochs": 1, "average_decay": 0.9, "patience": 3, "seed": 1,
     "optimiser": "adamw", "momentum": 0.9, "schedule": "cosine", "decay": 0.5, "clip": 2.0,
-    "parts": {}, "norm_momentum": None,
+    "parts": {}, "norm_momentum": None, "precision": "float32", "channels_last": True,
     "loss": {"cc": 0.1, "nss": 0.1},
     "augmentation": {"flip": 0.5, "min_crop": 0.8, "photometric": 0.2},
 }  # fmt: skip
@@ -150,6 +150,36 @@ def test_rates_follow_the_schedule_and_the_part(examples, tmp_path):
 def test_a_part_that_is_not_there_is_named(examples, tmp_path):
     with pytest.raises(InputError, match="names 'encoder', which has no parameter"):
         trainer(examples, tmp_path, parts={"encoder": {}})
+
+
+def test_bf16_keeps_float32_weights_and_comes_near_them(examples, undisturbed, tmp_path):
+    state_dict, history = trainer(examples, tmp_path, precision="bf16").run()
+    assert {value.dtype for value in state_dict.values()} <= {torch.float32, torch.int64}
+    # some ten steps: rounded to 8 bits, gradients still go the same way
+    np.testing.assert_allclose(history[-1]["kld"], undisturbed[1][-1]["kld"], rtol=0.02)
+    changed = [not torch.equal(state_dict[key], undisturbed[0][key]) for key in state_dict]
+    assert any(changed)
+
+
+@pytest.mark.parametrize("name", ["cmrnet", "unisal"])
+def test_the_last_map_of_a_log_density_is_not_rounded_to_bf16(name):
+    torch.manual_seed(2)
+    network, x = backbones.build(name), torch.randn(1, 3, 64, 96)
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        maps = network(x)
+    assert maps.dtype == torch.float32
+    assert not torch.equal(maps, maps.bfloat16().float())
+
+
+def test_auto_precision_is_float32_where_bf16_is_not_native(monkeypatch):
+    device = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    assert not training.autocasts("auto", device)
+    assert training.autocasts("bf16", device)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
+    assert training.autocasts("auto", device)
+    assert not training.autocasts("float32", device)
 
 
 def test_batches_of_one_are_kept_where_they_are_wanted():

@@ -189,14 +189,37 @@ def _batches(examples, batch_size, rng):
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def _forward(backbone, examples, device):
+def autocasts(precision, device):
+    """
+    Tell whether a network is trained in bf16 (forward and backward; weights stay float32).
+
+    Parameters
+    ----------
+    precision : {"float32", "bf16", "auto"}
+        `auto`: bf16 where the device multiplies in it natively.
+    device : torch.device
+
+    Returns
+    -------
+    autocasts : bool
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
+
+
+def _forward(backbone, examples, device, layout, bf16=False):
     x = backbone.batch([e.content for e in examples], [e.placement for e in examples])
-    x = x.to(device).contiguous(memory_format=torch.channels_last)
-    return backbone.log_maps(x)
+    x = x.to(device).contiguous(memory_format=layout)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        maps = backbone.log_maps(x)
+    return maps.float()
 
 
 @torch.no_grad()
-def validate(backbone, examples, batch_size, device):
+def validate(backbone, examples, batch_size, device, layout=torch.channels_last):
     """
     Mean KLD, CC and NSS on examples without augmentation.
 
@@ -207,6 +230,7 @@ def validate(backbone, examples, batch_size, device):
     examples : list of Example
     batch_size : int
     device : torch.device
+    layout : torch.memory_format
 
     Returns
     -------
@@ -220,7 +244,8 @@ def validate(backbone, examples, batch_size, device):
         for first in range(0, len(group), batch_size):
             batch = group[first : first + batch_size]
             targets = [t.to(device) for t in _targets(batch)]
-            rows.append(torch.stack(loss_terms(_forward(backbone, batch, device), *targets), 1))
+            maps = _forward(backbone, batch, device, layout)
+            rows.append(torch.stack(loss_terms(maps, *targets), 1))
     return torch.cat(rows).double().mean(0).cpu().numpy()
 
 
@@ -297,8 +322,9 @@ class Trainer:
     fit, validation : list of Example
     settings : dict
         `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size,
-        learning_rate, weight_decay, warmup_epochs, average_decay, patience, loss: {cc, nss},
-        augmentation: {flip, min_crop, photometric}, seed`, as in the config.
+        learning_rate, weight_decay, warmup_epochs, average_decay, patience, precision,
+        channels_last, loss: {cc, nss}, augmentation: {flip, min_crop, photometric}, seed`, as in
+        the config.
     device : torch.device
     checkpoint : str or Path
         File to keep and to go on from.
@@ -315,7 +341,11 @@ class Trainer:
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
         self.checkpoint = Path(checkpoint)
-        network = backbone.network.to(device, memory_format=torch.channels_last)
+        self.bf16 = autocasts(settings["precision"], device)
+        log.info("training computes in %s", "bf16" if self.bf16 else "float32")
+        channels_last = settings["channels_last"]
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        network = backbone.network.to(device, memory_format=self.layout)
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, settings)
         if settings["norm_momentum"] is not None:
@@ -384,7 +414,8 @@ class Trainer:
                 self._leave(number + 1, total, rng)
         averaged = dataclasses.replace(self.backbone, network=self.average)
         # plain numbers: a checkpoint is read back without unpickling anything else
-        scores = validate(averaged, self.validation, self.settings["batch_size"], self.device)
+        size = self.settings["batch_size"]
+        scores = validate(averaged, self.validation, size, self.device, self.layout)
         kld, cc, nss = (float(score) for score in scores)
         self.state["epoch"] = epoch
         self.state["history"].append(
@@ -427,8 +458,8 @@ class Trainer:
     def _step(self, batch):
         self._train_mode()
         targets = [t.to(self.device) for t in _targets(batch)]
-        loss = self._combined(*loss_terms(_forward(self.backbone, batch, self.device), *targets))
-        loss = loss.mean()
+        maps = _forward(self.backbone, batch, self.device, self.layout, self.bf16)
+        loss = self._combined(*loss_terms(maps, *targets)).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), self.settings["clip"])

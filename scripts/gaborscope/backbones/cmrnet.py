@@ -92,7 +92,9 @@ class CMRNet(nn.Module):
         y = self.hff(y)
         for stage in (self.dec1, self.dec2, self.dec3):
             y = stage(_double(y))
-        y = self.out(y)
+        # under autocast in bf16, a log-density would be rounded to steps of 1/16
+        with torch.autocast(y.device.type, enabled=False):
+            y = self.out(y.float()) if y.dtype == torch.bfloat16 else self.out(y)
         return functional.log_softmax(y.flatten(1), dim=1).view_as(y)
 
 

@@ -217,7 +217,10 @@ class UNISAL(nn.Module):
         y = getattr(self, f"adaptation_{domain}")(self.post_upsampling_2(y))
         y = functional.interpolate(y, size, mode="nearest")
         y = functional.pad(y, [KERNEL // 2] * 4, mode="replicate")
-        return getattr(self, f"smoothing_{domain}")(y)
+        # under autocast in bf16, a log-density would be rounded to steps of 1/16
+        with torch.autocast(y.device.type, enabled=False):
+            y = y.float() if y.dtype == torch.bfloat16 else y
+            return getattr(self, f"smoothing_{domain}")(y)
 
 
 def _named(**modules):
