@@ -170,7 +170,7 @@ rule evaluate_filters:
         runtime=runtime("evaluate_filters"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
-        code=library("filterstore", "fitting", "stage", "store"),
+        code=library("filterstore", "stage", "statistics", "store"),
     script:
         "../scripts/evaluate_filters.py"
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, fitting, store
+from gaborscope import filterstore, store
 from gaborscope.stage import run_stage
+from gaborscope.statistics import combine, explained_variance
 
 log = logging.getLogger("gaborscope")
 
@@ -20,10 +21,8 @@ def main(smk):
         filters = filterstore.read_filters(path)
         for split in ("validation", "test"):
             own = [p for p in smk.input.get(split) if Path(p).parent.name == name]
-            statistics = fitting.combine(
-                filterstore.read_statistics(own, filters["candidate"]).values()
-            )
-            per_map, pooled = fitting.explained_variance(
+            statistics = combine(filterstore.read_statistics(own, filters["candidate"]).values())
+            per_map, pooled = explained_variance(
                 statistics, filters["weight"], filters["intercept"]
             )
             rows.append(

@@ -18,9 +18,7 @@ def main(smk):
     for candidate, pool in enumerate(settings.pop("pools")):
         fit = filterstore.read_statistics(smk.input.fit, candidate)
         held_out = filterstore.read_statistics(smk.input.validation, candidate).values()
-        solution = fitting.solve_ridge(
-            fit, fitting.combine(held_out), solver["penalties"], solver["folds"]
-        )
+        solution = fitting.solve(fit, fitting.combine(held_out), **solver)
         log.info(
             "%s pooling: explained variance on validation stimuli %.3f (penalty %g)",
             pool["kind"],

@@ -26,7 +26,7 @@ def statistics():
 @pytest.fixture
 def solution(statistics):
     fit = {block: statistics[block] for block in ("0", "1")}
-    return fitting.solve_ridge(fit, statistics["2"], [1e-3, 0.1], 2)
+    return fitting.solve(fit, statistics["2"], [1e-3, 0.1], 2)
 
 
 @pytest.fixture
@@ -99,7 +99,7 @@ def test_equal_layers_give_equal_bytes(solution, described, tmp_path):
 def test_a_layer_of_dead_maps_can_be_written(statistics, described, tmp_path):
     for own in statistics.values():
         own.cross[:], own.sum[:], own.cov[:] = 0, 0, 0
-    solution = fitting.solve_ridge(statistics, statistics["2"], [0.1, 1.0], 3)
+    solution = fitting.solve(statistics, statistics["2"], [0.1, 1.0], 3)
     total = fitting.combine(statistics.values())
     described["shares"] = identities.shares(total, 0.1, described["table"])
     filterstore.write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)

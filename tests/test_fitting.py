@@ -211,7 +211,7 @@ def blocks_of(rng, n_blocks, noise=1.0):
 
 def test_the_penalty_is_the_best_of_the_path_on_the_validation_split(rng):
     fit, validation = blocks_of(rng, 3, noise=4.0)
-    solution = fitting.solve_ridge(fit, validation, [1e-4, 1e-2, 1.0, 100.0], 3)
+    solution = fitting.solve(fit, validation, [1e-4, 1e-2, 1.0, 100.0], 3)
     best = max(solution.path, key=lambda step: step[1])
     assert (solution.penalty, solution.pooled) == best
     assert [penalty for penalty, _ in solution.path] == [1e-4, 1e-2, 1.0, 100.0]
@@ -219,16 +219,16 @@ def test_the_penalty_is_the_best_of_the_path_on_the_validation_split(rng):
 
 def test_residual_spread_is_the_root_mean_squared_error_of_validation(rng):
     fit, validation = blocks_of(rng, 4)
-    solution = fitting.solve_ridge(fit, validation, [1e-6], 2)
+    solution = fitting.solve(fit, validation, [1e-6], 2)
     # unit noise; 60 pixels leave an uncertainty of a tenth
     np.testing.assert_allclose(solution.residual_sd, 1, atol=0.35)
 
 
 def test_the_solution_out_of_fold_does_not_know_its_block(rng):
     fit, validation = blocks_of(rng, 5)
-    plain = fitting.solve_ridge(fit, validation, [0.01], 5)
+    plain = fitting.solve(fit, validation, [0.01], 5)
     strange = collect(rng.standard_normal((5, 60)), 100 * rng.standard_normal((3, 60)))
-    other = fitting.solve_ridge({**fit, "2": strange}, validation, [0.01], 5)
+    other = fitting.solve({**fit, "2": strange}, validation, [0.01], 5)
     # subtraction of sums leaves rounding, relative to the largest sum
     np.testing.assert_allclose(
         other.folds["2"][0] * SCALES, plain.folds["2"][0] * SCALES, atol=1e-8
@@ -238,7 +238,7 @@ def test_the_solution_out_of_fold_does_not_know_its_block(rng):
 
 def test_blocks_are_dealt_out_to_the_folds_evenly(rng):
     fit, validation = blocks_of(rng, 5)
-    folds = fitting.solve_ridge(fit, validation, [0.01], 2).folds
+    folds = fitting.solve(fit, validation, [0.01], 2).folds
     assert sorted(folds) == sorted(fit)
     np.testing.assert_array_equal(folds["0"][0], folds["2"][0])
     np.testing.assert_array_equal(folds["1"][0], folds["3"][0])
@@ -247,7 +247,7 @@ def test_blocks_are_dealt_out_to_the_folds_evenly(rng):
 
 def test_a_single_block_is_fitted_with_itself(rng):
     fit, validation = blocks_of(rng, 1)
-    solution = fitting.solve_ridge(fit, validation, [0.01], 7)
+    solution = fitting.solve(fit, validation, [0.01], 7)
     np.testing.assert_array_equal(solution.folds["0"][0], solution.weight)
 
 

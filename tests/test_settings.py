@@ -158,6 +158,11 @@ def test_explanations_take_what_they_do_not_set_from_their_mode(config):
         ({"c": {"budget": 8}}, "'mode' is a required property"),
         ({"c": {"mode": "cascade", "budget": 0}}, "explanations.c.budget is 0"),
         ({"c": 3}, "explanations.c is 3"),
+        ({"s": {"mode": "direct", "solver": {"name": "omp"}}}, "s.solver is omp without a budget"),
+        (
+            {"s": {"mode": "direct", "solver": {"budget": 4}}},
+            "s.solver.budget is 4, but ridge takes all filters",
+        ),
     ],
 )
 def test_a_wrong_explanation_is_named(config, entries, text):

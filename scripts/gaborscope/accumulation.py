@@ -4,7 +4,7 @@ import numpy as np
 
 from gaborscope import geometry
 from gaborscope import layers as layer_tools
-from gaborscope.fitting import Statistics
+from gaborscope.statistics import Statistics
 
 
 def accumulate(block, activations, layers, settings):
@@ -26,7 +26,7 @@ def accumulate(block, activations, layers, settings):
 
     Returns
     -------
-    statistics : dict of str to list of fitting.Statistics
+    statistics : dict of str to list of statistics.Statistics
         By layer, one for each candidate of `pools`.
     """
     regressors = layer_tools.make_regressors(settings)

@@ -10,9 +10,10 @@ import math
 
 import numpy as np
 
-from gaborscope import controls, fitting, geometry
+from gaborscope import controls, geometry
 from gaborscope import layers as layer_tools
 from gaborscope.loggabor import LogGaborBank
+from gaborscope.nonlinearity import through_nonlinearity
 
 POINT = {"pool": {"kind": "point", "width": 1.0}}
 
@@ -184,7 +185,7 @@ class CascadeLayer:
         -------
         output : float32 array (C, row, column)
         """
-        passed = fitting.through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        passed = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
         return passed.astype(np.float32)
 
 

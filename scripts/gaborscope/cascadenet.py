@@ -13,7 +13,7 @@ from gaborscope import cascade
 
 def pass_nonlinearity(linear, residual_sd, nonlinearity):
     """
-    Return the expected output of a nonlinearity, as `fitting.through_nonlinearity`.
+    Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity`.
 
     Parameters
     ----------

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gaborscope.fitting import Statistics
+from gaborscope.statistics import Statistics
 from gaborscope.store import create, open_file, put, put_text
 
 
@@ -16,7 +16,7 @@ def write_statistics(path, statistics, origin):
     Parameters
     ----------
     path : str or Path
-    statistics : list of fitting.Statistics
+    statistics : list of statistics.Statistics
         One for each candidate of pooling; a group each.
     origin : dict
     """
@@ -49,7 +49,7 @@ def read_statistics(paths, candidate):
 
     Returns
     -------
-    statistics : dict of str to fitting.Statistics
+    statistics : dict of str to statistics.Statistics
     """
     found = {}
     for path in paths:

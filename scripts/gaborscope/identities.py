@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gaborscope import fitting
+from gaborscope import shapley
 
 GROUPINGS = ("scale", "orientation", "colour", "kind")
 
@@ -13,7 +13,7 @@ def shares(statistics, penalty, table):
 
     Parameters
     ----------
-    statistics : fitting.Statistics
+    statistics : statistics.Statistics
         Of the fit split.
     penalty : float
     table : dict of str to array (K,)
@@ -31,7 +31,7 @@ def shares(statistics, penalty, table):
         labels = list(dict.fromkeys(values.tolist()))
         groups = [np.flatnonzero(values == label) for label in labels]
         names = ["none" if label == -1 else str(label) for label in labels]
-        found[grouping] = (names, fitting.group_shares(statistics, penalty, groups))
+        found[grouping] = (names, shapley.group_shares(statistics, penalty, groups))
     return found
 
 
@@ -82,7 +82,7 @@ def listed(path, table, bank, channels, n, scale_px, px_per_degree):
 
     Parameters
     ----------
-    path : fitting.SparsePath
+    path : sparse.SparsePath
     table : dict of str to array (K,)
         From `Regressors.table`.
     bank : loggabor.LogGaborBank

@@ -4,8 +4,9 @@ import dataclasses
 
 import numpy as np
 
-from gaborscope import colour, fitting, geometry
+from gaborscope import colour, geometry
 from gaborscope.loggabor import LogGaborBank
+from gaborscope.nonlinearity import through_nonlinearity
 from gaborscope.regressors import Regressors
 from gaborscope.store import size_name
 
@@ -119,7 +120,7 @@ class FittedLayer:
         """
         flat = phi.reshape(len(phi), -1)
         linear = self.weight @ flat + self.intercept[:, None]
-        maps = fitting.through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        maps = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
     def weighted_sum(self, phi, weight):

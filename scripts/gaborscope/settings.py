@@ -66,6 +66,7 @@ def check(config, schema_file):
         raise InputError(f"config: {_sentence(worst)}")
     _check_names(config)
     _check_starts(config["explanations"])
+    _check_solvers(config["explanations"])
 
 
 def _sentence(error):
@@ -117,6 +118,23 @@ def _check_names(config):
                 f"config: models names {name!r}, but backbones has only "
                 f"{', '.join(config['backbones'])}; a model of your own is given as a mapping, "
                 "models: {name: {factory: ..., layers: ...}}"
+            )
+
+
+def _check_solvers(explanations):
+    """Refuse a solver of few filters that is not told how few, and a budget that nobody keeps."""
+    for name, entry in explanations.items():
+        solver = entry.get("solver", {"name": "ridge", "budget": None})
+        chooses = solver["name"] in ("omp", "ols")
+        if chooses and solver["budget"] is None:
+            raise InputError(
+                f"config: explanations.{name}.solver is {solver['name']} without a budget; say how "
+                "many filters a map may have, such as budget: 8"
+            )
+        if not chooses and solver["budget"] is not None:
+            raise InputError(
+                f"config: explanations.{name}.solver.budget is {solver['budget']}, but "
+                f"{solver['name']} takes all filters; take omp or ols, or set it to null"
             )
 
 

@@ -1,0 +1,243 @@
+"""Sums over pixels and stimuli that determine every linear fit, and what follows from them."""
+
+import dataclasses
+import math
+
+import numpy as np
+
+# Regressors whose standard deviation is below this share of the largest are constant (the colour
+# channels of greyscale stimuli) and get the weight 0.
+CONSTANT = 1e-6
+# The same below this share of the root mean square: float32 products leave up to 7e-6 of the mean
+# square in the place of a variance of 0.
+ROUNDING = 5e-3
+# Maps whose variance is below this share of the layer's largest are dead: counted, not averaged.
+DEAD = 1e-8
+
+
+@dataclasses.dataclass
+class Statistics:
+    """
+    Sums over pixels and stimuli that determine every linear fit of a layer.
+
+    Attributes
+    ----------
+    gram : float64 array (K, K)
+        Sum of phi phi^T.
+    cross : float64 array (K, C)
+        Sum of phi a^T.
+    sum_phi : float64 array (K,)
+    sum : float64 array (C,)
+        Sum of a.
+    cov : float64 array (C, C)
+        Sum of a a^T.
+    n : int
+        Number of pixels summed.
+    """
+
+    gram: np.ndarray
+    cross: np.ndarray
+    sum_phi: np.ndarray
+    sum: np.ndarray
+    cov: np.ndarray
+    n: int
+
+    @classmethod
+    def empty(cls, n_regressors, n_maps):
+        """Return statistics of no pixels."""
+        k, c = n_regressors, n_maps
+        return cls(
+            np.zeros((k, k)), np.zeros((k, c)), np.zeros(k), np.zeros(c), np.zeros((c, c)), 0
+        )
+
+    def add(self, phi, activation):
+        """
+        Add one stimulus: float32 products, float64 sums.
+
+        Parameters
+        ----------
+        phi : float32 array (K, pixel)
+        activation : float32 array (C, pixel)
+        """
+        self.gram += phi @ phi.T
+        # pairwise sums in float32, four times as fast as in float64 and as exact as the products
+        self.sum_phi += phi.sum(axis=1)
+        total = activation.sum(axis=1)
+        self.add_maps(phi @ activation.T, activation @ activation.T, total, phi.shape[1])
+
+    def add_maps(self, cross, cov, total, n):
+        """
+        Add what the maps of one stimulus contribute; the regressors' own sums are added apart.
+
+        Parameters
+        ----------
+        cross : float32 array (K, C)
+            `phi @ activation.T`.
+        cov : float32 array (C, C)
+            `activation @ activation.T`.
+        total : float64 array (C,)
+        n : int
+            Number of pixels.
+        """
+        self.cross += cross
+        self.cov += cov
+        self.sum += total
+        self.n += n
+
+    def __add__(self, other):
+        """Return the statistics of both sets of pixels."""
+        return Statistics(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))
+
+    def __sub__(self, other):
+        """Return the statistics without the pixels of `other`, which must be among them."""
+        return Statistics(*(a - b for a, b in zip(self._parts(), other._parts(), strict=True)))
+
+    def _parts(self):
+        return (self.gram, self.cross, self.sum_phi, self.sum, self.cov, self.n)
+
+    def squared_error(self, weight, intercept):
+        """
+        Sum of squared errors of a linear reconstruction on these pixels.
+
+        Parameters
+        ----------
+        weight : float array (C, K)
+        intercept : float array (C,)
+
+        Returns
+        -------
+        error : float64 array (C,)
+        """
+        weight = np.asarray(weight, dtype=float)
+        predicted = weight @ self.sum_phi
+        return (
+            np.diag(self.cov)
+            - 2 * np.einsum("ck,kc->c", weight, self.cross)
+            + np.einsum("ck,kl,cl->c", weight, self.gram, weight, optimize=True)
+            - 2 * intercept * (self.sum - predicted)
+            + self.n * intercept**2
+        )
+
+    def total_variation(self):
+        """Return the sum of squared deviations from these pixels' mean, float64 array (C,)."""
+        return np.maximum(np.diag(self.cov) - self.sum**2 / self.n, 0)
+
+
+def combine(parts):
+    """
+    Sum of statistics.
+
+    Parameters
+    ----------
+    parts : iterable of Statistics
+        At least one.
+
+    Returns
+    -------
+    total : Statistics
+    """
+    parts = iter(parts)
+    total = next(parts)
+    for part in parts:
+        total = total + part
+    return total
+
+
+def inverse_spread(statistics):
+    """
+    Reciprocal standard deviation of each regressor.
+
+    Parameters
+    ----------
+    statistics : Statistics
+
+    Returns
+    -------
+    inverse : float64 array (K,)
+        0 where the regressor is constant.
+    """
+    square = np.diag(statistics.gram) / statistics.n
+    variance = square - (statistics.sum_phi / statistics.n) ** 2
+    spread = np.sqrt(np.maximum(variance, 0))
+    floor = np.maximum(CONSTANT * spread.max(initial=0), ROUNDING * np.sqrt(square))
+    return np.divide(1, spread, out=np.zeros_like(spread), where=spread > floor)
+
+
+def explained_variance(statistics, weight, intercept):
+    """
+    Explained variance, 1 - SSE / SST, SST about the mean of the pixels it is evaluated on.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the split evaluated.
+    weight : float array (C, K)
+    intercept : float array (C,)
+
+    Returns
+    -------
+    per_map : float64 array (C,)
+        nan for dead maps (variance below 1e-8 of the layer's largest).
+    pooled : float
+        1 - sum SSE / sum SST over the maps that are not dead; nan if all are dead.
+    """
+    error = statistics.squared_error(weight, intercept)
+    total = statistics.total_variation()
+    alive = total > DEAD * max(total.max(initial=0), np.finfo(float).tiny)
+    per_map = np.full(len(total), np.nan)
+    per_map[alive] = 1 - error[alive] / total[alive]
+    if not alive.any():
+        return per_map, math.nan
+    return per_map, float(1 - error[alive].sum() / total[alive].sum())
+
+
+def standardised(statistics):
+    """
+    Correlation of the regressors and their covariance with the maps.
+
+    Parameters
+    ----------
+    statistics : Statistics
+
+    Returns
+    -------
+    correlation : float64 array (K, K)
+        Rows and columns of constant regressors are 0.
+    cross : float64 array (K, C)
+        Covariance of the standardised regressors with the maps.
+    inverse : float64 array (K,)
+        See `inverse_spread`.
+    """
+    n = statistics.n
+    mean_phi, mean = statistics.sum_phi / n, statistics.sum / n
+    inverse = inverse_spread(statistics)
+    covariance = statistics.gram / n - np.outer(mean_phi, mean_phi)
+    correlation = covariance * np.outer(inverse, inverse)
+    cross = (statistics.cross / n - np.outer(mean_phi, mean)) * inverse[:, None]
+    return correlation, cross, inverse
+
+
+def marginal_correlation(statistics):
+    """
+    Squared correlation of each regressor with each activation map.
+
+    What a filter would explain alone: unlike a weight, it does not depend on which correlated
+    filters stand beside it.
+
+    Parameters
+    ----------
+    statistics : Statistics
+
+    Returns
+    -------
+    squared : float64 array (C, K), in [0, 1]
+        0 where the regressor or the map is constant.
+    """
+    n = statistics.n
+    mean_phi = statistics.sum_phi / n
+    covariance = statistics.cross / n - np.outer(mean_phi, statistics.sum / n)
+    variance = statistics.total_variation() / n
+    alive = variance > DEAD * max(variance.max(initial=0), np.finfo(float).tiny)
+    inverse = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=alive)
+    squared = (covariance * np.outer(inverse_spread(statistics), inverse)) ** 2
+    return np.clip(squared.T, 0, 1)
