@@ -39,7 +39,7 @@ rule fit_cascade:
         mem_mb=mem_mb("fit_cascade"),
         runtime=runtime("fit_cascade"),
     params:
-        settings=lambda wildcards: config["explanations"][wildcards.explanation],
+        settings=explanation_settings,
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,
         layers=lambda wildcards: CASCADE_LAYERS[wildcards.model],
@@ -98,7 +98,7 @@ rule refine_cascade:
         mem_mb=mem_mb("refine_cascade"),
         runtime=runtime("refine_cascade"),
     params:
-        settings=lambda wildcards: config["explanations"][wildcards.explanation],
+        settings=explanation_settings,
         start=lambda wildcards: started_from(wildcards.explanation),
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,

@@ -52,16 +52,19 @@ FITTED_BASELINES = {
     "shuffled_stimulus": ["fit"],
     "sun": ["fit"],
 }
-EXPLAINED = [f"{model}-{explanation}" for model in SALIENT for explanation in EXPLANATIONS]
-# what is reported of each; a cascade ends in a saliency map
+# which explanations each model gets: all, but for those whose `models` leave it out; a cascade ends in
+# a saliency map
 SECTIONS = [
     [model, explanation]
     for model in MODELS
     for explanation in EXPLANATIONS
-    if model in SALIENT or explanation in DIRECT
+    if model in (config["explanations"][explanation]["models"] or MODELS)
+    and (model in SALIENT or explanation in DIRECT)
 ]
+# predictor to the backbone that it explains
+EXPLAINED = {f"{model}-{explanation}": model for model, explanation in SECTIONS if model in SALIENT}
 MAPS = list(config["maps"])
-PREDICTORS = BASELINES + SALIENT + EXPLAINED + MAPS
+PREDICTORS = BASELINES + SALIENT + list(EXPLAINED) + MAPS
 PRESETS = list(config["presets"])
 CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
 # imported maps are scored on the data sets that they are there for

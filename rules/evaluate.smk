@@ -253,9 +253,7 @@ rule summarise:
         runtime=runtime("summarise"),
     params:
         cells=[list(cell) for cell in CELLS],
-        explained={
-            f"{model}-{explanation}": model for model in SALIENT for explanation in EXPLANATIONS
-        },
+        explained=EXPLAINED,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("stage", "store", "summaries"),

@@ -50,9 +50,20 @@ def regressor_settings(wildcards):
     return {key: entry[key] for key in keys}
 
 
+def settings_of(explanation):
+    """Settings of an explanation, but for whom it explains."""
+    entry = config["explanations"][explanation]
+    return {key: value for key, value in entry.items() if key != "models"}
+
+
+def explanation_settings(wildcards):
+    """Settings of the explanation of a job."""
+    return settings_of(wildcards.explanation)
+
+
 def started_from(explanation):
     """Settings of the explanation that a refined one goes on from."""
-    return config["explanations"][config["explanations"][explanation]["start"]]
+    return settings_of(config["explanations"][explanation]["start"])
 
 
 def network_digest(wildcards):

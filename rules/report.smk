@@ -23,32 +23,29 @@ rule report:
         ],
         filters=[
             f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
-            for model in MODELS
-            for explanation in DIRECT
+            for model, explanation in SECTIONS
+            if explanation in DIRECT
             for layer in LAYERS[model]
         ],
-        identities=expand(
-            "results/identities/{model}/{dataset}/{explanation}.csv",
-            model=MODELS,
-            dataset=FIT,
-            explanation=DIRECT,
-        ),
-        sparsity=expand(
-            "results/sparsity/{model}/{dataset}/{explanation}.csv",
-            model=MODELS,
-            dataset=FIT,
-            explanation=DIRECT,
-        ),
-        explained=expand(
-            "results/explained/{model}/{dataset}/{explanation}.h5",
-            model=SALIENT,
-            dataset=FIT,
-            explanation=EXPLANATIONS,
-        ),
+        identities=[
+            f"results/identities/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+            if explanation in DIRECT
+        ],
+        sparsity=[
+            f"results/sparsity/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+            if explanation in DIRECT
+        ],
+        explained=[
+            f"results/explained/{model}/{FIT}/{explanation}.h5"
+            for model, explanation in SECTIONS
+            if model in SALIENT
+        ],
         scores=expand(
             "results/scores/{preset}/{predictor}/{dataset}.csv",
             preset=PRESETS,
-            predictor=EXPLAINED,
+            predictor=list(EXPLAINED),
             dataset=FIT,
         ),
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
@@ -86,7 +83,7 @@ rule report:
         preset=PRESETS[0],
         # paired differences shown; the table has those of all pairs
         pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
-        + [[f"{model}-{explanation}", model] for model in SALIENT for explanation in EXPLANATIONS],
+        + [list(pair) for pair in EXPLAINED.items()],
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),

@@ -140,6 +140,15 @@ def test_explanations_take_what_they_do_not_set_from_their_mode(config):
     assert few["edge"]["radius"] == default["edge"]["radius"] and default["budget"] is None
 
 
+def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
+    config["explanations"]["direct"]["models"] = ["cmrnet"]
+    config["explanations"]["grey"] = {"mode": "direct", "kinds": ["amplitude"]}
+    settings.complete(config)
+    settings.check(config, SCHEMA)
+    assert config["explanations"]["direct"]["models"] == ["cmrnet"]
+    assert config["explanations"]["grey"]["models"] is None
+
+
 @pytest.mark.parametrize(
     "entries, text",
     [
@@ -163,6 +172,11 @@ def test_explanations_take_what_they_do_not_set_from_their_mode(config):
             {"s": {"mode": "direct", "solver": {"budget": 4}}},
             "s.solver.budget is 4, but ridge takes all filters",
         ),
+        (
+            {"c": {"mode": "cascade", "models": ["unisal"]}},
+            "c.models names 'unisal', but models has only cmrnet",
+        ),
+        ({"c": {"mode": "direct", "models": []}}, "c.models is \\[\\]"),
     ],
 )
 def test_a_wrong_explanation_is_named(config, entries, text):

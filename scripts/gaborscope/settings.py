@@ -39,7 +39,9 @@ def complete(config):
     by_mode = {"direct": explanations.get("direct"), **defaults}
     for name, entry in explanations.items():
         if isinstance(entry, dict) and isinstance(by_mode.get(entry.get("mode")), dict):
-            explanations[name] = overlay(by_mode[entry["mode"]], entry)
+            # whom it explains is an entry's own affair
+            below = {**by_mode[entry["mode"]], "models": None}
+            explanations[name] = overlay(below, entry)
     return config
 
 
@@ -67,6 +69,7 @@ def check(config, schema_file):
     _check_names(config)
     _check_starts(config["explanations"])
     _check_solvers(config["explanations"])
+    _check_explained(config)
 
 
 def _sentence(error):
@@ -158,3 +161,14 @@ def _check_starts(explanations):
                 )
             seen.append(start)
             entry = explanations[start]
+
+
+def _check_explained(config):
+    """Refuse explanations of models that are not there."""
+    for name, entry in config["explanations"].items():
+        for model in entry["models"] or []:
+            if model not in config["models"]:
+                raise InputError(
+                    f"config: explanations.{name}.models names {model!r}, but models has only "
+                    f"{', '.join(config['models'])}"
+                )
