@@ -44,6 +44,7 @@ def regressor_settings(wildcards):
         "kinds",
         "residual",
         "normalisation",
+        "second_stage",
         "position",
         "pools",
     )

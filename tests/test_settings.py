@@ -184,3 +184,11 @@ def test_a_wrong_explanation_is_named(config, entries, text):
     settings.complete(config)
     with pytest.raises(InputError, match=text):
         settings.check(config, SCHEMA)
+
+
+def test_a_second_stage_without_a_coarser_scale_is_refused(config):
+    config["explanations"]["direct"].update(second_stage=True)
+    settings.check(config, SCHEMA)
+    config["explanations"]["direct"]["bank"]["n_scales"] = 2
+    with pytest.raises(InputError, match=r"direct.second_stage .* bank of 2 scales.* at least 3"):
+        settings.check(config, SCHEMA)

@@ -41,7 +41,7 @@ def dominant(filters, n):
 
     Each filter counts with the best of its kinds (even, odd, amplitude); its figure is the squared
     correlation with a map, averaged over the layer's maps. A rank, not a decomposition: filters
-    that stand side by side share what they explain.
+    that stand side by side share what they explain. Of the first stage only.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def dominant(filters, n):
     table, seen, rows = filters["table"], set(), []
     for index in np.argsort(-mean):
         key = tuple(int(table[part][index]) for part in ("scale", "orientation", "colour"))
-        if key in seen or table["kind"][index] == "position":
+        if key in seen or table["kind"][index] in ("position", "second_stage"):
             continue
         seen.add(key)
         rows.append(
@@ -98,10 +98,11 @@ def listed(path, table, bank, channels, n, scale_px, px_per_degree):
     Returns
     -------
     rows : list of dict
-        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus), `cycles_per_degree`,
-        `orientation_deg`, `colour`, `name`, `weight` (standardised, of the whole path),
-        `explained_variance` (with the filters up to this one, on the split evaluated). What a
-        regressor has not, or what is not known, is None; dead maps have no rows.
+        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus; of a second stage that of
+        its first), `cycles_per_degree`, `orientation_deg` (of a second stage its own), `colour`,
+        `name`, `weight` (standardised, of the whole path), `explained_variance` (with the filters
+        up to this one, on the split evaluated). What a regressor has not, or what is not known,
+        is None; dead maps have no rows.
     """
     variance = [path.explained_variance(k)[0] for k in range(1, n + 1)]
     rows = []

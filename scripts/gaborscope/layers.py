@@ -19,7 +19,7 @@ def make_regressors(settings):
     ----------
     settings : dict
         `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
-        `control` where another bank takes the place of the log-Gabors.
+        `control` and `second_stage` where they are wanted.
 
     Returns
     -------
@@ -34,6 +34,7 @@ def make_regressors(settings):
         position=settings["position"],
         boundary=settings["boundary"],
         control=settings.get("control"),
+        second_stage=settings.get("second_stage", False),
     )
 
 

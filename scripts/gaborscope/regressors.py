@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from gaborscope import colour, geometry
+from gaborscope import colour, geometry, secondstage
 from gaborscope.controls import ControlBank
 from gaborscope.loggabor import LogGaborBank
 
@@ -36,6 +36,9 @@ class Regressors:
     boundary : {"symmetric", "periodic"}
     control : {"random", "pixel"}, optional
         Another bank in the place of the log-Gabors, see `controls`.
+    second_stage : bool
+        Whether amplitudes of the first colour channel, filtered again at coarser scales, enter,
+        see `secondstage`.
     """
 
     bank: dict
@@ -46,6 +49,7 @@ class Regressors:
     position: bool
     boundary: str
     control: str | None = None
+    second_stage: bool = False
 
     def table(self):
         """
@@ -54,13 +58,13 @@ class Regressors:
         Returns
         -------
         table : dict of str to array (K,)
-            `kind` (even, odd, amplitude, normalised, residual, position), `scale` and
-            `orientation` (indices, -1 where there is none), `colour` (channel index, -1 for
+            `kind` (even, odd, amplitude, normalised, residual, second_stage, position), `scale`
+            and `orientation` (indices, -1 where there is none), `colour` (channel index, -1 for
             position), `name`.
         """
         rows = []
         channels = colour.CHANNELS[self.colour]
-        kinds = [kind for kind in RESPONSE_KINDS if kind in self.kinds]
+        kinds = self._response_kinds()
         kinds += ["normalised"] if self.normalisation else []
         for c, channel in enumerate(channels):
             for scale in range(self.bank["n_scales"]):
@@ -70,6 +74,8 @@ class Regressors:
                         rows.append((kind, scale, orientation, c, name))
             if self.residual:
                 rows.append(("residual", -1, -1, c, f"{channel} residual"))
+        if self.second_stage:
+            rows += secondstage.rows(self.bank, self._response_kinds(), channels[0])
         if self.position:
             rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
         kind, scale, orientation, channel, name = zip(*rows, strict=True)
@@ -104,22 +110,47 @@ class Regressors:
         prepared = bank.prepare(content.shape[:2], self.boundary)
         sampler = _sampler(placement, tuple(targets))
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
-        n = n_channel * len(colour.CHANNELS[self.colour]) + self.position * len(POSITION_TERMS)
+        channels = colour.to_opponent(content, self.colour)
+        n_first = n_channel * len(channels)
+        n = n_first + self._n_second() + self.position * len(POSITION_TERMS)
         maps = [np.empty((n, *shape), np.float32) for shape in sampler.shapes]
         pooled = sampler.maps(bank.n_filters)
-        for number, channel in enumerate(colour.to_opponent(content, self.colour)):
+        for number, channel in enumerate(channels):
             prepared.analyse(channel)
             own = slice(number * n_channel, (number + 1) * n_channel)
             self._channel(prepared, bank, sampler, pooled, [found[own] for found in maps])
+        if self.second_stage:
+            self._second(channels[0], sampler, [found[n_first:] for found in maps])
         if self.position:
             for (grid, *_), found in zip(targets, maps, strict=True):
                 found[-len(POSITION_TERMS) :] = _position(grid, placement)
         return maps
 
+    def _response_kinds(self):
+        return [kind for kind in RESPONSE_KINDS if kind in self.kinds]
+
+    def _n_second(self):
+        """Return the number of regressors of the second stage."""
+        if not self.second_stage:
+            return 0
+        return len(secondstage.rows(self.bank, self._response_kinds(), ""))
+
+    def _second(self, channel, sampler, found):
+        """Fill in the pooled responses of the second stage, one array per target."""
+        keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
+        first = 0
+        for responses in secondstage.responses(channel, self.bank, self.boundary, self.control):
+            pooled = sampler.maps(len(responses))  # (orientation, row, 3, column) each
+            sampler.responses(responses, pooled)
+            last = first + len(responses) * len(keep)
+            for maps, target in zip(pooled, found, strict=True):
+                kept = maps[:, :, keep].swapaxes(1, 2)
+                target[first:last] = kept.reshape(last - first, maps.shape[1], maps.shape[3])
+            first = last
+
     def _channel(self, prepared, bank, sampler, pooled, found):
         """Fill in the pooled responses of one colour channel, one array per target."""
-        names = [k for k in ("even", "odd", "amplitude") if k in self.kinds]
-        keep = [RESPONSE_KINDS.index(kind) for kind in names]
+        keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
         for filters, responses in prepared.responses():
             sampler.responses(responses, [maps[filters] for maps in pooled])
         residual = sampler.plain(prepared.residual()) if self.residual else None

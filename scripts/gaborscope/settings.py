@@ -70,6 +70,7 @@ def check(config, schema_file):
     _check_starts(config["explanations"])
     _check_solvers(config["explanations"])
     _check_explained(config)
+    _check_second_stages(config["explanations"])
 
 
 def _sentence(error):
@@ -138,6 +139,17 @@ def _check_solvers(explanations):
             raise InputError(
                 f"config: explanations.{name}.solver.budget is {solver['budget']}, but "
                 f"{solver['name']} takes all filters; take omp or ols, or set it to null"
+            )
+
+
+def _check_second_stages(explanations):
+    """Refuse a second stage that no scale is coarse enough for."""
+    for name, entry in explanations.items():
+        n = entry["bank"]["n_scales"] if entry["mode"] == "direct" else 3
+        if entry.get("second_stage") and n < 3:
+            raise InputError(
+                f"config: explanations.{name}.second_stage is true with a bank of {n} scales; it "
+                "filters amplitudes again two scales above, so give the bank at least 3"
             )
 
 
