@@ -5,7 +5,7 @@ All files lie below results/ in the working directory (--directory):
 
     downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
-    weights/{model}.safetensors  start/{model}.safetensors           train_, import_backbone, import_start
+    weights/{model}.safetensors  start/{model}.safetensors  train_, import_, randomise_backbone, import_start
     layers/{model}.json  fixation_bank/{dataset}.h5                  measure_layers, fit_fixation_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
@@ -45,6 +45,7 @@ include: "rules/data.smk"
 if not PENDING:
 
     include: "rules/backbone.smk"
+    include: "rules/refutation.smk"
     include: "rules/explain.smk"
     include: "rules/cascade.smk"
     include: "rules/evaluate.smk"

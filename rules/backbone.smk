@@ -9,7 +9,8 @@ Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
 """
 
 TRAINED = [model for model in MODELS if config["backbones"][model]["weights"] == "train"]
-IMPORTED = [model for model in MODELS if model not in TRAINED]
+RANDOM = [model for model in MODELS if TARGETS[model] != model]  # rules/refutation.smk
+IMPORTED = [model for model in MODELS if model not in TRAINED + RANDOM]
 # trained on from others' weights
 CONTINUED = [model for model in TRAINED if config["backbones"][model]["start"]]
 
@@ -41,7 +42,7 @@ rule import_backbone:
         source=lambda wildcards: config["backbones"][wildcards.model]["weights"],
         stamp=weights_stamp("weights"),
         network=network_digest,
-        seed=config["seed"],
+        seed=lambda wildcards: models.seed(config, wildcards.model),
         code=library(
             "backbones",
             "backbones.checking",
@@ -72,7 +73,7 @@ use rule import_backbone as import_start with:
         source=lambda wildcards: config["backbones"][wildcards.model]["start"],
         stamp=weights_stamp("start"),
         network=network_digest,
-        seed=config["seed"],
+        seed=lambda wildcards: models.seed(config, wildcards.model),
         code=rules.import_backbone.params.code,
 
 
@@ -112,7 +113,7 @@ rule train_backbone:
             "n_blocks": config["n_blocks"],
         },
         network=network_digest,
-        seed=config["seed"],
+        seed=lambda wildcards: models.seed(config, wildcards.model),
         device=config["device"],
         code=library(
             "backbones",

@@ -17,8 +17,9 @@ rule fit_cascade:
         validation=expand(
             "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
         ),
-        target=expand(
-            "results/saliency/{{model}}/{dataset}/{block}.h5",
+        target=lambda wildcards: expand(
+            "results/saliency/{model}/{dataset}/{block}.h5",
+            model=TARGETS[wildcards.model],
             dataset=FIT,
             block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
         ),
@@ -66,6 +67,10 @@ rule refine_cascade:
     """Improve a cascade's weights by gradient descent on the fit split, its filters fixed."""
     input:
         weights="results/weights/{model}.safetensors",
+        teacher=lambda wildcards: expand(
+            "results/weights/{model}.safetensors",
+            model=[TARGETS[wildcards.model]] if wildcards.model not in DEEP else [],
+        ),
         start=lambda wildcards: expand(
             "results/explained/{model}/{dataset}/{explanation}.h5",
             model=wildcards.model,
@@ -76,8 +81,9 @@ rule refine_cascade:
         validation=expand(
             "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
         ),
-        target=expand(
-            "results/saliency/{{model}}/{dataset}/{block}.h5",
+        target=lambda wildcards: expand(
+            "results/saliency/{model}/{dataset}/{block}.h5",
+            model=TARGETS[wildcards.model],
             dataset=FIT,
             block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
         ),
@@ -100,6 +106,7 @@ rule refine_cascade:
     params:
         settings=explanation_settings,
         start=lambda wildcards: started_from(wildcards.explanation),
+        target=lambda wildcards: TARGETS[wildcards.model],
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,
         sigmas=config["baselines"]["centre_bias"]["sigmas"],

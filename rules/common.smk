@@ -10,7 +10,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, mapfiles, models, ownership, settings
+from gaborscope import catalogue, codebase, mapfiles, models, ownership, settings, variants
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -33,8 +33,11 @@ or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 or_stop(models.complete, config)
 
 MODELS = list(config["models"])
+# of each, whose densities its explanations are fused to: its own, but for random copies
+TARGETS = or_stop(variants.targets, config)
 # others have layers alone: they are explained, but nothing is fused or scored
 SALIENT = [model for model in MODELS if models.predicts(config["backbones"][model])]
+DEEP = [model for model in SALIENT if TARGETS[model] == model]
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
 EXPLANATIONS = list(config["explanations"])
@@ -61,10 +64,14 @@ SECTIONS = [
     if model in (config["explanations"][explanation]["models"] or MODELS)
     and (model in SALIENT or explanation in DIRECT)
 ]
-# predictor to the backbone that it explains
-EXPLAINED = {f"{model}-{explanation}": model for model, explanation in SECTIONS if model in SALIENT}
+# predictor to the backbone that it is fused to and compared with
+EXPLAINED = {
+    f"{model}-{explanation}": TARGETS[model]
+    for model, explanation in SECTIONS
+    if model in SALIENT
+}
 MAPS = list(config["maps"])
-PREDICTORS = BASELINES + SALIENT + list(EXPLAINED) + MAPS
+PREDICTORS = BASELINES + DEEP + list(EXPLAINED) + MAPS
 PRESETS = list(config["presets"])
 CALIBRATED = ["results/summary.calibrated.csv"] if config["scores"]["calibrate"] else []
 # imported maps are scored on the data sets that they are there for

@@ -249,8 +249,9 @@ rule fit_fusion:
             dataset=FIT,
             block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
         ),
-        target=expand(
-            "results/saliency/{{model}}/{dataset}/{block}.h5",
+        target=lambda wildcards: expand(
+            "results/saliency/{model}/{dataset}/{block}.h5",
+            model=TARGETS[wildcards.model],
             dataset=FIT,
             block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
         ),

@@ -81,6 +81,9 @@ def weights_stamp(key):
 
 
 def weights_behind(predictor):
-    """Weights of the backbone that a predictor is or explains: they tell what it has seen."""
+    """Weights of the backbones that a predictor is, explains or is fused to: what it has seen."""
     model = predictor.partition("-")[0]
-    return [f"results/weights/{model}.safetensors"] if model in SALIENT else []
+    if model not in SALIENT:
+        return []
+    behind = dict.fromkeys([model, TARGETS[model]])
+    return [f"results/weights/{name}.safetensors" for name in behind]

@@ -51,7 +51,7 @@ rule report:
         data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
         saliency=[
             f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in ["gold_standard", *SALIENT, *EXPLAINED]
+            for predictor in ["gold_standard", *DEEP, *EXPLAINED]
             for block in BLOCKS[FIT]["test"]
         ],
         activations=[
@@ -84,6 +84,7 @@ rule report:
         # paired differences shown; the table has those of all pairs
         pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
         + [list(pair) for pair in EXPLAINED.items()],
+        targets=TARGETS,
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),

@@ -15,6 +15,7 @@ MEASURED_AREA = 144 * 192  # px
 SECONDS = {
     "prepare_dataset": 0.05,
     "train_backbone": 0.20,
+    "randomise_backbone": 0.25,
     "dump_activations": 0.21,
     "predict_backbone": 0.23,
     "accumulate": 0.60,
@@ -37,6 +38,7 @@ SECONDS = {
 MEGABYTES = {
     "prepare_dataset": 500,
     "train_backbone": 2000,
+    "randomise_backbone": 2000,
     "measure_layers": 2000,
     "dump_activations": 1500,
     "predict_backbone": 1500,
@@ -75,6 +77,7 @@ WRITTEN = {
 }
 BY_AREA = {
     "train_backbone",
+    "randomise_backbone",
     "dump_activations",
     "accumulate",
     "reconstruct",
@@ -86,7 +89,7 @@ BY_AREA = {
 }
 # times the seconds of cmrnet, measured at 240 x 320 px; of one's own models a guess
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
-BY_NETWORK = {"train_backbone", "dump_activations", "predict_backbone"}
+BY_NETWORK = {"train_backbone", "randomise_backbone", "dump_activations", "predict_backbone"}
 N_STIMULI = {dataset: len(INDEX[dataset]) for dataset in DATASETS}
 BLOCK_SIZES = {
     dataset: catalogue.block_sizes(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
@@ -98,6 +101,11 @@ def n_stimuli(wildcards):
     dataset = getattr(wildcards, "dataset", FIT)
     block = getattr(wildcards, "block", None)
     return N_STIMULI[dataset] if block is None else BLOCK_SIZES[dataset].get(block, 0)
+
+
+def network_of(model):
+    """Name of the network that a backbone is a variant of, or its own."""
+    return config["backbones"][model].get("network", model)
 
 
 def amount(table, stage, wildcards, model):
@@ -116,7 +124,7 @@ def runtime(stage, model=None):
     def minutes(wildcards, attempt):
         measured = amount(SECONDS, stage, wildcards, model) / 60
         if stage in BY_NETWORK:
-            measured *= HEAVIER.get(wildcards.model, 5)
+            measured *= HEAVIER.get(network_of(wildcards.model), 5)
         if stage == "train_backbone":
             measured *= models.training(config, wildcards.model)["epochs"]
         if stage == "refine_cascade":
@@ -131,7 +139,7 @@ def mem_mb(stage, model=None):
 
     def megabytes(wildcards, attempt):
         measured = MEGABYTES[stage] + amount(HELD, stage, wildcards, model)
-        if stage in BY_NETWORK and wildcards.model == "msinet":
+        if stage in BY_NETWORK and network_of(wildcards.model) == "msinet":
             measured += 2000
         return math.ceil(1.5 * measured * 2 ** (attempt - 1))
 

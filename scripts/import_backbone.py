@@ -18,12 +18,13 @@ def main(smk):
     backbone = backbones.configured(name, entry)
     origin, trained_on = {}, entry["trained_on"]
     if wanted is not None:
-        path = published.fetch(name) if wanted == "published" else own.absolute(wanted)
-        state_dict, description = published.read(name, path)
+        known = entry.get("network", name)
+        path = published.fetch(known) if wanted == "published" else own.absolute(wanted)
+        state_dict, description = published.read(known, path)
         weights.fit_into(backbone.network, state_dict, path)
         if wanted == "published":
-            trained_on = list(published.SOURCES[name].trained_on)
-            origin["source"] = published.SOURCES[name].url
+            trained_on = list(published.SOURCES[known].trained_on)
+            origin["source"] = published.SOURCES[known].url
         elif trained_on is None:
             trained_on = description.get("trained_on")
         if path.is_file():

@@ -22,13 +22,17 @@ def main(smk):
     backbone = cascades.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
-    observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"])
+    teacher = None
+    for path in smk.input.teacher:
+        teacher = cascades.open_network(smk.params.target, entry, path, smk.params.device)
+    observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
     blocks = {split: cascades.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
     examples = {
         split: corpus.make_examples(own, start.box, backbone) for split, own in blocks.items()
     }
     names = [[example.name for example in own] for own in examples.values()]
     identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
+    identity.append(smk.params.target)
     net = cascades.make_net(start.cascade, observed.device)
     fused = refining.FusedDensity(
         start.cascade, settings["fusion"], start.weight, start.centre_bias

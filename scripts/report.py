@@ -36,7 +36,8 @@ def main(smk):
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
-        section = reporting.Section(inputs, model, explanation, params.preset, params.report)
+        names = reporting.Names(model, explanation, params.targets[model])
+        section = reporting.Section(inputs, names, params.preset, params.report)
         parts.append(section.draw(folder))
         log.info("figures of %s-%s drawn", model, explanation)
     content = {

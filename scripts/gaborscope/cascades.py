@@ -45,7 +45,7 @@ def open_network(name, entry, weights_file, device):
     return backbone
 
 
-def watch(backbone, model, fusion_stride):
+def watch(backbone, model, fusion_stride, teacher=None):
     """
     Network, watched on the layers of a cascade.
 
@@ -54,12 +54,15 @@ def watch(backbone, model, fusion_stride):
     backbone : backbones.Backbone
     model : cascade.Cascade
     fusion_stride : int
+    teacher : backbones.Backbone or None
+        See `corpus.Observed`.
 
     Returns
     -------
     observed : corpus.Observed
     """
-    return corpus.Observed(backbone, {own.name: own.layer for own in model.layers}, fusion_stride)
+    layers = {own.name: own.layer for own in model.layers}
+    return corpus.Observed(backbone, layers, fusion_stride, teacher)
 
 
 def read_blocks(paths):

@@ -98,10 +98,14 @@ class Observed:
         As `recording.measure_layers` gives them.
     fusion_stride : int
         Side of a cell of the fusion grid in px.
+    teacher : backbones.Backbone or None
+        Whose density it is, where it is not the watched network's own: that is so of a random
+        copy. It looks at the same pixels, and must be of the same preprocessing.
     """
 
-    def __init__(self, backbone, layers, fusion_stride):
+    def __init__(self, backbone, layers, fusion_stride, teacher=None):
         self.backbone, self.layers, self.stride = backbone, layers, fusion_stride
+        self.teacher = teacher
         self.device = next(backbone.network.parameters()).device
 
     @torch.no_grad()
@@ -120,7 +124,7 @@ class Observed:
         activations : dict of str to tensor (n, C, row, column)
             What goes into each layer's nonlinearity, on the valid cells.
         density : tensor (n, row, column)
-            Of the deep model on the fusion grid, sum 1.
+            Of the deep model, or the teacher, on the fusion grid, sum 1.
         """
         modules = {name: layer["module"] for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
@@ -131,13 +135,19 @@ class Observed:
             pooled = recording.pool_maps(maps, self.layers[name]["pool"])
             _, cells = cascade.grid_of(self.layers[name], placement)
             activations[name] = pooled[(slice(None), slice(None), *cells)].float()
+        deep = self.backbone if self.teacher is None else self.teacher
+        if self.teacher is not None:
+            output = self.teacher.maps(x)
+        return activations, self._density(output, deep.output, placement)
+
+    def _density(self, output, kind, placement):
         rows = slice(placement.top, placement.top + placement.height)
         inside = output[:, rows, placement.left : placement.left + placement.width].float()
-        if self.backbone.output in ("log_density", "logits"):
+        if kind in ("log_density", "logits"):
             inside = torch.softmax(inside.flatten(1), dim=1).view_as(inside)
         shape = explained.grid_shape(placement.height, placement.width, self.stride)
         pooled = functional.adaptive_avg_pool2d(inside.clamp(min=0)[:, None], shape)[:, 0]
-        return activations, pooled / pooled.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+        return pooled / pooled.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
 def image_tensors(model, contents, placement, device):

@@ -8,7 +8,7 @@ import copy
 import hashlib
 from pathlib import Path
 
-from gaborscope import codebase
+from gaborscope import codebase, variants
 from gaborscope.errors import InputError
 
 KNOWN = ("cmrnet", "msinet", "unisal")
@@ -23,7 +23,8 @@ def complete(config):
     Parameters
     ----------
     config : dict
-        Checked; changed in place. An own model's `input` is completed by `own_input`.
+        Checked; changed in place. An own model's `input` is completed by `own_input`, and what is
+        like another backbone by that one's entry.
 
     Raises
     ------
@@ -34,13 +35,17 @@ def complete(config):
         for name, entry in config["models"].items():
             _add(config, name, copy.deepcopy(entry or {}))
         config["models"] = list(config["models"])
+    variants.resolve(config["backbones"], overlay)
     for name, entry in config["backbones"].items():
         _check(name, entry)
 
 
 def _add(config, name, entry):
+    if "factory" not in entry and "like" in entry and name not in config["backbones"]:
+        config["backbones"][name] = entry
+        return
     if "factory" not in entry:
-        if name not in KNOWN:
+        if name not in config["backbones"]:
             raise InputError(
                 f"config: models.{name} needs a factory: package.module:function, "
                 "path/to/file.py:function or torchscript:path"
@@ -51,7 +56,7 @@ def _add(config, name, entry):
                 f"backbones.{name}"
             )
         return
-    if name in KNOWN:
+    if name in config["backbones"]:
         raise InputError(f"config: models.{name}: that name is taken by a model of Gaborscope")
     if not entry.get("layers"):
         raise InputError(
@@ -59,6 +64,7 @@ def _add(config, name, entry):
             "such as {early: features.3}"
         )
     blank = {"weights": None, "options": {}, "start": None, "trained_on": None, "training": {}}
+    blank["seed"] = None
     entry["input"] = {**config["own_input"], **entry.get("input", {})}
     config["backbones"][name] = {**blank, **entry}
 
@@ -66,10 +72,11 @@ def _add(config, name, entry):
 def _check(name, entry):
     given = [key for key in OWN_KEYS if key in entry["input"]]
     if "factory" not in entry:
-        if name not in KNOWN:
+        if entry.get("network", name) not in KNOWN:
             raise InputError(
                 f"config: backbones has {name!r}, but Gaborscope has only {', '.join(KNOWN)}; a "
-                "model of your own belongs under models: {name: {factory: ..., layers: ...}}"
+                "variant of one says like: its name, and a model of your own belongs under models: "
+                "{name: {factory: ..., layers: ...}}"
             )
         if given:
             raise InputError(
@@ -79,7 +86,7 @@ def _check(name, entry):
             raise InputError(
                 f"config: backbones.{name}.weights is null; train, published or a path"
             )
-    elif entry["input"]["output"] == "none" and entry["weights"] == "train":
+    elif entry["input"].get("output") == "none" and entry["weights"] == "train":
         raise InputError(f"config: models.{name} has no saliency map (output: none) to train")
     if entry.get("start") and entry["weights"] != "train":
         raise InputError(
@@ -132,7 +139,7 @@ def layers(config, model):
                 f"config: activations.layers names the model {unknown[0]!r}, but models has only "
                 f"{', '.join(config['models'])}"
             )
-        wanted = wanted.get(model)
+        wanted = _of_its_own(config, model, wanted)
     wanted = wanted or list(table)
     unknown = [alias for alias in wanted if alias not in table]
     if unknown:
@@ -142,6 +149,13 @@ def layers(config, model):
             f"backbones.{model}.layers as alias: module path"
         )
     return {alias: table[alias] for alias in wanted}
+
+
+def _of_its_own(config, model, table):
+    """Entry of a table by model; a variant has that of the backbone it is like."""
+    while model not in table and "like" in config["backbones"][model]:
+        model = config["backbones"][model]["like"]
+    return table.get(model)
 
 
 def training(config, model):
@@ -158,6 +172,24 @@ def training(config, model):
     settings : dict
     """
     return overlay(config["training"], config["backbones"][model].get("training") or {})
+
+
+def seed(config, model):
+    """
+    Seed of a backbone's training, or of its random weights.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    seed : int
+        The config's, where the backbone has none of its own.
+    """
+    own = config["backbones"][model]["seed"]
+    return config["seed"] if own is None else own
 
 
 def overlay(below, above):
@@ -196,7 +228,7 @@ def network(config, model):
     entry : dict
     """
     entry = config["backbones"][model]
-    kept = ("input", "options", "layers", "factory", "trained_on")
+    kept = ("input", "options", "layers", "factory", "trained_on", "network")
     return {key: entry[key] for key in kept if key in entry}
 
 
@@ -219,7 +251,7 @@ def digest(name, entry, root):
         the size and time of a TorchScript file; "" of an installed module.
     """
     if "factory" not in entry:
-        return codebase.digest(f"backbones.{name}")
+        return codebase.digest(f"backbones.{entry.get('network', name)}")
     factory = entry["factory"]
     if factory.startswith(SCRIPT):
         return stamp(factory.removeprefix(SCRIPT), root)
@@ -236,7 +268,7 @@ def stamp(path, root):
     Parameters
     ----------
     path : str or None
-        Relative to `root`; "published" and "train" have none.
+        Relative to `root`; "published", "train" and "random" have none.
     root : str or Path
 
     Returns
@@ -244,7 +276,7 @@ def stamp(path, root):
     stamp : str
         "" where there is no such file.
     """
-    if path in (None, "published", "train"):
+    if path in (None, "published", "train", "random"):
         return ""
     whole = Path(root) / Path(path).expanduser()
     found = [p for p in (whole, whole.with_name(f"{whole.name}.index")) if p.exists()]

@@ -41,6 +41,24 @@ class Inputs:
     activations: list
 
 
+@dataclasses.dataclass
+class Names:
+    """
+    What a section of the report is about.
+
+    Attributes
+    ----------
+    model, explanation : str
+    deep : str
+        Model whose density the explanation is fused to: itself, or of a random copy the network
+        that it is like.
+    """
+
+    model: str
+    explanation: str
+    deep: str
+
+
 def draw_normalised(table, presets, datasets, folder, dpi):
     """
     Draw every preset's and data set's predictors between the bounds.
@@ -74,27 +92,28 @@ class Section:
     Parameters
     ----------
     inputs : Inputs
-    model, explanation : str
+    names : Names
     preset : str
         Whose NSS chooses the stimuli.
     settings : dict
         `n_stimuli, colour_map, dpi`.
     """
 
-    def __init__(self, inputs, model, explanation, preset, settings):
+    def __init__(self, inputs, names, preset, settings):
         self.inputs, self.settings = inputs, settings
-        self.model, self.explanation = model, explanation
-        self.predictor, self.preset = f"{model}-{explanation}", preset
+        self.model, self.explanation, self.deep = names.model, names.explanation, names.deep
+        self.predictor, self.preset = f"{names.model}-{names.explanation}", preset
         self.filters = {
             Path(path).stem: filterstore.read_filters(path)
             for path in inputs.filters
-            if Path(path).parent.name == explanation and Path(path).parents[2].name == model
+            if Path(path).parent.name == names.explanation
+            and Path(path).parents[2].name == names.model
         }
         self.table = self._own_table(inputs.explained_variance)
         found = [
             path
             for path in inputs.explained
-            if Path(path).stem == explanation and Path(path).parents[1].name == model
+            if Path(path).stem == names.explanation and Path(path).parents[1].name == names.model
         ]
         self.explained, self.nss = None, pd.Series(dtype=float)
         for path in found:  # none of a network that predicts no saliency
@@ -275,7 +294,7 @@ class Section:
         ]
         for title, predictor in (
             ("gold standard\n(all observers)", "gold_standard"),
-            (f"{self.model} (deep)", self.model),
+            (f"{self.deep} (deep)", self.deep),
             (f"{self.explanation} (explained)", self.predictor),
         ):
             (path,) = (

@@ -213,7 +213,7 @@ def configured(name, entry):
     ----------
     name : str
     entry : dict
-        `backbones.{name}` of the config, complete.
+        `backbones.{name}` of the config, complete; of a variant `network` names the code.
 
     Returns
     -------
@@ -226,8 +226,8 @@ def configured(name, entry):
     """
     settings = entry["input"]
     if "factory" not in entry:
-        backbone = describe(name, **entry["options"])
-        return dataclasses.replace(backbone, resize=settings["resize"])
+        backbone = describe(entry.get("network", name), **entry["options"])
+        return dataclasses.replace(backbone, name=name, resize=settings["resize"])
     own = importlib.import_module("gaborscope.backbones.own")
     kept = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
     network = own.build(name, entry)

@@ -1,0 +1,42 @@
+"""Initialise a backbone at random, its normalisations recalibrated (rule randomise_backbone)."""
+
+import logging
+from pathlib import Path
+
+import torch
+
+from gaborscope import backbones, geometry, randomising, store, weights
+from gaborscope.backbones import checking
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Build the network, draw its weights, show it the fit split and write the weights."""
+    torch.manual_seed(smk.params.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    entry = smk.params.backbone
+    backbone = backbones.configured(smk.wildcards.model, entry)
+    if "factory" in entry:  # which may have loaded weights
+        randomising.reinitialise(backbone.network, smk.params.seed)
+    device = backbones.device(smk.params.device)
+    backbone.network.to(device)
+    batches = (
+        x.to(device)
+        for path in smk.input.fit
+        for _, _, x in backbones.batches(
+            backbone, store.read_data(path), entry["input"], smk.params.batch_size
+        )
+    )
+    n = randomising.recalibrate(backbone.network, batches)
+    log.info("%d normalisations recalibrated on %s", n, device)
+    backbone.network.to("cpu")
+    checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
+    seen = {**smk.params.dataset, "blocks": [Path(path).stem for path in smk.input.fit]}
+    description = {"trained_on": [seen], "random": True, **store.provenance(smk)}
+    weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
