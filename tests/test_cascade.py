@@ -297,6 +297,7 @@ REFINE = {
     "layer_weight": 0.3,
     "budget": None,
     "prune_until": 0.5,
+    "precision": "float32",
     "flip": 0.5,
     "min_crop": 0.9,
     "seed": 1,
@@ -314,8 +315,10 @@ def refiner(watched, tmp_path, **changes):
     )
 
 
-def test_refining_lowers_the_loss_on_what_it_is_fitted_to(watched, tmp_path):
-    one = refiner(watched, tmp_path, flip=0.0, min_crop=1.0, epochs=3)
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_refining_lowers_the_loss_on_what_it_is_fitted_to(watched, tmp_path, precision):
+    changes = {"flip": 0.0, "min_crop": 1.0, "epochs": 3, "precision": precision}
+    one = refiner(watched, tmp_path, **changes)
     one.validation = one.fit
     before = one.validate()
     one.run()

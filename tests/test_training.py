@@ -171,17 +171,6 @@ def test_the_last_map_of_a_log_density_is_not_rounded_to_bf16(name):
     assert not torch.equal(maps, maps.bfloat16().float())
 
 
-def test_auto_precision_is_float32_where_bf16_is_not_native(monkeypatch):
-    device = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
-    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert not training.autocasts("auto", device)
-    assert training.autocasts("bf16", device)
-    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert training.autocasts("auto", device)
-    assert not training.autocasts("float32", device)
-
-
 def test_batches_of_one_are_kept_where_they_are_wanted():
     rng = np.random.default_rng(1)
     made = training.make_examples(make_block([(32, 48)] * 5), (32, 48))

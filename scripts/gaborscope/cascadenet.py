@@ -210,7 +210,8 @@ class CascadeNet(nn.Module):
         linear, outputs = {}, {}
         for own in self.model.layers:
             parts = self.regressors(own.name, phi, outputs, placement)
-            linear[own.name] = self.linear(own.name, parts)
+            # sums of bf16 products, where autocast makes them; nonlinearities are float32
+            linear[own.name] = self.linear(own.name, parts).float()
             outputs[own.name] = self.output(own, linear[own.name])
         return linear, outputs
 

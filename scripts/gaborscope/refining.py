@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gaborscope import cascade, corpus, explained, geometry
+from gaborscope import cascade, corpus, explained, geometry, precision
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ class Refiner:
     settings : dict
         `epochs, batch_size, learning_rate` (for one regressor per map; divided by the square root
         of their number), `layer_weight, budget` (null: all), `prune_until` (share of the training),
-        `flip, min_crop, seed`.
+        `flip, min_crop, precision, seed`.
     checkpoint : str or Path
     digest : str
         Identifies data, settings and code; a checkpoint of another digest is not used.
@@ -126,6 +126,8 @@ class Refiner:
         self.net, self.fused, self.observed = net, fused, observed
         self.fit, self.validation, self.settings = fit, validation, settings
         self.checkpoint, self.digest = Path(checkpoint), digest
+        self.bf16 = precision.autocasts(settings["precision"], observed.device)
+        log.info("refinement computes in %s", "bf16" if self.bf16 else "float32")
         groups = [{"params": [fused.weight], "rate": 0.1 * settings["learning_rate"]}]
         for own in net.model.layers:
             active = float(net.mask(own.name).sum(dim=1).max())
@@ -217,7 +219,8 @@ class Refiner:
 
     def _step(self, seen, placement, phi, progress):
         activations, density = self.observed.look(seen, placement)
-        linear, outputs = self.net(phi, placement)
+        with torch.autocast(self.observed.device.type, torch.bfloat16, enabled=self.bf16):
+            linear, outputs = self.net(phi, placement)
         divergence = _kl(density, self.fused(outputs, placement)).mean()
         errors = []
         for own in self.net.model.layers:

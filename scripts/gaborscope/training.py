@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from gaborscope import fixations, geometry
+from gaborscope import fixations, geometry, precision
 from gaborscope.errors import InputError
 
 log = logging.getLogger(__name__)
@@ -189,27 +189,6 @@ def _batches(examples, batch_size, rng):
     return [batches[index] for index in rng.permutation(len(batches))]
 
 
-def autocasts(precision, device):
-    """
-    Tell whether a network is trained in bf16 (forward and backward; weights stay float32).
-
-    Parameters
-    ----------
-    precision : {"float32", "bf16", "auto"}
-        `auto`: bf16 where the device multiplies in it natively.
-    device : torch.device
-
-    Returns
-    -------
-    autocasts : bool
-    """
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
-
-
 def _forward(backbone, examples, device, layout, bf16=False):
     x = backbone.batch([e.content for e in examples], [e.placement for e in examples])
     x = x.to(device).contiguous(memory_format=layout)
@@ -341,7 +320,7 @@ class Trainer:
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
         self.checkpoint = Path(checkpoint)
-        self.bf16 = autocasts(settings["precision"], device)
+        self.bf16 = precision.autocasts(settings["precision"], device)
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
