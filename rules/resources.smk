@@ -49,7 +49,7 @@ MEGABYTES = {
     "reconstruct": 1000,
     "fit_fusion": 1000,
     "fuse": 1000,
-    "fit_cascade": 2500,
+    "fit_cascade": 4500,
     "refine_cascade": 2500,
     "evaluate_cascade": 2000,
     "predict_explained": 1000,

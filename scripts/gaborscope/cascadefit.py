@@ -11,6 +11,7 @@ from gaborscope import cascade, cascadenet, corpus, fitting
 log = logging.getLogger(__name__)
 
 BATCH = 8  # stimuli
+KEPT = 2**31  # bytes of regressors kept between fitting a layer and reconstructing it
 
 
 class CascadeFit:
@@ -106,9 +107,12 @@ class CascadeFit:
             np.zeros(sum(channels), np.float32),
         )  # fmt: skip
         readers = self._readers(joint)
-        statistics = [None, None]
+        statistics, kept, n_bytes = [None, None], {}, 0
         for batch in batches:
             phi = self._regressors(joint, readers, examples, batch, outputs)
+            n_bytes += phi.nbytes
+            if n_bytes <= KEPT:
+                kept[batch[0]] = phi.cpu()
             activation = torch.cat(
                 [torch.stack([targets[name][i] for i in batch]) for name in names], dim=1
             )
@@ -132,7 +136,7 @@ class CascadeFit:
                     solved["regressor_sd"], solved["map_sd"][own],
                 )
             )  # fmt: skip
-        self._reconstruct(names, joint, readers, examples, batches, outputs)
+        self._reconstruct(names, joint, readers, examples, batches, outputs, kept)
         log.info(
             "%s: explained variance %.3f on validation stimuli, %d regressors (penalty %g)",
             ", ".join(names), solved["pooled"], len(solved["regressor_sd"]), solved["penalty"],
@@ -193,13 +197,16 @@ class CascadeFit:
         }
 
     @torch.no_grad()
-    def _reconstruct(self, names, joint, readers, examples, batches, outputs):
+    def _reconstruct(self, names, joint, readers, examples, batches, outputs, kept):
         own = [layer for layer in self.model.layers if layer.name in names]
         for name in names:
             outputs[name] = [None] * len(examples)
         device = self.observed.device
         for batch in batches:
-            phi = self._regressors(joint, readers, examples, batch, outputs)
+            phi = kept.pop(batch[0], None)
+            if phi is None:
+                phi = self._regressors(joint, readers, examples, batch, outputs)
+            phi = phi.to(device)
             for layer in own:
                 weight, intercept, residual = (
                     torch.from_numpy(getattr(layer, key)).to(device)
