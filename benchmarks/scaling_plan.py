@@ -21,33 +21,52 @@ import numpy as np
 USED = re.compile(r"used ([\d.]+) s of CPU, ([\d.]+) s of them to start, and at most (\d+) MB")
 SUBMISSION_S = 6.0  # of a SLURM job, on top of its own work (measured by tests/cluster)
 GPU_STAGES = ("train_backbone", "measure_layers", "dump_activations", "predict_backbone")
-# share of the stimuli that a stage works on; what one of them costs grows with the pixels of its
-# stimulus ("px") or not at all (the network's input has one size)
+EPOCH = re.compile(r"epoch (\d+)/\d+:")
+# what a stage's CPU time grows with: stimuli; px, of the stimuli; area, of the network's input;
+# epochs; blocks; models; predictors. Parts of a stage that do not grow are counted as if they did.
 STAGES = {
-    "prepare_dataset": (1.0, "px"),
-    "train_backbone": (0.7, ""),
-    "measure_layers": (0.0, ""),
-    "dump_activations": (1.0, ""),
-    "predict_backbone": (1.0, "px"),
-    "accumulate": (1.0, ""),
-    "fit_filters": (0.0, ""),
-    "evaluate_filters": (0.0, ""),
-    "reconstruct": (1.0, ""),
-    "fit_fusion": (0.8, ""),
-    "fuse": (0.3, "px"),
-    "predict_baseline": (0.6, "px"),
-    "score": (0.3, "px"),
-    "summarise": (0.0, ""),
-    "report": (0.0, ""),
+    "prepare_dataset": ("stimuli", "px"),
+    "train_backbone": ("stimuli", "area", "epochs", "models"),
+    "measure_layers": ("area", "models"),
+    "dump_activations": ("stimuli", "area", "models"),
+    "predict_backbone": ("stimuli", "px", "models"),
+    "accumulate": ("stimuli", "area", "models"),
+    "fit_filters": ("blocks", "models"),
+    "evaluate_filters": ("blocks", "models"),
+    "identify": ("models",),
+    "reconstruct": ("stimuli", "area", "models"),
+    "fit_fusion": ("stimuli", "area", "models"),
+    "fuse": ("stimuli", "px", "models"),
+    "predict_baseline": ("stimuli", "px"),
+    "score": ("stimuli", "px", "predictors"),
+    "summarise": ("stimuli", "predictors"),
+    "compare": ("stimuli", "predictors", "predictors"),
+    "report": ("models",),
+}
+# what the number of its jobs grows with
+JOBS = {
+    "prepare_dataset": ("blocks",),
+    "dump_activations": ("blocks", "models"),
+    "predict_backbone": ("blocks", "models"),
+    "accumulate": ("blocks", "models"),
+    "reconstruct": ("blocks", "models"),
+    "fuse": ("blocks", "models"),
+    "predict_baseline": ("blocks",),
+    "score": ("predictors",),
+    "summarise": (),
+    "compare": (),
+    "report": (),
 }
 BY_LAYER = ("dump_activations", "accumulate", "reconstruct", "fit_fusion", "train_backbone")
-FOLDERS = {  # files of a stage: grows with the stimuli and, where "px", with their pixels
-    "data": "",
-    "activations": "",
-    "statistics": "block",
-    "saliency": "px",
+FOLDERS = {  # what the size of results/{folder} grows with; saliency/ apart by whose it is
+    "data": ("stimuli",),
+    "activations": ("stimuli", "area", "models"),
+    "statistics": ("blocks", "models"),
+    "filters": ("models",),
+    "saliency/models": ("stimuli", "px", "models"),
+    "saliency/baselines": ("stimuli", "px"),
 }
-PLANS = {  # name: stimuli, their pixels, models
+PLANS = {  # name: stimuli, their pixels, models; the network's input and epochs as in the run read
     "OSIE": (700, 800 * 600, 1),
     "MIT1003": (1003, 1024 * 768, 1),
     "CAT2000": (2000, 1920 * 1080, 1),
@@ -59,12 +78,9 @@ MACHINES = {"1 core": (1, 1), "a node of 32 cores": (32, 1), "50 such nodes": (3
 
 @dataclasses.dataclass
 class Run:
-    """What a finished run has cost."""
+    """What a finished run has cost, and how large it was."""
 
-    stimuli: int
-    pixels: float
-    blocks: int
-    models: int
+    size: dict  # of what STAGES names: number
     layers: int
     channels: int
     stages: dict  # name: (jobs, CPU seconds, seconds to start, MB)
@@ -91,56 +107,73 @@ def read_run(folder):
             sizes.append(file["stimulus/size"][()])
     if not sizes:
         raise SystemExit(f"{results / 'data'} holds no block; is the run finished?")
-    areas = np.concatenate(sizes).astype(float).prod(axis=1)
-    stages = {}
+    stages, epochs = {}, 1
     for stage in STAGES:
         logs = [results / "logs" / f"{stage}.log", *(results / "logs" / stage).rglob("*.log")]
-        found = [USED.findall(p.read_text(encoding="utf-8")) for p in logs if p.exists()]
-        rows = np.array([last[-1] for last in found if last], dtype=float).reshape(-1, 3)
-        if len(rows):
+        texts = [path.read_text(encoding="utf-8") for path in logs if path.exists()]
+        rows = [found[-1] for found in map(USED.findall, texts) if found]
+        if rows:
+            rows = np.array(rows, dtype=float)
             stages[stage] = (len(rows), rows[:, 0].sum(), rows[:, 1].sum(), rows[:, 2].max())
-    kept = {
-        name: sum(p.stat().st_size for p in (results / name).rglob("*") if p.is_file())
-        for name in FOLDERS
-    }
-    tables = [json.loads(p.read_text()) for p in (results / "layers").glob("*.json")]
+        if stage == "train_backbone":
+            epochs = sum(int(EPOCH.findall(text)[-1]) for text in texts) / max(1, len(texts)) or 1
+    tables = [json.loads(path.read_text()) for path in (results / "layers").glob("*.json")]
     layers = [layer for table in tables for layer in table.values() if "channels" in layer]
-    return Run(
-        stimuli=len(areas),
-        pixels=float(areas.mean()),
-        blocks=len(sizes),
-        models=len(tables) or 1,
-        layers=len(layers),
-        channels=sum(layer["channels"] for layer in layers),
-        stages=stages,
-        bytes=kept,
-    )
+    inputs = {name for layer in layers for name in layer["shape"]}
+    models = {path.stem for path in (results / "layers").glob("*.json")}
+    size = {
+        "stimuli": sum(len(rows) for rows in sizes),
+        "px": float(np.concatenate(sizes).astype(float).prod(axis=1).mean()),
+        "area": max((math.prod(map(int, name.split("x"))) for name in inputs), default=1),
+        "epochs": epochs,
+        "blocks": len(sizes),
+        "models": len(tables) or 1,
+        "predictors": max(1, len(list((results / "scores").glob("*/*/")))),
+    }
+    channels = sum(layer["channels"] for layer in layers)
+    return Run(size, len(layers), channels, stages, kept_bytes(results, models))
 
 
-def predict(run, stimuli, pixels, models, blocks):
+def kept_bytes(results, models):
+    """Return {folder of FOLDERS: bytes} of a results folder."""
+    kept = dict.fromkeys(FOLDERS, 0)
+    for path in results.rglob("*.h5"):
+        folder, *inner = path.relative_to(results).parts
+        if folder == "saliency":
+            folder += "/models" if inner[0].partition("-")[0] in models else "/baselines"
+        if folder in kept:
+            kept[folder] += path.stat().st_size
+    return kept
+
+
+def predict(run, **planned):
     """
-    Predict {stage: (jobs, CPU seconds without starts, seconds to start)} and {folder: bytes}.
+    Predict {stage: (jobs, CPU seconds without starts, seconds to start one)} and {folder: bytes}.
 
     Parameters
     ----------
     run : Run
         The one measured.
-    stimuli, pixels, models, blocks
-        Of the one planned: number, mean number of pixels, backbones, blocks.
+    **planned
+        What differs in the one planned, of what STAGES names. Predictors, where they are not
+        said, grow by two with each model.
     """
-    grown, larger = stimuli / run.stimuli, pixels / run.pixels
-    stages = {}
-    for stage, (jobs, total, start, _) in run.stages.items():
-        share, by = STAGES[stage]
-        factor = (grown if share else 1) * (larger if by == "px" else 1)
-        each = models / run.models if stage != "prepare_dataset" else 1
-        more = blocks / run.blocks if jobs >= run.blocks else 1
-        stages[stage] = (jobs * each * more, (total - start) * factor * each, start / jobs)
-    kept = {}
-    for name, by in FOLDERS.items():
-        factor = blocks / run.blocks if by == "block" else grown * (larger if by == "px" else 1)
-        kept[name] = run.bytes[name] * factor * (models / run.models if name != "data" else 1)
-    return stages, kept
+    size = run.size | planned
+    if "predictors" not in planned:
+        size["predictors"] += 2 * (size["models"] - run.size["models"])
+
+    def growth(names):
+        return math.prod(size[name] / run.size[name] for name in names)
+
+    stages = {
+        stage: (
+            jobs * growth(JOBS.get(stage, ("models",))),
+            (total - start) * growth(STAGES[stage]),
+            start / jobs,
+        )
+        for stage, (jobs, total, start, _) in run.stages.items()
+    }
+    return stages, {name: run.bytes[name] * growth(FOLDERS[name]) for name in FOLDERS}
 
 
 def wall_s(stages, cores, nodes):
@@ -179,7 +212,7 @@ def table(run, gpu_speedup):
     for name, (stimuli, pixels, models) in PLANS.items():
         for machine, (cores, nodes) in MACHINES.items():
             blocks = n_blocks(stimuli, cores, nodes)
-            stages, kept = predict(run, stimuli, pixels, models, blocks)
+            stages, kept = predict(run, stimuli=stimuli, px=pixels, models=models, blocks=blocks)
             total = sum(seconds + jobs * start for jobs, seconds, start in stages.values())
             gpu = sum(stages[stage][1] for stage in GPU_STAGES if stage in stages)
             lines.append(
@@ -198,7 +231,7 @@ def costs(run):
         "|---|---|---|---|---|---|",
     ]
     for stage, (jobs, total, start, memory) in run.stages.items():
-        each = (total - start) / run.stimuli
+        each = (total - start) / run.size["stimuli"]
         parts = ""
         if stage in BY_LAYER and run.layers:
             parts = f"{1e3 * each / run.layers:.2f}, {1e3 * each / run.channels:.3f}"
@@ -206,7 +239,7 @@ def costs(run):
             f"| {stage} | {jobs} | {each:.3f} | {parts} | {start / jobs:.1f} | {memory:.0f} MB |"
         )
     for name, size in run.bytes.items():
-        each, parts = size / run.stimuli / 1e6, ""
+        each, parts = size / run.size["stimuli"] / 1e6, ""
         if name in ("activations", "statistics") and run.layers:
             parts = f"{1e3 * each / run.layers:.1f}, {1e3 * each / run.channels:.2f} kB"
         lines.append(f"| {name}/ | | {each:.2f} MB on disk | {parts} | | |")
@@ -215,7 +248,7 @@ def costs(run):
 
 def compare(run, other):
     """Return the prediction for another finished run beside what it has cost."""
-    stages, kept = predict(run, other.stimuli, other.pixels, other.models, other.blocks)
+    stages, kept = predict(run, **other.size)
     lines = ["| stage | predicted CPU s | measured | ratio |", "|---|---|---|---|"]
     sums = np.zeros(2)
     for stage, (jobs, seconds, start) in stages.items():
@@ -247,7 +280,7 @@ def main():
     )
     arguments = parser.parse_args()
     run = read_run(arguments.out)
-    print(json.dumps({"stimuli": run.stimuli, "mean pixels": run.pixels, "blocks": run.blocks}))
+    print(json.dumps(run.size))
     print(costs(run))
     print()
     if arguments.check:

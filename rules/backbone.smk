@@ -36,6 +36,7 @@ rule import_backbone:
     resources:
         mem_mb=3000,
         runtime=60,
+        disk_mb=1000,
     params:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         layers=lambda wildcards: LAYERS[wildcards.model],
@@ -103,6 +104,7 @@ rule train_backbone:
         gpu=1,
         mem_mb=mem_mb("train_backbone"),
         runtime=runtime("train_backbone"),
+        disk_mb=disk_mb("train_backbone"),
     params:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         layers=lambda wildcards: LAYERS[wildcards.model],
@@ -145,6 +147,7 @@ rule measure_layers:
         gpu=1,
         mem_mb=mem_mb("measure_layers"),
         runtime=runtime("measure_layers"),
+        disk_mb=disk_mb("measure_layers"),
     params:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,

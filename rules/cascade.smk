@@ -39,6 +39,7 @@ rule fit_cascade:
         gpu=1,
         mem_mb=mem_mb("fit_cascade"),
         runtime=runtime("fit_cascade"),
+        disk_mb=disk_mb("fit_cascade"),
     params:
         settings=explanation_settings,
         backbone=lambda wildcards: models.network(config, wildcards.model),
@@ -103,6 +104,7 @@ rule refine_cascade:
         gpu=1,
         mem_mb=mem_mb("refine_cascade"),
         runtime=runtime("refine_cascade"),
+        disk_mb=disk_mb("refine_cascade"),
     params:
         settings=explanation_settings,
         start=lambda wildcards: started_from(wildcards.explanation),
@@ -142,6 +144,7 @@ rule evaluate_cascade:
         gpu=1,
         mem_mb=mem_mb("evaluate_cascade"),
         runtime=runtime("evaluate_cascade"),
+        disk_mb=disk_mb("evaluate_cascade"),
     params:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,

@@ -25,6 +25,7 @@ rule download_dataset:
     resources:
         mem_mb=1000,
         runtime=720,
+        disk_mb=20000,
     params:
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         code=library("downloads", "layouts.archives", "stage", "unpacking"),
@@ -46,6 +47,7 @@ rule prepare_dataset:
     resources:
         mem_mb=mem_mb("prepare_dataset"),
         runtime=runtime("prepare_dataset"),
+        disk_mb=disk_mb("prepare_dataset"),
     params:
         digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],

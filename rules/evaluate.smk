@@ -38,6 +38,7 @@ rule fit_fixation_bank:
     resources:
         mem_mb=mem_mb("fit_fixation_bank"),
         runtime=runtime("fit_fixation_bank"),
+        disk_mb=disk_mb("fit_fixation_bank"),
     params:
         settings=config["baselines"]["loggabor_fixations"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
@@ -153,6 +154,7 @@ rule score:
     resources:
         mem_mb=mem_mb("score"),
         runtime=runtime("score"),
+        disk_mb=disk_mb("score"),
     params:
         validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
         dataset_type=lambda wildcards: config["datasets"][wildcards.dataset]["type"],
@@ -190,6 +192,7 @@ rule calibrate:
     resources:
         mem_mb=mem_mb("calibrate"),
         runtime=runtime("calibrate"),
+        disk_mb=disk_mb("calibrate"),
     params:
         uniform_weight=config["densities"]["uniform_weight"],
         code=library("calibration", "scoring", "stage", "store"),
@@ -251,6 +254,7 @@ rule summarise:
     resources:
         mem_mb=mem_mb("summarise"),
         runtime=runtime("summarise"),
+        disk_mb=disk_mb("summarise"),
     params:
         cells=[list(cell) for cell in CELLS],
         explained=EXPLAINED,
@@ -280,6 +284,7 @@ rule summarise_calibrated:
     resources:
         mem_mb=mem_mb("summarise_calibrated"),
         runtime=runtime("summarise_calibrated"),
+        disk_mb=disk_mb("summarise_calibrated"),
     params:
         cells=[list(cell) for cell in CELLS],
         n_resamples=config["scores"]["n_resamples"],
@@ -307,6 +312,7 @@ rule compare:
     resources:
         mem_mb=mem_mb("compare"),
         runtime=runtime("compare"),
+        disk_mb=disk_mb("compare"),
     params:
         cells=[list(cell) for cell in CELLS],
         n_resamples=config["scores"]["n_resamples"],

@@ -42,6 +42,7 @@ for model in MODELS:
         resources:
             mem_mb=mem_mb("accumulate", model),
             runtime=runtime("accumulate", model),
+            disk_mb=disk_mb("accumulate", model),
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
@@ -119,6 +120,7 @@ rule fit_filters:
     resources:
         mem_mb=mem_mb("fit_filters"),
         runtime=runtime("fit_filters"),
+        disk_mb=disk_mb("fit_filters"),
     params:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
@@ -168,6 +170,7 @@ rule evaluate_filters:
     resources:
         mem_mb=mem_mb("evaluate_filters"),
         runtime=runtime("evaluate_filters"),
+        disk_mb=disk_mb("evaluate_filters"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
         code=library("filterstore", "stage", "statistics", "store"),
@@ -219,6 +222,7 @@ rule identify:
     resources:
         mem_mb=mem_mb("identify"),
         runtime=runtime("identify"),
+        disk_mb=disk_mb("identify"),
     params:
         identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
         code=library("filterstore", "fitting", "geometry", "identities", "layers", "stage", "store"),
@@ -269,6 +273,7 @@ rule fit_fusion:
     resources:
         mem_mb=mem_mb("fit_fusion"),
         runtime=runtime("fit_fusion"),
+        disk_mb=disk_mb("fit_fusion"),
     params:
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
         layers=lambda wildcards: list(LAYERS[wildcards.model]),

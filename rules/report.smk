@@ -72,6 +72,7 @@ rule report:
     resources:
         mem_mb=mem_mb("report"),
         runtime=runtime("report"),
+        disk_mb=disk_mb("report"),
     params:
         report=config["report"],
         models=MODELS,

@@ -65,6 +65,8 @@ MEGABYTES = {
 }
 # MB per stimulus: what a job holds of each
 HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
+# MB that a job writes whatever the number of stimuli, where more than 100: checkpoints, statistics
+FIXED = {"train_backbone": 1000, "accumulate": 500, "fit_cascade": 500, "refine_cascade": 500}
 # MB per stimulus: what a job writes of each
 WRITTEN = {
     "dump_activations": 0.65,
@@ -148,4 +150,6 @@ def mem_mb(stage, model=None):
 
 def disk_mb(stage, model=None):
     """Megabytes that the job writes."""
-    return lambda wildcards: math.ceil(100 + amount(WRITTEN, stage, wildcards, model))
+    return lambda wildcards: math.ceil(
+        FIXED.get(stage, 100) + amount(WRITTEN, stage, wildcards, model)
+    )

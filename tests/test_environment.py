@@ -1,6 +1,10 @@
 """The environments of the stages hold what was tested, no more and no other version."""
 
+import os
 import re
+import subprocess
+import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,3 +57,51 @@ def test_the_container_is_built_from_the_pins():
     text = (ROOT / "envs" / "Dockerfile").read_text(encoding="utf-8")
     assert "requirements.txt" in text and not re.search(r"pip install [^\n]*==(?!2\.13\.0)", text)
     assert [pin for pin in REQUIRED if pin.startswith("torch==")] == ["torch==2.13.0"]
+
+
+def test_every_rule_with_a_script_asks_for_memory_time_and_disk():
+    asked = {}
+    for path in (ROOT / "rules").glob("*.smk"):
+        for part in re.split(r"^ *rule\b", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+            if "script:" in part:
+                keys = re.findall(r"^ +(threads|mem_mb|runtime|disk_mb)\b[:=]", part, flags=re.M)
+                asked[part.split("\n")[0] + part[:60]] = sorted(keys)
+    assert len(asked) > 20
+    assert {tuple(keys) for keys in asked.values()} == {
+        ("disk_mb", "mem_mb", "runtime", "threads")
+    }, asked
+
+
+def index(folder, version):
+    """Package index of one empty torch of a version."""
+    wheel = folder / "torch" / f"torch-{version}-py3-none-any.whl"
+    wheel.parent.mkdir(parents=True)
+    about = f"torch-{version}.dist-info"
+    with zipfile.ZipFile(wheel, "w") as archive:
+        archive.writestr(
+            f"{about}/METADATA", f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n"
+        )
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+    page = f'<a href="{wheel.name}">{wheel.name}</a>'
+    (wheel.parent / "index.html").write_text(f"<!DOCTYPE html><html><body>{page}</body></html>")
+    return folder.as_uri()
+
+
+@pytest.mark.slow
+def test_the_pinned_torch_is_taken_from_an_extra_index_of_other_builds(tmp_path):
+    """PIP_EXTRA_INDEX_URL decides between CPU and GPU builds; no rule or environment is edited."""
+    pip = [sys.executable, "-m", "pip", "--isolated", "--version"]
+    if subprocess.run(pip, capture_output=True).returncode:
+        pytest.skip("no pip beside this Python")
+    pin = next(pin for pin in REQUIRED if pin.startswith("torch=="))
+    version = pin.removeprefix("torch==")
+    plain, other = index(tmp_path / "a", version), index(tmp_path / "b", f"{version}+cpu")
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--dest", tmp_path / "got"]
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("PIP_")}
+    environment = clean | {"PIP_INDEX_URL": plain, "PIP_CONFIG_FILE": os.devnull}
+    environment |= {"PIP_DISABLE_PIP_VERSION_CHECK": "1", "PIP_EXTRA_INDEX_URL": other}
+    subprocess.run([*command, pin], env=environment, check=True, capture_output=True)
+    assert [path.name for path in (tmp_path / "got").iterdir()] == [
+        f"torch-{version}+cpu-py3-none-any.whl"
+    ]

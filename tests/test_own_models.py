@@ -1,6 +1,8 @@
 """The workflow on models of one's own and on weights of a file, run for real."""
 
 import json
+import re
+import shutil
 
 import pandas as pd
 import pytest
@@ -25,6 +27,10 @@ def run(tmp_path_factory):
     config = tiny_config(folder / "data")
     example = yaml.safe_load((ROOT / "examples" / "own_model.yaml").read_text(encoding="utf-8"))
     config["models"] = example["models"]
+    factory = folder / "own_model.py"
+    shutil.copy(ROOT / "examples" / "own_model.py", factory)
+    for name in ("vit", "classifier"):
+        config["models"][name]["factory"] = f"{factory}:{name}"
     for entry in config["models"].values():
         entry["input"] |= {"height": 48, "width": 64, "multiple": 8}
     config["models"]["vit"] |= {"options": {"size": [48, 64]}, "training": {"epochs": 1}}
@@ -98,3 +104,19 @@ def test_input_sizes_of_unisal_are_measured_and_used(run):
     assert {"64x96", "96x64"} <= set(layers["block7"]["shape"])
     model = ExplainedModel.load(run[0] / "explained" / "unisal" / "made" / "direct.h5")
     assert tuple(model.box) == (64, 96, "nearest", 32)
+
+
+def test_an_edited_source_retrains_its_models_and_no_other(run):
+    folder = run[0].parent
+    factory = folder / "own_model.py"
+    text = factory.read_text(encoding="utf-8")
+    factory.write_text(text + "\n# edited\n", encoding="utf-8")
+    try:
+        config = yaml.safe_load((folder / "settings.yaml").read_text(encoding="utf-8"))
+        output, jobs = snakemake(folder, config, "--dry-run")
+    finally:
+        factory.write_text(text, encoding="utf-8")
+    assert jobs["train_backbone"] == 1 and jobs["import_backbone"] == 1
+    assert "prepare_dataset" not in jobs and "predict_baseline" not in jobs
+    rerun = set(re.findall(r"wildcards: .*model=(\w+)", output))
+    assert rerun == {"vit", "classifier"}

@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -76,11 +77,11 @@ def tiny_config(data):
     return config
 
 
-def snakemake(folder, config, *arguments, root=ROOT, check=True, **variables):
+def snakemake(folder, config, *arguments, root=ROOT, check=True, prefix=(), **variables):
     """Run the workflow; return its output and the number of jobs by rule."""
     settings = folder / "settings.yaml"
     settings.write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+    command = [*prefix, sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
     command += ["--directory", str(folder), "--snakefile", str(root / "Snakefile")]
     command += ["--configfile", str(settings)]
     environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1", **variables}
@@ -324,25 +325,36 @@ def test_touching_a_stage_script_reruns_it(run, tmp_path):
     assert snakemake(run[0], run[1], "--dry-run", root=code)[1] == {"report": 1}
 
 
+def make_run(folder):
+    """The one command that starts a run and goes on with it, `make run`, in this environment."""
+    done = ["make", "--old-file", ".venv/run.stamp", "run", f"BIN={Path(sys.executable).parent}"]
+    return [*done, f"OUT={folder}", f"CONFIG={folder / 'settings.yaml'}", "CORES=2"]
+
+
 def start(folder, config):
     """Start the workflow in a process group of its own."""
     (folder / "settings.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    command = [sys.executable, "-m", "snakemake", "--cores", "2", "--directory", str(folder)]
-    command += ["--snakefile", str(ROOT / "Snakefile"), "--configfile"]
-    command.append(str(folder / "settings.yaml"))
-    return subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )  # fmt: skip
+    with open(folder / "make.log", "a", encoding="utf-8") as log:
+        return subprocess.Popen(
+            make_run(folder), cwd=ROOT, stdout=log, stderr=log, start_new_session=True
+        )
+
+
+def wait_for_log(folder, process, stage, text=""):
+    """Wait until a stage is at work and has said something."""
+    log = folder / "results" / "logs" / stage
+    while True:
+        logs = [path for path in (log.with_suffix(".log"), *log.rglob("*.log")) if path.exists()]
+        if any(text in path.read_text(encoding="utf-8") for path in logs):
+            return
+        assert process.poll() is None, f"ended before {stage}"
+        time.sleep(0.02)
 
 
 def kill_during(folder, config, stage):
     """Start the workflow; SIGKILL it and all its children as soon as a stage is at work."""
-    log = folder / "results" / "logs" / stage
     process = start(folder, config)
-    while not (log.with_suffix(".log").exists() or any(log.rglob("*.log"))):
-        assert process.poll() is None, f"ended before {stage}"
-        time.sleep(0.02)
+    wait_for_log(folder, process, stage)
     time.sleep(0.3)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
@@ -358,20 +370,44 @@ def check_whole(folder):
             assert path.read_text().endswith("\n") and len(path.read_text().splitlines()) > 1
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 def test_a_run_killed_again_and_again_ends_in_the_same_tables(finished, tmp_path):
     folder, config, _, _ = finished
-    for stage in ("train_backbone", "dump_activations", "accumulate", "report"):
+    stages = ("train_backbone", "dump_activations", "accumulate", "report")
+    for stage in stages:
         kill_during(tmp_path, config, stage)
         check_whole(tmp_path)
-        unlock = [sys.executable, str(ROOT / "scripts" / "unlock.py"), str(tmp_path)]
-        assert "removed the lock" in subprocess.check_output(unlock, text=True)
-    snakemake(tmp_path, config)
+    assert start(tmp_path, config).wait() == 0
+    said = (tmp_path / "make.log").read_text(encoding="utf-8")
+    assert said.count("removed the lock of a run that was killed") == len(stages)
     for name in ("summary.csv", "shares.csv", "summary.validation.csv"):
         killed, whole = (where / "results" / name for where in (tmp_path, folder))
         assert killed.read_bytes() == whole.read_bytes()
     assert "Nothing to be done" in snakemake(tmp_path, config)[0]
 
 
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
+def test_a_run_asked_to_end_during_training_keeps_a_checkpoint_and_no_lock(run):
+    folder, config, _ = run
+    config["training"] |= {"epochs": 60, "patience": 60}
+    weights = folder / "results" / "weights" / "cmrnet.safetensors"
+    snakemake(folder, config, str(weights.relative_to(folder)))
+    right = weights.read_bytes()
+    weights.unlink()
+    (folder / "results" / "logs" / "train_backbone" / "cmrnet.log").unlink()
+    process = start(folder, config)
+    wait_for_log(folder, process, "train_backbone", "epoch 3/")
+    os.killpg(process.pid, signal.SIGTERM)  # as schedulers and a machine that shuts down do
+    assert process.wait() != 0
+    log = folder / "results" / "logs" / "train_backbone" / "cmrnet.log"
+    assert "asked to stop" in log.read_text(encoding="utf-8") and not weights.exists()
+    assert not list((folder / ".snakemake" / "locks").glob("*.lock"))
+    snakemake(folder, config, str(weights.relative_to(folder)))
+    assert "going on from the checkpoint" in log.read_text(encoding="utf-8")
+    assert weights.read_bytes() == right
+
+
+@pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 def test_a_living_run_keeps_its_lock(tmp_path):
     make_dataset(tmp_path / "data")
     process = start(tmp_path, tiny_config(tmp_path / "data"))
@@ -387,25 +423,60 @@ def test_a_living_run_keeps_its_lock(tmp_path):
         process.wait()
 
 
+def read_only(folder):
+    """Command before a command that sees a folder read-only; None where this cannot be had."""
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    options = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
+    prefix = ["unshare", *options, "sh", "-c", script, str(folder)]
+    try:
+        tried = subprocess.run([*prefix, "touch", str(folder / "a")], capture_output=True)
+        works = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    except OSError:
+        return None
+    return prefix if works and tried.returncode else None
+
+
 @pytest.fixture(scope="module")
 def elsewhere(finished, tmp_path_factory):
-    """A second run with the same seed, from a copy of the checkout; what changed outside of it."""
+    """
+    A second run with the same seed: from a copy of the checkout, read-only where that can be had,
+    and where there is another file system, on it. Its folder, what is special, what changed.
+    """
     base = tmp_path_factory.mktemp("elsewhere")
-    code, home, folder = base / "code", base / "home", base / "run"
+    code, home = base / "code", base / "home"
     shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
     home.mkdir()
-    folder.mkdir()
+    other = Path("/dev/shm")
+    free = other.is_dir() and os.access(other, os.W_OK) and shutil.disk_usage(other).free > 5e8
+    apart = free and other.stat().st_dev != base.stat().st_dev
+    folder = Path(tempfile.mkdtemp(dir=other if apart else base))
+    prefix = read_only(code)
     before = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]}
     variables = {"HOME": str(home), "XDG_CACHE_HOME": str(folder / "cache")}
-    snakemake(folder, finished[1], "results/summary.csv", root=code, **variables)
-    changed = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]} != before
-    left = [p for p in home.rglob("*") if "gaborscope" in str(p.relative_to(home))]
-    return folder, changed, left
+    try:
+        arguments = [folder, finished[1], "results/summary.csv"]
+        snakemake(*arguments, root=code, prefix=prefix or (), **variables)
+        changed = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]} != before
+        left = [p for p in home.rglob("*") if "gaborscope" in str(p.relative_to(home))]
+        yield folder, prefix is not None, apart, changed, left
+    finally:
+        shutil.rmtree(folder)
 
 
 def test_nothing_is_written_outside_of_the_directory_and_tmpdir(elsewhere):
-    """The checkout stays as it is, so it may be read-only; temporary files go to TMPDIR."""
-    assert not elsewhere[1] and not elsewhere[2]
+    assert not elsewhere[3] and not elsewhere[4]
+
+
+def test_the_checkout_may_be_read_only(elsewhere):
+    if not elsewhere[1]:
+        pytest.skip("no folder can be made read-only here (unshare, mount)")
+    assert (elsewhere[0] / "results" / "summary.csv").exists()
+
+
+def test_results_may_lie_on_another_file_system(elsewhere):
+    if not elsewhere[2]:
+        pytest.skip("no other file system to write to here (/dev/shm)")
+    assert (elsewhere[0] / "results" / "summary.csv").stat().st_dev != ROOT.stat().st_dev
 
 
 def asked_for(tmp_path, n_stimuli, target):

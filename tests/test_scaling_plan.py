@@ -34,29 +34,43 @@ def out(tmp_path):
         )
     (tmp_path / "results/layers").mkdir()
     (tmp_path / "results/layers/net.json").write_text(
-        '{"a": {"channels": 2}, "b": {"channels": 4}}'
+        '{"a": {"channels": 2, "shape": {"8x9": [2, 2]}}, "b": {"channels": 4, "shape": {}}}'
     )
-    (tmp_path / "results/saliency").mkdir()
-    (tmp_path / "results/saliency/0.h5").write_bytes(b"0" * 6000)
+    training = tmp_path / "results/logs/train_backbone/net.log"
+    training.parent.mkdir(parents=True)
+    training.write_text(
+        "epoch 1/9: \nepoch 2/9: \nused 5.00 s of CPU, 1.00 s of them to start, and at most 70 MB"
+    )
+    for predictor in ("net", "net-direct", "uniform"):
+        (tmp_path / "results/saliency" / predictor / "set").mkdir(parents=True)
+        (tmp_path / "results/saliency" / predictor / "set/0.h5").write_bytes(b"0" * 3000)
+        (tmp_path / "results/scores/mit" / predictor).mkdir(parents=True)
     return tmp_path
 
 
 def test_costs_are_read_from_logs_and_files(plan, out):
     run = plan.read_run(out)
-    assert run.stimuli == 6 and run.blocks == 2 and run.pixels == 600
+    assert run.size == {
+        "stimuli": 6, "px": 600, "area": 72, "epochs": 2, "blocks": 2, "models": 1, "predictors": 3
+    }  # fmt: skip
     assert run.layers == 2 and run.channels == 6
-    assert run.stages == {"accumulate": (2, 14.0, 2.0, 90.0)}
-    assert run.bytes["saliency"] == 6000
+    assert run.stages == {"train_backbone": (1, 5, 1, 70), "accumulate": (2, 14, 2, 90)}
+    assert run.bytes["saliency/models"] == 6000 and run.bytes["saliency/baselines"] == 3000
 
 
 def test_seconds_grow_with_the_stimuli_and_starts_with_the_blocks(plan, out):
-    stages, kept = plan.predict(plan.read_run(out), 600, 600, 1, 20)
-    assert stages["accumulate"] == (20, 1200.0, 1.0) and kept["saliency"] == 600_000
+    stages, kept = plan.predict(plan.read_run(out), stimuli=600, blocks=20)
+    assert stages["accumulate"] == (20, 1200.0, 1.0) and kept["saliency/models"] == 600_000
 
 
-def test_files_of_maps_grow_with_the_pixels(plan, out):
-    _, kept = plan.predict(plan.read_run(out), 6, 1200, 3, 2)
-    assert kept["saliency"] == 2 * 3 * 6000
+def test_training_grows_with_epochs_and_the_networks_input_and_stays_one_job(plan, out):
+    stages, _ = plan.predict(plan.read_run(out), epochs=20, area=144, blocks=200)
+    assert stages["train_backbone"] == (1, 4 * 10 * 2, 1.0)
+
+
+def test_maps_grow_with_the_pixels_and_those_of_models_with_the_models(plan, out):
+    _, kept = plan.predict(plan.read_run(out), px=1200, models=3)
+    assert kept["saliency/models"] == 2 * 3 * 6000 and kept["saliency/baselines"] == 2 * 3000
 
 
 def test_wall_time_is_bounded_by_the_cores_and_by_one_job(plan):
@@ -74,7 +88,7 @@ def test_blocks_come_in_tens_and_are_never_tiny(plan, stimuli):
 
 
 def test_a_run_is_predicted_by_itself(plan, out):
-    assert "| all | 14.0 | 14.0 | 1.00 |" in plan.compare(plan.read_run(out), plan.read_run(out))
+    assert "| all | 19.0 | 19.0 | 1.00 |" in plan.compare(plan.read_run(out), plan.read_run(out))
 
 
 def test_the_tables_are_printed(plan, out):

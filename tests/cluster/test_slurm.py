@@ -8,6 +8,7 @@ and compute on the CPU (`device=cpu`).
 import contextlib
 import hashlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -24,6 +25,7 @@ PROFILE = ROOT / "profiles" / "slurm"
 GPU_RULES = {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
 WEIGHTS = "results/weights/cmrnet.safetensors"
 LOG = "results/logs/train_backbone/cmrnet.log"
+SCRIPT = r"python\S* {}/.snakemake/scripts/.*train_backbone"
 
 
 def settings(epochs=2):
@@ -91,10 +93,31 @@ def resources(asked):
     return "--set-resources", f"train_backbone:{asked}", "train_backbone:slurm_partition=gpu"
 
 
-def kill_matching(pattern):
+def signal_matching(pattern, number=signal.SIGKILL):
+    """Send a signal to the processes of a command line; return their ids."""
     pids = subprocess.check_output(["pgrep", "-f", pattern], text=True).split()
     for pid in pids:
-        os.kill(int(pid), signal.SIGKILL)
+        os.kill(int(pid), number)
+    return [int(pid) for pid in pids]
+
+
+def is_asked_to_end(pid):
+    """Whether SIGTERM waits for a (stopped) process."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    pending = [int(line.split()[1], 16) for line in status.splitlines() if "Pnd:" in line]
+    return any(mask >> (signal.SIGTERM - 1) & 1 for mask in pending)
+
+
+def accounting(job):
+    """Return [State, AllocTRES, ReqMem] of a finished job."""
+    options = ["-X", "-n", "-P", "-j", job, "-o", "State,AllocTRES,ReqMem"]
+    return subprocess.check_output(["sacct", *options], text=True).strip().split("|")
+
+
+def submitted(folder):
+    """Ids of the jobs that a run has submitted, in order."""
+    text = (folder / "snakemake.log").read_text()
+    return re.findall(r"submitted with SLURM jobid (\d+)", text)
 
 
 def digest(path):
@@ -124,10 +147,17 @@ def make_run(folder, data, epochs=2):
     return folder
 
 
+def make_demo(folder):
+    """Folder of the workflow as config.yaml has it, the one of `make demo`."""
+    folder.mkdir(parents=True)
+    (folder / "settings.yaml").write_text("{}")
+    return folder
+
+
 @pytest.fixture(scope="session")
-def reference(data, tmp_path_factory):
-    """The same workflow, run locally."""
-    folder = make_run(tmp_path_factory.mktemp("local") / "run", data)
+def reference(tmp_path_factory):
+    """The demo, run locally."""
+    folder = make_demo(tmp_path_factory.mktemp("local") / "run")
     local(folder)
     return folder
 
@@ -152,31 +182,35 @@ def training(long_training, tmp_path):
 
 
 @pytest.fixture(scope="session")
-def finished(slurm, reference, data, tmp_path_factory):
-    """The whole workflow on the cluster."""
-    folder = make_run(tmp_path_factory.mktemp("slurm") / "run", data)
-    finish(start(folder), folder, timeout=3000)
+def finished(slurm, tmp_path_factory):
+    """The demo on the cluster."""
+    folder = make_demo(tmp_path_factory.mktemp("slurm") / "run")
+    started = time.monotonic()
+    finish(start(folder), folder, timeout=4000)
+    took = time.monotonic() - started
+    print(f"\nthe demo in {len(submitted(folder))} SLURM jobs: {took / 60:.1f} min")
     return folder
 
 
 def test_results_equal_those_of_a_local_run(finished, reference):
-    for name in ("summary.csv", "shares.csv", "summary.validation.csv"):
-        assert digest(finished / "results" / name) == digest(reference / "results" / name)
+    tables = sorted(path.relative_to(reference) for path in reference.rglob("results/**/*.csv"))
+    assert len(tables) > 10
+    for name in tables:
+        assert digest(finished / name) == digest(reference / name), name
 
 
 def test_gpus_are_held_by_the_rules_that_run_a_network_alone(finished):
+    options = ["-X", "-n", "-P", "-o", "Comment%80,AllocTRES%80,State"]
     table = subprocess.check_output(
-        ["sacct", "-X", "-n", "-P", "-o", "Comment%80,AllocTRES%80,State"], text=True
+        ["sacct", *options, "-j", ",".join(submitted(finished))], text=True
     )
     rows = [line.split("|") for line in table.splitlines() if "COMPLETED" in line]
-    (finished / "sacct.txt").write_text(table)
-    held = {
-        row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu=1" in row[1]
-    }
-    free = {
-        row[0].split("_wildcards_")[0].removeprefix("rule_") for row in rows if "gpu" not in row[1]
-    }
-    assert held == GPU_RULES and not held & free and len(free) >= 5, table
+    rules = {True: set(), False: set()}
+    for comment, held, _ in rows:
+        rules["gpu=1" in held].add(comment.split("_wildcards_")[0].removeprefix("rule_"))
+    print(f"\n{len(rows)} jobs; with a GPU {sorted(rules[True])}; without {sorted(rules[False])}")
+    assert rules[True] == GPU_RULES and not rules[True] & rules[False], table
+    assert len(rules[False]) >= 10 and len(rows) == len(submitted(finished))
 
 
 def test_a_cancelled_job_is_run_again(slurm, training):
@@ -195,7 +229,7 @@ def test_a_killed_process_of_a_job_is_run_again(slurm, training):
     process = start(folder, WEIGHTS)
     wait_for("train_backbone")
     wait_for_text(folder / LOG, "epoch 3/")
-    kill_matching(rf"{folder}/.snakemake/scripts/.*train_backbone")
+    signal_matching(SCRIPT.format(folder))
     finish(process, folder)
     assert "going on from the checkpoint" in (folder / LOG).read_text()
     assert digest(folder / WEIGHTS) == right
@@ -207,7 +241,7 @@ def test_a_killed_step_daemon_holds_its_job_until_the_time_limit_and_no_longer(s
     process = start(folder, WEIGHTS, *resources("runtime=attempt"))
     job = wait_for("train_backbone")
     wait_for_text(folder / LOG, "epoch 3/")
-    kill_matching(rf"slurmstepd: \[{job}\.0\]")
+    signal_matching(rf"slurmstepd: \[{job}\.0\]")
     finish(process, folder)
     assert digest(folder / WEIGHTS) == right
     table = subprocess.check_output(
@@ -248,24 +282,67 @@ def test_too_little_memory_is_asked_for_again_with_more(slurm, training):
     folder, right = training
     finish(start(folder, WEIGHTS, *resources("mem_mb=150*4**(attempt-1)")), folder)
     assert digest(folder / WEIGHTS) == right
-    table = subprocess.check_output(
-        ["sacct", "-X", "-n", "-P", "-o", "ReqMem,State", "-S", "now-30minutes"], text=True
-    )
-    assert "150M|FAILED" in table and "COMPLETED" in table, table
+    jobs = [accounting(job) for job in submitted(folder)]
+    assert [job[2] for job in jobs[:2]] == ["150M", "600M"], jobs
+    assert jobs[0][0] in ("FAILED", "OUT_OF_MEMORY") and jobs[-1][0] == "COMPLETED", jobs
 
 
-def test_two_hundred_blocks_are_submitted_swiftly(slurm, data, tmp_path):
-    folder = make_run(tmp_path / "run", data)
-    config = yaml.safe_load((folder / "settings.yaml").read_text())
+def test_too_little_time_is_asked_for_again_with_more(slurm, training):
+    """The training is held until its limit of a minute has come, then let do as it is told."""
+    folder, right = training
+    process = start(folder, WEIGHTS, *resources("runtime=20*attempt-19"))
+    job = wait_for("train_backbone")
+    wait_for_text(folder / LOG, "epoch 3/")
+    (pid,) = signal_matching(SCRIPT.format(folder), signal.SIGSTOP)
+    while not is_asked_to_end(pid):
+        assert process.poll() is None
+        time.sleep(0.1)
+    os.kill(pid, signal.SIGCONT)
+    wait_for_text(folder / LOG, "asked to stop")
+    finish(process, folder)
+    assert "going on from the checkpoint" in (folder / LOG).read_text()
+    assert digest(folder / WEIGHTS) == right
+    states = [accounting(job)[0] for job in submitted(folder)]
+    assert states == ["TIMEOUT", "COMPLETED"] and submitted(folder)[0] == job
+
+
+def many_blocks(folder):
+    """Folder of a workflow of more than two hundred blocks of about one small stimulus."""
+    folder.mkdir(parents=True)
+    config = settings()
     config["n_blocks"] = 2000
     config["datasets"]["made"] = {
-        "type": "demo", "n_stimuli": 210, "height": 96, "width": 96, "n_observers": 2,
+        "type": "demo", "n_stimuli": 240, "height": 96, "width": 96, "n_observers": 2,
         "fixations_per_observer": 3, "seed": 1, "px_per_degree": 8,
     }  # fmt: skip
     (folder / "settings.yaml").write_text(yaml.safe_dump(config))
+    return folder
+
+
+SINGLE = ("--group-components", "prepare=1")
+
+
+@pytest.mark.parametrize("options", [(), SINGLE], ids=["ten_to_a_job", "one_to_a_job"])
+def test_two_hundred_blocks_are_submitted_and_done(slurm, tmp_path, options):
+    folder = many_blocks(tmp_path / "run")
     started = time.monotonic()
-    finish(start(folder, "--until", "prepare_dataset"), folder, timeout=1800)
+    finish(start(folder, "--until", "prepare_dataset", *options), folder, timeout=3000)
     took = time.monotonic() - started
     blocks = len(list((folder / "results/data/made").glob("*.h5")))
-    assert blocks > 190
-    print(f"{blocks} blocks in {took:.0f} s: {took / blocks:.2f} s each")
+    jobs = submitted(folder)
+    assert blocks >= 200 and len(jobs) == (blocks if options else -(-blocks // 10))
+    table = subprocess.check_output(
+        ["sacct", "-X", "-n", "-P", "-j", ",".join(jobs), "-o", "ElapsedRaw,State"], text=True
+    )
+    rows = [line.split("|") for line in table.splitlines()]
+    assert [state for _, state in rows] == ["COMPLETED"] * len(jobs)
+    used = [
+        float(re.findall(r"used ([\d.]+) s", path.read_text())[-1])
+        for path in (folder / "results/logs/prepare_dataset").rglob("*.log")
+    ]
+    elapsed = sum(float(row[0]) for row in rows)
+    print(
+        f"\n{blocks} blocks in {len(jobs)} jobs: {took:.0f} s, {took / len(jobs):.2f} s a job; "
+        f"a job holds its place for {elapsed / len(jobs):.1f} s, its scripts take "
+        f"{sum(used) / len(jobs):.1f} s of CPU"
+    )
