@@ -389,7 +389,7 @@ def test_a_run_killed_again_and_again_ends_in_the_same_tables(finished, tmp_path
 @pytest.mark.skipif(not shutil.which("make"), reason="no make here")
 def test_a_run_asked_to_end_during_training_keeps_a_checkpoint_and_no_lock(run):
     folder, config, _ = run
-    config["training"] |= {"epochs": 60, "patience": 60}
+    config["training"] |= {"epochs": 30, "patience": 30}
     weights = folder / "results" / "weights" / "cmrnet.safetensors"
     snakemake(folder, config, str(weights.relative_to(folder)))
     right = weights.read_bytes()
@@ -479,13 +479,14 @@ def test_results_may_lie_on_another_file_system(elsewhere):
     assert (elsewhere[0] / "results" / "summary.csv").stat().st_dev != ROOT.stat().st_dev
 
 
-def asked_for(tmp_path, n_stimuli, target):
+def asked_for(tmp_path, n_stimuli, target, *arguments, epochs=2):
     config = tiny_config("")
+    config["training"]["epochs"] = epochs
     config["datasets"]["made"] = {
         "type": "demo", "n_stimuli": n_stimuli, "height": 96, "width": 96, "n_observers": 2,
         "fixations_per_observer": 3, "seed": 1, "px_per_degree": 8,
     }  # fmt: skip
-    output, _ = snakemake(tmp_path, config, target, "--dry-run")
+    output, _ = snakemake(tmp_path, config, target, "--dry-run", *arguments)
     job = output[output.rindex(f"output: {target}") :]
     return {k: int(v) for k, v in re.findall(r"(runtime|mem_mb|disk_mb)=(\d+)", job[:2000])}
 
@@ -497,6 +498,17 @@ def test_what_jobs_ask_for_grows_with_the_stimuli(tmp_path):
     target = "results/saliency/cmrnet/made/03.h5"
     few, many = (asked_for(tmp_path, n, target) for n in (300, 30_000))
     assert many["disk_mb"] > 10 * few["disk_mb"] and many["mem_mb"] == few["mem_mb"]
+
+
+@pytest.mark.parametrize("option", ["--profile", "--workflow-profile"])
+def test_no_job_asks_for_more_than_the_cluster_profile_allows(tmp_path, option):
+    profile = ROOT / "profiles" / "slurm"
+    limits = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8"))["resources"]
+    target = "results/weights/cmrnet.safetensors"
+    modest = asked_for(tmp_path, 300, target, option, str(profile), epochs=10)
+    greedy = asked_for(tmp_path, 300, target, option, str(profile), epochs=10_000)
+    assert modest["runtime"] < limits["runtime"] == greedy["runtime"]
+    assert modest["mem_mb"] < limits["mem_mb"]
 
 
 def test_the_picture_in_the_readme_shows_every_rule(finished):

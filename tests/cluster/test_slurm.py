@@ -25,6 +25,8 @@ PROFILE = ROOT / "profiles" / "slurm"
 GPU_RULES = {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
 WEIGHTS = "results/weights/cmrnet.safetensors"
 LOG = "results/logs/train_backbone/cmrnet.log"
+# threads that wait for each other starve where other work shares the cores
+ONE_THREAD = ("--max-threads", "1")
 SCRIPT = r"python\S* {}/.snakemake/scripts/.*train_backbone"
 
 
@@ -38,7 +40,8 @@ def command(folder, *arguments, profile="--profile"):
     done = [sys.executable, "-m", "snakemake", *arguments, profile, str(PROFILE)]
     done += ["--snakefile", str(ROOT / "Snakefile"), "--directory", str(folder)]
     done += ["--configfile", str(folder / "settings.yaml"), "--config", "device=cpu"]
-    # as in the profile, but for a cluster that answers at once
+    # as in the profile, but for a cluster that answers at once and has few cores
+    done += [*ONE_THREAD]
     done += ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "10"]
     return [*done, "--seconds-between-status-checks", "3", "--slurm-no-account", "--cores", "8"]
 
@@ -128,6 +131,7 @@ def local(folder, *targets):
     arguments = [sys.executable, "-m", "snakemake", *targets, "--cores", "2", "--snakefile"]
     arguments += [str(ROOT / "Snakefile"), "--directory", str(folder)]
     arguments += ["--configfile", str(folder / "settings.yaml"), "--config", "device=cpu"]
+    arguments += [*ONE_THREAD]
     done = subprocess.run(arguments, capture_output=True, text=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr[-4000:]
 
@@ -165,7 +169,7 @@ def reference(tmp_path_factory):
 @pytest.fixture(scope="session")
 def long_training(data, tmp_path_factory):
     """Prepared data, and the weights of a training that is long enough to be disturbed."""
-    folder = make_run(tmp_path_factory.mktemp("long") / "run", data, epochs=60)
+    folder = make_run(tmp_path_factory.mktemp("long") / "run", data, epochs=30)
     local(folder, WEIGHTS)
     return folder
 
