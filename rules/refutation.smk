@@ -25,6 +25,7 @@ rule randomise_backbone:
         gpu=1,
         mem_mb=mem_mb("randomise_backbone"),
         runtime=runtime("randomise_backbone"),
+        disk_mb=disk_mb("randomise_backbone"),
     params:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,
