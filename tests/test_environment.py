@@ -31,26 +31,26 @@ def test_conda_environment_has_the_pins_of_requirements(path):
     assert set(pip) <= REQUIRED
 
 
-def test_gpu_is_asked_for_by_the_rules_that_run_a_network_alone():
-    tagged = set()
+def rules_that_say(text):
+    """Names of the rules whose definition contains a text."""
+    found = set()
     for path in (ROOT / "rules").glob("*.smk"):
         for part in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            if re.search(r"gpu=1", part):
-                tagged.add(part.split(":")[0])
-    assert tagged == {
-        "train_backbone", "measure_layers", "dump_activations", "predict_backbone",
-        "fit_cascade", "refine_cascade", "evaluate_cascade",
-    }  # fmt: skip
+            if text in part:
+                found.add(part.split(":")[0])
+    return found
+
+
+def test_gpu_is_asked_for_by_the_rules_that_run_a_network_alone():
+    assert rules_that_say("gpu=1,") == rules_that_say('device=config["device"]')
+    assert "train_backbone" in rules_that_say("gpu=1,")
 
 
 def test_the_cluster_profile_sends_the_gpu_rules_and_no_others_to_the_gpu_partition():
     profile = yaml.safe_load((ROOT / "profiles" / "slurm" / "config.yaml").read_text("utf-8"))
-    tagged = set()
-    for path in (ROOT / "rules").glob("*.smk"):
-        for part in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            if re.search(r"gpu=1", part):
-                tagged.add(part.split(":")[0])
-    assert set(profile["set-resources"]) == tagged
+    assert set(profile["set-resources"]) == rules_that_say("gpu=1,")
+    partitions = {entry["slurm_partition"] for entry in profile["set-resources"].values()}
+    assert len(partitions) == 1 and partitions != {profile["default-resources"]["slurm_partition"]}
 
 
 def test_the_container_is_built_from_the_pins():

@@ -26,7 +26,7 @@ GPU_RULES = {"train_backbone", "measure_layers", "dump_activations", "predict_ba
 WEIGHTS = "results/weights/cmrnet.safetensors"
 LOG = "results/logs/train_backbone/cmrnet.log"
 # threads that wait for each other starve where other work shares the cores
-ONE_THREAD = ("--max-threads", "1")
+ONE_THREAD = ("--set-threads", "train_backbone=1", "fit_fusion=1")
 SCRIPT = r"python\S* {}/.snakemake/scripts/.*train_backbone"
 
 
