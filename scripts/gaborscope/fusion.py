@@ -92,7 +92,7 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
     -------
     fusion : Fusion
     """
-    scale = _scale(fit_batches, n_features)
+    scale = feature_scale(fit_batches, n_features)
     weight = np.zeros(n_features)
     path, best = [], None
     for penalty in sorted(penalties, reverse=True):
@@ -111,8 +111,21 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
-def _scale(batches, n_features):
-    """Return 1 / root mean squared deviation of each feature within its stimulus."""
+def feature_scale(batches, n_features):
+    """
+    Reciprocal spread of each feature within stimuli.
+
+    Parameters
+    ----------
+    batches : callable
+        See `fit`.
+    n_features : int
+
+    Returns
+    -------
+    scale : float64 array (feature,)
+        1 / root mean squared deviation from the stimulus's mean; 0 for a constant feature.
+    """
     total, n = np.zeros(n_features), 0
     for features, _ in batches():
         total += features.var(axis=0, dtype=np.float64)
