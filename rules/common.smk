@@ -70,6 +70,16 @@ EXPLAINED = {
     for model, explanation in SECTIONS
     if model in SALIENT
 }
+# whose information gain is split by what carries it
+SPLIT = [
+    [model, explanation]
+    for model, explanation in SECTIONS
+    if model in SALIENT
+    and explanation in DIRECT
+    and config["explanations"][explanation]["solver"]["name"] == "ridge"
+    and explanation
+    in (EXPLANATIONS if config["bits"]["explanations"] is None else config["bits"]["explanations"])
+]
 MAPS = list(config["maps"])
 PREDICTORS = BASELINES + DEEP + list(EXPLAINED) + MAPS
 PRESETS = list(config["presets"])

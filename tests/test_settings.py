@@ -192,3 +192,15 @@ def test_a_second_stage_without_a_coarser_scale_is_refused(config):
     config["explanations"]["direct"]["bank"]["n_scales"] = 2
     with pytest.raises(InputError, match=r"direct.second_stage .* bank of 2 scales.* at least 3"):
         settings.check(config, SCHEMA)
+
+
+@pytest.mark.parametrize("wrong", ["derict", "greedy"])
+def test_bits_of_an_explanation_that_ridge_does_not_solve_are_refused(config, wrong):
+    config["bits"]["explanations"] = ["direct"]
+    greedy = copy.deepcopy(config["explanations"]["direct"])
+    greedy["solver"].update(name="omp", budget=8)
+    config["explanations"]["greedy"] = greedy
+    settings.check(config, SCHEMA)
+    config["bits"]["explanations"] = [wrong]
+    with pytest.raises(InputError, match=f"bits.explanations names '{wrong}'.* is direct"):
+        settings.check(config, SCHEMA)

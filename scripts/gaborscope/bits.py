@@ -1,12 +1,13 @@
 """Explained bits: the information gain of a deep model, split by what carries it."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pandas as pd
 
-from gaborscope import fixations, shapley, store, summaries
-from gaborscope.alternatives import predict
+from gaborscope import fixations, shapley, store, summaries, warmfusion
+from gaborscope.alternatives import predict, sample
 from gaborscope.coalitions import label
 from gaborscope.dimensions import DIMENSIONS
 
@@ -36,6 +37,59 @@ def information_gain(log_density, log_reference, pixels):
         return math.nan
     x, y = pixels.T
     return float((log_density[y, x] - log_reference[y, x]).mean() / math.log(2))
+
+
+def collect(many, fit, validation, targets, n_stimuli):
+    """
+    Reconstruct the stimuli that the fusions are fitted to and chosen by.
+
+    Parameters
+    ----------
+    many : alternatives.Alternatives
+    fit, validation : dict of str to stimuli.StimulusBlock
+        By block.
+    targets : dict of str to str
+        Saliency files of the deep model by block.
+    n_stimuli : int
+        Of the fit split at most, drawn by the hash of their names.
+    """
+    for split, blocks, n in (("fit", fit, n_stimuli), ("validation", validation, None)):
+        for name, indices in sample(blocks, n).items():
+            for index in indices:
+                many.add_stimulus(split, name, blocks[name], index, targets[name])
+
+
+def fuse(many, whole, progress):
+    """
+    Fuse every coalition anew, each from the weights of the whole explanation.
+
+    Parameters
+    ----------
+    many : alternatives.Alternatives
+        With stimuli.
+    whole : explained.ExplainedModel
+    progress : callable
+        Called with one sentence per coalition.
+
+    Returns
+    -------
+    models : dict of str to explained.ExplainedModel
+    """
+    models = {}
+    for name, member in many.members.items():
+        fit, validation = (many.data[split][name] for split in ("fit", "validation"))
+        fused = warmfusion.fit(
+            fit.batches, validation.batches, whole.weight, many.settings["penalties"]
+        )
+        progress(
+            f"{name}: cross-entropy {min(step[2] for step in fused.path):.4f} on "
+            f"{len(validation)} validation stimuli (penalty {fused.penalty:g})"
+        )
+        settings = {key: many.settings[key] for key in ("stride", "smoothing")}
+        models[name] = dataclasses.replace(
+            whole, layers=member.layers, settings=settings, weight=fused.weight
+        )
+    return models
 
 
 def gains(models, blocks, saliency):

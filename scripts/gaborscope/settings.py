@@ -71,6 +71,7 @@ def check(config, schema_file):
     _check_solvers(config["explanations"])
     _check_explained(config)
     _check_second_stages(config["explanations"])
+    _check_bits(config["bits"]["explanations"] or (), config["explanations"])
 
 
 def _sentence(error):
@@ -150,6 +151,21 @@ def _check_second_stages(explanations):
             raise InputError(
                 f"config: explanations.{name}.second_stage is true with a bank of {n} scales; it "
                 "filters amplitudes again two scales above, so give the bank at least 3"
+            )
+
+
+def _check_bits(names, explanations):
+    """Refuse to split what is not there or not solved by ridge."""
+    known = [
+        name
+        for name, entry in explanations.items()
+        if entry["mode"] == "direct" and entry["solver"]["name"] == "ridge"
+    ]
+    for name in names:
+        if name not in known:
+            raise InputError(
+                f"config: bits.explanations names {name!r}, but of mode direct and solved by ridge "
+                f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
             )
 
 

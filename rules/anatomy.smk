@@ -1,0 +1,135 @@
+"""
+Say what an explanation's information is made of.
+
+Needs   results/filters/{model}/{dataset}/{explanation}/{layer}.h5, the statistics that they were
+        fitted from, results/explained/{model}/{dataset}/{explanation}.h5,
+        results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
+Makes   results/bits/{model}/{dataset}/{explanation}/{part}.csv
+        results/bits/{model}/{dataset}/{explanation}.csv
+"""
+
+# coalitions of dimensions that a job refits
+COALITIONS_AT_ONCE = 16
+
+
+def bit_parts(explanation):
+    """Jobs that the coalitions of an explanation are dealt out to."""
+    entry = config["explanations"][explanation]
+    n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
+    return [str(part) for part in range(-(-n_coalitions // COALITIONS_AT_ONCE))]
+
+
+rule score_coalitions:
+    """Refit and fuse an explanation with only some dimensions; score it on the test split."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        fit=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["validation"],
+        ),
+        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        data=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=ALL_BLOCKS[FIT]),
+        deep=expand(
+            "results/saliency/{{model}}/{dataset}/{block}.h5", dataset=FIT, block=ALL_BLOCKS[FIT]
+        ),
+        fused=expand(
+            "results/saliency/{{model}}-{{explanation}}/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["test"],
+        ),
+        centre_bias=expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=FIT,
+            block=BLOCKS[FIT]["test"],
+        ),
+    output:
+        gains=f"results/bits/{{model}}/{FIT}/{{explanation}}/{{part}}.csv",
+    log:
+        "results/logs/score_coalitions/{model}/{explanation}/{part}.log",
+    benchmark:
+        "results/benchmarks/score_coalitions/{model}/{explanation}/{part}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(DIRECT),
+        part="[0-9]+",
+    conda:
+        "../envs/numerics.yaml"
+    threads: 4
+    resources:
+        mem_mb=mem_mb("score_coalitions"),
+        runtime=runtime("score_coalitions"),
+        disk_mb=disk_mb("score_coalitions"),
+    params:
+        parts=lambda wildcards: len(bit_parts(wildcards.explanation)),
+        solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
+        fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
+        stimuli=config["bits"]["stimuli"],
+        stride=config["bits"]["stride"],
+        penalties=config["bits"]["penalties"],
+        fit_blocks=BLOCKS[FIT]["fit"],
+        test_blocks=BLOCKS[FIT]["test"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library(
+            "alternatives",
+            "bits",
+            "coalitions",
+            "explained",
+            "filterstore",
+            "observers",
+            "stage",
+            "store",
+        ),
+    script:
+        "../scripts/score_coalitions.py"
+
+
+rule split_bits:
+    """Split the deep model's information gain by Shapley value, with intervals."""
+    input:
+        gains=lambda wildcards: expand(
+            "results/bits/{model}/{dataset}/{explanation}/{part}.csv",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            part=bit_parts(wildcards.explanation),
+        ),
+    output:
+        table=f"results/bits/{{model}}/{FIT}/{{explanation}}.csv",
+    log:
+        "results/logs/split_bits/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/split_bits/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        model=one_of(SALIENT),
+        explanation=one_of(DIRECT),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("split_bits"),
+        runtime=runtime("split_bits"),
+    params:
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("bits", "stage", "store"),
+    script:
+        "../scripts/split_bits.py"

@@ -1,0 +1,54 @@
+"""Refit and score an explanation with only some dimensions (rule score_coalitions)."""
+
+import logging
+from pathlib import Path
+
+import pandas as pd
+
+from gaborscope import alternatives, bits, coalitions, explained, filterstore, observers, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Refit the layers from their statistics, then the fusion; write the gain per stimulus."""
+    params, members = smk.params, None
+    for path in smk.input.filters:
+        filters = filterstore.read_filters(path)
+        if members is None:
+            labels = list(coalitions.names(filters["table"]))
+            own = labels[int(smk.wildcards.part) :: params.parts]
+            members = coalitions.Coalitions(own, params.solver)
+        fit, validation = (
+            filterstore.read_statistics(
+                [p for p in smk.input.get(split) if Path(p).parent.name == Path(path).stem],
+                filters["candidate"],
+            )
+            for split in ("fit", "validation")
+        )
+        members.add_layer(filters, fit, validation)
+    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    test = {name: blocks.pop(name) for name in params.test_blocks}
+    fit = {name: blocks.pop(name) for name in params.fit_blocks}
+    bias = observers.centre_bias(
+        list(fit.values()), list(blocks.values()), params.sigmas, params.uniform_weight
+    )
+    whole = explained.ExplainedModel.load(smk.input.explained)
+    settings = {**params.fusion, "stride": params.stride, "penalties": params.penalties}
+    many = alternatives.Alternatives(
+        members.members(), whole.box, settings, bias, params.uniform_weight
+    )
+    saliency = {
+        key: {Path(path).stem: path for path in smk.input.get(key)}
+        for key in ("deep", "fused", "centre_bias")
+    }
+    bits.collect(many, fit, blocks, saliency["deep"], params.stimuli)
+    models = bits.fuse(many, whole, log.info)
+    table = pd.DataFrame(bits.gains(models, test, saliency))
+    with store.whole(smk.output.gains) as temporary:
+        table.to_csv(temporary, index=False, float_format="%.9g")
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
