@@ -14,6 +14,7 @@ All files lie below results/ in the working directory (--directory):
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     {identities,sparsity}/{model}/{dataset}/{explanation}.csv        identify
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
+    spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
     bits/{model}/{dataset}/{explanation}.csv                         score_coalitions, split_bits
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     scores/{preset}/{predictor}/{dataset}.csv                        score
@@ -50,6 +51,7 @@ if not PENDING:
     include: "rules/explain.smk"
     include: "rules/cascade.smk"
     include: "rules/anatomy.smk"
+    include: "rules/spectra.smk"
     include: "rules/evaluate.smk"
     include: "rules/report.smk"
 

@@ -37,6 +37,8 @@ rule report:
             for model, explanation in SECTIONS
             if explanation in DIRECT
         ],
+        bits=[f"results/bits/{model}/{FIT}/{explanation}.csv" for model, explanation in SPLIT],
+        spectra=["results/spectra.csv"] if SPECTRA else [],
         explained=[
             f"results/explained/{model}/{FIT}/{explanation}.h5"
             for model, explanation in SECTIONS
@@ -89,6 +91,6 @@ rule report:
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),
-        code=library("page", "reporting", "stage", "store"),
+        code=library("anatomypage", "page", "reporting", "stage", "store"),
     script:
         "../scripts/report.py"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import page, reporting, store
+from gaborscope import anatomypage, page, reporting, store
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -53,6 +53,7 @@ def main(smk):
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
         "explained": parts,
+        "anatomy": anatomypage.content(smk.input, folder, params.report["dpi"]),
     }
     with store.whole(smk.output.page) as temporary:
         temporary.write_text(page.render(content), encoding="utf-8")

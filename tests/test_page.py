@@ -96,6 +96,7 @@ def content(**changes):
         "rank_tables": [],
         "normalised_figures": [],
         "explained": [],
+        "anatomy": {"bits_figure": None, "spectra_figure": None},
     }
     return {**base, **changes}
 

@@ -72,6 +72,7 @@ def check(config, schema_file):
     _check_explained(config)
     _check_second_stages(config["explanations"])
     _check_bits(config["bits"]["explanations"] or (), config["explanations"])
+    _check_spectra(config)
 
 
 def _sentence(error):
@@ -166,6 +167,19 @@ def _check_bits(names, explanations):
             raise InputError(
                 f"config: bits.explanations names {name!r}, but of mode direct and solved by ridge "
                 f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
+            )
+
+
+def _check_spectra(config):
+    """Refuse the spectrum of a predictor that is not there."""
+    known = [*config["models"], *config["baselines"]["predictors"], *config["maps"]]
+    known += ["centre_bias", "gold_standard"]
+    known += [f"{m}-{e}" for m in config["models"] for e in config["explanations"]]
+    for name in config["spectra"]["predictors"] or ():
+        if name not in known:
+            raise InputError(
+                f"config: spectra.predictors names {name!r}, but of predictors there are "
+                f"{', '.join(dict.fromkeys(known))}"
             )
 
 

@@ -1,0 +1,95 @@
+"""
+Fit the bank to the log-density of every predictor: deep models, classical ones, people.
+
+Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
+Makes   results/spectra/{dataset}/{split}.h5
+        results/spectra.csv
+"""
+
+# a uniform density has no spectrum; maps only where they are there for all splits
+SPECTRA = config["spectra"]["predictors"]
+if SPECTRA is None:
+    SPECTRA = SALIENT + [name for name in BASELINES if name != "uniform"]
+    SPECTRA += [name for name in MAPS if FIT in config["maps"][name]["paths"]]
+# those that are cheap are computed anew, for the fit split has no file of theirs
+COMPUTED = {name: config["baselines"].get(name, {}) for name in SPECTRA if name in BASELINES}
+
+
+rule accumulate_spectra:
+    """Sum regressors with the log-densities of all predictors over the blocks of one split."""
+    input:
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT][wildcards.split]
+        ),
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=[name for name in SPECTRA if name not in COMPUTED],
+            dataset=FIT,
+            block=BLOCKS[FIT][wildcards.split],
+        ),
+        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        validation=expand(
+            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+        ),
+        bank=[f"results/fixation_bank/{FIT}.h5"] if "loggabor_fixations" in COMPUTED else [],
+    output:
+        statistics=f"results/spectra/{FIT}/{{split}}.h5",
+    log:
+        "results/logs/accumulate_spectra/{split}.log",
+    benchmark:
+        "results/benchmarks/accumulate_spectra/{split}.tsv"
+    wildcard_constraints:
+        split="fit|validation|test",
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("accumulate_spectra"),
+        runtime=runtime("accumulate_spectra"),
+    params:
+        spectra={k: v for k, v in config["spectra"].items() if k not in ("predictors", "penalties")},
+        predictors=SPECTRA,
+        computed=COMPUTED,
+        uniform_weight=config["densities"]["uniform_weight"],
+        seed=config["seed"],
+        code=library(
+            "densities",
+            "filterstore",
+            "fixationbank",
+            "layers",
+            "references",
+            "spectra",
+            "stage",
+            "store",
+        ),
+    script:
+        "../scripts/accumulate_spectra.py"
+
+
+rule fit_spectra:
+    """Fit the bank to the log-densities of all predictors and split what it explains."""
+    input:
+        fit=f"results/spectra/{FIT}/fit.h5",
+        validation=f"results/spectra/{FIT}/validation.h5",
+        test=f"results/spectra/{FIT}/test.h5",
+        data=f"results/data/{FIT}/{BLOCKS[FIT]['validation'][0]}.h5",
+    output:
+        spectra="results/spectra.csv",
+    log:
+        "results/logs/fit_spectra.log",
+    benchmark:
+        "results/benchmarks/fit_spectra.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("fit_spectra"),
+        runtime=runtime("fit_spectra"),
+    params:
+        spectra=config["spectra"],
+        predictors=SPECTRA,
+        dataset=FIT,
+        n_blocks={split: len(blocks) for split, blocks in BLOCKS[FIT].items()},
+        code=library("filterstore", "geometry", "layers", "spectra", "stage", "statistics", "store"),
+    script:
+        "../scripts/fit_spectra.py"

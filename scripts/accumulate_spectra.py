@@ -1,0 +1,53 @@
+"""Sum up what determines the spectra of all predictors over one split (rule accumulate_spectra)."""
+
+import logging
+from pathlib import Path
+
+from gaborscope import densities, filterstore, fixationbank, references, spectra, store
+from gaborscope import layers as layer_tools
+from gaborscope.stage import progress, run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Compute the regressors of each stimulus once, for all predictors, block by block."""
+    params = smk.params
+    table = layer_tools.make_regressors(params.spectra).table()
+    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    fit, validation = (
+        [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+    )
+    bank = [fixationbank.FixationBank.load(path) for path in smk.input.bank]
+    computed = {
+        name: references.make(
+            name, fit, validation, {**settings, "uniform_weight": params.uniform_weight},
+            params.seed, *(bank if name == "loggabor_fixations" else [])
+        )
+        for name, settings in params.computed.items()
+    }  # fmt: skip
+    statistics = []
+    for name, block in progress(blocks.items(), len(blocks)):
+        files = {
+            Path(path).parents[1].name: path
+            for path in smk.input.saliency
+            if Path(path).stem == name
+        }
+
+        def predictions(block=block, files=files):
+            for index in range(len(block.names)):
+                yield [
+                    store.read_density(files[predictor], index)
+                    if predictor in files
+                    else densities.to_density(
+                        *computed[predictor](block, index), params.uniform_weight
+                    )
+                    for predictor in params.predictors
+                ]
+
+        statistics.append(spectra.accumulate(block, predictions(), params.spectra, table))
+    filterstore.write_statistics(smk.output.statistics, statistics, store.provenance(smk))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
