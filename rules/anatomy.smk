@@ -67,7 +67,7 @@ rule score_coalitions:
     benchmark:
         "results/benchmarks/score_coalitions/{model}/{explanation}/{part}.tsv"
     wildcard_constraints:
-        model=one_of(SALIENT),
+        model=one_of(DEEP),
         explanation=one_of(DIRECT),
         part="[0-9]+",
     conda:
@@ -119,7 +119,7 @@ rule split_bits:
     benchmark:
         "results/benchmarks/split_bits/{model}/{explanation}.tsv"
     wildcard_constraints:
-        model=one_of(SALIENT),
+        model=one_of(DEEP),
         explanation=one_of(DIRECT),
     conda:
         "../envs/numerics.yaml"

@@ -74,7 +74,7 @@ EXPLAINED = {
 SPLIT = [
     [model, explanation]
     for model, explanation in SECTIONS
-    if model in SALIENT
+    if model in DEEP
     and explanation in DIRECT
     and config["explanations"][explanation]["solver"]["name"] == "ridge"
     and explanation

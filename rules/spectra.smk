@@ -9,7 +9,7 @@ Makes   results/spectra/{dataset}/{split}.h5
 # a uniform density has no spectrum; maps only where they are there for all splits
 SPECTRA = config["spectra"]["predictors"]
 if SPECTRA is None:
-    SPECTRA = SALIENT + [name for name in BASELINES if name != "uniform"]
+    SPECTRA = DEEP + [name for name in BASELINES if name != "uniform"]
     SPECTRA += [name for name in MAPS if FIT in config["maps"][name]["paths"]]
 # those that are cheap are computed anew, for the fit split has no file of theirs
 COMPUTED = {name: config["baselines"].get(name, {}) for name in SPECTRA if name in BASELINES}
