@@ -207,6 +207,16 @@ def test_a_warm_start_changes_the_cost_not_the_outcome(problem, start):
     assert warm.penalty == cold.penalty
 
 
+def test_a_start_at_which_rounding_leaves_no_positive_curvature_is_left(rng):
+    batches = [
+        (1e3 * rng.normal(size=(30, 60)).astype(np.float32), rng.dirichlet(np.ones(30)))
+        for _ in range(2)
+    ]
+    found = warmfusion.fit(lambda: iter(batches), lambda: iter(batches), rng.normal(size=60), [0.1])
+    uniform = np.log(30)
+    assert np.isfinite(found.weight).all() and found.path[0][1] < uniform
+
+
 def test_a_constant_feature_weighs_nothing(problem):
     def batches():
         for features, target in problem():

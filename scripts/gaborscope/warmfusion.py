@@ -73,8 +73,14 @@ def _newton(curvature, ridge, scale):
     """Return the function that makes a gradient into a Newton direction."""
     unit = np.where(scale > 0, scale, 1.0)
     system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
-    system[np.diag_indices_from(system)] += 1e-10
-    factor = linalg.cho_factor(system)
+    # float32 products leave a curvature that is indefinite by their rounding
+    for lift in 10.0 ** np.arange(-10, 3):
+        system[np.diag_indices_from(system)] += lift * np.diag(system).mean()
+        try:
+            factor = linalg.cho_factor(system)
+            break
+        except linalg.LinAlgError:
+            continue
     return lambda slope: -unit * linalg.cho_solve(factor, unit * slope)
 
 
