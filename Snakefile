@@ -19,7 +19,8 @@ All files lie below results/ in the working directory (--directory):
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     scores/{preset}/{predictor}/{dataset}.csv                        score
     summary.csv  shares.csv                                          summarise
-    differences.csv  normalised.csv  ranks.csv                       compare
+    differences.csv  normalised.csv  ranks.csv  verdicts.csv         compare, judge
+    refutation/{halves/{model}/{dataset},seeds}/{explanation}.csv    compare_halves, compare_seeds
     calibration/{predictor}/{dataset}.json                           calibrate
     calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
     report/index.html                                                report
@@ -68,6 +69,7 @@ rule all:
             "results/differences.csv",
             "results/normalised.csv",
             "results/ranks.csv",
+            "results/verdicts.csv",
             *CALIBRATED,
         ],
 

@@ -10,7 +10,16 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import catalogue, codebase, mapfiles, models, ownership, settings, variants
+from gaborscope import (
+    catalogue,
+    codebase,
+    contests,
+    mapfiles,
+    models,
+    ownership,
+    settings,
+    variants,
+)
 from gaborscope.errors import InputError
 from gaborscope.layouts import archives
 
@@ -66,9 +75,7 @@ SECTIONS = [
 ]
 # predictor to the backbone that it is fused to and compared with
 EXPLAINED = {
-    f"{model}-{explanation}": TARGETS[model]
-    for model, explanation in SECTIONS
-    if model in SALIENT
+    f"{model}-{explanation}": TARGETS[model] for model, explanation in SECTIONS if model in SALIENT
 }
 # whose information gain is split by what carries it
 SPLIT = [

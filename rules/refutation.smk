@@ -1,9 +1,29 @@
 """
 What an explanation has to be above, so that it says something about the network.
 
-Needs   results/data/{dataset}/{block}.h5
-Makes   results/weights/{model}.safetensors
+Needs   results/data/{dataset}/{block}.h5, results/scores/{preset}/{predictor}/{dataset}.csv,
+        statistics, filters and activations of the explanations of mode direct
+Makes   results/weights/{model}.safetensors of random copies
+        results/refutation/halves/{model}/{dataset}/{explanation}.csv
+        results/refutation/seeds/{explanation}.csv
+        results/verdicts.csv
 """
+
+# what each explanation of a trained network is held against
+CONTESTS = contests.plan(config, EXPLAINED, TARGETS)
+# of each explanation, the networks that differ in their training seed alone, and all of them
+FAMILIES = {
+    explanation: [
+        [model for model in family if [model, explanation] in SECTIONS]
+        for family in contests.families(config, TARGETS)
+    ]
+    for explanation in DIRECT
+}
+SEEDED = {
+    explanation: [model for family in families for model in family]
+    for explanation, families in FAMILIES.items()
+    if any(len(family) > 1 for family in families)
+}
 
 
 rule randomise_backbone:
@@ -45,3 +65,121 @@ rule randomise_backbone:
         ),
     script:
         "../scripts/randomise_backbone.py"
+
+
+rule compare_halves:
+    """Refit identities and profiles on two halves of the fit split: do they agree?"""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        fit=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["fit"],
+        ),
+    output:
+        table=f"results/refutation/halves/{{model}}/{FIT}/{{explanation}}.csv",
+    log:
+        "results/logs/compare_halves/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/compare_halves/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("compare_halves"),
+        runtime=runtime("compare_halves"),
+    params:
+        refutation=config["refutation"],
+        rule=lambda wildcards: config["explanations"][wildcards.explanation]["identities"]["rule"],
+        seed=config["seed"],
+        code=library("filterstore", "fitting", "stability", "stage", "store"),
+    script:
+        "../scripts/compare_halves.py"
+
+
+rule compare_seeds:
+    """Match the maps of networks of several training seeds: do their identities agree?"""
+    input:
+        filters=lambda wildcards: [
+            f"results/filters/{model}/{FIT}/{wildcards.explanation}/{layer}.h5"
+            for model in SEEDED[wildcards.explanation]
+            for layer in LAYERS[model]
+        ],
+        fit=lambda wildcards: [
+            f"results/statistics/{model}/{FIT}/{wildcards.explanation}/{layer}/{block}.h5"
+            for model in SEEDED[wildcards.explanation]
+            for layer in LAYERS[model]
+            for block in BLOCKS[FIT]["fit"]
+        ],
+        activations=lambda wildcards: expand(
+            "results/activations/{model}/{dataset}/{block}.h5",
+            model=SEEDED[wildcards.explanation],
+            dataset=FIT,
+            block=BLOCKS[FIT]["validation"],
+        ),
+    output:
+        table="results/refutation/seeds/{explanation}.csv",
+    log:
+        "results/logs/compare_seeds/{explanation}.log",
+    benchmark:
+        "results/benchmarks/compare_seeds/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(SEEDED),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("compare_seeds"),
+        runtime=runtime("compare_seeds"),
+    params:
+        families=lambda wildcards: FAMILIES[wildcards.explanation],
+        refutation=config["refutation"],
+        rule=lambda wildcards: config["explanations"][wildcards.explanation]["identities"]["rule"],
+        seed=config["seed"],
+        code=library("filterstore", "fitting", "layers", "seeds", "stability", "stage", "store"),
+    script:
+        "../scripts/compare_seeds.py"
+
+
+rule judge:
+    """Say of every explanation which attempts to refute it it survives."""
+    input:
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        halves=[
+            f"results/refutation/halves/{contest['model']}/{FIT}/{contest['explanation']}.csv"
+            for contest in CONTESTS
+            if contest["explanation"] in DIRECT
+        ],
+        seeds=expand("results/refutation/seeds/{explanation}.csv", explanation=SEEDED),
+    output:
+        verdicts="results/verdicts.csv",
+    log:
+        "results/logs/judge.log",
+    benchmark:
+        "results/benchmarks/judge.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("judge"),
+        runtime=runtime("judge"),
+    params:
+        cells=[list(cell) for cell in CELLS],
+        contests=CONTESTS,
+        fit_on=FIT,
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("stage", "store", "summaries", "verdicts"),
+    script:
+        "../scripts/judge.py"

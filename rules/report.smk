@@ -16,6 +16,7 @@ rule report:
         differences="results/differences.csv",
         normalised="results/normalised.csv",
         ranks="results/ranks.csv",
+        verdicts="results/verdicts.csv",
         calibrated=CALIBRATED,
         explained_variance=[
             f"results/explained_variance/{model}/{FIT}/{explanation}.csv"
@@ -91,6 +92,6 @@ rule report:
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),
-        code=library("anatomypage", "page", "reporting", "stage", "store"),
+        code=library("anatomypage", "page", "reporting", "stage", "store", "verdicts"),
     script:
         "../scripts/report.py"

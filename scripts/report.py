@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import anatomypage, page, reporting, store
+from gaborscope import anatomypage, page, reporting, store, verdicts
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -52,6 +52,7 @@ def main(smk):
         "normalised_figures": reporting.draw_normalised(
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
+        "verdicts": verdicts.content(pd.read_csv(smk.input.verdicts, dtype={"passed": str})),
         "explained": parts,
         "anatomy": anatomypage.content(smk.input, folder, params.report["dpi"]),
     }

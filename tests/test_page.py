@@ -95,6 +95,7 @@ def content(**changes):
         "normalised_tables": [],
         "rank_tables": [],
         "normalised_figures": [],
+        "verdicts": [],
         "explained": [],
         "anatomy": {"bits_figure": None, "spectra_figure": None},
     }

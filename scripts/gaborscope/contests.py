@@ -1,0 +1,145 @@
+"""
+What each explanation is held against: other predictors, found in the config by themselves.
+
+Imported whenever the workflow is parsed: standard library alone.
+"""
+
+import json
+
+CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
+FIXATION_BANKS = ("loggabor_fixations", "loggabor_equal")
+
+
+def control_of(name, explanations):
+    """
+    Control of an explanation, and all else that it is made by.
+
+    Parameters
+    ----------
+    name : str
+    explanations : dict of str to dict
+        Complete.
+
+    Returns
+    -------
+    control : str or None
+        Its own, or of a refined one that of the cascade it goes on from.
+    settings : str
+        Equal for explanations that differ in `control` alone (and in which models they are of).
+    """
+    entry = {key: value for key, value in explanations[name].items() if key != "models"}
+    control = entry.pop("control", None)
+    if entry["mode"] == "refined":
+        control, entry["start"] = control_of(entry["start"], explanations)
+    return control, json.dumps(entry, sort_keys=True)
+
+
+def controls(explanations):
+    """
+    List the controls of every explanation that is none itself.
+
+    Parameters
+    ----------
+    explanations : dict of str to dict
+
+    Returns
+    -------
+    found : dict of str to dict of str to str
+        By explanation, the explanation with each other bank whose settings are else the same.
+    """
+    described = {name: control_of(name, explanations) for name in explanations}
+    return {
+        name: {
+            other: rival
+            for rival, (other, theirs) in described.items()
+            if other is not None and theirs == settings
+        }
+        for name, (control, settings) in described.items()
+        if control is None
+    }
+
+
+def plan(config, explained, targets):
+    """
+    Contests of all explanations of trained networks.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+    explained : dict of str to str
+        Predictor `{model}-{explanation}` to the network it is fused to.
+    targets : dict of str to str
+        By model, see `variants.targets`.
+
+    Returns
+    -------
+    contests : list of dict
+        `model`, `explanation`, and `rivals`: list of [test, predictor or None, what it takes
+        for the test to be run]; a test that several predictors serve has a row for each.
+    """
+    banks = controls(config["explanations"])
+    found = []
+    for predictor in explained:
+        model, explanation = predictor.split("-")
+        if targets[model] != model or explanation not in banks:
+            continue
+        blank = [name for name, like in targets.items() if like == model and name != model]
+        rivals = [["above_centre_bias", "centre_bias", ""]]
+        rivals += _contest(
+            "above_random_network",
+            [f"{name}-{explanation}" for name in blank],
+            explained,
+            f"models has no random copy of {model} that is explained so (weights: random)",
+        )
+        for bank in FIXATION_BANKS:
+            rivals += _contest(
+                f"above_{bank}",
+                [bank],
+                config["baselines"]["predictors"],
+                f"{bank} is not among baselines.predictors",
+            )
+        for control in CONTROLS:
+            name = banks[explanation].get(control)
+            rivals += _contest(
+                f"above_{control}_bank",
+                [f"{model}-{name}"],
+                explained,
+                f"no explanation differs from {explanation} in control: {control} alone",
+            )
+        found.append({"model": model, "explanation": explanation, "rivals": rivals})
+    return found
+
+
+def _contest(test, rivals, known, otherwise):
+    met = [[test, rival, ""] for rival in rivals if rival in known]
+    return met or [[test, None, otherwise]]
+
+
+def families(config, targets):
+    """
+    Networks that differ in their training seed alone.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+    targets : dict of str to str
+
+    Returns
+    -------
+    families : list of list of str
+        Of two and more trained models of different seeds.
+    """
+    groups = {}
+    for model in config["models"]:
+        entry = config["backbones"][model]
+        if targets[model] != model or entry["weights"] != "train":
+            continue
+        kept = {k: v for k, v in entry.items() if k not in ("seed", "like", "network")}
+        key = json.dumps([entry.get("network", model), kept], sort_keys=True)
+        if "factory" in entry:
+            key = json.dumps(kept, sort_keys=True)
+        seed = config["seed"] if entry["seed"] is None else entry["seed"]
+        groups.setdefault(key, {}).setdefault(seed, model)
+    return [list(group.values()) for group in groups.values() if len(group) > 1]
