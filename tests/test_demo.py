@@ -3,7 +3,7 @@ import pytest
 
 from gaborscope import demo
 from gaborscope.errors import InputError
-from gaborscope.layouts.demo import demo_name
+from gaborscope.layouts.demo import FIXED, demo_name, index
 
 SETTINGS = {
     "type": "demo",
@@ -15,8 +15,9 @@ SETTINGS = {
     "seed": 1,
     "px_per_degree": 8,
 }
-KINDS = [demo_name(i) for i in range(6)]
-SEARCH, TEXTURES = KINDS[:4], KINDS[4:]
+SEARCH, TEXTURES = [demo_name(i) for i in range(4)], [demo_name(i) for i in (4, 5)]
+SEARCH += [demo_name(i, FIXED) for i in range(3)]
+KINDS = SEARCH + TEXTURES
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +186,23 @@ def test_an_unknown_kind_is_named():
 def test_a_missing_setting_is_named():
     with pytest.raises(InputError, match="needs seed"):
         demo.generate("noise_0005", {k: v for k, v in SETTINGS.items() if k != "seed"})
+
+
+def test_a_set_can_be_of_some_kinds_alone():
+    settings = {**SETTINGS, "kinds": ["colour", "fixed_scale"], "n_stimuli": 4}
+    names = ["colour_0000", "colour_0002", "fixed_scale_0001", "fixed_scale_0003"]
+    assert list(index("made", settings)) == names
+    # a stimulus depends on its name alone
+    assert (
+        index("made", settings)["colour_0000"]
+        == index("made", SETTINGS | {"kinds": ["colour"]})["colour_0000"]
+    )
+    with pytest.raises(InputError, match="no kind 'color'; its kinds are orientation"):
+        index("made", {**SETTINGS, "kinds": ["color"]})
+
+
+def test_what_is_odd_is_the_same_in_every_display_of_a_fixed_kind():
+    found = [demo.generate(demo_name(i, FIXED), SETTINGS).truth for i in range(9)]
+    assert {t["odd_orientation"] for t in found[::3]} == {np.pi / 4}
+    assert {t["odd_hue"] for t in found[1::3]} == {np.pi / 2}
+    assert {t["odd_wavelength_px"] for t in found[2::3]} == {4.0}

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gaborscope.errors import InputError
-from gaborscope.layouts.demo import KINDS as DEMO_KINDS
+from gaborscope.layouts.demo import FIXED, KINDS
 from gaborscope.layouts.demo import check_settings as check_demo_settings
 
 # Of the fixations: at the conspicuous places, around the centre, anywhere.
@@ -72,7 +72,7 @@ def generate(name, settings):
     settings : dict
         `height`, `width` (px, at least 48), `px_per_degree` (at least 4), `n_observers`,
         `fixations_per_observer` (mean; each observer makes 1 + a Poisson number), `seed`,
-        `n_stimuli` (not used here).
+        `n_stimuli` and `kinds` (not used here).
 
     Raises
     ------
@@ -81,10 +81,10 @@ def generate(name, settings):
     """
     check_demo_settings(settings)
     kind = name.rpartition("_")[0]
-    if kind not in DEMO_KINDS:
+    if kind not in KINDS + FIXED:
         raise InputError(
             f"the generated data set has no stimulus {name!r}; its kinds are "
-            + ", ".join(DEMO_KINDS)
+            + ", ".join(KINDS + FIXED)
         )
     shape = (settings["height"], settings["width"])
     px_per_degree = settings["px_per_degree"]
@@ -277,11 +277,59 @@ def _frequency_items(rng, n, odd, cell, px_per_degree):
     return items, {"odd_wavelength_px": float(other), "common_wavelength_px": float(common)}
 
 
+# Of the odd item of every display of a fixed kind: wave vector, hue (V, towards red), wavelength.
+ODD_ORIENTATION, ODD_HUE, ODD_WAVELENGTH_DEGREES = np.pi / 4, np.pi / 2, 0.5
+
+
+def _fixed_orientation_items(rng, n, odd, cell, px_per_degree):
+    """Bars of every orientation but about one; the odd one has that."""
+    angles = ODD_ORIENTATION + rng.uniform(np.radians(35), np.radians(145), n)
+    angles[odd] = ODD_ORIENTATION
+    colour, radius = _contrast(rng), cell * rng.uniform(0.3, 0.4)
+    items = [_Item("bar", radius, angle % np.pi, colour) for angle in angles]
+    return items, {"odd_orientation": float(ODD_ORIENTATION)}
+
+
+def _fixed_colour_items(rng, n, odd, cell, px_per_degree):
+    """Discs of every hue but about one, equally saturated; the odd one has that."""
+    hues = (ODD_HUE + rng.uniform(np.radians(80), np.radians(280), n)) % (2 * np.pi)
+    hues[odd] = ODD_HUE
+    luma = rng.uniform(0.42, 0.58)
+    saturation = rng.uniform(0.6, 0.95) * min(_gamut(luma, hue) for hue in hues)
+    radius = cell * rng.uniform(0.24, 0.34)
+    items = [
+        _Item(
+            "disc", radius, 0.0, saturation * np.array([0, np.cos(hue), np.sin(hue)]),
+            luma=luma + rng.uniform(-0.03, 0.03),
+        )
+        for hue in hues
+    ]  # fmt: skip
+    return items, {"odd_hue": float(ODD_HUE)}
+
+
+def _fixed_scale_items(rng, n, odd, cell, px_per_degree):
+    """Gabor patches of every orientation, two to three times coarser than the odd one."""
+    fine = ODD_WAVELENGTH_DEGREES * px_per_degree
+    wavelengths = fine * rng.uniform(2, 3, n)
+    wavelengths[odd] = fine
+    colour, radius = np.array([rng.uniform(0.22, 0.36), 0, 0]), cell * rng.uniform(0.4, 0.46)
+    items = [
+        _Item("gabor", radius, angle, colour, wavelength=wavelength, phase=phase)
+        for angle, wavelength, phase in zip(
+            rng.uniform(0, np.pi, n), wavelengths, rng.uniform(0, 2 * np.pi, n), strict=True
+        )
+    ]
+    return items, {"odd_wavelength_px": float(fine)}
+
+
 _ITEMS = {
     "orientation": _orientation_items,
     "colour": _colour_items,
     "size": _size_items,
     "frequency": _frequency_items,
+    "fixed_orientation": _fixed_orientation_items,
+    "fixed_colour": _fixed_colour_items,
+    "fixed_scale": _fixed_scale_items,
 }
 
 

@@ -5,7 +5,10 @@ import json
 from gaborscope.errors import InputError
 from gaborscope.layouts import sha256
 
+# What a set consists of, unless `kinds` says otherwise.
 KINDS = ("orientation", "colour", "size", "frequency", "leaves", "noise")
+# Displays whose odd item has one and the same orientation, colour or scale throughout the set.
+FIXED = ("fixed_orientation", "fixed_colour", "fixed_scale")
 
 # What the generator needs to know, with the least value of each that makes sense.
 _LEAST = {
@@ -19,9 +22,9 @@ _LEAST = {
 }
 
 
-def demo_name(i):
+def demo_name(i, kinds=KINDS):
     """Return the name of the i-th generated stimulus, such as 'colour_0001': the kinds in turn."""
-    return f"{KINDS[i % len(KINDS)]}_{i:04d}"
+    return f"{kinds[i % len(kinds)]}_{i:04d}"
 
 
 def check_settings(settings, name="demo"):
@@ -35,6 +38,12 @@ def check_settings(settings, name="demo"):
                 f"data set '{name}' of type demo needs {key}, "
                 f"a {'whole ' if whole else ''}number from {least} up, got {value!r}"
             )
+    unknown = [kind for kind in settings.get("kinds", ()) if kind not in KINDS + FIXED]
+    if unknown:
+        raise InputError(
+            f"data set '{name}' of type demo has no kind {unknown[0]!r}; its kinds are "
+            + ", ".join(KINDS + FIXED)
+        )
     if min(settings["height"], settings["width"]) < 5 * settings["px_per_degree"]:
         raise InputError(
             f"data set '{name}' of type demo: {settings['height']} x {settings['width']} px at "
@@ -47,5 +56,6 @@ def index(name, settings):
     """Return {stimulus: digest}: the settings, without the number of stimuli, and the name."""
     check_settings(settings, name)
     shared = json.dumps({k: settings[k] for k in sorted(_LEAST) if k != "n_stimuli"})
-    names = sorted(demo_name(i) for i in range(settings["n_stimuli"]))
+    kinds = settings.get("kinds", KINDS)
+    names = sorted(demo_name(i, kinds) for i in range(settings["n_stimuli"]))
     return {stimulus: sha256(shared, stimulus) for stimulus in names}
