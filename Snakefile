@@ -48,12 +48,12 @@ include: "rules/data.smk"
 if not PENDING:
 
     include: "rules/backbone.smk"
-    include: "rules/refutation.smk"
     include: "rules/explain.smk"
     include: "rules/cascade.smk"
     include: "rules/anatomy.smk"
     include: "rules/spectra.smk"
     include: "rules/evaluate.smk"
+    include: "rules/refutation.smk"
     include: "rules/report.smk"
 
 

@@ -40,6 +40,7 @@ def library(*modules):
 config = or_stop(settings.complete, config)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 or_stop(models.complete, config)
+or_stop(contests.check_equal, config)
 
 MODELS = list(config["models"])
 # of each, whose densities its explanations are fused to: its own, but for random copies

@@ -63,8 +63,8 @@ rule predict_baseline:
             block=baseline_blocks(wildcards, "validation"),
         ),
         bank=lambda wildcards: (
-            [f"results/fixation_bank/{FIT}.h5"]
-            if wildcards.baseline == "loggabor_fixations"
+            [f"results/{FIXATION_BANKS[wildcards.baseline]}/{FIT}.h5"]
+            if wildcards.baseline in FIXATION_BANKS
             else []
         ),
     output:

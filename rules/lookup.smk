@@ -62,6 +62,23 @@ def explanation_settings(wildcards):
     return settings_of(wildcards.explanation)
 
 
+# baselines that are fitted to fixations, and the folder of each one's bank
+FIXATION_BANKS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_bank"}
+
+
+def equal_bank():
+    """Settings of the bank that is fitted to fixations as an explanation is to a network."""
+    entry = config["baselines"]["loggabor_equal"]
+    like, size = config["explanations"][entry["like"]], config["backbones"][MODELS[0]]["input"]
+    keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position")
+    return {
+        **{key: like[key] for key in (*keys, "second_stage", "pools")},
+        "input": {key: size[key] for key in ("height", "width")},
+        "stride": like["fusion"]["stride"],
+        "penalties": entry["penalties"],
+    }
+
+
 def started_from(explanation):
     """Settings of the explanation that a refined one goes on from."""
     return settings_of(config["explanations"][explanation]["start"])

@@ -67,6 +67,22 @@ rule randomise_backbone:
         "../scripts/randomise_backbone.py"
 
 
+if "loggabor_equal" in BASELINES:
+
+    use rule fit_fixation_bank as fit_equal_bank with:
+        output:
+            bank="results/equal_bank/{dataset}.h5",
+        log:
+            "results/logs/fit_equal_bank/{dataset}.log",
+        benchmark:
+            "results/benchmarks/fit_equal_bank/{dataset}.tsv"
+        params:
+            settings=equal_bank(),
+            sigmas=config["baselines"]["centre_bias"]["sigmas"],
+            uniform_weight=config["densities"]["uniform_weight"],
+            code=rules.fit_fixation_bank.params.code,
+
+
 rule compare_halves:
     """Refit identities and profiles on two halves of the fit split: do they agree?"""
     input:

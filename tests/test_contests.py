@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from gaborscope import contests, models, settings, variants
+from gaborscope.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -78,3 +79,16 @@ def test_a_family_differs_in_the_seed_alone(config):
     config["models"] += ["third", "longer", "twin"]
     config = completed(config)
     assert contests.families(config, variants.targets(config)) == [["cmrnet", "second", "third"]]
+
+
+def test_the_bank_of_equal_capacity_is_like_an_explanation_of_mode_direct(config):
+    contests.check_equal(completed(config))
+    config["baselines"]["predictors"].append("loggabor_equal")
+    contests.check_equal(completed(config))
+    config["baselines"]["loggabor_equal"]["like"] = "few"
+    with pytest.raises(InputError, match="like is 'few', which is no explanation of mode direct"):
+        contests.check_equal(completed(config))
+    config["baselines"]["loggabor_equal"]["like"] = "direct"
+    config["models"] = []
+    with pytest.raises(InputError, match="models is empty"):
+        contests.check_equal(completed(config))

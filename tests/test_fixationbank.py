@@ -10,7 +10,7 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli import StimulusBlock
 
 SETTINGS = {
-    **{key: REGRESSOR_SETTINGS[key] for key in fixationbank.REGRESSOR_KEYS},
+    **{key: value for key, value in REGRESSOR_SETTINGS.items() if key not in ("pool", "pools")},
     "kinds": ["amplitude"],
     "input": {"height": 48, "width": 64},
     "stride": 8,
@@ -95,3 +95,12 @@ def test_stimuli_without_fixations_are_left_out_and_none_at_all_is_an_error(bank
         setattr(block, key, getattr(block, key)[:0])
     with pytest.raises(InputError, match="fit split has a fixation"):
         fixationbank.fit([block], [block], SETTINGS, [1.0], bias)
+
+
+def test_every_pool_has_all_regressors_of_its_own():
+    image = patches(3, 1)[0].image(0)
+    pools = [{"kind": "point", "width": 1.0}, SETTINGS["pool"]]
+    several, shape = fixationbank.features(image, {**SETTINGS, "pools": pools})
+    alone, _ = fixationbank.features(image, SETTINGS)
+    assert several.shape == (shape[0] * shape[1], 2 * alone.shape[1])
+    np.testing.assert_allclose(several[:, alone.shape[1] :], alone, rtol=1e-4, atol=1e-5)

@@ -6,8 +6,40 @@ Imported whenever the workflow is parsed: standard library alone.
 
 import json
 
+from gaborscope.errors import InputError
+
 CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
 FIXATION_BANKS = ("loggabor_fixations", "loggabor_equal")
+
+
+def check_equal(config):
+    """
+    Check what the bank of equal capacity is like.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+
+    Raises
+    ------
+    InputError
+        If it is like no explanation of mode direct, or there is no model whose input it has.
+    """
+    if "loggabor_equal" not in config["baselines"]["predictors"]:
+        return
+    like, known = config["baselines"]["loggabor_equal"]["like"], config["explanations"]
+    if known.get(like, {}).get("mode") != "direct":
+        direct = [name for name, entry in known.items() if entry["mode"] == "direct"]
+        raise InputError(
+            f"config: baselines.loggabor_equal.like is {like!r}, which is no explanation of mode "
+            f"direct; there are {', '.join(direct)}"
+        )
+    if not config["models"]:
+        raise InputError(
+            "config: loggabor_equal has the input of the first of models, but models is empty; "
+            "take loggabor_fixations"
+        )
 
 
 def control_of(name, explanations):

@@ -9,12 +9,8 @@ import numpy as np
 
 from gaborscope import baselines, densities, explained, fixations, fusion, geometry, observers
 from gaborscope.errors import InputError
-from gaborscope.regressors import Regressors
+from gaborscope.layers import make_regressors
 from gaborscope.store import create, open_file, put
-
-REGRESSOR_KEYS = (
-    "bank", "colour", "kinds", "residual", "normalisation", "position", "boundary",
-)  # fmt: skip
 
 
 @dataclasses.dataclass
@@ -26,7 +22,8 @@ class FixationBank:
     ----------
     settings : dict
         `input` (height, width of landscape stimuli in px), `stride` (px of the input, side of a
-        cell), `pool` (kind, width in strides) and what `Regressors` takes.
+        cell), `pool` (kind, width in strides) or a list `pools` of such, and what
+        `layers.make_regressors` takes. With several pools each has all regressors of its own.
     weight : float64 array (regressor + 1,)
         Of the regressors as they are, the log centre bias last.
     penalty : float
@@ -120,10 +117,10 @@ def features(image, settings):
     first = placement.top, placement.left
     offset = tuple(f + side / 2 - 0.5 for f, side in zip(first, sides, strict=True))
     grid = geometry.Grid(shape, sides, offset)
-    width = settings["pool"]["width"] * settings["stride"]
-    regressors = Regressors(**{key: settings[key] for key in REGRESSOR_KEYS})
+    pools = settings.get("pools") or [settings["pool"]]
+    targets = [(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
     content = geometry.content(image, placement)
-    (maps,) = regressors.compute(content, placement, [(grid, settings["pool"]["kind"], width)])
+    maps = np.concatenate(make_regressors(settings).compute(content, placement, targets))
     return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape
 
 

@@ -5,6 +5,7 @@ import hashlib
 import numpy as np
 
 from gaborscope import baselines, classical, fixations, observers
+from gaborscope.contests import FIXATION_BANKS
 from gaborscope.errors import InputError
 
 
@@ -22,7 +23,7 @@ def make(name, fit, validation, settings, seed, bank=None):
     - `shuffled_stimulus`: all observers of *another* stimulus, drawn from the fit split.
     - `itti_koch`, `gbvs`, `spectral_residual`, `sun`: see `classical`. The statistics of `sun` are
       those of stimuli of the fit split.
-    - `loggabor_fixations`: the bank fitted to fixations, see `fixationbank`.
+    - `loggabor_fixations`, `loggabor_equal`: banks fitted to fixations, see `fixationbank`.
 
     Parameters
     ----------
@@ -33,7 +34,7 @@ def make(name, fit, validation, settings, seed, bank=None):
         `sigmas`, `uniform_weight` of the centre bias; `n_stimuli` of sun.
     seed : int
     bank : fixationbank.FixationBank, optional
-        For `loggabor_fixations`.
+        For those two.
 
     Returns
     -------
@@ -55,13 +56,13 @@ def make(name, fit, validation, settings, seed, bank=None):
     if name == "sun":
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")
-    if name == "loggabor_fixations":
+    if name in FIXATION_BANKS:
         return lambda block, i: (bank.predict(block.image(i)), "logits")
     if name in CLASSICAL:
         return lambda block, i: (CLASSICAL[name](block.image(i)), "unit")
     if name not in SIMPLE:
         known = (*SIMPLE, *CLASSICAL, "centre_bias", "shuffled_stimulus", "sun")
-        known = (*known, "loggabor_fixations")
+        known = (*known, *FIXATION_BANKS)
         raise InputError(f"there is no baseline {name!r}; known are {', '.join(known)}")
     return lambda block, i: (SIMPLE[name](block, i), "density")
 
