@@ -90,6 +90,51 @@ class ControlBank:
     def __init__(self, control, bank):
         self.control, self.bank = control, bank
         self.n_scales, self.n_filters = bank.n_scales, bank.n_filters
+        self.margin_px = bank.margin_px
+
+    def __eq__(self, other):
+        """Tell whether both are the same bank."""
+        own = isinstance(other, ControlBank) and self.control == other.control
+        return own and self.bank == other.bank
+
+    def __hash__(self):
+        """Hash of what makes the bank."""
+        return hash((self.control, self.bank))
+
+    broad = True  # filters pass all frequencies
+
+    def wavelength_px(self, number):
+        """Shortest wavelength in px that a filter passes: that of all px, whichever filter."""
+        return 2.0
+
+    def gains(self, shape):
+        """
+        Transfer functions of all filters.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width in px.
+
+        Returns
+        -------
+        gains : complex64 array (filter, height, width)
+            On the frequencies of `numpy.fft.fftfreq`.
+        """
+        found = []
+        for kernel in kernels(self.control, self.bank.wavelengths_px, self.bank.n_orientations):
+            # a kernel larger than a small image wraps around
+            whole = np.zeros(shape, complex)
+            radius = len(kernel) // 2
+            rows = np.arange(-radius, radius + 1) % shape[0]
+            columns = np.arange(-radius, radius + 1) % shape[1]
+            np.add.at(whole, np.ix_(rows, columns), kernel)
+            found.append(fft.fft2(whole).astype(np.complex64))
+        return np.stack(found)
+
+    def residual_gain(self, shape):
+        """Transfer function of the low-pass residual, that of the log-Gabor bank."""
+        return self.bank.residual_gain(shape)
 
     def prepare(self, shape, boundary="symmetric"):
         """
@@ -123,15 +168,7 @@ class PreparedControl:
         self.shape = self._full = shape
         if boundary == "symmetric":
             self._full = spectral.padded_shape(shape, bank.margin_px)
-        self._transfer = []
-        for kernel in kernels(control, bank.wavelengths_px, bank.n_orientations):
-            # a kernel larger than a small image wraps around
-            whole = np.zeros(self._full, complex)
-            radius = len(kernel) // 2
-            rows = np.arange(-radius, radius + 1) % self._full[0]
-            columns = np.arange(-radius, radius + 1) % self._full[1]
-            np.add.at(whole, np.ix_(rows, columns), kernel)
-            self._transfer.append(fft.fft2(whole).astype(np.complex64))
+        self._transfer = ControlBank(control, bank).gains(self._full)
         self._lowpass = bank.residual_gain(self._full).astype(np.float32)
         self._spectrum = self._window = None
 

@@ -1,6 +1,7 @@
 """The explained model: bank, weights and fusion in one file; predicts without torch."""
 
 import dataclasses
+import functools
 import json
 
 import numpy as np
@@ -65,6 +66,7 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32), shape
 
 
+@functools.lru_cache(maxsize=128)
 def fusion_resampling(grid, placement, axis, n_cells, smoothing):
     """
     Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.

@@ -286,11 +286,51 @@ def sampling_matrix(n_pixels, centres, pool, width):
         width = max(width, 1.0)
         matrix = np.clip((width + 1) / 2 - distance, 0, 1)
     elif pool == "gaussian":
-        matrix = np.exp(-(distance**2) / (2 * max(width**2 / 12, 1e-4)))
+        return gaussian_matrix(pixels, centre[:, 0], max(deviation(width), 1e-2))
     else:
         raise ValueError(f"pool must be point, box or gaussian, got {pool!r}")
-    # denormal numbers slow a product down tenfold; a narrow Gaussian between pixels is all small
-    matrix[matrix < 1e-7 * matrix.max(axis=1, keepdims=True)] = 0
+    return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def deviation(width):
+    """
+    Return the standard deviation of the Gaussian that pools over a window.
+
+    Parameters
+    ----------
+    width : float
+        Of the window in px.
+
+    Returns
+    -------
+    deviation : float
+        That of a box of this width, px.
+    """
+    return width / 12**0.5
+
+
+def gaussian_matrix(positions, centres, deviation):
+    """
+    Weights of Gaussian means over points.
+
+    Parameters
+    ----------
+    positions : float array (point,)
+        Where the points lie.
+    centres : float array (centre,)
+    deviation : float
+        Standard deviation, positive.
+
+    Returns
+    -------
+    matrix : float32 array (centre, point)
+        Rows sum to 1; a window is cut where the points end.
+    """
+    distance = np.asarray(positions)[None, :] - np.asarray(centres)[:, None]
+    # the nearest point weighs 1 before rows are scaled: of a narrow window all are small
+    exponent = -(distance**2) / (2 * deviation**2)
+    matrix = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+    matrix[matrix < 1e-7] = 0  # denormal numbers slow a product down tenfold
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 
 

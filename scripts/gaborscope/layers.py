@@ -137,21 +137,44 @@ class FittedLayer:
         -------
         total : float32 array (row, column)
         """
-        flat = phi.reshape(len(phi), -1)
-        if self.layer["nonlinearity"] == "none":  # a sum of sums: one map
-            weight = np.asarray(weight, dtype=float)
-            total = (weight @ self.weight).astype(np.float32) @ flat + weight @ self.intercept
-        else:
-            kept = np.flatnonzero(weight)
-            some = dataclasses.replace(
-                self,
-                weight=self.weight[kept],
-                intercept=self.intercept[kept],
-                residual_sd=self.residual_sd[kept],
-            )
-            maps = some.reconstruct(phi).reshape(len(kept), flat.shape[1])
-            total = np.asarray(weight)[kept].astype(np.float32) @ maps
+        if self.layer["nonlinearity"] == "none":
+            return sums_of_sums([self], phi, [weight])[0]
+        kept = np.flatnonzero(weight)
+        some = dataclasses.replace(
+            self,
+            weight=self.weight[kept],
+            intercept=self.intercept[kept],
+            residual_sd=self.residual_sd[kept],
+        )
+        maps = some.reconstruct(phi).reshape(len(kept), phi[0].size)
+        total = np.asarray(weight)[kept].astype(np.float32) @ maps
         return total.reshape(phi.shape[1:]).astype(np.float32)
+
+
+def sums_of_sums(layers, phi, weights):
+    """
+    Sum the reconstructed maps of layers without nonlinearity, weighted: one map each.
+
+    Parameters
+    ----------
+    layers : sequence of FittedLayer
+        Of equal regressors.
+    phi : float32 array (K, row, column)
+    weights : sequence of float array (C,)
+        One per layer.
+
+    Returns
+    -------
+    totals : float32 array (layer, row, column)
+    """
+    pairs = [
+        (fitted, np.asarray(weight, np.float32))
+        for fitted, weight in zip(layers, weights, strict=True)
+    ]
+    combined = np.stack([weight @ fitted.weight for fitted, weight in pairs])
+    offset = np.array([weight @ fitted.intercept for fitted, weight in pairs], np.float32)
+    totals = combined @ phi.reshape(len(phi), -1) + offset[:, None]
+    return totals.reshape(len(layers), *phi.shape[1:])
 
 
 def fitted_layer(filters):

@@ -164,6 +164,14 @@ class LogGaborBank:
             "angular_sigma": self.angular_sigma,
         }
 
+    def __eq__(self, other):
+        """Tell whether both are the same bank."""
+        return isinstance(other, LogGaborBank) and self.parameters == other.parameters
+
+    def __hash__(self):
+        """Hash of what makes the bank."""
+        return hash(tuple(self.parameters.values()))
+
     @property
     def n_filters(self):
         """Number of filters, scales times orientations."""
@@ -173,6 +181,17 @@ class LogGaborBank:
     def wavelengths_px(self):
         """Wavelength of each scale in px, float64 array (scale,)."""
         return self.min_wavelength_px * self.scale_factor ** np.arange(self.n_scales)
+
+    @property
+    def broad(self):
+        """Whether filters pass more than an octave and a half, or 60 degrees, at half amplitude."""
+        half = math.sqrt(2 * math.log(2))
+        octaves = -2 * half * math.log(self.bandwidth_ratio) / math.log(2)
+        return octaves > 1.5 or 2 * half * self.angular_sigma > math.pi / 3
+
+    def wavelength_px(self, number):
+        """Wavelength of one filter in px."""
+        return float(self.wavelengths_px[number // self.n_orientations])
 
     @property
     def orientations(self):

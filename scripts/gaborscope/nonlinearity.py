@@ -5,6 +5,9 @@ import math
 import numpy as np
 from scipy import special
 
+# Standard deviations below 0 at which E[relu(a + e)] is taken for 0: it is below 1e-16 of one.
+FAR = 8.5
+
 
 def through_nonlinearity(linear, residual_sd, nonlinearity):
     """
@@ -35,7 +38,11 @@ def through_nonlinearity(linear, residual_sd, nonlinearity):
     if nonlinearity == "relu":
         return _expected_relu(linear, sd)
     if nonlinearity == "relu6":
-        return _expected_relu(linear, sd) - _expected_relu(linear - 6, sd)
+        passed = _expected_relu(linear, sd)
+        # maps that stay so far below 6 that rounding would swallow what is cut off
+        near = (linear - 6 > -FAR * sd).reshape(len(linear), -1).any(axis=1)
+        passed[near] -= _expected_relu(linear[near] - 6, sd[near])
+        return passed
     raise ValueError(f"nonlinearity must be none, relu or relu6, got {nonlinearity!r}")
 
 

@@ -2,13 +2,13 @@
 
 import dataclasses
 import functools
-import itertools
 
 import numpy as np
 
-from gaborscope import colour, geometry, secondstage
+from gaborscope import colour, engine, geometry, sampling, secondstage
 from gaborscope.controls import ControlBank
 from gaborscope.loggabor import LogGaborBank
+from gaborscope.pooling import Sampler
 
 RESPONSE_KINDS = ("even", "odd", "amplitude")
 POSITION_TERMS = ("x", "y", "xx", "yy", "xy", "centre")
@@ -107,22 +107,29 @@ class Regressors:
         bank = LogGaborBank(**self.bank)
         if self.control is not None:
             bank = ControlBank(self.control, bank)
-        prepared = bank.prepare(content.shape[:2], self.boundary)
-        sampler = _sampler(placement, tuple(targets))
-        n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         channels = colour.to_opponent(content, self.colour)
+        n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
         n = n_first + self._n_second() + self.position * len(POSITION_TERMS)
-        maps = [np.empty((n, *shape), np.float32) for shape in sampler.shapes]
-        pooled = sampler.maps(bank.n_filters)
-        for number, channel in enumerate(channels):
-            prepared.analyse(channel)
-            own = slice(number * n_channel, (number + 1) * n_channel)
-            self._channel(prepared, bank, sampler, pooled, [found[own] for found in maps])
+        maps = []
+        for grid, *_ in targets:
+            shape = [len(along) for along in sampling.centres(grid, placement)]
+            maps.append(np.empty((n, *shape), np.float32))
+        slots = [self._slots(found[:n_first], bank.n_filters, len(channels)) for found in maps]
+        handled = [sampling.handles(target, placement) for target in targets]
+        for make, ours in ((self._sampled, True), (self._whole, False)):
+            members = [t for t, own in enumerate(handled) if own is ours]
+            if members:
+                own = tuple(targets[t] for t in members)
+                make(bank, channels, placement, own, [slots[t] for t in members])
         if self.second_stage:
+            sampler = _sampler(placement, tuple(targets))
             self._second(channels[0], sampler, [found[n_first:] for found in maps])
-        if self.position:
-            for (grid, *_), found in zip(targets, maps, strict=True):
+        for (grid, *_), found, own in zip(targets, maps, slots, strict=True):
+            if self.normalisation:
+                for amplitude, normalised in zip(own["amplitude"], own["normalised"], strict=True):
+                    normalised[...] = _normalised(amplitude, bank.n_scales)
+            if self.position:
                 found[-len(POSITION_TERMS) :] = _position(grid, placement)
         return maps
 
@@ -148,157 +155,62 @@ class Regressors:
                 target[first:last] = kept.reshape(last - first, maps.shape[1], maps.shape[3])
             first = last
 
-    def _channel(self, prepared, bank, sampler, pooled, found):
-        """Fill in the pooled responses of one colour channel, one array per target."""
-        keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
-        for filters, responses in prepared.responses():
-            sampler.responses(responses, [maps[filters] for maps in pooled])
-        residual = sampler.plain(prepared.residual()) if self.residual else None
-        n_kinds = len(keep) + self.normalisation
-        n_maps = bank.n_filters * n_kinds
-        for target, maps in enumerate(pooled):  # (filter, row, 3, column)
-            by_filter = found[target][:n_maps].reshape(
-                bank.n_filters, n_kinds, maps.shape[1], maps.shape[3]
-            )
-            for column, kind in enumerate(keep):
-                by_filter[:, column] = maps[:, :, kind]
-            if self.normalisation:
-                by_filter[:, -1] = _normalised(maps[:, :, 2], bank.n_scales)
-            if residual is not None:
-                found[target][-1] = residual[target]
+    def _slots(self, found, n_filters, n_channels):
+        """Return by kind where it goes: (channel, filter, row, column), as `engine.Plan.run`."""
+        kinds = self._response_kinds()
+        kinds += ["normalised"] if self.normalisation else []
+        shape = found.shape[1:]
+        by_channel = found.reshape(n_channels, -1, *shape)
+        by_filter = by_channel[:, : n_filters * len(kinds)]
+        by_filter = by_filter.reshape(n_channels, n_filters, len(kinds), *shape)
+        slots = {kind: by_filter[:, :, column] for column, kind in enumerate(kinds)}
+        if self.normalisation and "amplitude" not in slots:
+            slots["amplitude"] = np.empty((n_channels, n_filters, *shape), np.float32)
+        if self.residual:
+            slots["residual"] = by_channel[:, -1]
+        return slots
 
+    def _sampled(self, bank, channels, placement, targets, slots):
+        """Fill in responses from as few points as the targets need."""
+        parts = frozenset(slots[0]) - {"normalised"}
+        shape = channels.shape[1:]
+        engine.plan(bank, shape, self.boundary, placement, targets, len(channels), parts).run(
+            channels, slots
+        )
 
-class _Sampler:
-    """Pools full-resolution responses to several grids while they are in cache."""
-
-    def __init__(self, samplers, shape):
-        self.shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
-        self._products, self._rows = _products([along_y for along_y, _ in samplers])
-        self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
-        self._amplitude = np.empty(shape, np.float32)
-        n_rows = sum(rows for rows, _ in self.shapes)
-        self._lines = np.empty((n_rows, shape[1]), np.complex64)
-        self._reduced = np.empty((n_rows, 3, shape[1]), np.float32)
-        # more rows than the stimulus has: it is less work to take even and odd apart first
-        self._planes = np.empty((shape[0], 3, shape[1]), np.float32) if n_rows > shape[0] else None
-
-    def maps(self, n):
-        """Return room for the maps of n filters, (filter, row, 3, column) for every grid."""
-        return [np.empty((n, rows, 3, columns), np.float32) for rows, columns in self.shapes]
-
-    def responses(self, responses, maps):
-        """Pool a block of complex responses to even, odd and amplitude on every grid."""
-        for index, response in enumerate(responses):
-            if self._planes is not None:
-                self._planes[:, 0] = response.real
-                self._planes[:, 1] = response.imag
-                np.abs(response, out=self._planes[:, 2])
-                self._along_columns(_flat(self._planes), _flat(self._reduced))
-            else:
-                np.abs(response, out=self._amplitude)
-                self._along_columns(response.view(np.float32), self._lines.view(np.float32))
-                self._along_columns(self._amplitude, self._reduced[:, 2])
-                self._reduced[:, 0] = self._lines.real
-                self._reduced[:, 1] = self._lines.imag
-            self._along_rows(self._reduced, [pooled[index] for pooled in maps])
-
-    def plain(self, image):
-        """Return one real image on every grid."""
-        maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self.shapes]
-        reduced = np.empty((len(self._reduced), 1, image.shape[1]), np.float32)
-        self._along_columns(np.ascontiguousarray(image), _flat(reduced))
-        self._along_rows(reduced, maps)
-        return [pooled[:, 0] for pooled in maps]
-
-    def _along_columns(self, pixels, lines):
-        """Sample along y, for all grids."""
-        for rows, pixel_rows, matrix in self._products:
-            np.matmul(matrix, pixels[pixel_rows], out=lines[rows])
-
-    def _along_rows(self, reduced, maps):
-        """Sample along x; two-dimensional products, others are four times slower."""
-        n, width = reduced.shape[1:]
-        for rows, pooled, along_x in zip(self._rows, maps, self._along_x, strict=True):
-            # shapes in full: a grid may have no cell in the content of a long narrow stimulus
-            size = (rows.stop - rows.start) * n
-            np.matmul(
-                reduced[rows].reshape(size, width),
-                along_x,
-                out=pooled.reshape(size, along_x.shape[1]),
-            )
-
-
-def _flat(planes):
-    return planes.reshape(len(planes), planes.shape[1] * planes.shape[2])
+    def _whole(self, bank, channels, placement, targets, slots):
+        """Fill in responses pooled from all px."""
+        prepared = bank.prepare(channels.shape[1:], self.boundary)
+        sampler = _sampler(placement, targets)
+        pooled = sampler.maps(bank.n_filters)
+        for number, channel in enumerate(channels):
+            prepared.analyse(channel)
+            for filters, responses in prepared.responses():
+                sampler.responses(responses, [maps[filters] for maps in pooled])
+            for maps, own in zip(pooled, slots, strict=True):  # (filter, row, 3, column)
+                for column, kind in enumerate(RESPONSE_KINDS):
+                    if kind in own:
+                        own[kind][number] = maps[:, :, column]
+            if self.residual:
+                for found, own in zip(sampler.plain(prepared.residual()), slots, strict=True):
+                    own["residual"][number] = found
 
 
 @functools.lru_cache(maxsize=8)
 def _sampler(placement, targets):
     samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
-    return _Sampler(samplers, (placement.height, placement.width))
-
-
-# Rows that a product must have to run at half of its best speed, and the cost of a call in
-# products of one row and one pixel (with 3 x 192 columns; 2 cores of an AMD EPYC).
-HALF_SPEED_ROWS, CALL = 9, 100
-
-
-def _products(matrices):
-    """
-    Products that apply several sampling matrices to the same pixels, few and small ones.
-
-    A matrix that looks at few pixels at a time is cut into runs of rows, each with its own pixels;
-    the others are joined.
-
-    Returns
-    -------
-    products : list of (slice, slice, float32 array)
-        Rows of the outcome, rows of pixels, matrix.
-    rows : list of slice
-        Rows of the outcome that belong to each matrix.
-    """
-    cut = [_runs(matrix) for matrix in matrices]
-    joined = [index for index, runs in enumerate(cut) if len(runs) == 1]
-    alone = [index for index, runs in enumerate(cut) if len(runs) > 1]
-    rows, first = [None] * len(matrices), 0
-    for index in joined + alone:
-        rows[index] = slice(first, first + len(matrices[index]))
-        first = rows[index].stop
-    products = []
-    if joined:
-        together = np.concatenate([matrices[index] for index in joined])
-        products.append((slice(0, len(together)), slice(None), together))
-    for index in alone:
-        start = rows[index].start
-        for run, pixels in cut[index]:
-            part = np.ascontiguousarray(matrices[index][run, pixels])
-            products.append((slice(start + run.start, start + run.stop), pixels, part))
-    return products, rows
-
-
-def _runs(matrix):
-    """Cut a sampling matrix into runs of rows with the pixels they look at, where that pays."""
-    best, best_cost = [(slice(0, len(matrix)), slice(None))], np.inf
-    for n in range(1, len(matrix) // 4 + 1):
-        edges = np.linspace(0, len(matrix), n + 1).round().astype(int)
-        runs, cost = [], 0
-        for start, stop in itertools.pairwise(edges.tolist()):
-            seen = np.flatnonzero(matrix[start:stop].any(axis=0))
-            runs.append((slice(start, stop), slice(int(seen[0]), int(seen[-1]) + 1)))
-            cost += len(seen) * (stop - start + HALF_SPEED_ROWS) + CALL
-        if cost < best_cost:
-            best, best_cost = runs, cost
-    return best
+    return Sampler(samplers, (placement.height, placement.width))
 
 
 def _normalised(amplitude, n_scales):
     """Return amplitudes over the root mean square of their scale, in space and orientation."""
     by_scale = amplitude.reshape(n_scales, -1, *amplitude.shape[1:])
-    energy = np.sqrt((by_scale**2).mean(axis=(1, 2, 3), keepdims=True))
-    local = np.sqrt((by_scale**2).mean(axis=1, keepdims=True))
-    return (by_scale / (energy + local + 1e-4)).reshape(amplitude.shape)
+    local = (by_scale**2).mean(axis=1, keepdims=True)
+    energy = np.sqrt(local.mean(axis=(1, 2, 3), keepdims=True))
+    return (by_scale / (energy + np.sqrt(local) + 1e-4)).reshape(amplitude.shape)
 
 
+@functools.lru_cache(maxsize=16)
 def _position(grid, placement):
     """Return the position terms on the valid cells, in units of half the content's size."""
     axes = []

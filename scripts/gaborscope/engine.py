@@ -1,0 +1,206 @@
+"""Pooled responses of a bank on several grids at once, from as few points as they need."""
+
+import dataclasses
+import functools
+import math
+
+import numpy as np
+
+from gaborscope import geometry, sampling, spectral
+from gaborscope.lattice import Folded, Spectra
+from gaborscope.pooling import Pooler
+
+
+class Plan:
+    """
+    The way from the channels of an image to the pooled responses of a bank on several grids.
+
+    - Points are exact: the response at the centre of a cell, by trigonometric interpolation where
+      that lies between px.
+    - Gaussian windows on even and odd responses, and on the residual, are applied to the spectrum;
+      they run on into the mirrored margin, wide ones by the part that fits (`sampling`).
+    - Gaussian windows on amplitudes end at the image. They are taken at every second or fourth px,
+      which keeps their averages within `sampling.TOLERANCE`.
+
+    Parameters
+    ----------
+    bank : LogGaborBank or ControlBank
+    shape : (int, int)
+        Height and width of the images in px.
+    boundary : {"symmetric", "periodic"}
+    placement : geometry.Placement
+    targets : sequence of (geometry.Grid, pool, width)
+        That `sampling.handles`.
+    n_channels : int
+    parts : collection of {"even", "odd", "amplitude", "residual"}
+        What is wanted.
+    """
+
+    def __init__(self, bank, shape, boundary, placement, targets, n_channels, parts):
+        full = shape if boundary == "periodic" else spectral.padded_shape(shape, bank.margin_px)
+        self._spectra = Spectra(shape, full, n_channels)
+        self._shape, self._parts, self._bank = shape, parts, bank
+        margin = math.inf if boundary == "periodic" else min(self._spectra.origin)
+        self._targets = targets
+        self._centres = [sampling.centres(grid, placement) for grid, *_ in targets]
+        self.shapes = [(len(y), len(x)) for y, x in self._centres]
+        self._gains = {k: _single(gain) for k, gain in enumerate(bank.gains(full))}
+        self._linear = self._gains if {"even", "odd"} & set(parts) else {}
+        if "residual" in parts:
+            self._linear = {**self._linear, RESIDUAL: _single(bank.residual_gain(full))}
+        kinds = [pool for _, pool, _ in targets]
+        self._stages = self._points([i for i, kind in enumerate(kinds) if kind == "point"])
+        averaged = [i for i, kind in enumerate(kinds) if kind == "gaussian"]
+        if averaged and "amplitude" in parts:
+            self._average(averaged)
+        if averaged and self._linear:
+            self._stages += self._windows(averaged, margin)
+
+    def run(self, channels, slots):
+        """
+        Pool the responses to an image.
+
+        Parameters
+        ----------
+        channels : real array (channel, height, width)
+        slots : list of dict of str to float32 array
+            For every target where its parts go: even, odd, amplitude (channel, filter, row,
+            column), residual (channel, row, column).
+        """
+        self._spectra.analyse(channels)
+        for stage in self._stages:
+            stage.run(slots)
+
+    def _points(self, members):
+        """Stages that take responses at the centres of cells."""
+        grids = [self._targets[i][0] for i in members]
+        own = [self._centres[i] for i in members]
+        lattices = sampling.point_lattices(grids, own, self._shape, self._spectra.full)
+        wanted = {**self._gains, **self._linear}
+        stages = []
+        for lattice, indices in lattices if members else []:
+            stage = _Stage(Folded(self._spectra, lattice, list(wanted.values())), list(wanted))
+            for i in (members[index] for index in indices):
+                stage.points.append((i, sampling.places(lattice, self._centres[i])))
+            stages.append(stage)
+        return stages
+
+    def _average(self, members):
+        """Have amplitudes averaged over windows, by a stage that takes them anyway if there is."""
+        narrowest = min(geometry.deviation(self._targets[i][2]) for i in members)
+        by_step = {}
+        for k in self._gains:
+            wavelength, broad = self._bank.wavelength_px(k), self._bank.broad
+            step = sampling.amplitude_step(wavelength, broad, narrowest, self._spectra.full)
+            near = [stage for stage in self._stages if stage.folded.lattice.step <= step]
+            if near:
+                near[0].averaged.add(k)
+            else:
+                by_step.setdefault(step, set()).add(k)
+        for step, filters in by_step.items():
+            lattice = sampling.tiling(step, self._shape, self._spectra.full)
+            folded = Folded(self._spectra, lattice, [self._gains[k] for k in sorted(filters)])
+            self._stages.append(_Stage(folded, sorted(filters), averaged=filters))
+        for stage in self._stages:
+            if stage.averaged:
+                lattice = stage.folded.lattice
+                matrices = [
+                    sampling.windows(
+                        lattice,
+                        self._centres[i],
+                        geometry.deviation(self._targets[i][2]),
+                        self._shape,
+                    )
+                    for i in members
+                ]
+                stage.windows = members, Pooler(matrices, len(self._spectra.values))
+
+    def _windows(self, members, margin):
+        """Stages that take even and odd responses and residuals under windows."""
+        full, groups = self._spectra.full, {}
+        for i in members:
+            grid, _, width = self._targets[i]
+            lattice, applied, rest = sampling.window_lattice(
+                grid, self._centres[i], geometry.deviation(width), self._shape, full, margin
+            )
+            groups.setdefault((lattice, applied), []).append((i, rest))
+        stages = []
+        for (lattice, applied), own in groups.items():
+            low_pass = [np.exp(-2 * (np.pi * applied * np.fft.fftfreq(n)) ** 2) for n in full]
+            folded = Folded(self._spectra, lattice, list(self._linear.values()), low_pass)
+            stage = _Stage(folded, list(self._linear), amplitude=False)
+            for i, rest in own:
+                if rest:
+                    matrices = sampling.windows(lattice, self._centres[i], rest, self._shape)
+                    stage.smoothed.append((i, matrices))
+                else:
+                    stage.points.append((i, sampling.places(lattice, self._centres[i])))
+            stages.append(stage)
+        return stages
+
+
+RESIDUAL = -1  # in the place of a filter's number
+
+
+@dataclasses.dataclass
+class _Stage:
+    """Responses on one lattice, and what is made of them: numbers are those of the targets."""
+
+    folded: Folded
+    filters: list
+    amplitude: bool = True
+    points: list = dataclasses.field(default_factory=list)
+    smoothed: list = dataclasses.field(default_factory=list)
+    averaged: set = dataclasses.field(default_factory=set)
+    windows: tuple = ((), None)
+
+    def run(self, slots):
+        """Take all responses and put what is made of them into their slots."""
+        self.folded.analyse()
+        for index, number in enumerate(self.filters):
+            responses = self.folded.responses(index)
+            for target, (rows, columns) in self.points:
+                self._put(slots[target], number, responses[:, rows, columns])
+            for target, (along_y, along_x) in self.smoothed:
+                self._put(slots[target], number, _smooth(responses, along_y, along_x))
+            if number in self.averaged:
+                members, pooler = self.windows
+                np.abs(responses, out=pooler.planes.transpose(1, 0, 2))
+                for target, found in zip(members, pooler.pool(), strict=True):
+                    slots[target]["amplitude"][:, number] = found.swapaxes(0, 1)
+
+    def _put(self, slots, number, responses):
+        if number == RESIDUAL:
+            slots["residual"][...] = responses.real
+            return
+        if "even" in slots:
+            slots["even"][:, number] = responses.real
+        if "odd" in slots:
+            slots["odd"][:, number] = responses.imag
+        if self.amplitude and "amplitude" in slots:
+            slots["amplitude"][:, number] = np.abs(responses)
+
+
+def _smooth(responses, along_y, along_x):
+    """Apply windows to complex responses (channel, row, column)."""
+    n, rows, columns = responses.shape
+    lines = np.matmul(along_y, np.ascontiguousarray(responses).view(np.float32))
+    lines = lines.view(np.complex64).reshape(n * len(along_y), columns)
+    parts = [part.copy() @ along_x.T for part in (lines.real, lines.imag)]
+    return (parts[0] + 1j * parts[1]).reshape(n, len(along_y), len(along_x))
+
+
+def _single(gain):
+    return gain.astype(np.complex64 if np.iscomplexobj(gain) else np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def plan(bank, shape, boundary, placement, targets, n_channels, parts):
+    """
+    Plan, made at its first use in this process; parameters as for `Plan`, hashable.
+
+    Returns
+    -------
+    plan : Plan
+    """
+    return Plan(bank, shape, boundary, placement, targets, n_channels, parts)
