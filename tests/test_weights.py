@@ -24,6 +24,13 @@ def network():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
 
 
+def test_others_may_read_weights_as_they_may_other_files(tmp_path):
+    weights.write_weights(tmp_path / "w.safetensors", network().state_dict(), DESCRIPTION)
+    (tmp_path / "other").write_text("")
+    modes = [(tmp_path / name).stat().st_mode for name in ("w.safetensors", "other")]
+    assert modes[0] == modes[1]
+
+
 def test_weights_come_back_with_their_description(tmp_path):
     first, second = network(), network()
     weights.write_weights(tmp_path / "w.safetensors", first.state_dict(), DESCRIPTION)

@@ -29,7 +29,8 @@ def write_weights(path, state_dict, description):
     # one key: safetensors writes several in an order that changes from file to file
     metadata = {KEY: json.dumps(description, sort_keys=True)}
     with whole(path) as temporary:
-        safetensors.torch.save_file(tensors, temporary, metadata=metadata)
+        # not save_file: what that makes only its owner can read
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
 
 
 def read_weights(path):
