@@ -14,6 +14,7 @@ All files lie below results/ in the working directory (--directory):
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     {identities,sparsity}/{model}/{dataset}/{explanation}.csv        identify
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
+    anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv    dissect
     spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
     bits/{model}/{dataset}/{explanation}.csv                         score_coalitions, split_bits
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade

@@ -1,11 +1,12 @@
 """
-Say what an explanation's information is made of.
+Say what layers, and an explanation's information, are made of.
 
 Needs   results/filters/{model}/{dataset}/{explanation}/{layer}.h5, the statistics that they were
         fitted from, results/explained/{model}/{dataset}/{explanation}.h5,
         results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
 Makes   results/bits/{model}/{dataset}/{explanation}/{part}.csv
         results/bits/{model}/{dataset}/{explanation}.csv
+        results/anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv
 """
 
 # coalitions of dimensions that a job refits
@@ -133,3 +134,52 @@ rule split_bits:
         code=library("bits", "stage", "store"),
     script:
         "../scripts/split_bits.py"
+
+
+rule dissect:
+    """Say of every layer how much is place, which colours and which scales it is made of."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+        ),
+        fit=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+            model=wildcards.model,
+            dataset=FIT,
+            explanation=wildcards.explanation,
+            layer=LAYERS[wildcards.model],
+            block=BLOCKS[FIT]["validation"],
+        ),
+        data=f"results/data/{FIT}/{BLOCKS[FIT]['validation'][0]}.h5",
+    output:
+        position=f"results/anatomy/{{model}}/{FIT}/{{explanation}}/position.csv",
+        colour=f"results/anatomy/{{model}}/{FIT}/{{explanation}}/colour.csv",
+        scale=f"results/anatomy/{{model}}/{FIT}/{{explanation}}/scale.csv",
+    log:
+        "results/logs/dissect/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/dissect/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(DIRECT),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("dissect"),
+        runtime=runtime("dissect"),
+    params:
+        code=library("dissection", "filterstore", "geometry", "stage", "statistics", "store"),
+    script:
+        "../scripts/dissect.py"

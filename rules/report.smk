@@ -39,6 +39,12 @@ rule report:
             if explanation in DIRECT
         ],
         bits=[f"results/bits/{model}/{FIT}/{explanation}.csv" for model, explanation in SPLIT],
+        anatomy=[
+            f"results/anatomy/{model}/{FIT}/{explanation}/{table}.csv"
+            for model, explanation in SECTIONS
+            if explanation in DIRECT
+            for table in ("position", "colour", "scale")
+        ],
         spectra=["results/spectra.csv"] if SPECTRA else [],
         explained=[
             f"results/explained/{model}/{FIT}/{explanation}.h5"

@@ -97,7 +97,7 @@ def content(**changes):
         "normalised_figures": [],
         "verdicts": [],
         "explained": [],
-        "anatomy": {"bits_figure": None, "spectra_figure": None},
+        "anatomy": {"bits_figure": None, "spectra_figure": None, "layer_figures": []},
     }
     return {**base, **changes}
 

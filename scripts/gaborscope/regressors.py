@@ -224,5 +224,9 @@ def _position(grid, placement):
         centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop)
         axes.append((centres - first + 0.5) / extent * 2 - 1)
     y, x = np.meshgrid(*axes, indexing="ij")
-    terms = [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]
-    return np.stack(terms).astype(np.float32)
+    return np.stack(position_terms(x, y)).astype(np.float32)
+
+
+def position_terms(x, y):
+    """Return `POSITION_TERMS` at places in units of half the content's size, centre at 0."""
+    return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]
