@@ -71,10 +71,15 @@ def test_even_and_odd_responses_inside_the_image_are_those_of_all_px(monkeypatch
     np.testing.assert_allclose(found[inner], expected[inner], atol=5e-6)
 
 
-def test_points_are_those_of_all_px_where_they_lie_on_px(monkeypatch):
+@pytest.mark.parametrize("n_grids", [1, 2, 3])
+def test_points_are_those_of_all_px_where_they_lie_on_px(monkeypatch, n_grids):
     regressors = make_regressors(bank=BANK)
-    grids = [Grid((23, 35), (4.0, 4.0), (1.0, 2.0)), Grid((12, 18), (8.0, 8.0), (3.0, 4.0))]
-    targets = [(grid, "point", 1.0) for grid in grids]
+    grids = [
+        Grid((23, 35), (4.0, 4.0), (1.0, 2.0)),
+        Grid((12, 18), (8.0, 8.0), (3.0, 4.0)),
+        Grid((13, 20), (7.0, 7.0), (3.0, 3.0)),
+    ]
+    targets = [(grid, "point", 1.0) for grid in grids[:n_grids]]
     expected = from_all_px(monkeypatch, regressors, targets)
     for own, other in zip(
         regressors.compute(photograph(), PLACEMENT, targets), expected, strict=True
@@ -121,7 +126,8 @@ def test_interpolation_is_exact_for_cubic_polynomials():
         ((tiling(4), "gaussian", 8.0), True),
         ((tiling(4), "box", 8.0), False),
         ((tiling(4), "gaussian", 2.0), False),  # narrower than the points are apart
-        ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "point", 1.0), False),
+        ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "point", 1.0), True),
+        ((Grid((12, 19), (7.5, 7.5), (3.25, 3.25)), "point", 1.0), False),
         ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "gaussian", 14.0), True),
     ],
 )

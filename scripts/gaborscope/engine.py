@@ -34,6 +34,13 @@ class Plan:
     n_channels : int
     parts : collection of {"even", "odd", "amplitude", "residual"}
         What is wanted.
+
+    Attributes
+    ----------
+    shapes : list of (int, int)
+        Rows and columns of every target.
+    stages : list of _Stage
+        One per lattice.
     """
 
     def __init__(self, bank, shape, boundary, placement, targets, n_channels, parts):
@@ -49,12 +56,12 @@ class Plan:
         if "residual" in parts:
             self._linear = {**self._linear, RESIDUAL: _single(bank.residual_gain(full))}
         kinds = [pool for _, pool, _ in targets]
-        self._stages = self._points([i for i, kind in enumerate(kinds) if kind == "point"])
+        self.stages = self._points([i for i, kind in enumerate(kinds) if kind == "point"])
         averaged = [i for i, kind in enumerate(kinds) if kind == "gaussian"]
         if averaged and "amplitude" in parts:
             self._average(averaged)
         if averaged and self._linear:
-            self._stages += self._windows(averaged, margin)
+            self.stages += self._windows(averaged, margin)
 
     def run(self, channels, slots):
         """
@@ -68,7 +75,7 @@ class Plan:
             column), residual (channel, row, column).
         """
         self._spectra.analyse(channels)
-        for stage in self._stages:
+        for stage in self.stages:
             stage.run(slots)
 
     def _points(self, members):
@@ -92,7 +99,7 @@ class Plan:
         for k in self._gains:
             wavelength, broad = self._bank.wavelength_px(k), self._bank.broad
             step = sampling.amplitude_step(wavelength, broad, narrowest, self._spectra.full)
-            near = [stage for stage in self._stages if stage.folded.lattice.step <= step]
+            near = [stage for stage in self.stages if stage.folded.lattice.step <= step]
             if near:
                 near[0].averaged.add(k)
             else:
@@ -100,8 +107,8 @@ class Plan:
         for step, filters in by_step.items():
             lattice = sampling.tiling(step, self._shape, self._spectra.full)
             folded = Folded(self._spectra, lattice, [self._gains[k] for k in sorted(filters)])
-            self._stages.append(_Stage(folded, sorted(filters), averaged=filters))
-        for stage in self._stages:
+            self.stages.append(_Stage(folded, sorted(filters), averaged=filters))
+        for stage in self.stages:
             if stage.averaged:
                 lattice = stage.folded.lattice
                 matrices = [

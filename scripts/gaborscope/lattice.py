@@ -11,6 +11,9 @@ from gaborscope import spectral
 # order of the rounding of float32.
 NEGLIGIBLE = 1e-6
 
+# Channels are transformed together up to so many points, where their buffers stay in the cache.
+TOGETHER_PIXELS = 1 << 16
+
 
 @dataclasses.dataclass(frozen=True)
 class Lattice:
@@ -140,8 +143,7 @@ class Folded:
     def __init__(self, spectra, lattice, gains, low_pass=None):
         self.lattice, self._spectra = lattice, spectra
         rows, columns = (extent // lattice.step for extent in spectra.full)
-        # channels together where they fit into the cache
-        n = len(spectra.values) if lattice.step > 1 else 1
+        n = len(spectra.values) if rows * columns <= TOGETHER_PIXELS else 1
         self._product = pyfftw.zeros_aligned((n, columns, rows), "complex64")
         self._lines = pyfftw.empty_aligned((n, columns, rows), "complex64")
         self._responses = pyfftw.empty_aligned(
@@ -170,6 +172,11 @@ class Folded:
     def __len__(self):
         """Return the number of filters."""
         return len(self._bound)
+
+    @property
+    def n_bytes(self):
+        """Bytes of all gains."""
+        return sum(gain.nbytes for (own, *_) in self._bound for _, gain, *_ in own)
 
     def analyse(self):
         """Take the spectra of an image analysed, moved to the first point of the lattice."""

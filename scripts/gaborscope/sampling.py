@@ -50,8 +50,8 @@ def handles(target, placement):
     """
     Whether a target's regressors come from the points of lattices.
 
-    Others, boxes among them, are pooled from responses at all px: cells of odd or broken stride
-    whose points are interpolated, strips of an image without any cell.
+    Others are pooled from responses at all px: boxes, narrow Gaussians, points of broken stride,
+    strips of an image without any cell.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def handles(target, placement):
         )
     )
     if pool == "point":
-        return inside and all(stride % 2 == 0 for stride in grid.stride)
+        return inside and all(float(stride).is_integer() for stride in grid.stride)
     return inside and pool == "gaussian" and geometry.deviation(width) >= STEPS[2][1]
 
 
@@ -108,7 +108,7 @@ def point_lattices(grids, all_centres, shape, full):
     Parameters
     ----------
     grids : sequence of geometry.Grid
-        Of even strides.
+        Whose strides are whole numbers.
     all_centres : sequence of (array, array)
         Their `centres`.
     shape, full : (int, int)
@@ -119,21 +119,16 @@ def point_lattices(grids, all_centres, shape, full):
     lattices : list of (Lattice, list of int)
         Each with the indices of its grids.
     """
-    groups = {}
     step = _common_step([stride for grid in grids for stride in grid.stride], full)
-    while step > 1:
+    while True:
         groups = {}
         for index, own in enumerate(all_centres):
             phase = tuple(float(along[0] % step) for along in own)
             groups.setdefault(phase, []).append(index)
-        # lattices of half the step that hold more grids cost less than several of them
-        if len(groups) == 1 or step == 2 or 2 * step > 8:
+        # one lattice of half the step costs no more than several, down to a step of 2
+        if len(groups) == 1 or step <= 2:
             break
         step //= 2
-    if step == 1:  # a side that 2 does not divide
-        for index, own in enumerate(all_centres):
-            phase = tuple(float(along[0] % 1) for along in own)
-            groups.setdefault(phase, []).append(index)
     return [(covering(step, phase, shape, BEYOND, full), own) for phase, own in groups.items()]
 
 
