@@ -128,6 +128,7 @@ rule split_bits:
     resources:
         mem_mb=mem_mb("split_bits"),
         runtime=runtime("split_bits"),
+        disk_mb=disk_mb("split_bits"),
     params:
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
@@ -179,6 +180,7 @@ rule dissect:
     resources:
         mem_mb=mem_mb("dissect"),
         runtime=runtime("dissect"),
+        disk_mb=disk_mb("dissect"),
     params:
         code=library("dissection", "filterstore", "geometry", "stage", "statistics", "store"),
     script:

@@ -115,6 +115,7 @@ rule compare_halves:
     resources:
         mem_mb=mem_mb("compare_halves"),
         runtime=runtime("compare_halves"),
+        disk_mb=disk_mb("compare_halves"),
     params:
         refutation=config["refutation"],
         rule=lambda wildcards: config["explanations"][wildcards.explanation]["identities"]["rule"],
@@ -158,6 +159,7 @@ rule compare_seeds:
     resources:
         mem_mb=mem_mb("compare_seeds"),
         runtime=runtime("compare_seeds"),
+        disk_mb=disk_mb("compare_seeds"),
     params:
         families=lambda wildcards: FAMILIES[wildcards.explanation],
         refutation=config["refutation"],
@@ -190,6 +192,7 @@ rule judge:
     resources:
         mem_mb=mem_mb("judge"),
         runtime=runtime("judge"),
+        disk_mb=disk_mb("judge"),
     params:
         cells=[list(cell) for cell in CELLS],
         contests=CONTESTS,

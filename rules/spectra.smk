@@ -46,6 +46,7 @@ rule accumulate_spectra:
     resources:
         mem_mb=mem_mb("accumulate_spectra"),
         runtime=runtime("accumulate_spectra"),
+        disk_mb=disk_mb("accumulate_spectra"),
     params:
         spectra={k: v for k, v in config["spectra"].items() if k not in ("predictors", "penalties")},
         predictors=SPECTRA,
@@ -85,6 +86,7 @@ rule fit_spectra:
     resources:
         mem_mb=mem_mb("fit_spectra"),
         runtime=runtime("fit_spectra"),
+        disk_mb=disk_mb("fit_spectra"),
     params:
         spectra=config["spectra"],
         predictors=SPECTRA,
