@@ -42,16 +42,12 @@ def test_an_own_model_takes_what_it_leaves_out_from_own_input(config):
 def test_models_of_every_example_are_complete(config):
     for path in sorted((ROOT / "examples").glob("*.yaml")):
         example = yaml.safe_load(path.read_text(encoding="utf-8"))
-        for key in ("models", "backbones"):
-            if key in example:
-                merged = copy.deepcopy(config)
-                merged[key] = (
-                    models.overlay(merged[key], example[key])
-                    if key == "backbones"
-                    else example[key]
-                )
-                settings.check(merged, SCHEMA)
-                models.complete(merged)
+        merged = copy.deepcopy(config)
+        if "models" in example:
+            merged["models"] = example["models"]
+        merged["backbones"] = models.overlay(merged["backbones"], example.get("backbones", {}))
+        settings.check(merged, SCHEMA)
+        models.complete(merged)
 
 
 @pytest.mark.parametrize(

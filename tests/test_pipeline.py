@@ -112,6 +112,7 @@ def test_every_stage_runs(finished):
         "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
         "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify",
         "reconstruct", "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare",
+        "compare_halves", "judge",
         "report",
     } == set(finished[3])  # fmt: skip
 
@@ -264,7 +265,7 @@ def test_another_metric_preset_scores_and_summarises_alone(run):
 
     jobs = job_counts_after(run, change)
     predictors = set(pd.read_csv(run[0] / "results" / "summary.csv")["predictor"])
-    assert set(jobs) == {"score", "summarise", "compare", "report"}
+    assert set(jobs) == {"score", "summarise", "compare", "judge", "report"}
     assert jobs["score"] == len(predictors)  # by "exact" alone, which is new
 
 

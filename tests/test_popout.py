@@ -1,0 +1,123 @@
+"""Networks trained on displays of a known odd feature: the explanation has to name it."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from gaborscope import (
+    accumulation,
+    backbones,
+    fitting,
+    geometry,
+    identities,
+    layers,
+    models,
+    recording,
+    settings,
+    training,
+)
+from gaborscope.layouts import demo as layout
+from gaborscope.readers import demo
+
+ROOT = Path(__file__).resolve().parents[1]
+pytestmark = pytest.mark.slow
+
+N_STIMULI, EPOCHS, WIDTHS, PENALTY = 140, 16, [12, 12, 12], 1e-2
+SHARED = {"pools": [{"kind": "gaussian", "width": 2.0}], "normalisation": False}
+
+
+@pytest.fixture(scope="module")
+def config():
+    """Settings of examples/popout.yaml over the shipped ones, made small."""
+    shipped, example = (
+        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
+        for name in ("config.yaml", "examples/popout.yaml")
+    )
+    found = settings.complete(models.overlay(shipped, example))
+    models.complete(found)
+    found["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
+    found["backbones"]["cmrnet"]["options"] = {"widths": WIDTHS}
+    found["explanations"]["direct"] |= SHARED
+    return found
+
+
+def trained(config, block, folder):
+    """A network trained on four fifths of the stimuli."""
+    torch.manual_seed(1)
+    entry = config["backbones"]["cmrnet"]
+    backbone = backbones.configured("cmrnet", entry)
+    examples = training.make_examples(block, geometry.Box.of(entry["input"]), backbone.content)
+    recipe = {**models.training(config, "cmrnet"), "seed": 1}
+    cut = len(examples) * 4 // 5
+    trainer = training.Trainer(
+        backbone, examples[:cut], examples[cut:], recipe, torch.device("cpu"), folder / "c.pt", ""
+    )
+    state_dict, _ = trainer.run()
+    backbone.network.load_state_dict(state_dict)
+    return backbone
+
+
+@torch.no_grad()
+def activations(backbone, block, box, modules):
+    with recording.recorder(backbone.network.eval(), modules) as record:
+        for index, placements, x in backbones.batches(backbone, block, box, 8):
+            backbone.network(x)
+            maps = {
+                name: recording.pool_maps(own, 4).float().numpy() for name, own in record.items()
+            }
+            for row, (number, place) in enumerate(zip(index, placements, strict=True)):
+                valid = place.top, place.left, place.height, place.width
+                yield number, valid, place.input_size, {n: own[row] for n, own in maps.items()}
+
+
+def profile(config, name, folder):
+    """Shapley shares of what the network puts out, its standardised weights, table and bank."""
+    data = config["datasets"][name] | {"n_stimuli": N_STIMULI}
+    names = [layout.demo_name(i, data["kinds"]) for i in range(N_STIMULI)]
+    block = demo.load(data, names)
+    backbone = trained(config, block, folder)
+    box, modules = config["backbones"]["cmrnet"]["input"], {"logits": "out"}
+    measured = recording.measure_layers(
+        backbone.network.eval(), modules, geometry.Box.of(box).sizes, 4, 1
+    )
+    chosen = config["explanations"]["direct"]
+    sums = accumulation.accumulate(
+        block, activations(backbone, block, box, modules), measured, chosen
+    )["logits"][0]
+    table = layers.make_regressors(chosen).table()
+    shares = identities.shares(sums, PENALTY, table)
+    weight, _ = fitting.RidgePath(sums).solve(PENALTY)
+    standard = weight[0] / fitting.standardised(sums)[2]
+    return shares, standard, table, layers.bank_and_channels(chosen)
+
+
+def named(shares, grouping):
+    """Group of the largest share, of those that have this property."""
+    labels, values = shares[grouping]
+    return max(
+        (value, label) for label, value in zip(labels, values, strict=True) if label != "none"
+    )[1]
+
+
+def test_a_network_trained_on_an_orientation_is_excited_by_that_orientation(config, tmp_path):
+    _, weight, table, (bank, _) = profile(config, "popout_orientation", tmp_path)
+    amplitude = table["kind"] == "amplitude"
+    tuning = [
+        weight[amplitude & (table["orientation"] == index)].sum()
+        for index in range(bank.n_orientations)
+    ]
+    # the share of the orthogonal one may be as large: it is what the other bars have
+    assert bank.orientations[int(np.argmax(tuning))] == pytest.approx(np.pi / 4)
+
+
+def test_a_network_trained_on_a_colour_is_explained_by_that_colour(config, tmp_path):
+    shares, _, _, (_, channels) = profile(config, "popout_colour", tmp_path)
+    assert channels[int(named(shares, "colour"))] == "V"
+
+
+def test_a_network_trained_on_a_scale_is_explained_by_that_scale(config, tmp_path):
+    shares, _, _, (bank, _) = profile(config, "popout_scale", tmp_path)
+    assert bank.wavelengths_px[int(named(shares, "scale"))] == pytest.approx(4)
