@@ -209,6 +209,11 @@ def test_bits_of_an_explanation_that_ridge_does_not_solve_are_refused(config, wr
 def test_the_spectrum_of_an_unknown_predictor_is_refused(config):
     config["spectra"]["predictors"] = ["gold_standard", "cmrnet", "cmrnet-direct", "uniform"]
     settings.check(config, SCHEMA)
+    config["spectra"]["predictors"] = "all"
+    settings.check(config, SCHEMA)
+    config["spectra"]["predictors"] = "none"
+    with pytest.raises(InputError, match="spectra.predictors is 'none'"):
+        settings.check(config, SCHEMA)
     config["spectra"]["predictors"] = ["people"]
     with pytest.raises(InputError, match="spectra.predictors names 'people'.*gold_standard"):
         settings.check(config, SCHEMA)

@@ -175,7 +175,8 @@ def _check_spectra(config):
     known = [*config["models"], *config["baselines"]["predictors"], *config["maps"]]
     known += ["centre_bias", "gold_standard"]
     known += [f"{m}-{e}" for m in config["models"] for e in config["explanations"]]
-    for name in config["spectra"]["predictors"] or ():
+    wanted = config["spectra"]["predictors"]
+    for name in wanted if isinstance(wanted, list) else ():
         if name not in known:
             raise InputError(
                 f"config: spectra.predictors names {name!r}, but of predictors there are "
