@@ -1,5 +1,5 @@
 """
-Say what every stage of a finished run has cost, with a bound beside it.
+Say what every stage of a run has cost, with the bound of a finished one beside it.
 
     python benchmarks/stages.py OUT [--cores N]
 
@@ -14,19 +14,20 @@ has one). Prints Markdown for benchmarks/README.md.
 import argparse
 import csv
 import json
+import math
 import re
 import sys
 from pathlib import Path
 
-import numpy as np
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances, copy_rate, fft_rate, gemm_rate
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import h5py  # noqa: E402
+from amounts import amounts  # noqa: E402
 
-from gaborscope import geometry, spectral  # noqa: E402
+from gaborscope import engine, geometry, sampling  # noqa: E402
 from gaborscope import layers as layer_tools  # noqa: E402
 from gaborscope.loggabor import LogGaborBank  # noqa: E402
 
@@ -61,63 +62,65 @@ def read_logs(results):
     return found
 
 
-def arithmetic(results, model, explanation):
+def arithmetic(results, folder):
     """
-    Operations of accumulate and reconstruct for one stimulus: (transforms, products of each).
+    Operations of accumulate and of reconstruct for one stimulus: (transforms, products) of each.
 
     Sizes come from the layers, the filters and the first stimuli of the run.
     """
-    files = sorted((results / "filters" / model).glob(f"*/{explanation}/*.h5"))
+    files = sorted(folder.glob("*.h5"))
+    model = folder.parent.parent.name
     layers = json.loads((results / "layers" / f"{model}.json").read_text(encoding="utf-8"))
     with h5py.File(files[0]) as file:
         settings = json.loads(file.attrs["params"])["regressors"]
     (name,) = list(next(iter(layers.values()))["shape"])[:1]
     size = tuple(int(extent) for extent in name.split("x"))
     placement = geometry.Placement(size, 0, 0, *size)
-    bank = LogGaborBank(**settings["bank"])
-    n_channels = 3
-    padded = spectral.padded_shape(size, bank.margin_px)
-    kept = np.mean([(gain > 1e-8).any(axis=0).mean() for gain in bank.gains(padded)])
-    pixels = padded[0] * padded[1]
-    one = 5 * pixels * (kept * np.log2(padded[0]) + np.log2(padded[1]))
-    transforms = n_channels * (bank.n_filters + 2) * one
     k = len(layer_tools.make_regressors(settings).table()["kind"])
-    pooling, statistics, reconstruction, seen = 0.0, 0.0, 0.0, {}
+    statistics, reconstruction, targets = 0.0, 0.0, []
     for layer in layers.values():
         for pool in settings["pools"]:
             target = layer_tools.target(layer, size, {"pool": pool})
-            if target not in seen:
-                along_y, along_x = geometry.layer_sampling(target[0], placement, *target[1:])
-                cells = len(along_y) * len(along_x)
-                products = (along_y > 0).sum() * size[1] + len(along_y) * (along_x > 0).sum()
-                seen[target] = 2 * 3 * n_channels * bank.n_filters * products
-                pooling += seen[target]
+            cells = math.prod(len(along) for along in sampling.centres(target[0], placement))
+            if target not in targets:
+                targets.append(target)
                 statistics += k * (k + 1) * cells
             statistics += 2 * k * layer["channels"] * cells
         statistics += layer["channels"] * (layer["channels"] + 1) * cells
         reconstruction += 2 * k * layer["channels"] * cells
-    # a reconstruction pools once, by the pool that was chosen
-    chosen = pooling / len(settings["pools"])
-    return transforms, pooling + statistics, chosen + reconstruction
+    handled = tuple(target for target in targets if sampling.handles(target, placement))
+    parts = frozenset(settings["kinds"]) | {"amplitude", "residual"}
+    plan = engine.Plan(
+        LogGaborBank(**settings["bank"]), size, settings["boundary"], placement, handled, 3, parts
+    )
+    transforms, pooling, _ = amounts(plan, handled, placement)
+    # a reconstruction takes points and pools for the pool that was chosen, one of several
+    share = 1 / len(settings["pools"])
+    reconstruction += share * pooling
+    return (transforms, pooling + statistics), (share * transforms, reconstruction)
 
 
 def bounds(results, starts):
     """Return {stage: seconds} that the run cannot have done without, of one core."""
     fft, gemm, copy = fft_rate(), gemm_rate(), copy_rate()
     found = dict(starts)
-    stimuli = 0
+    stimuli = {}
     for path in (results / "data").rglob("*.h5"):
         with h5py.File(path) as file:
-            stimuli += len(file["stimulus/size"])
-    for path in (results / "filters").glob("*/*/direct"):
-        model, explanation = path.parts[-3], path.parts[-1]
-        transforms, accumulated, reconstructed = arithmetic(results, model, explanation)
-        for stage, products in (("accumulate", accumulated), ("reconstruct", reconstructed)):
-            found[stage] = found.get(stage, 0) + stimuli * (transforms / fft + products / gemm)
+            own = len(file["stimulus/size"])
+        stimuli[path.parent.name] = stimuli.get(path.parent.name, 0) + own
+    for folder in sorted((results / "filters").glob("*/*/*")):
+        accumulated, reconstructed = arithmetic(results, folder)
+        fitted_on = folder.parent.name
+        for stage, n, (transforms, products) in (
+            ("accumulate", stimuli[fitted_on], accumulated),
+            ("reconstruct", sum(stimuli.values()), reconstructed),
+        ):
+            found[stage] = found.get(stage, 0) + n * (transforms / fft + products / gemm)
     for stage, folder in WRITTEN.items():
         size = sum(p.stat().st_size for p in (results / folder).rglob("*.h5"))
         found[stage] = found.get(stage, 0) + size / copy
-    return found, stimuli, (fft, gemm, copy)
+    return found, sum(stimuli.values()), (fft, gemm, copy)
 
 
 def main():
@@ -152,7 +155,8 @@ def main():
     )
     print(
         f"\n{stimuli} stimuli; without training {seconds / options.cores / 60:.1f} min of wall "
-        f"time if {options.cores} cores were\nalways busy. Rates: FFT {fft / 1e9:.0f} GFLOP/s, "
+        f"time if {options.cores} jobs\nalways ran, {used / options.cores / 60:.1f} min of CPU "
+        f"time on each of {options.cores} cores. Rates: FFT {fft / 1e9:.0f} GFLOP/s, "
         f"sgemm {gemm / 1e9:.0f} GFLOP/s, copy {copy / 1e9:.0f} GB/s.\n"
     )
     print("Bounds measured on: " + circumstances())

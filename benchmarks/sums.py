@@ -21,6 +21,8 @@ from timing import GEMM, ROOT, circumstances, copy_rate, fft_rate, gemm_rate, ra
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
+from amounts import amounts  # noqa: E402
+
 from gaborscope import colour, engine, geometry, sampling  # noqa: E402
 from gaborscope.fitting import Statistics  # noqa: E402
 from gaborscope.loggabor import LogGaborBank  # noqa: E402
@@ -162,35 +164,11 @@ class Stage:
             raise SystemExit(f"the plain stage differs by {error:.1e} of the largest regressor")
 
     def work(self):
-        """
-        Amounts that the engine's own way takes for one image.
-
-        Returns
-        -------
-        transforms, pooling : float
-            Operations; the products by gains are counted as bytes.
-        gains : float
-            Bytes of gains read, once for all channels.
-        """
-        plan = engine.plan(
-            LogGaborBank(**BANK), self.size, "symmetric", self.placement, (self.target,), 3,
-            frozenset(KINDS),
-        )  # fmt: skip
-        pixels = self.padded[0] * self.padded[1]
-        transforms, pooling, gains = 3 * 5 * pixels * np.log2(pixels), 0, 0
-        for stage in plan.stages:
-            lattice, n = stage.folded.lattice, 3 * len(stage.filters)
-            rows, columns = (extent // lattice.step for extent in self.padded)
-            lines = columns * rows * np.log2(rows) + lattice.count[0] * columns * np.log2(columns)
-            transforms += 5 * n * lines
-            gains += stage.folded.n_bytes
-            if stage.averaged:
-                deviation = geometry.deviation(self.target[2])
-                centres = sampling.centres(self.target[0], self.placement)
-                along_y, along_x = sampling.windows(lattice, centres, deviation, self.size)
-                used = (along_y != 0).sum() * lattice.count[1] + CELLS[0] * (along_x != 0).sum()
-                pooling += 2 * 3 * len(stage.averaged) * used
-        return transforms, pooling, gains
+        """Return what the engine's own way takes for one image, see `amounts`."""
+        bank, parts = LogGaborBank(**BANK), frozenset(KINDS)
+        targets = (self.target,)
+        plan = engine.plan(bank, self.size, "symmetric", self.placement, targets, 3, parts)
+        return amounts(plan, targets, self.placement)
 
 
 STAGES = {

@@ -37,20 +37,20 @@ class Plan:
 
     Attributes
     ----------
-    shapes : list of (int, int)
-        Rows and columns of every target.
+    full : (int, int)
+        Height and width of the transforms in px.
     stages : list of _Stage
         One per lattice.
     """
 
     def __init__(self, bank, shape, boundary, placement, targets, n_channels, parts):
         full = shape if boundary == "periodic" else spectral.padded_shape(shape, bank.margin_px)
+        self.full = full
         self._spectra = Spectra(shape, full, n_channels)
         self._shape, self._parts, self._bank = shape, parts, bank
         margin = math.inf if boundary == "periodic" else min(self._spectra.origin)
         self._targets = targets
         self._centres = [sampling.centres(grid, placement) for grid, *_ in targets]
-        self.shapes = [(len(y), len(x)) for y, x in self._centres]
         self._gains = {k: _single(gain) for k, gain in enumerate(bank.gains(full))}
         self._linear = self._gains if {"even", "odd"} & set(parts) else {}
         if "residual" in parts:
