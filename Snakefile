@@ -18,6 +18,8 @@ All files lie below results/ in the working directory (--directory):
     spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
     bits/{model}/{dataset}/{explanation}.csv                         score_coalitions, split_bits
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
+    faithfulness/{model}/{dataset}/{explanation}/substitution.csv    substitute, summarise_faithfulness
+    faithfulness/{model}/{dataset}/{explanation}/interventions.csv   rank_notches, intervene
     scores/{preset}/{predictor}/{dataset}.csv                        score
     summary.csv  shares.csv                                          summarise
     differences.csv  normalised.csv  ranks.csv  verdicts.csv         compare, judge
@@ -55,6 +57,7 @@ if not PENDING:
     include: "rules/spectra.smk"
     include: "rules/evaluate.smk"
     include: "rules/refutation.smk"
+    include: "rules/faithfulness.smk"
     include: "rules/report.smk"
 
 

@@ -88,6 +88,13 @@ SPLIT = [
     and explanation
     in (EXPLANATIONS if config["bits"]["explanations"] is None else config["bits"]["explanations"])
 ]
+# whether they are faithful is tested of these, on every data set that is reported
+FAITHFUL = [
+    [model, dataset, explanation]
+    for model, explanation in SECTIONS
+    for dataset in config["evaluate_on"]
+    if model in DEEP and explanation in config["faithfulness"]["explanations"]
+]
 MAPS = list(config["maps"])
 PREDICTORS = BASELINES + DEEP + list(EXPLAINED) + MAPS
 PRESETS = list(config["presets"])

@@ -104,3 +104,9 @@ def weights_behind(predictor):
         return []
     behind = dict.fromkeys([model, TARGETS[model]])
     return [f"results/weights/{name}.safetensors" for name in behind]
+
+
+def stimuli_per_block(key, split):
+    """Stimuli of a block of a split that faithfulness is tested with, at most."""
+    n = config["faithfulness"][key]
+    return lambda wildcards: -(-n // len(BLOCKS[getattr(wildcards, "dataset", FIT)][split]))

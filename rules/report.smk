@@ -68,6 +68,11 @@ rule report:
             for model in MODELS
             for block in BLOCKS[FIT]["test"]
         ],
+        faithfulness=[
+            f"results/faithfulness/{model}/{dataset}/{explanation}/{table}.csv"
+            for model, dataset, explanation in FAITHFUL
+            for table in ("substitution", "interventions.summary")
+        ],
     output:
         page="results/report/index.html",
         figures=directory("results/report/figures"),
@@ -98,6 +103,14 @@ rule report:
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),
-        code=library("anatomypage", "page", "reporting", "stage", "store", "verdicts"),
+        code=library(
+            "anatomypage",
+            "faithpage",
+            "page",
+            "reporting",
+            "stage",
+            "store",
+            "verdicts",
+        ),
     script:
         "../scripts/report.py"

@@ -38,6 +38,10 @@ SECONDS = {
     "predict_baseline": 2.00,
     "import_maps": 0.30,
     "score": 0.40,
+    "measure_means": 0.05,
+    "substitute": 3.00,
+    "rank_notches": 3.00,
+    "intervene": 3.00,
     "calibrate": 0.50,
 }
 # MB whatever the number of stimuli
@@ -72,6 +76,11 @@ MEGABYTES = {
     "compare_halves": 1000,
     "compare_seeds": 1500,
     "judge": 500,
+    "measure_means": 1500,
+    "substitute": 2000,
+    "rank_notches": 1000,
+    "intervene": 1500,
+    "summarise_faithfulness": 500,
     "summarise": 500,
     "summarise_calibrated": 500,
     "compare": 500,
@@ -104,10 +113,22 @@ BY_AREA = {
     "refine_cascade",
     "evaluate_cascade",
     "predict_explained",
+    "measure_means",
+    "substitute",
+    "rank_notches",
+    "intervene",
 }
 # times the seconds of cmrnet, measured at 240 x 320 px; of one's own models a guess
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
-BY_NETWORK = {"train_backbone", "randomise_backbone", "dump_activations", "predict_backbone"}
+BY_NETWORK = {
+    "train_backbone",
+    "randomise_backbone",
+    "dump_activations",
+    "predict_backbone",
+    "measure_means",
+    "substitute",
+    "intervene",
+}
 N_STIMULI = {dataset: len(INDEX[dataset]) for dataset in DATASETS}
 BLOCK_SIZES = {
     dataset: catalogue.block_sizes(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS

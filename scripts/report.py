@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import anatomypage, page, reporting, store, verdicts
+from gaborscope import anatomypage, faithpage, page, reporting, store, verdicts
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -53,6 +53,7 @@ def main(smk):
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
         "verdicts": verdicts.content(pd.read_csv(smk.input.verdicts, dtype={"passed": str})),
+        "faithfulness": faithpage.parts(smk.input.faithfulness, folder, params.report["dpi"]),
         "explained": parts,
         "anatomy": anatomypage.content(smk.input, folder, params.report["dpi"]),
     }

@@ -96,6 +96,7 @@ def content(**changes):
         "rank_tables": [],
         "normalised_figures": [],
         "verdicts": [],
+        "faithfulness": [],
         "explained": [],
         "anatomy": {"bits_figure": None, "spectra_figure": None, "layer_figures": []},
     }

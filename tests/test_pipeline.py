@@ -117,6 +117,29 @@ def test_every_stage_runs(finished):
     } == set(finished[3])  # fmt: skip
 
 
+def test_faithfulness_is_tested_where_it_is_asked_for(run):
+    folder, config, _ = run
+    config["faithfulness"]["explanations"] = ["direct"]
+    _, jobs = snakemake(folder, config)
+    assert jobs == {
+        "measure_means": 1, "substitute": 2, "rank_notches": 1, "intervene": 2,
+        "summarise_faithfulness": 1, "report": 1,
+    }  # fmt: skip
+    results = folder / "results" / "faithfulness" / "cmrnet" / "made" / "direct"
+    replaced = pd.read_csv(results / "substitution.csv")
+    own = replaced[replaced["substitute"] == "reconstruction"]
+    assert set(own["layer"]) == set(config["activations"]["layers"])
+    assert set(replaced["substitute"]) == {
+        "intact", "reconstruction", "mean", "other", "shuffled", "resampled"
+    }  # fmt: skip
+    changed = pd.read_csv(results / "interventions.csv")
+    energies = changed.pivot_table(index=["stimulus", "notch"], columns="kind", values="energy")
+    # pixels are whole numbers, and what is taken out of these small images may be little
+    np.testing.assert_allclose(energies["random_cells"], energies["leading"], rtol=0.2)
+    page = (folder / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    assert "Is it faithful? cmrnet, explanation direct" in page
+
+
 def test_summary_has_every_predictor_and_metric(finished):
     table = pd.read_csv(finished[0] / "results" / "summary.csv")
     assert list(table.columns) == [

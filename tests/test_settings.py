@@ -217,3 +217,9 @@ def test_the_spectrum_of_an_unknown_predictor_is_refused(config):
     config["spectra"]["predictors"] = ["people"]
     with pytest.raises(InputError, match="spectra.predictors names 'people'.*gold_standard"):
         settings.check(config, SCHEMA)
+
+
+def test_faithfulness_of_an_explanation_that_is_none_is_refused(config):
+    config["faithfulness"]["explanations"] = ["cascade"]
+    with pytest.raises(InputError, match="faithfulness.explanations names 'cascade', but expl"):
+        settings.check(config, SCHEMA)

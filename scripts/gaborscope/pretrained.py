@@ -96,7 +96,8 @@ class Predictor:
         """
         place = geometry.place(image.shape[:2], self.box)
         x = self.backbone.batch([self.backbone.content(image, place)], [place])
-        maps = self.backbone.maps(x)[0].numpy()
+        device = next(self.backbone.network.parameters()).device
+        maps = self.backbone.maps(x.to(device))[0].cpu().numpy()
         inside = maps[place.top : place.top + place.height, place.left : place.left + place.width]
         size, kind = image.shape[:2], self.backbone.output
         return np.exp(densities.of_network(inside, kind, size, self.uniform_weight))

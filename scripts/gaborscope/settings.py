@@ -73,6 +73,7 @@ def check(config, schema_file):
     _check_second_stages(config["explanations"])
     _check_bits(config["bits"]["explanations"] or (), config["explanations"])
     _check_spectra(config)
+    _check_faithfulness(config["faithfulness"]["explanations"], config["explanations"])
 
 
 def _sentence(error):
@@ -152,6 +153,16 @@ def _check_second_stages(explanations):
             raise InputError(
                 f"config: explanations.{name}.second_stage is true with a bank of {n} scales; it "
                 "filters amplitudes again two scales above, so give the bank at least 3"
+            )
+
+
+def _check_faithfulness(names, explanations):
+    """Refuse to test an explanation that there is not."""
+    for name in names:
+        if name not in explanations:
+            raise InputError(
+                f"config: faithfulness.explanations names {name!r}, but explanations has only "
+                f"{', '.join(explanations)}"
             )
 
 

@@ -1,0 +1,57 @@
+"""Take out of the stimuli of one block what an explanation rests on (rule intervene)."""
+
+import logging
+
+import pandas as pd
+import torch
+
+from gaborscope import (
+    cascades,
+    explained,
+    exposure,
+    faithfulness,
+    interventions,
+    pretrained,
+    store,
+)
+from gaborscope.stage import progress, run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Compare predicted and measured change of the network's map, intervention by intervention."""
+    torch.set_num_threads(smk.threads)
+    params, wildcards = smk.params, smk.wildcards
+    model = explained.ExplainedModel.load(smk.input.explained)
+    block = store.read_data(smk.input.data)
+    trained_on = exposure.trained_on(smk.input.weights)
+    seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
+    backbone = cascades.open_network(
+        wildcards.model, params.backbone, smk.input.weights, params.device
+    )
+    deep = pretrained.Predictor(backbone, model.box, params.uniform_weight, {})
+    chosen = interventions.leading(pd.read_csv(smk.input.notches), params.leading)
+    settings, rows = interventions.bank_settings(model), []
+    drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)
+    for index in progress(drawn, len(drawn)):
+        content, pixels = interventions.content_of(block, index, model.box)
+        found = interventions.intervene(
+            content,
+            pixels,
+            settings,
+            chosen,
+            (model.predict, deep.predict),
+            params.random,
+            (params.seed, block.names[index]),
+        )
+        rows += [{"stimulus": block.names[index], **row} for row in found]
+    with store.whole(smk.output.table) as temporary:
+        pd.DataFrame(rows, columns=faithfulness.INTERVENED).to_csv(
+            temporary, index=False, float_format="%.10g"
+        )
+    log.info("%d of %d stimuli, %d interventions", len(drawn), len(block.names), len(rows))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

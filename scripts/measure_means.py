@@ -1,0 +1,37 @@
+"""Mean output of every layer over stimuli of the fit split (rule measure_means)."""
+
+import json
+import logging
+
+import torch
+
+from gaborscope import cascades, explained, faithfulness, store, substitution
+from gaborscope.stage import progress, run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Run the network over some stimuli of each fit block and average what it gives."""
+    torch.set_num_threads(smk.threads)
+    params = smk.params
+    model = explained.ExplainedModel.load(smk.input.explained)
+    backbone = cascades.open_network(
+        smk.wildcards.model, params.backbone, smk.input.weights, params.device
+    )
+    blocks = [store.read_data(path) for path in smk.input.fit]
+    drawn = [faithfulness.chosen(block.names, params.n, params.seed) for block in blocks]
+    batches = (
+        batch
+        for block, own in zip(blocks, drawn, strict=True)
+        for batch in substitution.batches(backbone, block, own, model.box)
+    )
+    batches = progress(batches, None)
+    means = substitution.mean_outputs(backbone, substitution.layers_of(model), batches)
+    with store.whole(smk.output.means) as temporary:
+        temporary.write_text(json.dumps({"means": means, **store.provenance(smk)}, indent=1) + "\n")
+    log.info("%d layers, %d stimuli", len(means), sum(map(len, drawn)))
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)

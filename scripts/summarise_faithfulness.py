@@ -1,0 +1,34 @@
+"""Means and intervals over the test stimuli of both tests (rule summarise_faithfulness)."""
+
+import logging
+
+import pandas as pd
+
+from gaborscope import faithfulness, store
+from gaborscope.stage import run_stage
+
+log = logging.getLogger("gaborscope")
+
+
+def main(smk):
+    """Read the rows of all blocks; write means, differences and the interventions themselves."""
+    resampling = smk.params.n_resamples, smk.params.seed
+    replaced, changed = (
+        pd.concat([pd.read_csv(path) for path in paths]).sort_values("stimulus", kind="stable")
+        for paths in (smk.input.substituted, smk.input.intervened)
+    )
+    means, differences = faithfulness.substitution_tables(replaced, *resampling)
+    tables = {
+        smk.output.substitution: means,
+        smk.output.differences: differences,
+        smk.output.interventions: changed,
+        smk.output.summary: faithfulness.intervention_table(changed, *resampling),
+    }
+    for path, table in tables.items():
+        with store.whole(path) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.8g")
+    log.info("%d stimuli", replaced["stimulus"].nunique())
+
+
+if __name__ == "__main__":
+    run_stage(main, snakemake)
