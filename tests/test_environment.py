@@ -62,7 +62,8 @@ def test_the_container_is_built_from_the_pins():
 def test_every_rule_with_a_script_asks_for_memory_time_and_disk():
     asked = {}
     for path in (ROOT / "rules").glob("*.smk"):
-        for part in re.split(r"^ *rule(?: \w+)?:", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
+        text = path.read_text(encoding="utf-8")
+        for part in re.split(r"^ *rule(?: \w+)?:", text, flags=re.M)[1:]:
             if "script:" in part:
                 keys = re.findall(r"^ +(threads|mem_mb|runtime|disk_mb)\b[:=]", part, flags=re.M)
                 asked[part.split("\n")[0] + part[:60]] = sorted(keys)
