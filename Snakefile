@@ -13,6 +13,8 @@ All files lie below results/ in the working directory (--directory):
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     {identities,sparsity}/{model}/{dataset}/{explanation}.csv        identify
+    tuning/{model}/{dataset}/{explanation}.csv                       describe_tuning
+    sparsity_scores/{model}/{dataset}/{explanation}.csv              score_sparsity
     reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
     anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv    dissect
     spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
@@ -26,6 +28,7 @@ All files lie below results/ in the working directory (--directory):
     refutation/{halves/{model}/{dataset},seeds}/{explanation}.csv    compare_halves, compare_seeds
     calibration/{predictor}/{dataset}.json                           calibrate
     calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
+    ablation/{model}/{option}.csv  ablation.csv                      ablate, summarise_ablation
     report/index.html                                                report
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 
@@ -52,6 +55,8 @@ if not PENDING:
 
     include: "rules/backbone.smk"
     include: "rules/explain.smk"
+    include: "rules/identify.smk"
+    include: "rules/ablation.smk"
     include: "rules/cascade.smk"
     include: "rules/anatomy.smk"
     include: "rules/spectra.smk"
@@ -75,6 +80,7 @@ rule all:
             "results/ranks.csv",
             "results/verdicts.csv",
             *CALIBRATED,
+            *(["results/ablation.csv"] if config["ablation"]["options"] and SALIENT else []),
         ],
 
 

@@ -95,6 +95,9 @@ FAITHFUL = [
     for dataset in config["evaluate_on"]
     if model in DEEP and explanation in config["faithfulness"]["explanations"]
 ]
+# options tried on the backbones that predict saliency, beside the explanation `direct` itself
+OPTIONS = {"direct": config["explanations"]["direct"], **config["ablation"]["options"]}
+TRIALS = [[model, option] for model in DEEP for option in OPTIONS]
 MAPS = list(config["maps"])
 PREDICTORS = BASELINES + DEEP + list(EXPLAINED) + MAPS
 PRESETS = list(config["presets"])

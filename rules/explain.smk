@@ -225,7 +225,16 @@ rule identify:
         disk_mb=disk_mb("identify"),
     params:
         identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
-        code=library("filterstore", "fitting", "geometry", "identities", "layers", "stage", "store"),
+        code=library(
+            "filterstore",
+            "geometry",
+            "identities",
+            "layers",
+            "sparse",
+            "stage",
+            "statistics",
+            "store",
+        ),
     script:
         "../scripts/identify.py"
 

@@ -38,6 +38,7 @@ def regressor_settings(wildcards):
     keys = (
         "mode",
         "control",
+        "activation",
         "bank",
         "colour",
         "boundary",

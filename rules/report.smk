@@ -46,6 +46,16 @@ rule report:
             for table in ("position", "colour", "scale")
         ],
         spectra=["results/spectra.csv"] if SPECTRA else [],
+        tuning=[
+            f"results/tuning/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+            if explanation in DIRECT
+        ],
+        sparsity_scores=[
+            f"results/sparsity_scores/{model}/{FIT}/{explanation}.csv"
+            for model, explanation in SECTIONS
+            if explanation in SCORED_BUDGETS and model in SALIENT
+        ],
         explained=[
             f"results/explained/{model}/{FIT}/{explanation}.h5"
             for model, explanation in SECTIONS

@@ -20,8 +20,10 @@ def main(smk):
         name = Path(path).stem
         filters = filterstore.read_filters(path)
         for split in ("validation", "test"):
-            own = [p for p in smk.input.get(split) if Path(p).parent.name == name]
-            statistics = combine(filterstore.read_statistics(own, filters["candidate"]).values())
+            blocks = filterstore.read_layer_statistics(
+                smk.input.get(split), name, filters["candidate"]
+            )
+            statistics = combine(blocks.values())
             per_map, pooled = explained_variance(
                 statistics, filters["weight"], filters["intercept"]
             )

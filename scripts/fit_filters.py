@@ -30,12 +30,12 @@ def main(smk):
     solution, candidate, pool, total = best
     table = layers.make_regressors(settings).table()
     described = {
-        "layer": {**layer, "name": name, "box": smk.params.backbone},
+        "layer": {**layers.as_fitted(layer, settings), "name": name, "box": smk.params.backbone},
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
         "table": table,
         "marginal": fitting.marginal_correlation(total),
-        "shares": identities.shares(total, solution.penalty, table),
+        "shares": identities.shares(total, solution.penalty, table, settings["colour"]),
     }
     filterstore.write_filters(smk.output.filters, solution, described, store.provenance(smk))
 

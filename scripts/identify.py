@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, fitting, geometry, identities, layers, store
+from gaborscope import filterstore, geometry, identities, layers, sparse, store
 from gaborscope.stage import progress, run_stage
+from gaborscope.statistics import combine, explained_variance
 
 log = logging.getLogger("gaborscope")
 
@@ -19,31 +20,28 @@ def main(smk):
     for path in progress(smk.input.filters, len(smk.input.filters)):
         name, filters = Path(path).stem, filterstore.read_filters(path)
         fit, validation = (
-            fitting.combine(
-                filterstore.read_statistics(
-                    [p for p in smk.input.get(split) if Path(p).parent.name == name],
-                    filters["candidate"],
-                ).values()
-            )
+            filterstore.read_layer_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
-        longest = max(*settings["budgets"], settings["listed"])
-        chosen = fitting.sparse_path(fit, validation, longest, settings["rule"])
+        validation = combine(validation.values())
+        n, rule = settings["listed"], settings["rule"]
+        longest = max(*settings["budgets"], n)
+        chosen = sparse.sparse_path(combine(fit.values()), validation, longest, rule)
         figures = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
-        whole = fitting.explained_variance(validation, filters["weight"], filters["intercept"])
+        whole = explained_variance(validation, filters["weight"], filters["intercept"])
         figures[np.nan] = whole[1]
         curve += [
             {"layer": name, "filters_per_map": k, "explained_variance": value}
             for k, value in figures.items()
         ]
         bank, channels = layers.bank_and_channels(filters["regressors"])
-        box = geometry.Box.of(filters["layer"]["box"])
-        widths = [geometry.place(size, box).width / size[1] for size in block.sizes]
+        scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
         named += [
             {"layer": name, **row}
             for row in identities.listed(
-                chosen, filters["table"], bank, channels, settings["listed"],
-                1 / float(np.median(widths)), block.facts.get("px_per_degree"),
+                chosen, filters["table"], bank, channels, n,
+                scale_px, block.facts.get("px_per_degree"),
+                identities.halves(fit, validation, chosen, n, rule),
             )
         ]  # fmt: skip
         log.info("%s: %s", name, ", ".join(f"{k}: {v:.3f}" for k, v in figures.items()))

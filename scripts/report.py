@@ -22,6 +22,8 @@ def main(smk):
         explained_variance=list(smk.input.explained_variance),
         identities=list(smk.input.identities),
         sparsity=list(smk.input.sparsity),
+        tuning=list(smk.input.tuning),
+        sparsity_scores=list(smk.input.sparsity_scores),
         scores=list(smk.input.scores),
         data=list(smk.input.data),
         saliency=list(smk.input.saliency),

@@ -27,6 +27,7 @@ SETTINGS = {
     "pool": {"kind": "gaussian", "width": 2.0},
     "pools": [{"kind": "gaussian", "width": 2.0}],
     "mode": "direct",
+    "activation": "input",
 }
 N_REGRESSORS = 3 * (2 * 3 * 3 + 1)
 

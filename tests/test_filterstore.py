@@ -38,7 +38,7 @@ def described(statistics, solution):
         "candidate": 0,
         "table": table,
         "marginal": fitting.marginal_correlation(total),
-        "shares": identities.shares(total, solution.penalty, table),
+        "shares": identities.shares(total, solution.penalty, table, "yuv"),
     }
 
 
@@ -68,9 +68,10 @@ def test_a_fitted_layer_comes_back(solution, described, tmp_path):
     assert (found["penalty"], found["pooled"]) == (solution.penalty, solution.pooled)
     for key, column in described["table"].items():
         np.testing.assert_array_equal(found["table"][key], column)
-    for key, (labels, values) in described["shares"].items():
+    for key, (labels, values, by_map) in described["shares"].items():
         assert found["shares"][key][0] == labels
         np.testing.assert_array_equal(found["shares"][key][1], values)
+        np.testing.assert_array_equal(found["map_shares"][key], np.float32(np.nan_to_num(by_map)))
 
 
 def test_dead_maps_are_still_nan_after_reading(solution, described, tmp_path):
@@ -101,16 +102,16 @@ def test_a_layer_of_dead_maps_can_be_written(statistics, described, tmp_path):
         own.cross[:], own.sum[:], own.cov[:] = 0, 0, 0
     solution = fitting.solve(statistics, statistics["2"], [0.1, 1.0], 3)
     total = fitting.combine(statistics.values())
-    described["shares"] = identities.shares(total, 0.1, described["table"])
+    described["shares"] = identities.shares(total, 0.1, described["table"], "yuv")
     filterstore.write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
     found = filterstore.read_filters(tmp_path / "fine.h5")
     assert np.isnan(found["explained_variance"]).all() and np.isnan(found["pooled"])
 
 
 def test_shares_of_every_grouping_have_the_same_sum(described):
-    sums = [values.sum() for _, values in described["shares"].values()]
+    sums = [values.sum() for _, values, _ in described["shares"].values()]
     np.testing.assert_allclose(sums, sums[0], rtol=1e-9)
-    assert set(described["shares"]) == {"scale", "orientation", "colour", "kind"}
+    assert set(described["shares"]) == {*identities.GROUPINGS, "luminance_scale"}
 
 
 def test_the_dominant_filters_are_ranked_and_each_counts_once(described):

@@ -63,3 +63,59 @@ def test_frequencies_are_told_where_px_per_degree_are_known(rng, table):
 
 def test_dead_maps_have_no_identity(rng, table):
     assert {row["map"] for row in rows_of(rng, table, ["Y even s2 o0"])} == {0}
+
+
+def by_block(rng, table, weights, noise):
+    """Statistics of four blocks of a map of two regressors; weights of each block."""
+    n, found = len(table["name"]), {}
+    for block, own in enumerate(weights):
+        phi = rng.normal(size=(n, 2000))
+        found[str(block)] = fitting.Statistics.empty(n, 1)
+        maps = np.array(own)[None] @ phi[[3, 20]] + noise * rng.normal(size=(1, 2000))
+        found[str(block)].add(phi, maps)
+    return found
+
+
+def halves_of(rng, table, weights, noise=0.1):
+    fit = by_block(rng, table, weights, noise)
+    held_out = by_block(rng, table, weights[:1], noise)["0"]
+    path = fitting.sparse_path(fitting.combine(fit.values()), held_out, 2)
+    halves = identities.halves(fit, held_out, path, 2, "omp")
+    bank, channels = layers.bank_and_channels(SETTINGS)
+    return identities.listed(path, table, bank, channels, 2, 1.0, None, halves)
+
+
+def test_halves_agree_on_what_is_the_same_in_all_blocks(rng, table):
+    first, second = halves_of(rng, table, [(2, 1)] * 4)
+    assert (first["halves"], second["halves"]) == (2, 2)
+    assert first["weight_se"] < 0.02 and second["weight_se"] < 0.02
+    for row in (first, second):
+        assert row["explained_variance_low"] <= row["explained_variance_high"]
+        assert row["explained_variance"] == pytest.approx(row["explained_variance_low"], abs=0.01)
+
+
+def test_halves_that_differ_show_it(rng, table):
+    # the second regressor enters in blocks 0 and 2 alone: the first half
+    first, second = halves_of(rng, table, [(2, 1), (2, 0), (2, 1), (2, 0)])
+    assert first["halves"] == 2 and second["halves"] == 1
+    assert second["weight_se"] == pytest.approx(1 / np.sqrt(5) / 2, abs=0.02)
+
+
+def test_one_block_has_no_halves(rng, table):
+    rows = rows_of(rng, table, ["Y even s2 o0"])
+    assert rows[0]["weight_se"] is rows[0]["halves"] is None
+    statistics = planted(rng, table, ["Y even s2 o0"])
+    path = fitting.sparse_path(statistics, statistics, 2)
+    assert identities.halves({"0": statistics}, statistics, path, 2, "omp") is None
+
+
+def test_shares_of_maps_and_of_the_layer_name_the_planted_filters(rng, table):
+    statistics = planted(rng, table, ["U amplitude s1 o3", "Y odd s0 o1"])
+    found = identities.shares(statistics, 1e-6, table, "yuv")
+    labels, layer, maps = found["scale"]
+    # weights 2 and 1: 4/5 and 1/5 of the variance; 3000 draws
+    assert dict(zip(labels, layer, strict=True))["1"] == pytest.approx(0.8, abs=0.05)
+    np.testing.assert_allclose(maps[0], layer)
+    labels, layer, _ = found["luminance_scale"]
+    assert dict(zip(labels, layer, strict=True))["0"] == pytest.approx(0.2, abs=0.05)
+    assert "luminance_scale" not in identities.shares(statistics, 1e-6, table, "rgb")

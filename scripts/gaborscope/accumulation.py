@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from gaborscope import geometry
+from gaborscope import geometry, nonlinearity
 from gaborscope import layers as layer_tools
 from gaborscope.statistics import Statistics
 
@@ -36,7 +36,7 @@ def accumulate(block, activations, layers, settings):
         name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
         for name, layer in layers.items()
     }
-    shared = {}
+    shared, after = {}, settings["activation"] == "output"
     for index, valid, input_size, maps in activations:
         placement = geometry.Placement(input_size, *valid)
         content = geometry.content(block.image(index), placement)
@@ -52,7 +52,9 @@ def accumulate(block, activations, layers, settings):
             cells = (slice(None), *grid.cells(placement))
             for name, _ in members:
                 if name not in own:  # whatever the pooling, the same cells
-                    own[name] = _squares(maps[name][cells].reshape(len(maps[name]), -1))
+                    values = maps[name][cells].reshape(len(maps[name]), -1)
+                    passed = layers[name]["nonlinearity"] if after else "none"
+                    own[name] = _squares(nonlinearity.plain(values, passed))
             flat = [own[name][0] for name, _ in members]
             cross = _rows(np.concatenate(flat) @ phi.T, flat)
             for (name, candidate), products in zip(members, cross, strict=True):

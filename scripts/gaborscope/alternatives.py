@@ -9,7 +9,9 @@ product, in what the fusion makes of it, and in the scores.
 import dataclasses
 import hashlib
 
-from gaborscope import baselines, explained, fusion, fusiondata
+import numpy as np
+
+from gaborscope import baselines, explained, fusion, fusiondata, scoring, store, summaries
 from gaborscope import layers as layer_tools
 
 
@@ -29,31 +31,6 @@ class Alternative:
 
     layers: list
     folds: dict = dataclasses.field(default_factory=dict)
-
-
-def with_weights(fitted, weight, intercept, residual_sd=None):
-    """
-    Layer with other weights.
-
-    Parameters
-    ----------
-    fitted : layers.FittedLayer
-    weight : float array (C, K)
-    intercept : float array (C,)
-    residual_sd : float array (C,), optional
-        None keeps that of the layer.
-
-    Returns
-    -------
-    other : layers.FittedLayer
-    """
-    spread = fitted.residual_sd if residual_sd is None else residual_sd
-    return dataclasses.replace(
-        fitted,
-        weight=weight.astype("float32"),
-        intercept=intercept.astype("float32"),
-        residual_sd=spread.astype("float32"),
-    )
 
 
 def sample(blocks, n):
@@ -140,6 +117,28 @@ class Alternatives:
             }
             data[name].add_stimulus(maps, placement, target, self.centre_bias, block.names[index])
 
+    def collect(self, blocks, fit_blocks, targets, n_stimuli=None):
+        """
+        Reconstruct the stimuli that the fusion is fitted to and chosen by.
+
+        Parameters
+        ----------
+        blocks : dict of str to stimuli.StimulusBlock
+            Fit and validation blocks by name.
+        fit_blocks : collection of str
+            Names of the fit blocks.
+        targets : dict of str to str
+            Saliency file of the deep model by block.
+        n_stimuli : int or None
+            Of the fit split at most, see `sample`; None for all.
+        """
+        own = {name: block for name, block in blocks.items() if name in fit_blocks}
+        rest = {name: block for name, block in blocks.items() if name not in fit_blocks}
+        for split, part, n in (("fit", own, n_stimuli), ("validation", rest, None)):
+            for name, indices in sample(part, n).items():
+                for index in indices:
+                    self.add_stimulus(split, name, part[name], index, targets[name])
+
     def fit(self, progress=None):
         """
         Fuse each alternative, its penalty chosen on the validation split.
@@ -197,3 +196,84 @@ def predict(models, image):
         name: model.fuse_regressors(phi, placement, image.shape[:2])
         for name, model in models.items()
     }
+
+
+def score(models, blocks, saliency, seen=frozenset()):
+    """
+    Score the predictions of several explained models, and given ones, on the stimuli of blocks.
+
+    Parameters
+    ----------
+    models : dict of str to explained.ExplainedModel
+        From `Alternatives.fit`.
+    blocks : dict of str to stimuli.StimulusBlock
+        By name.
+    saliency : dict of str to dict of str to str
+        Saliency files of other predictors by block, `centre_bias` among them.
+    seen : set of str
+        Stimuli that the backbone was trained on: not scored.
+
+    Yields
+    ------
+    row : dict
+        `stimulus`, `predictor`, and the scores of `scoring.FEW`.
+    """
+    for name, block in blocks.items():
+        own = {predictor: files[name] for predictor, files in saliency.items()}
+        yield from _score_block(models, block, own, seen)
+
+
+def _score_block(models, block, saliency, seen):
+    """Score one block, see `score`."""
+    readers = [store.read_saliency(path) for path in saliency.values()]
+    for own in zip(*readers, strict=True):
+        index = own[0][0]
+        if block.names[index] in seen:
+            continue
+        given = {name: density for name, (_, density) in zip(saliency, own, strict=True)}
+        found = predict(models, block.image(index))
+        every = {**{name: np.exp(log) for name, log in found.items()}, **given}
+        scores = scoring.score_few(block, index, every, given["centre_bias"])
+        for predictor, row in scores.items():
+            yield {"stimulus": block.names[index], "predictor": predictor, **row}
+
+
+def summary(rows, deep, n_resamples, seed):
+    """
+    Mean scores, and shares above the centre bias of the deep model, with intervals.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of `score`: of one split.
+    deep : str
+        Name of the deep model among the predictors.
+    n_resamples, seed : int
+        Of the paired bootstrap over stimuli.
+
+    Returns
+    -------
+    rows : list of dict
+        `predictor, metric, mean, ci_low, ci_high, share, share_low, share_high, n`.
+    """
+    found = []
+    for metric in scoring.FEW:
+        table = rows.pivot(index="stimulus", columns="predictor", values=metric)
+        for predictor in dict.fromkeys(rows["predictor"]):
+            own = table[predictor].to_numpy()
+            mean, low, high, n = summaries.bootstrap_mean(own, n_resamples, seed)
+            shares = summaries.share_above_baseline(
+                own, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed
+            )
+            found.append(
+                {
+                    "predictor": predictor,
+                    "metric": metric,
+                    "mean": mean,
+                    "ci_low": low,
+                    "ci_high": high,
+                    **dict(zip(("share", "share_low", "share_high"), shares, strict=True)),
+                    "n": n,
+                }
+            )
+    return found

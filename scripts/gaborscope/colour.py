@@ -35,6 +35,7 @@ CHANNELS = {
     "dkl": ("L+M", "L-M", "S-(L+M)"),
     "rgb": ("R", "G", "B"),
 }
+LUMINANCE_FIRST = ("yuv", "lab", "dkl")
 
 
 def linearise(rgb):

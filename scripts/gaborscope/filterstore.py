@@ -60,6 +60,25 @@ def read_statistics(paths, candidate):
     return found
 
 
+def read_layer_statistics(paths, layer, candidate):
+    """
+    Read sufficient statistics of one of several layers by block.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files `{layer}/{block}.h5` of all layers.
+    layer : str
+    candidate : int
+        Of pooling.
+
+    Returns
+    -------
+    statistics : dict of str to statistics.Statistics
+    """
+    return read_statistics([p for p in paths if Path(p).parent.name == layer], candidate)
+
+
 def write_filters(path, solution, described, origin):
     """
     Write a fitted layer.
@@ -70,7 +89,7 @@ def write_filters(path, solution, described, origin):
     solution : fitting.Solution
     described : dict
         `layer` and `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
-        regressors), `marginal` (C, K), `shares` (dict of name to (labels, values)).
+        regressors), `marginal` (C, K), `shares` (as `identities.shares` gives them).
     origin : dict
     """
     with create(path, "filters", origin) as file:
@@ -96,10 +115,12 @@ def write_filters(path, solution, described, origin):
         path = np.array([step for step in solution.path if np.isfinite(step[1])]).reshape(-1, 2)
         put(file, "path", path, "step, (penalty, explained variance)", "")
         put(file, "marginal", described["marginal"], "channel, regressor", "r^2", np.float32)
-        for name, (labels, values) in described["shares"].items():
+        for name, (labels, values, by_map) in described["shares"].items():
             group = file.require_group(f"share/{name}")
             put_text(group, "label", labels, "group")
             put(group, "value", np.nan_to_num(values), "group", "share of the fit variance")
+            unit = "share of the map's fit variance, 0 where it is dead"
+            put(group, "by_map", np.nan_to_num(by_map), "channel, group", unit, np.float32)
         for block, (weight, intercept) in solution.folds.items():
             group = file.create_group(f"fold/{block}")
             put(group, "weight", weight, "channel, regressor", "activation", np.float32)
@@ -120,7 +141,8 @@ def read_filters(path, fold=None):
     -------
     filters : dict
         `layer`, `regressors`, `weight` (C, K), `intercept`, `residual_sd`, `explained_variance`
-        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`.
+        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`
+        (labels and values by grouping), `map_shares` (C, group).
     """
     with open_file(path, "filters") as file:
         source = file
@@ -146,4 +168,5 @@ def read_filters(path, fold=None):
                 name: (list(group["label"].asstr()[()]), group["value"][()])
                 for name, group in file["share"].items()
             },
+            "map_shares": {name: group["by_map"][()] for name, group in file["share"].items()},
         }

@@ -167,16 +167,38 @@ def solve(fit, validation, penalties, folds, name="ridge", budget=None):
 
 
 def _out_of_fold(fit, total, path_of, penalty, n_folds):
-    blocks = sorted(fit)
-    n_folds = min(n_folds, len(blocks))
-    if n_folds < 2:
+    if min(n_folds, len(fit)) < 2:
         # a single block leaves nothing to fit without it
         solution = path_of(total).solve(penalty)
-        return {block: solution for block in blocks}
+        return {block: solution for block in fit}
     folds = {}
-    for fold in range(n_folds):
-        members = blocks[fold::n_folds]
-        rest = total - combine(fit[block] for block in members)
+    for members, rest in deal(fit, total, n_folds):
         solution = path_of(rest).solve(penalty)
         folds.update({block: solution for block in members})
     return folds
+
+
+def deal(fit, total, n_folds):
+    """
+    Deal blocks out to folds.
+
+    Parameters
+    ----------
+    fit : dict of str to Statistics
+        By block, two at least.
+    total : Statistics
+        Of all blocks.
+    n_folds : int
+        At most; not more than there are blocks.
+
+    Yields
+    ------
+    members : list of str
+        Blocks of a fold.
+    rest : Statistics
+        Of all blocks but these.
+    """
+    blocks, n_folds = sorted(fit), min(n_folds, len(fit))
+    for fold in range(n_folds):
+        members = blocks[fold::n_folds]
+        yield members, total - combine(fit[block] for block in members)

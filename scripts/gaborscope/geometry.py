@@ -123,6 +123,23 @@ def place(size, box):
     return Placement(landscape, top, left, *content)
 
 
+def enlargement(sizes, box):
+    """
+    Median px of the stimulus per px of the network's input.
+
+    Parameters
+    ----------
+    sizes : int array (S, 2)
+        Height and width of the stimuli.
+    box : Box
+
+    Returns
+    -------
+    ratio : float
+    """
+    return 1 / float(np.median([place(size, box).width / size[1] for size in sizes]))
+
+
 def group_by_input(sizes, box):
     """
     Stimuli by the input size they need.

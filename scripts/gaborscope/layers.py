@@ -177,6 +177,28 @@ def sums_of_sums(layers, phi, weights):
     return totals.reshape(len(layers), *phi.shape[1:])
 
 
+def as_fitted(layer, settings):
+    """
+    Layer as an explanation reconstructs it.
+
+    Parameters
+    ----------
+    layer : dict
+        As `recording.measure_layers` gives it.
+    settings : dict
+        Of the explanation: `activation`, whether what goes into the layer's nonlinearity is
+        fitted or what comes out of it.
+
+    Returns
+    -------
+    layer : dict
+        With the nonlinearity "none" where its output is fitted, and what it was in `passed`.
+    """
+    if settings["activation"] == "input":
+        return layer
+    return {**layer, "nonlinearity": "none", "passed": layer["nonlinearity"]}
+
+
 def fitted_layer(filters):
     """
     Layer of an explanation from its file.
@@ -197,6 +219,31 @@ def fitted_layer(filters):
         weight=filters["weight"],
         intercept=filters["intercept"],
         residual_sd=filters["residual_sd"],
+    )
+
+
+def with_weights(fitted, weight, intercept, residual_sd=None):
+    """
+    Layer with other weights.
+
+    Parameters
+    ----------
+    fitted : FittedLayer
+    weight : float array (C, K)
+    intercept : float array (C,)
+    residual_sd : float array (C,), optional
+        None keeps that of the layer.
+
+    Returns
+    -------
+    other : FittedLayer
+    """
+    spread = fitted.residual_sd if residual_sd is None else residual_sd
+    return dataclasses.replace(
+        fitted,
+        weight=weight.astype("float32"),
+        intercept=intercept.astype("float32"),
+        residual_sd=spread.astype("float32"),
     )
 
 

@@ -46,6 +46,24 @@ def through_nonlinearity(linear, residual_sd, nonlinearity):
     raise ValueError(f"nonlinearity must be none, relu or relu6, got {nonlinearity!r}")
 
 
+def plain(values, nonlinearity):
+    """
+    Return the output of a layer's nonlinearity.
+
+    Parameters
+    ----------
+    values : float array
+        Recorded input of the nonlinearity.
+    nonlinearity : {"none", "relu", "relu6"}
+
+    Returns
+    -------
+    output : float array
+    """
+    top = {"none": None, "relu": np.inf, "relu6": 6}[nonlinearity]
+    return values if top is None else np.clip(values, 0, top)
+
+
 def _expected_relu(linear, sd):
     ratio = linear / sd
     density = np.exp(-(ratio**2) / 2) / math.sqrt(2 * math.pi)

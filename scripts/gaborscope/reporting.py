@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaborscope import (
+    curves,
     drawing,
     explained,
     filterstore,
@@ -27,6 +28,7 @@ class Inputs:
     Attributes
     ----------
     explained, filters, explained_variance, identities, sparsity : list of str
+    tuning, sparsity_scores : list of str
     scores, data, saliency, activations : list of str
     """
 
@@ -35,6 +37,8 @@ class Inputs:
     explained_variance: list
     identities: list
     sparsity: list
+    tuning: list
+    sparsity_scores: list
     scores: list
     data: list
     saliency: list
@@ -169,7 +173,17 @@ class Section:
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
         figure = drawing.sparsity_curves(self._own_table(self.inputs.sparsity))
         drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
+        figure = curves.tuning_beside_people(self._own_table(self.inputs.tuning))
+        drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
+        scored = None
+        if self.explained is not None and self._own_paths(self.inputs.sparsity_scores):
+            figure = curves.sparsity_scores(self._own_table(self.inputs.sparsity_scores))
+            scored = f"{stem}_sparsity_scores.png"
+            drawing.save(figure, scored, self.settings["dpi"])
         return {
+            "tuning_figure": f"{stem}_tuning.png",
+            "luminance": first["regressors"]["colour"] in drawing.colour.LUMINANCE_FIRST,
+            "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
             "identity_rows": self._identity_rows(),
             "filters_figure": f"{stem}_filters.png",
@@ -177,13 +191,17 @@ class Section:
             "wavelengths": self.unit,
         }
 
-    def _own_table(self, paths):
-        """Table of this backbone and explanation."""
-        (path,) = (
+    def _own_paths(self, paths):
+        """Those of this backbone and explanation."""
+        return [
             path
             for path in paths
             if Path(path).stem == self.explanation and Path(path).parents[1].name == self.model
-        )
+        ]
+
+    def _own_table(self, paths):
+        """Table of this backbone and explanation."""
+        (path,) = self._own_paths(paths)
         return pd.read_csv(path)
 
     def _identity_rows(self):
@@ -322,7 +340,8 @@ class Section:
         for own, _, _, maps in store.read_layers(path, [layer]):
             if own == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
-                return np.maximum(valid, 0) if fitted.layer["nonlinearity"] != "none" else valid
+                passed = fitted.layer.get("passed", fitted.layer["nonlinearity"])
+                return np.maximum(valid, 0) if passed != "none" else valid
         raise KeyError(f"stimulus {index} is not in {path}")
 
 

@@ -29,7 +29,8 @@ def complete(config):
     -------
     config : dict
         The same object; entries of mode direct take what they do not set from the one called
-        `direct`, the others from `explanation_defaults`. What is malformed stays as it is, for
+        `direct`, the others from `explanation_defaults`; options of the ablation as those of mode
+        direct. What is malformed stays as it is, for
         `check` to name.
     """
     explanations = config.get("explanations")
@@ -42,7 +43,16 @@ def complete(config):
             # whom it explains is an entry's own affair
             below = {**by_mode[entry["mode"]], "models": None}
             explanations[name] = overlay(below, entry)
+    _complete_options(config.get("ablation"), explanations.get("direct"))
     return config
+
+
+def _complete_options(ablation, direct):
+    """Fill in what the options of the ablation leave to the explanation `direct`."""
+    options = ablation.get("options") if isinstance(ablation, dict) else None
+    for name, entry in options.items() if isinstance(options, dict) else ():
+        if isinstance(entry, dict) and isinstance(direct, dict):
+            options[name] = overlay(direct, entry)
 
 
 def check(config, schema_file):
@@ -68,7 +78,8 @@ def check(config, schema_file):
         raise InputError(f"config: {_sentence(worst)}")
     _check_names(config)
     _check_starts(config["explanations"])
-    _check_solvers(config["explanations"])
+    _check_solvers("explanations", config["explanations"])
+    _check_solvers("ablation.options", config["ablation"]["options"])
     _check_explained(config)
     _check_second_stages(config["explanations"])
     _check_bits(config["bits"]["explanations"] or (), config["explanations"])
@@ -90,8 +101,11 @@ def _sentence(error):
 
 
 def _check_names(config):
-    for key in ("datasets", "explanations", "backbones", "maps", "models"):
-        for name in config[key]:
+    named = {
+        key: config[key] for key in ("datasets", "explanations", "backbones", "maps", "models")
+    }
+    for key, names in {**named, "ablation.options": config["ablation"]["options"]}.items():
+        for name in names:
             if not isinstance(name, str):
                 raise InputError(
                     f"config: {key}: the name {name!r} is read as {type(name).__name__}; "
@@ -128,19 +142,19 @@ def _check_names(config):
             )
 
 
-def _check_solvers(explanations):
+def _check_solvers(where, explanations):
     """Refuse a solver of few filters that is not told how few, and a budget that nobody keeps."""
     for name, entry in explanations.items():
         solver = entry.get("solver", {"name": "ridge", "budget": None})
         chooses = solver["name"] in ("omp", "ols")
         if chooses and solver["budget"] is None:
             raise InputError(
-                f"config: explanations.{name}.solver is {solver['name']} without a budget; say how "
+                f"config: {where}.{name}.solver is {solver['name']} without a budget; say how "
                 "many filters a map may have, such as budget: 8"
             )
         if not chooses and solver["budget"] is not None:
             raise InputError(
-                f"config: explanations.{name}.solver.budget is {solver['budget']}, but "
+                f"config: {where}.{name}.solver.budget is {solver['budget']}, but "
                 f"{solver['name']} takes all filters; take omp or ols, or set it to null"
             )
 

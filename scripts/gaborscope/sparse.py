@@ -80,7 +80,7 @@ class BudgetPath:
         self._correlation, self._cross, self._inverse = standardised(statistics)
         self._chosen = [select(self._correlation, own, k, rule) for own in self._cross.T]
 
-    def solve(self, penalty):
+    def solve(self, penalty, k=None):
         """
         Ridge on the regressors chosen, which do not depend on the penalty.
 
@@ -88,6 +88,8 @@ class BudgetPath:
         ----------
         penalty : float
             On standardised weights.
+        k : int, optional
+            Take the first so many of those chosen; None for all.
 
         Returns
         -------
@@ -96,7 +98,8 @@ class BudgetPath:
         intercept : float64 array (C,)
         """
         weight = np.zeros(self._cross.T.shape)
-        for row, own, chosen in zip(weight, self._cross.T, self._chosen, strict=True):
+        for row, own, every in zip(weight, self._cross.T, self._chosen, strict=True):
+            chosen = every[:k]
             gram = self._correlation[np.ix_(chosen, chosen)] + penalty * np.eye(len(chosen))
             row[chosen] = linalg.solve(gram, own[chosen], assume_a="pos") * self._inverse[chosen]
         return weight, self._mean - weight @ self._mean_phi
@@ -193,12 +196,35 @@ def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
     -------
     path : SparsePath
     """
+    correlation, cross, _ = standardised(fit)
+    chosen = [select(correlation, own, k, rule) for own in cross.T]
+    return follow(fit, validation, chosen, k, penalty)
+
+
+def follow(fit, validation, chosen, k, penalty=1e-6):
+    """
+    Evaluate regressors that were chosen already, fitted to other pixels.
+
+    Parameters
+    ----------
+    fit, validation : Statistics
+        To fit by and to evaluate on.
+    chosen : list of list of int
+        By map, in the order of choice.
+    k : int
+        Length of the path.
+    penalty : float
+        As in `solve_sparse`.
+
+    Returns
+    -------
+    path : SparsePath
+    """
     correlation, cross, inverse = standardised(fit)
     mean_phi, mean = fit.sum_phi / fit.n, fit.sum / fit.n
     spread = np.sqrt(fit.total_variation() / fit.n)
-    chosen, weights, error = [], [], np.empty((cross.shape[1], k))
-    for c, own in enumerate(cross.T):
-        order = select(correlation, own, k, rule)
+    weights, error = [], np.empty((cross.shape[1], k))
+    for c, (own, order) in enumerate(zip(cross.T, chosen, strict=True)):
         standard = np.zeros(0)
         error[c] = _error(validation, c, [], standard, mean[c])
         for n in range(1, len(order) + 1):
@@ -210,7 +236,6 @@ def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
             error[c, n - 1 :] = _error(
                 validation, c, first, weight, mean[c] - weight @ mean_phi[first]
             )
-        chosen.append(order)
         weights.append(standard / spread[c] if spread[c] > 0 else standard)
     return SparsePath(chosen, weights, error, validation.total_variation())
 

@@ -21,7 +21,7 @@ VERSIONS = {
     "activations": 1,
     "saliency": 1,
     "statistics": 1,
-    "filters": 1,
+    "filters": 2,
     "explained": 1,
     "fixation_bank": 1,
 }
