@@ -58,5 +58,6 @@ def test_budgets_are_drawn_in_their_order_with_the_bounds():
     assert len(figure.axes) == len(scoring.FEW)
     axis = figure.axes[1]
     assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "16", "all"]
-    np.testing.assert_allclose(axis.containers[1].lines[0].get_ydata(), [1, 2, 3])
+    drawn = np.float64(axis.containers[1].lines[0].get_ydata())
+    np.testing.assert_allclose(drawn, [1, 2, 3])
     assert {line.get_ydata()[0] for line in axis.lines if len(line.get_xdata()) == 2} == {4.0, 0.5}
