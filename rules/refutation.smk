@@ -180,6 +180,7 @@ rule judge:
             if contest["explanation"] in DIRECT
         ],
         seeds=expand("results/refutation/seeds/{explanation}.csv", explanation=SEEDED),
+        faithfulness=[],
     output:
         verdicts="results/verdicts.csv",
     log:
@@ -197,6 +198,7 @@ rule judge:
         cells=[list(cell) for cell in CELLS],
         contests=CONTESTS,
         fit_on=FIT,
+        evaluate_on=config["evaluate_on"],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("stage", "store", "summaries", "verdicts"),

@@ -37,6 +37,14 @@ def main(smk):
         if not halves:
             otherwise = direct
         rows += verdicts.stability_rows(*named, "seeds_agree", seeds, otherwise)
+        for dataset in params.evaluate_on:
+            replaced = [
+                pd.read_csv(path)
+                for path in smk.input.faithfulness
+                if Path(path).parts[-4:-1] == (model, dataset, explanation)
+            ]
+            table = replaced[0] if replaced else None
+            rows += verdicts.faithfulness_rows(model, explanation, dataset, table)
     with store.whole(smk.output.verdicts) as temporary:
         table = pd.DataFrame(rows, columns=list(verdicts.COLUMNS))
         table.to_csv(temporary, index=False, float_format="%.6g")

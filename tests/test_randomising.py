@@ -2,11 +2,12 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from gaborscope import randomising
+from gaborscope import backbones, corpus, geometry, randomising, recording
 
 
 @pytest.fixture
@@ -62,3 +63,20 @@ def test_nothing_learned_is_left_and_the_seed_decides_what_comes():
     assert torch.equal(first.place.flatten().sort().values, torch.arange(60.0))
     randomising.reinitialise(second, seed=2)
     assert not torch.equal(first.mix.weight, second.mix.weight)
+
+
+def test_a_random_network_is_refined_towards_the_density_of_its_teacher(rng):
+    torch.manual_seed(1)
+    learner, teacher = (backbones.describe("cmrnet", widths=[8, 8, 8]) for _ in range(2))
+    with torch.no_grad():
+        teacher.network.out.weight *= 100  # a map that is not flat
+    layers = recording.measure_layers(learner.network, {"stem": "stem.5"}, [(32, 48)], 4, 1)
+    contents = [rng.integers(0, 256, (32, 40, 3)).astype(np.uint8) for _ in range(2)]
+    placement = geometry.Placement((32, 48), 0, 4, 32, 40)
+    taught = corpus.Observed(learner, layers, 4, teacher).look(contents, placement)
+    alone, other = (
+        corpus.Observed(own, layers, 4).look(contents, placement) for own in (learner, teacher)
+    )
+    torch.testing.assert_close(taught[0]["stem"], alone[0]["stem"])
+    torch.testing.assert_close(taught[1], other[1])
+    assert float((taught[1] - alone[1]).abs().max()) > 1e-4

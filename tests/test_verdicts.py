@@ -100,3 +100,23 @@ def test_the_report_says_plainly_what_passes_fails_and_was_not_run(rows):
     part = rows[rows["test"] == "above_centre_bias"].copy()
     part.loc[part.index[0], "passed"] = "false"
     assert verdicts.outcome(part) == "in part"
+
+
+def test_reconstructions_have_to_be_above_each_substitute_in_every_layer():
+    names = ["layer", "way", "control", "metric", "difference", "ci_low", "ci_high"]
+    values = [
+        ("stem", "alone", "mean", "cc_intact", 0.4, 0.3, 0.5),
+        ("late", "alone", "mean", "cc_intact", 0.2, 0.1, 0.3),
+        ("stem", "alone", "other", "cc_intact", 0.1, -0.1, 0.3),
+        ("late", "alone", "other", "cc_intact", 0.2, 0.1, 0.3),
+        ("late", "alone", "other", "nss", -1.0, -2.0, -0.5),
+        ("late", "cumulative", "mean", "cc_intact", -0.3, -0.4, -0.2),
+        ("late", "alone", "resampled", "cc_intact", -0.3, -0.4, -0.2),
+    ]
+    table = pd.DataFrame(values, columns=names)
+    mean, other = verdicts.faithfulness_rows("net", "direct", "made", table)
+    assert (mean["against"], mean["passed"], mean["value"]) == ("mean", "true", 0.2)
+    assert (other["against"], other["passed"], other["value"]) == ("other", "false", 0.1)
+    assert "in 1 of 2 layers" in other["sentence"]
+    (row,) = verdicts.faithfulness_rows("net", "direct", "made", None)
+    assert row["passed"] == "not run"

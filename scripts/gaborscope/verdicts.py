@@ -12,6 +12,7 @@ COLUMNS = (
     "ci_high", "passed", "sentence",
 )  # fmt: skip
 NOT_RUN = "not run"
+SUBSTITUTES = ("mean", "other", "shuffled")  # in the place of a layer's reconstruction
 
 
 def contest_rows(contest, tables, n_resamples, seed):
@@ -117,6 +118,46 @@ def stability_rows(model, explanation, dataset, test, tables, otherwise):
             )
             row = _row(own["excess"], own["ci_low"], own["ci_high"], passed, sentence)
             rows.append({**where, "test": test, "metric": measure, "against": against, **row})
+    return rows
+
+
+def faithfulness_rows(model, explanation, dataset, table):
+    """
+    Judge an explanation whose reconstructions took the place of the network's layers.
+
+    Parameters
+    ----------
+    model, explanation, dataset : str
+    table : DataFrame or None
+        `layer, way, control, metric, difference, ci_low, ci_high`: reconstruction minus control,
+        paired over test stimuli; None: not run.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`, one for each of `SUBSTITUTES`. `value`: the least difference over layers
+        replaced alone, in CC with the map of the intact network, with its own interval; passed where
+        the intervals of all layers lie above 0.
+    """
+    where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
+    if table is None:
+        return [{**where, **not_run("faithful_layers", "no layer was replaced")}]
+    rows = []
+    own = table[(table["way"] == "alone") & (table["metric"] == "cc_intact")]
+    for control in SUBSTITUTES:
+        layers = own[own["control"] == control]
+        if layers.empty:
+            continue
+        above, least = int((layers["ci_low"] > 0).sum()), layers.loc[layers["difference"].idxmin()]
+        mean, low, high = (float(least[key]) for key in ("difference", "ci_low", "ci_high"))
+        sentence = (
+            f"{model}-{explanation} in the place of one layer keeps the map better than {control} "
+            f"in {above} of {len(layers)} layers (CC with the intact map); least in "
+            f"{least['layer']}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+        )
+        row = _row(mean, low, high, above == len(layers), sentence)
+        named = {"test": "faithful_layers", "metric": "cc_intact", "against": control}
+        rows.append({**where, **named, **row})
     return rows
 
 
