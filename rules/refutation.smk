@@ -180,7 +180,10 @@ rule judge:
             if contest["explanation"] in DIRECT
         ],
         seeds=expand("results/refutation/seeds/{explanation}.csv", explanation=SEEDED),
-        faithfulness=[],
+        faithfulness=[
+            f"results/faithfulness/{model}/{dataset}/{explanation}/substitution.differences.csv"
+            for model, dataset, explanation in FAITHFUL
+        ],
     output:
         verdicts="results/verdicts.csv",
     log:

@@ -136,8 +136,8 @@ def faithfulness_rows(model, explanation, dataset, table):
     -------
     rows : list of dict
         Keys are `COLUMNS`, one for each of `SUBSTITUTES`. `value`: the least difference over layers
-        replaced alone, in CC with the map of the intact network, with its own interval; passed where
-        the intervals of all layers lie above 0.
+        replaced alone, in CC with the map of the intact network, with its own interval; passed
+        where the intervals of all layers lie above 0.
     """
     where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
     if table is None:
