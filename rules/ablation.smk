@@ -84,6 +84,7 @@ rule summarise_ablation:
     resources:
         mem_mb=mem_mb("summarise_ablation"),
         runtime=runtime("summarise_ablation"),
+        disk_mb=disk_mb("summarise_ablation"),
     params:
         trials=TRIALS,
         settings=OPTIONS,

@@ -58,6 +58,7 @@ rule describe_tuning:
     resources:
         mem_mb=mem_mb("describe_tuning"),
         runtime=runtime("describe_tuning"),
+        disk_mb=disk_mb("describe_tuning"),
     params:
         code=library("filterstore", "geometry", "layers", "stage", "store", "tuning"),
     script:
