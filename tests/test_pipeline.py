@@ -541,6 +541,20 @@ def test_the_picture_in_the_readme_shows_every_rule(finished):
     assert drawn == set(finished[3])
 
 
+def test_the_parts_of_the_explained_bits_add_up_to_the_deep_model(finished):
+    table = pd.read_csv(finished[0] / "results" / "bits" / "cmrnet" / "made" / "direct.csv")
+    bits = table.set_index("part")["bits"]
+    assert np.isclose(bits.drop(["explained", "deep", "fused"]).sum(), bits["deep"], atol=1e-5)
+    scores = pd.read_csv(finished[0] / "results/scores/exact/cmrnet/made.csv")
+    assert np.isclose(bits["deep"], scores["ig"].mean(), atol=1e-5)
+
+
+def test_every_predictor_that_is_no_explanation_has_a_spectrum(finished):
+    table = pd.read_csv(finished[0] / "results" / "spectra.csv")
+    assert set(table["predictor"]) == {"cmrnet", "centre_bias", "gold_standard"}
+    assert table["value"].notna().all()
+
+
 def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
