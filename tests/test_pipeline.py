@@ -1,5 +1,6 @@
 """The workflow, run for real on a small made data set; jobs are counted as Snakemake plans them."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -423,6 +424,9 @@ def test_a_run_asked_to_end_during_training_keeps_a_checkpoint_and_no_lock(run):
     wait_for_log(folder, process, "train_backbone", "epoch 3/")
     os.killpg(process.pid, signal.SIGTERM)  # as schedulers and a machine that shuts down do
     assert process.wait() != 0
+    with contextlib.suppress(ProcessLookupError):  # make ends before what it has started
+        while os.killpg(process.pid, 0) is None:
+            time.sleep(0.1)
     log = folder / "results" / "logs" / "train_backbone" / "cmrnet.log"
     assert "asked to stop" in log.read_text(encoding="utf-8") and not weights.exists()
     assert not list((folder / ".snakemake" / "locks").glob("*.lock"))
