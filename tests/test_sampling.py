@@ -87,6 +87,18 @@ def test_points_are_those_of_all_px_where_they_lie_on_px(monkeypatch, n_grids):
         np.testing.assert_allclose(own, other, atol=3e-6)
 
 
+def test_fine_filters_have_no_even_or_odd_response_under_a_wide_window():
+    regressors = make_regressors(bank=BANK, kinds=["even", "odd", "amplitude"])
+    targets = [(tiling(4), "gaussian", 8.0), (tiling(8), "gaussian", 48.0)]
+    narrow, wide = regressors.compute(photograph(), PLACEMENT, targets)
+    table = regressors.table()
+    fine = (table["scale"] == 0) & np.isin(table["kind"], ["even", "odd"])
+    assert (wide[fine] == 0).all() and (narrow[fine].std(axis=(1, 2)) > 1e-5).all()
+    assert (wide[table["kind"] == "amplitude"].std(axis=(1, 2)) > 0).all()
+    coarse = (table["scale"] == 3) & (table["kind"] != "residual")
+    assert (wide[coarse].std(axis=(1, 2)) > 1e-5).all()
+
+
 def test_controls_are_pooled_from_all_points(monkeypatch, rng):
     regressors = make_regressors(bank={**BANK, "n_scales": 2}, kinds=["amplitude"], residual=False)
     for control in ("random", "pixel"):

@@ -124,19 +124,23 @@ class Plan:
 
     def _windows(self, members, margin):
         """Stages that take even and odd responses and residuals under windows."""
-        full, groups = self._spectra.full, {}
+        groups = {}
         for i in members:
             grid, _, width = self._targets[i]
+            deviation = geometry.deviation(width)
             lattice, applied, rest = sampling.window_lattice(
-                grid, self._centres[i], geometry.deviation(width), self._shape, full, margin
+                grid, self._centres[i], deviation, self._shape, self.full, margin
             )
-            groups.setdefault((lattice, applied), []).append((i, rest))
+            groups.setdefault((lattice, applied), []).append((i, rest, self._faint(deviation)))
         stages = []
         for (lattice, applied), own in groups.items():
-            low_pass = [np.exp(-2 * (np.pi * applied * np.fft.fftfreq(n)) ** 2) for n in full]
-            folded = Folded(self._spectra, lattice, list(self._linear.values()), low_pass)
-            stage = _Stage(folded, list(self._linear), amplitude=False)
-            for i, rest in own:
+            nowhere = frozenset.intersection(*(faint for *_, faint in own))
+            wanted = {k: gain for k, gain in self._linear.items() if k not in nowhere}
+            low_pass = self._low_pass(applied)
+            folded = Folded(self._spectra, lattice, list(wanted.values()), low_pass)
+            stage = _Stage(folded, list(wanted), amplitude=False)
+            for i, rest, faint in own:
+                stage.faint[i] = faint
                 if rest:
                     matrices = sampling.windows(lattice, self._centres[i], rest, self._shape)
                     stage.smoothed.append((i, matrices))
@@ -145,8 +149,24 @@ class Plan:
             stages.append(stage)
         return stages
 
+    def _low_pass(self, deviation):
+        """Return the spectrum of a Gaussian window, its factors along y and x."""
+        return [np.exp(-2 * (np.pi * deviation * np.fft.fftfreq(n)) ** 2) for n in self.full]
+
+    def _faint(self, deviation):
+        """Return the filters of whose responses a window leaves next to nothing."""
+        along_y, along_x = self._low_pass(deviation)
+        window = (along_y[:, None] * along_x).astype(np.float32)
+        return frozenset(
+            k for k, gain in self._linear.items() if (np.abs(gain) * window).max() < FAINT
+        )
+
 
 RESIDUAL = -1  # in the place of a filter's number
+
+# Where a window leaves less than this of a gain (whose peak is 2), even and odd responses are taken
+# for 0: what is left is rounding, which standardising would blow up to a regressor.
+FAINT, NOTHING = 1e-4, np.zeros((1, 1, 1), np.complex64)
 
 
 @dataclasses.dataclass
@@ -159,17 +179,23 @@ class _Stage:
     points: list = dataclasses.field(default_factory=list)
     smoothed: list = dataclasses.field(default_factory=list)
     averaged: set = dataclasses.field(default_factory=set)
+    faint: dict = dataclasses.field(default_factory=dict)
     windows: tuple = ((), None)
 
     def run(self, slots):
         """Take all responses and put what is made of them into their slots."""
         self.folded.analyse()
+        for target, numbers in self.faint.items():
+            for number in numbers:
+                self._put(slots[target], number, NOTHING)
         for index, number in enumerate(self.filters):
             responses = self.folded.responses(index)
             for target, (rows, columns) in self.points:
-                self._put(slots[target], number, responses[:, rows, columns])
+                if number not in self.faint.get(target, ()):
+                    self._put(slots[target], number, responses[:, rows, columns])
             for target, (along_y, along_x) in self.smoothed:
-                self._put(slots[target], number, _smooth(responses, along_y, along_x))
+                if number not in self.faint[target]:
+                    self._put(slots[target], number, _smooth(responses, along_y, along_x))
             if number in self.averaged:
                 members, pooler = self.windows
                 np.abs(responses, out=pooler.planes.transpose(1, 0, 2))
