@@ -9,16 +9,6 @@ Makes   results/bits/{model}/{dataset}/{explanation}/{part}.csv
         results/anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv
 """
 
-# coalitions of dimensions that a job refits
-COALITIONS_AT_ONCE = 16
-
-
-def bit_parts(explanation):
-    """Jobs that the coalitions of an explanation are dealt out to."""
-    entry = config["explanations"][explanation]
-    n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
-    return [str(part) for part in range(-(-n_coalitions // COALITIONS_AT_ONCE))]
-
 
 rule score_coalitions:
     """Refit and fuse an explanation with only some dimensions; score it on the test split."""

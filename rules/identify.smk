@@ -13,29 +13,6 @@ SCORED_BUDGETS = [
 ]
 
 
-def fitted_layers(wildcards):
-    """Files of the fitted layers of an explanation."""
-    return expand(
-        "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
-        model=wildcards.model,
-        dataset=FIT,
-        explanation=wildcards.explanation,
-        layer=LAYERS[wildcards.model],
-    )
-
-
-def statistics_of(split):
-    """Function of the wildcards: statistics of all layers of an explanation on a split."""
-    return lambda wildcards: expand(
-        "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-        model=wildcards.model,
-        dataset=FIT,
-        explanation=wildcards.explanation,
-        layer=LAYERS[wildcards.model],
-        block=BLOCKS[FIT][split],
-    )
-
-
 rule describe_tuning:
     """Sum up what each layer is tuned to, and what each map consists of."""
     input:

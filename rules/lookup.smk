@@ -111,3 +111,37 @@ def stimuli_per_block(key, split):
     """Stimuli of a block of a split that faithfulness is tested with, at most."""
     n = config["faithfulness"][key]
     return lambda wildcards: -(-n // len(BLOCKS[getattr(wildcards, "dataset", FIT)][split]))
+
+
+# coalitions of dimensions that a job refits
+COALITIONS_AT_ONCE = 16
+
+
+def bit_parts(explanation):
+    """Jobs that the coalitions of an explanation are dealt out to."""
+    entry = config["explanations"][explanation]
+    n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
+    return [str(part) for part in range(-(-n_coalitions // COALITIONS_AT_ONCE))]
+
+
+def fitted_layers(wildcards):
+    """Files of the fitted layers of an explanation."""
+    return expand(
+        "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+        model=wildcards.model,
+        dataset=FIT,
+        explanation=wildcards.explanation,
+        layer=LAYERS[wildcards.model],
+    )
+
+
+def statistics_of(split):
+    """Function of the wildcards: statistics of all layers of an explanation on a split."""
+    return lambda wildcards: expand(
+        "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
+        model=wildcards.model,
+        dataset=FIT,
+        explanation=wildcards.explanation,
+        layer=LAYERS[wildcards.model],
+        block=BLOCKS[FIT][split],
+    )

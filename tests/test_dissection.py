@@ -17,9 +17,10 @@ PIXELS = Grid((32, 48), (1.0, 1.0), (0.0, 0.0))
 def filters_of(statistics, table=TABLE, settings=PLACED):
     """As `filterstore.read_filters` gives a layer fitted by ridge."""
     weight, intercept = fitting.RidgePath(statistics).solve(1e-8)
+    shares = identities.shares(statistics, 1e-8, table, "yuv")
     return {
         "table": table, "weight": weight, "regressors": settings, "intercept": intercept,
-        "shares": identities.shares(statistics, 1e-8, table),
+        "shares": {grouping: found[:2] for grouping, found in shares.items()},
         "explained_variance": fitting.explained_variance(statistics, weight, intercept)[0],
     }  # fmt: skip
 

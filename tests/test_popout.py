@@ -88,7 +88,7 @@ def profile(config, name, folder):
         block, activations(backbone, block, box, modules), measured, chosen
     )["logits"][0]
     table = layers.make_regressors(chosen).table()
-    shares = identities.shares(sums, PENALTY, table)
+    shares = identities.shares(sums, PENALTY, table, chosen["colour"])
     correlation, cross, _ = fitting.standardised(sums)
     chosen_first = fitting.select(correlation, cross[:, 0], 8)
     return shares, chosen_first, table, layers.bank_and_channels(chosen)
@@ -96,7 +96,7 @@ def profile(config, name, folder):
 
 def named(shares, grouping):
     """Group of the largest share, of those that have this property."""
-    labels, values = shares[grouping]
+    labels, values, _ = shares[grouping]
     found = [pair for pair in zip(values, labels, strict=True) if pair[1] != "none"]
     return int(max(found)[1])
 
