@@ -319,3 +319,15 @@ def test_coalitions_go_through_the_fusion_as_any_alternative(rng):
         np.exp(alternatives.predict({"none": model}, block.image(0))["none"]),
         model.predict(block.image(0)), rtol=1e-3,
     )  # fmt: skip
+
+
+def test_dependent_regressors_are_fitted_below_the_rounding_of_their_sums(rng):
+    phi = rng.normal(size=(3, 4000)).astype(np.float32)
+    phi = np.concatenate([phi, phi.sum(axis=0, keepdims=True)])
+    maps = phi[:1] - 2 * phi[1:2] + 3
+    sums = fitting.Statistics.empty(4, 1)
+    sums.add(phi, maps)
+    sums.gram[3, 3] *= 1 - 1e-7  # as rounding leaves it: one eigenvalue below 0
+    weight, intercept = coalitions._ridge(sums, 1e-12)
+    left = weight @ phi + intercept[:, None] - maps
+    assert left.var() < 1e-3 * maps.var()

@@ -140,7 +140,11 @@ def _ridge(statistics, penalty):
     """Weights and intercept of standardised ridge; one penalty, so no eigenvalues are needed."""
     correlation, cross, inverse = standardised(statistics)
     correlation[np.diag_indices_from(correlation)] += penalty
-    weight = (linalg.cho_solve(linalg.cho_factor(correlation), cross) * inverse[:, None]).T
+    try:
+        factor = linalg.cho_factor(correlation)
+    except linalg.LinAlgError:  # dependent regressors, and a penalty below the rounding of sums
+        return fitting.RidgePath(statistics).solve(penalty)
+    weight = (linalg.cho_solve(factor, cross) * inverse[:, None]).T
     return weight, (statistics.sum - weight @ statistics.sum_phi) / statistics.n
 
 
