@@ -412,13 +412,14 @@ def test_a_run_killed_again_and_again_ends_in_the_same_tables(finished, tmp_path
 
 
 @pytest.mark.skipif(not shutil.which("make"), reason="no make here")
-def test_a_run_asked_to_end_during_training_keeps_a_checkpoint_and_no_lock(run):
+def test_a_run_asked_to_end_during_training_keeps_a_checkpoint_and_no_lock(run, tmp_path):
     folder, config, _ = run
+    undisturbed = tmp_path / "undisturbed"
+    shutil.copytree(folder, undisturbed, copy_function=shutil.copy2, symlinks=True)
     config["training"] |= {"epochs": 30, "patience": 30}
     weights = folder / "results" / "weights" / "cmrnet.safetensors"
-    snakemake(folder, config, str(weights.relative_to(folder)))
-    right = weights.read_bytes()
-    weights.unlink()
+    snakemake(undisturbed, config, str(weights.relative_to(folder)))
+    right = (undisturbed / weights.relative_to(folder)).read_bytes()
     (folder / "results" / "logs" / "train_backbone" / "cmrnet.log").unlink()
     process = start(folder, config)
     wait_for_log(folder, process, "train_backbone", "epoch 3/")
