@@ -81,6 +81,17 @@ def test_a_family_differs_in_the_seed_alone(config):
     assert contests.families(config, variants.targets(config)) == [["cmrnet", "second", "third"]]
 
 
+def test_files_of_weights_count_as_the_trainings_their_entries_say(config):
+    config["backbones"]["cmrnet"]["weights"] = "a.safetensors"
+    config["backbones"]["third"] = {"like": "cmrnet", "weights": "b.safetensors", "seed": 3}
+    config["backbones"]["fourth"] = {"like": "third", "weights": "c.safetensors"}
+    config["backbones"]["tuned"] = {"like": "cmrnet", "weights": "train", "start": "a.safetensors"}
+    config["backbones"]["tuned"]["seed"] = 5
+    config["models"] += ["third", "fourth", "tuned"]
+    config = completed(config)
+    assert contests.families(config, variants.targets(config)) == [["cmrnet", "second", "third"]]
+
+
 def test_the_bank_of_equal_capacity_is_like_an_explanation_of_mode_direct(config):
     contests.check_equal(completed(config))
     config["baselines"]["predictors"].append("loggabor_equal")

@@ -116,15 +116,16 @@ class CascadeFit:
             activation = torch.cat(
                 [torch.stack([targets[name][i] for i in batch]) for name in names], dim=1
             )
-            phi, activation = phi.flatten(2).cpu().numpy(), activation.float().flatten(2).numpy()
             split = int(held_out[batch[0]])
             if statistics[split] is None:
-                statistics[split] = fitting.Statistics.empty(phi.shape[1], sum(channels))
-            n = phi.shape[2]
-            cells = self.rng.permutation(n)[: self.settings["cells"]]
-            chosen = [np.concatenate(part[:, :, cells], axis=1) for part in (phi, activation)]
-            statistics[split].add(*map(np.ascontiguousarray, chosen))
-        solved = self._solve(*statistics)
+                statistics[split] = _Sums(phi.shape[1], sum(channels), phi.device)
+            cells = self.rng.permutation(phi[0, 0].numel())[: self.settings["cells"]]
+            chosen = [
+                part.to(phi.device).float().flatten(2)[:, :, cells].transpose(0, 1).flatten(1)
+                for part in (phi, activation)
+            ]
+            statistics[split].add(*chosen)
+        solved = self._solve(*(own.statistics() for own in statistics))
         start = 0
         for name, n in zip(names, channels, strict=True):
             own = slice(start, start + n)
@@ -234,6 +235,26 @@ class CascadeFit:
         value, vector = np.linalg.eigh(covariance)
         share = float(value[-most:].sum() / max(value.sum(), 1e-30))
         return np.ascontiguousarray(vector[:, ::-1][:, :most].T, dtype=np.float32), share
+
+
+class _Sums:
+    """Statistics added up where the network is: float32 products, float64 sums."""
+
+    def __init__(self, n_regressors, n_maps, device):
+        k, c = n_regressors, n_maps
+        shapes = (k, k), (k, c), (k,), (c,), (c, c)
+        self.parts = [torch.zeros(own, dtype=torch.float64, device=device) for own in shapes]
+        self.n = 0
+
+    def add(self, phi, activation):
+        """Add pixels: regressors (K, pixel) and activations (C, pixel), float32."""
+        products = (phi @ phi.T, phi @ activation.T, phi.sum(1), activation.sum(1))
+        for total, part in zip(self.parts, (*products, activation @ activation.T), strict=True):
+            total += part
+        self.n += phi.shape[1]
+
+    def statistics(self):
+        return fitting.Statistics(*(part.cpu().numpy() for part in self.parts), self.n)
 
 
 def _fitted_together(graph, layers):

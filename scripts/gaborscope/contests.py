@@ -9,6 +9,8 @@ import json
 from gaborscope.errors import InputError
 
 CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
+# keys of a backbone's entry in which trainings of one network differ, or that name it only
+VARIED = ("seed", "weights", "like", "network")
 FIXATION_BANKS = ("loggabor_fixations", "loggabor_equal")
 
 
@@ -152,6 +154,8 @@ def families(config, targets):
     """
     Networks that differ in their training seed alone.
 
+    A file of weights counts as the training that its entry says it is, seed included.
+
     Parameters
     ----------
     config : dict
@@ -166,9 +170,9 @@ def families(config, targets):
     groups = {}
     for model in config["models"]:
         entry = config["backbones"][model]
-        if targets[model] != model or entry["weights"] != "train":
+        if targets[model] != model or entry["weights"] in (None, "published"):
             continue
-        kept = {k: v for k, v in entry.items() if k not in ("seed", "like", "network")}
+        kept = {k: v for k, v in entry.items() if k not in VARIED}
         key = json.dumps([entry.get("network", model), kept], sort_keys=True)
         if "factory" in entry:
             key = json.dumps(kept, sort_keys=True)

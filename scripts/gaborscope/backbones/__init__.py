@@ -246,12 +246,14 @@ def device(wanted):
     Returns
     -------
     device : torch.device
+        On CUDA float32 is then float32, in convolutions too, where PyTorch would round to TF32.
 
     Raises
     ------
     InputError
         If CUDA is asked for and none is found.
     """
+    torch.backends.cudnn.allow_tf32 = False
     available = torch.cuda.is_available()
     if wanted == "cuda" and not available:
         raise InputError(
