@@ -17,6 +17,7 @@ if SPECTRA in (None, "all"):
     SPECTRA += [name for name in MAPS if FIT in config["maps"][name]["paths"]]
 # for the fit split has no file of theirs
 COMPUTED = {name: config["baselines"].get(name, {}) for name in SPECTRA if name in BASELINES}
+COMPUTED_BANKS = [name for name in COMPUTED if name in FIXATION_BANKS]
 
 
 rule accumulate_spectra:
@@ -35,7 +36,7 @@ rule accumulate_spectra:
         validation=expand(
             "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
         ),
-        bank=[f"results/fixation_bank/{FIT}.h5"] if "loggabor_fixations" in COMPUTED else [],
+        banks=[f"results/{FIXATION_BANKS[name]}/{FIT}.h5" for name in COMPUTED_BANKS],
     output:
         statistics=f"results/spectra/{FIT}/{{split}}.h5",
     log:
@@ -55,6 +56,7 @@ rule accumulate_spectra:
         spectra={k: v for k, v in config["spectra"].items() if k not in ("predictors", "penalties")},
         predictors=SPECTRA,
         computed=COMPUTED,
+        banks=COMPUTED_BANKS,
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         code=library(

@@ -18,11 +18,12 @@ def main(smk):
     fit, validation = (
         [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )
-    bank = [fixationbank.FixationBank.load(path) for path in smk.input.bank]
+    pairs = zip(params.banks, smk.input.banks, strict=True)
+    banks = {name: fixationbank.FixationBank.load(path) for name, path in pairs}
     computed = {
         name: references.make(
             name, fit, validation, {**settings, "uniform_weight": params.uniform_weight},
-            params.seed, *(bank if name == "loggabor_fixations" else [])
+            params.seed, banks.get(name)
         )
         for name, settings in params.computed.items()
     }  # fmt: skip

@@ -565,6 +565,19 @@ def test_every_predictor_that_is_no_explanation_has_a_spectrum(finished):
     assert table["value"].notna().all()
 
 
+def test_banks_fitted_to_fixations_have_a_spectrum_too(run):
+    folder, config, _ = run
+    banks = ["loggabor_fixations", "loggabor_equal"]
+    config["baselines"]["predictors"] = banks
+    config["spectra"] = {"predictors": ["cmrnet", *banks]}
+    snakemake(folder, config, "results/spectra.csv")
+    table = pd.read_csv(folder / "results" / "spectra.csv")
+    assert set(table["predictor"]) == {"cmrnet", *banks}
+    equal = table[table["predictor"] == "loggabor_equal"]["value"].to_numpy()
+    other = table[table["predictor"] == "loggabor_fixations"]["value"].to_numpy()
+    assert np.isfinite(equal).all() and not np.allclose(equal, other)
+
+
 def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")

@@ -22,7 +22,9 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "profiles" / "slurm"
+# of the demo, those that run a network
 GPU_RULES = {"train_backbone", "measure_layers", "dump_activations", "predict_backbone"}
+GPU_RULES |= {"measure_means", "substitute", "intervene"}
 WEIGHTS = "results/weights/cmrnet.safetensors"
 LOG = "results/logs/train_backbone/cmrnet.log"
 # threads that wait for each other starve where other work shares the cores
