@@ -291,3 +291,10 @@ def test_dead_layers_are_taken_to_tile_the_input():
         assert measured[name]["offset_px"] == [1.5, 1.5]
         assert measured[name]["receptive_field_px"] == [0, 0]
     assert measured["alive"]["centre"] == "measured"
+
+
+def test_convolutions_are_not_rounded_to_tf32(monkeypatch):
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", True)
+    backbones.device("cpu")
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.backends.cuda.matmul.allow_tf32

@@ -254,6 +254,7 @@ class _Sums:
         self.n += phi.shape[1]
 
     def statistics(self):
+        """Return them as the fit wants them."""
         return fitting.Statistics(*(part.cpu().numpy() for part in self.parts), self.n)
 
 
