@@ -132,8 +132,23 @@ def test_torch_gives_the_regressors_of_numpy(rng, kind, child, ratio, offset):
     ours = features(torch.from_numpy(maps), PLACE).numpy()
     for row in range(2):
         exact = cascade.edge_regressors(maps[row], own, parent, child, PLACE, EDGE)
-        assert len(exact) == 3 * cascade.n_kinds(own, EDGE)
+        assert len(exact) == features.width(5) == 3 * cascade.n_kinds(own, EDGE)
         np.testing.assert_allclose(ours[row], exact, atol=2e-5)
+    cells = rng.permutation(ours[0, 0].size)[:7]
+    some = features.at(cells, torch.from_numpy(maps), PLACE).numpy()
+    np.testing.assert_allclose(some, ours.reshape(2, len(exact), -1)[:, :, cells], atol=2e-5)
+    weight = rng.normal(size=(4, len(exact))).astype(np.float32)
+    total = features.weighted(torch.from_numpy(maps), torch.from_numpy(weight), PLACE).numpy()
+    np.testing.assert_allclose(total, np.einsum("dk,nkyx->ndyx", weight, ours), atol=2e-4)
+
+
+def test_the_expected_relu_has_the_gradient_of_its_formula(rng):
+    linear = torch.from_numpy(rng.normal(size=(2, 3, 4, 5))).requires_grad_()
+    sd = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    for nonlinearity in ("relu", "relu6"):
+        assert torch.autograd.gradcheck(
+            lambda a, s, own=nonlinearity: cascadenet.pass_nonlinearity(6 * a, s, own), (linear, sd)
+        )
 
 
 def test_a_global_edge_gives_the_mean_of_a_map(rng):

@@ -168,6 +168,10 @@ class CascadeLayer:
     regressor_sd: np.ndarray
     map_sd: np.ndarray
 
+    def __post_init__(self):
+        # as a file gives it: sums then run in one order, before and after saving
+        self.weight = np.ascontiguousarray(self.weight)
+
     @property
     def settings(self):
         """How its maps are sampled where they are fused: as they are."""

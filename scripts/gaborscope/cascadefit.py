@@ -11,7 +11,6 @@ from gaborscope import cascade, cascadenet, corpus, fitting
 log = logging.getLogger(__name__)
 
 BATCH = 8  # stimuli
-KEPT = 2**31  # bytes of regressors kept between fitting a layer and reconstructing it
 
 
 class CascadeFit:
@@ -107,22 +106,23 @@ class CascadeFit:
             np.zeros(sum(channels), np.float32),
         )  # fmt: skip
         readers = self._readers(joint)
-        statistics, kept, n_bytes = [None, None], {}, 0
+        statistics = [None, None]
         for batch in batches:
-            phi = self._regressors(joint, readers, examples, batch, outputs)
-            n_bytes += phi.nbytes
-            if n_bytes <= KEPT:
-                kept[batch[0]] = phi.cpu()
+            example = targets[first][batch[0]]
+            cells = self.rng.permutation(example[0].numel())[: self.settings["cells"]]
+            phi = self._regressors(joint, readers, examples, batch, outputs, cells)
             activation = torch.cat(
-                [torch.stack([targets[name][i] for i in batch]) for name in names], dim=1
+                [
+                    torch.stack([targets[name][i].flatten(1)[:, cells] for i in batch])
+                    for name in names
+                ],
+                dim=1,
             )
             split = int(held_out[batch[0]])
             if statistics[split] is None:
                 statistics[split] = _Sums(phi.shape[1], sum(channels), phi.device)
-            cells = self.rng.permutation(phi[0, 0].numel())[: self.settings["cells"]]
             chosen = [
-                part.to(phi.device).float().flatten(2)[:, :, cells].transpose(0, 1).flatten(1)
-                for part in (phi, activation)
+                part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
             ]
             statistics[split].add(*chosen)
         solved = self._solve(*(own.statistics() for own in statistics))
@@ -137,7 +137,7 @@ class CascadeFit:
                     solved["regressor_sd"], solved["map_sd"][own],
                 )
             )  # fmt: skip
-        self._reconstruct(names, joint, readers, examples, batches, outputs, kept)
+        self._reconstruct(names, joint, readers, examples, batches, outputs)
         log.info(
             "%s: explained variance %.3f on validation stimuli, %d regressors (penalty %g)",
             ", ".join(names), solved["pooled"], len(solved["regressor_sd"]), solved["penalty"],
@@ -152,17 +152,31 @@ class CascadeFit:
             for edge in joint.edges
         ]
 
+    def _image(self, joint, examples, batch):
+        """Regressors of the image (n, K, row, column), None for a layer that reads none."""
+        if not joint.image:
+            return None
+        alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
+        contents, placement = [examples[i].content for i in batch], examples[batch[0]].placement
+        tensors = corpus.image_tensors(alone, contents, placement, self.observed.device)
+        return tensors[joint.name]
+
+    def _parents(self, readers, batch, outputs):
+        """Reconstructed output of what each edge reads."""
+        return [
+            torch.stack([outputs[reader.edge.parent][i] for i in batch])
+            .float()
+            .to(self.observed.device)
+            for reader in readers
+        ]
+
     @torch.no_grad()
-    def _regressors(self, joint, readers, examples, batch, outputs):
-        placement, device = examples[batch[0]].placement, self.observed.device
-        parts = []
-        if joint.image:
-            contents = [examples[i].content for i in batch]
-            alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
-            parts.append(corpus.image_tensors(alone, contents, placement, device)[joint.name])
-        for reader in readers:
-            maps = torch.stack([outputs[reader.edge.parent][i] for i in batch])
-            parts.append(reader(maps.float().to(device), placement))
+    def _regressors(self, joint, readers, examples, batch, outputs, cells):
+        """Regressors of a layer at some of its cells, tensor (n, K, cell)."""
+        phi = self._image(joint, examples, batch)
+        parts = [] if phi is None else [phi.flatten(2)[:, :, cells]]
+        for reader, maps in zip(readers, self._parents(readers, batch, outputs), strict=True):
+            parts.append(reader.at(cells, maps, examples[batch[0]].placement))
         return torch.cat(parts, dim=1)
 
     def _candidates(self, fit):
@@ -198,24 +212,27 @@ class CascadeFit:
         }
 
     @torch.no_grad()
-    def _reconstruct(self, names, joint, readers, examples, batches, outputs, kept):
+    def _reconstruct(self, names, joint, readers, examples, batches, outputs):
         own = [layer for layer in self.model.layers if layer.name in names]
+        weight, intercept, residual = (
+            torch.from_numpy(np.concatenate([getattr(layer, key) for layer in own])).to(
+                self.observed.device
+            )
+            for key in ("weight", "intercept", "residual_sd")
+        )
         for name in names:
             outputs[name] = [None] * len(examples)
-        device = self.observed.device
         for batch in batches:
-            phi = kept.pop(batch[0], None)
-            if phi is None:
-                phi = self._regressors(joint, readers, examples, batch, outputs)
-            phi = phi.to(device)
+            linear = cascadenet.weighted_sum(
+                weight, intercept, self._image(joint, examples, batch), readers,
+                self._parents(readers, batch, outputs), examples[batch[0]].placement,
+            )  # fmt: skip
+            first = 0
             for layer in own:
-                weight, intercept, residual = (
-                    torch.from_numpy(getattr(layer, key)).to(device)
-                    for key in ("weight", "intercept", "residual_sd")
-                )
-                linear = weight @ phi.flatten(2) + intercept[None, :, None]
+                where = slice(first, first + len(layer.weight))
+                first += len(layer.weight)
                 maps = cascadenet.pass_nonlinearity(
-                    linear.unflatten(2, phi.shape[2:]), residual, layer.layer["nonlinearity"]
+                    linear[:, where], residual[where], layer.layer["nonlinearity"]
                 )
                 for i, values in zip(batch, maps.half().cpu(), strict=True):
                     outputs[layer.name][i] = values

@@ -38,6 +38,7 @@ def open_network(name, entry, weights_file, device):
     backbone : backbones.Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
     backbone = backbones.configured(name, entry)
     weights.load_into(backbone.network, weights_file)
     backbone.network.to(backbones.device(device))

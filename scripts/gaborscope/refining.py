@@ -116,7 +116,7 @@ class Refiner:
     settings : dict
         `epochs, batch_size, learning_rate` (for one regressor per map; divided by the square root
         of their number), `layer_weight, budget` (null: all), `prune_until` (share of the training),
-        `flip, min_crop, precision, seed`.
+        `flip, min_crop, precision` (of the cascade and of the network that it follows), `seed`.
     checkpoint : str or Path
     digest : str
         Identifies data, settings and code; a checkpoint of another digest is not used.
@@ -218,8 +218,8 @@ class Refiner:
         return sums / n
 
     def _step(self, seen, placement, phi, progress):
-        activations, density = self.observed.look(seen, placement)
         with torch.autocast(self.observed.device.type, torch.bfloat16, enabled=self.bf16):
+            activations, density = self.observed.look(seen, placement)
             linear, outputs = self.net(phi, placement)
         divergence = _kl(density, self.fused(outputs, placement)).mean()
         errors = []
