@@ -169,7 +169,7 @@ class CascadeLayer:
     map_sd: np.ndarray
 
     def __post_init__(self):
-        # as a file gives it: sums then run in one order, before and after saving
+        """Lay the weights out as a file gives them: sums then run in one order, saved or not."""
         self.weight = np.ascontiguousarray(self.weight)
 
     @property

@@ -43,8 +43,8 @@ class _ExpectedRelu(torch.autograd.Function):
     """
     E[relu(a + e)], e normal with standard deviation s: a P(a / s) + s p(a / s).
 
-    Its derivatives are P(a / s) by a and p(a / s) by s, P and p the normal distribution and density;
-    kept from the way forward, they make the way back a product.
+    Its derivatives are P(a / s) by a and p(a / s) by s, P and p the normal distribution and its
+    density; kept from the way forward, they make the way back a product.
     """
 
     @staticmethod
@@ -191,7 +191,7 @@ class EdgeFeatures(nn.Module):
         return torch.cat(parts, dim=2).flatten(1, 2)
 
     def _windows(self, maps, y, x):
-        """What the filters cover around some cells, tensor (n, C, cell, side * side)."""
+        """Gather what the filters cover around some cells, tensor (n, C, cell, side * side)."""
         side = self.kernels.shape[2]
         padded = functional.pad(maps, [side // 2] * 4)
         return padded.unfold(2, side, 1).unfold(3, side, 1)[:, :, y, x].flatten(3)
