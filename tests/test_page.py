@@ -28,6 +28,10 @@ def summary():
     return pd.DataFrame(rows, columns=names)
 
 
+def test_what_rounds_to_zero_has_no_sign():
+    assert page._interval(-0.0001, -0.2, 0.00049) == "0.000 [-0.200, 0.000]"
+
+
 def test_stimuli_are_spread_over_the_quantiles_lowest_first(scores):
     chosen = page.quantile_stimuli(scores, 5)
     ranks = [int((scores < scores[name]).sum()) for name in chosen]

@@ -92,4 +92,4 @@ def _cell(table, part):
     if part not in table.index:
         return "not in the bank"
     row = table.loc[part]
-    return f"{row['bits']:.3f} [{row['ci_low']:.3f}, {row['ci_high']:.3f}], {row['share']:.0%}"
+    return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}], {row['share']:.0%}"

@@ -50,7 +50,7 @@ def parts(paths, folder, dpi):
                 "explanation": explanation,
                 "figure": figure,
                 "n": int(replaced["n"].max()),
-                "intact": f"{intact['mean'].iloc[0]:.3f}",
+                "intact": f"{intact['mean'].iloc[0]:z.3f}",
                 "substitution": substitution_table(replaced),
                 "interventions": intervention_table(pd.read_csv(changed)),
             }
@@ -147,4 +147,4 @@ def intervention_table(table):
 
 def interval(mean, low, high):
     """Mean and interval as the page writes them."""
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if np.isfinite(mean) else "undefined"
+    return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]" if np.isfinite(mean) else "undefined"

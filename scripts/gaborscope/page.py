@@ -72,7 +72,7 @@ def share_table(shares, preset, dataset, predictor):
 def _interval(mean, low, high, digits=3):
     if not np.isfinite(mean):
         return "undefined"
-    return f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+    return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
 def score_tables(summary, presets, datasets):
