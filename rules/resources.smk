@@ -70,7 +70,7 @@ MEGABYTES = {
     "accumulate_spectra": 1000,
     "fit_spectra": 500,
     "fuse": 1000,
-    "fit_cascade": 4500,
+    "fit_cascade": 3000,
     "refine_cascade": 2500,
     "evaluate_cascade": 2000,
     "predict_explained": 1000,
