@@ -71,7 +71,7 @@ SECTIONS = [
     [model, explanation]
     for model in MODELS
     for explanation in EXPLANATIONS
-    if model in (config["explanations"][explanation]["models"] or MODELS)
+    if model in settings.explained_by(config["explanations"][explanation], MODELS)
     and (model in SALIENT or explanation in DIRECT)
 ]
 # predictor to the backbone that it is fused to and compared with

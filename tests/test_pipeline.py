@@ -592,7 +592,12 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
         "image": {"bank": {"n_scales": 2, "n_orientations": 2}},
         "edge": {"n_scales": 1, "n_orientations": 2},
     }
-    config["explanations"]["refined"] = {"mode": "refined", "epochs": 1}
+    learning_rate = 0.03
+    config["explanations"]["refined"] = {
+        "mode": "refined",
+        "epochs": 1,
+        "learning_rate": learning_rate,
+    }
     _, jobs = snakemake(folder, config)
     assert not {"train_backbone", "fit_filters", "dump_activations", "fit_fusion"} & set(jobs)
     assert (jobs["fit_cascade"], jobs["refine_cascade"], jobs["evaluate_cascade"]) == (1, 1, 2)
@@ -613,6 +618,14 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
     config["explanations"]["refined"]["learning_rate"] = 0.02
     _, jobs = snakemake(folder, config, "--dry-run")
     assert jobs["refine_cascade"] == 1 and "fit_cascade" not in jobs
+    # an explanation of no model is left out of tables and report; nothing else is made again
+    config["explanations"]["refined"]["learning_rate"] = learning_rate
+    config["explanations"]["direct"]["models"] = []
+    _, jobs = snakemake(folder, config)
+    assert set(jobs) <= {"summarise", "compare", "judge", "report", "all"}
+    summary = pd.read_csv(folder / "results" / "summary.csv")
+    assert set(summary["predictor"]) >= {"cmrnet", "cmrnet-cascade", "cmrnet-refined"}
+    assert "cmrnet-direct" not in set(summary["predictor"])
 
 
 def test_predictors_are_compared_in_pairs_normalised_and_ranked(finished):

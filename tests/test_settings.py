@@ -176,7 +176,7 @@ def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
             {"c": {"mode": "cascade", "models": ["unisal"]}},
             "c.models names 'unisal', but models has only cmrnet",
         ),
-        ({"c": {"mode": "direct", "models": []}}, "c.models is \\[\\]"),
+        ({"c": {"mode": "direct", "models": "cmrnet"}}, "c.models is 'cmrnet'"),
     ],
 )
 def test_a_wrong_explanation_is_named(config, entries, text):

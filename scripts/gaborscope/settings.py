@@ -231,10 +231,28 @@ def _check_starts(explanations):
             entry = explanations[start]
 
 
+def explained_by(entry, models):
+    """
+    Models that an explanation is of.
+
+    Parameters
+    ----------
+    entry : dict
+        Of `explanations`, complete; its `models` None for all, empty for none.
+    models : list of str
+        Of the config.
+
+    Returns
+    -------
+    explained : list of str
+    """
+    return models if entry["models"] is None else entry["models"]
+
+
 def _check_explained(config):
     """Refuse explanations of models that are not there."""
     for name, entry in config["explanations"].items():
-        for model in entry["models"] or []:
+        for model in explained_by(entry, []):
             if model not in config["models"]:
                 raise InputError(
                     f"config: explanations.{name}.models names {model!r}, but models has only "
