@@ -31,8 +31,8 @@ SECONDS = {
     "dissect": 0.05,
     "accumulate_spectra": 0.20,
     "fit_spectra": 0.05,
-    "fit_cascade": 0.60,
-    "refine_cascade": 0.80,
+    "fit_cascade": 0.35,
+    "refine_cascade": 0.11,
     "evaluate_cascade": 0.40,
     "predict_explained": 0.60,
     "fuse": 0.10,
@@ -71,7 +71,7 @@ MEGABYTES = {
     "fit_spectra": 500,
     "fuse": 1000,
     "fit_cascade": 3000,
-    "refine_cascade": 2500,
+    "refine_cascade": 4000,
     "evaluate_cascade": 2000,
     "predict_explained": 1000,
     "fit_fixation_bank": 2000,
@@ -129,6 +129,8 @@ BY_AREA = {
 }
 # times the seconds of cmrnet, measured at 240 x 320 px; of one's own models a guess
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
+# the same of fitting and refining cascades, measured at 192 x 256 and 120 x 160 px
+HEAVIER_CASCADES = {"cmrnet": 1, "unisal": 4, "msinet": 6}
 BY_NETWORK = {
     "train_backbone",
     "randomise_backbone",
@@ -171,6 +173,8 @@ def runtime(stage, model=None):
 
     def minutes(wildcards, attempt):
         measured = amount(SECONDS, stage, wildcards, model) / 60
+        if stage in ("fit_cascade", "refine_cascade"):
+            measured *= HEAVIER_CASCADES.get(network_of(wildcards.model), 5)
         if stage in BY_NETWORK:
             measured *= HEAVIER.get(network_of(wildcards.model), 5)
         if stage == "train_backbone":
