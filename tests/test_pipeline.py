@@ -592,12 +592,7 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
         "image": {"bank": {"n_scales": 2, "n_orientations": 2}},
         "edge": {"n_scales": 1, "n_orientations": 2},
     }
-    learning_rate = 0.03
-    config["explanations"]["refined"] = {
-        "mode": "refined",
-        "epochs": 1,
-        "learning_rate": learning_rate,
-    }
+    config["explanations"]["refined"] = {"mode": "refined", "epochs": 1}
     _, jobs = snakemake(folder, config)
     assert not {"train_backbone", "fit_filters", "dump_activations", "fit_fusion"} & set(jobs)
     assert (jobs["fit_cascade"], jobs["refine_cascade"], jobs["evaluate_cascade"]) == (1, 1, 2)
@@ -619,7 +614,7 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
     _, jobs = snakemake(folder, config, "--dry-run")
     assert jobs["refine_cascade"] == 1 and "fit_cascade" not in jobs
     # an explanation of no model is left out of tables and report; nothing else is made again
-    config["explanations"]["refined"]["learning_rate"] = learning_rate
+    del config["explanations"]["refined"]["learning_rate"]
     config["explanations"]["direct"]["models"] = []
     _, jobs = snakemake(folder, config)
     assert set(jobs) <= {"summarise", "compare", "judge", "report", "all"}
