@@ -1,10 +1,12 @@
 """The config is closed: a fault is one sentence with the key and the remedy."""
 
 import copy
+import re
 from pathlib import Path
 
 import pytest
 import yaml
+from snakemake.utils import update_config
 
 from gaborscope import settings
 from gaborscope.errors import InputError
@@ -223,3 +225,28 @@ def test_faithfulness_of_an_explanation_that_is_none_is_refused(config):
     config["faithfulness"]["explanations"] = ["cascade"]
     with pytest.raises(InputError, match="faithfulness.explanations names 'cascade', but expl"):
         settings.check(config, SCHEMA)
+
+
+def _own_commands(example):
+    """Each command that an example's head gives: the config files it names, as paths."""
+    text = example.read_text(encoding="utf-8")
+    head = re.sub(r"\\\n#\s*", "", text)
+    found = [
+        re.findall(r"examples/\S+\.yaml", options)
+        for options in re.findall(r"^#\s+snakemake .*?--configfile (.*)$", head, re.MULTILINE)
+    ]
+    return [[ROOT / path for path in paths] for paths in found]
+
+
+@pytest.mark.parametrize(
+    "example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_an_example_passes_as_its_own_command_lays_it(config, example):
+    commands = _own_commands(example)
+    assert commands, f"{example.name} gives no command"
+    for paths in commands:
+        assert example in paths
+        laid = copy.deepcopy(config)
+        for path in paths:
+            update_config(laid, yaml.safe_load(path.read_text(encoding="utf-8")))
+        settings.check(settings.complete(laid), SCHEMA)
