@@ -229,11 +229,10 @@ def test_faithfulness_of_an_explanation_that_is_none_is_refused(config):
 
 def _own_commands(example):
     """Each command that an example's head gives: the config files it names, as paths."""
-    text = example.read_text(encoding="utf-8")
-    head = re.sub(r"\\\n#\s*", "", text)
+    text = re.sub(r"\\\n#\s*", "", example.read_text(encoding="utf-8"))
     found = [
         re.findall(r"examples/\S+\.yaml", options)
-        for options in re.findall(r"^#\s+snakemake .*?--configfile (.*)$", head, re.MULTILINE)
+        for options in re.findall(r"^#\s+snakemake .*?--configfile (.*)$", text, re.MULTILINE)
     ]
     return [[ROOT / path for path in paths] for paths in found]
 
