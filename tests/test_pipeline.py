@@ -343,10 +343,15 @@ def test_touching_a_stimulus_prepares_its_block_and_a_result_nothing(run):
     assert jobs["prepare_dataset"] == 1
 
 
-def test_touching_a_stage_script_reruns_it(run, tmp_path):
+def test_an_edited_stage_script_reruns_its_rule_and_a_touched_one_nothing(run, tmp_path):
     code = tmp_path / "code"
     shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
-    os.utime(code / "scripts" / "report.py")
+    for path in code.rglob("*"):  # as in a fresh checkout, everything is younger than the results
+        os.utime(path)
+    output, _ = snakemake(run[0], run[1], "--dry-run", root=code)
+    assert "Nothing to be done" in output
+    script = code / "scripts" / "report.py"
+    script.write_text(script.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     assert snakemake(run[0], run[1], "--dry-run", root=code)[1] == {"report": 1}
 
 
