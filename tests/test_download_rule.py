@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 import yaml
-from test_published import make_toronto
+from published_files import make_toronto
 
-from gaborscope import catalogue
+from gaborscope.data import catalogue
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow

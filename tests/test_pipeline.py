@@ -17,8 +17,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from gaborscope import catalogue, codebase, store
-from gaborscope.explained import ExplainedModel
+from gaborscope.data import catalogue
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.store.files import read_data, read_density
+from gaborscope.workflow import digests
 
 ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow
@@ -257,20 +259,29 @@ def rules_with_changed_params(output):
     return found
 
 
-@pytest.mark.parametrize("module", ["fusion", "metrics", "training", "page", "loggabor", "store"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "explanation.fusion",
+        "scoring.metrics",
+        "backbones.training",
+        "report.page",
+        "filters.loggabor",
+    ],
+)
 def test_library_edit_reruns_exactly_the_rules_that_use_it(finished, run, tmp_path, module):
     folder, config, _ = run
     code = tmp_path / "code"
     shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
     output, _ = snakemake(folder, config, "--dry-run", root=code)
     assert "Nothing to be done" in output
-    path = code / "scripts" / "gaborscope" / f"{module}.py"
+    path = code.joinpath("scripts", "gaborscope", *module.split(".")).with_suffix(".py")
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     output, jobs = snakemake(folder, config, "--dry-run", root=code)
     users = {
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
-        if module in codebase.closure(*(codebase.imported(script) - {"errors"}))
+        if module in digests.closure(*(digests.imported(script) - {"errors"}))
     } & set(finished[3])  # rules that this config needs
     # what reruns anyway, behind another rerun, does not name its parameters as the reason
     assert rules_with_changed_params(output) <= users <= set(jobs)
@@ -322,7 +333,7 @@ def test_an_upgraded_package_reruns_what_uses_it(run, finished, tmp_path, monkey
     users = {
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
-        if "pyfftw" in codebase.packages(*(codebase.imported(script) - {"errors"}))
+        if "pyfftw" in digests.packages(*(digests.imported(script) - {"errors"}))
     } & set(finished[3])
     assert rules_with_changed_params(output) <= users <= set(jobs)
     assert "accumulate" in users and "train_backbone" not in users
@@ -609,8 +620,8 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
     model = ExplainedModel.load(folder / "results" / "explained" / "cmrnet" / "made" / "refined.h5")
     path = folder / "results" / "saliency" / "cmrnet-refined" / "made"
     stored = next(path.glob("*.h5"))
-    block = store.read_data(folder / "results" / "data" / "made" / stored.name)
-    density = store.read_density(stored, 0)
+    block = read_data(folder / "results" / "data" / "made" / stored.name)
+    density = read_density(stored, 0)
     np.testing.assert_allclose(model.predict(block.image(0)), density, rtol=1e-3)
     assert "explanation refined" in (folder / "results" / "report" / "index.html").read_text(
         "utf-8"
