@@ -31,7 +31,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaborscope.explanation import accumulation  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
-from gaborscope.store.files import LayerWriter, read_layers  # noqa: E402
+from gaborscope.store.layers import LayerWriter, read_layers  # noqa: E402
 
 SIZE, INPUT = (600, 800), (144, 192)
 STIMULI, LAYERS = (50, 100, 200, 400), (3, 6, 12)

@@ -19,7 +19,8 @@ from PIL import Image
 
 from gaborscope.data import catalogue
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store.files import read_data, read_density
+from gaborscope.store.blocks import read_data
+from gaborscope.store.saliency import read_density
 from gaborscope.workflow import digests
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -13,7 +13,8 @@ from gaborscope.backbones.backbone import batches, configured
 from gaborscope.data.layouts import demo as layout
 from gaborscope.data.readers import demo
 from gaborscope.explanation import accumulation, layers
-from gaborscope.fitting.ridge import select, standardised
+from gaborscope.fitting.sparse import select
+from gaborscope.fitting.statistics import standardised
 from gaborscope.stimuli import geometry
 from gaborscope.workflow import backbone_entries, settings
 

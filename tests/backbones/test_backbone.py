@@ -11,7 +11,8 @@ from PIL import Image
 from torch import nn
 
 from gaborscope.backbones import checking, own, recording, resizing
-from gaborscope.backbones.backbone import KNOWN, Backbone, configured, device, predict
+from gaborscope.backbones.backbone import KNOWN, Backbone, configured, predict
+from gaborscope.backbones.devices import device
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 

@@ -12,7 +12,9 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.report import curves, drawing, page
 from gaborscope.stimuli import fixations, geometry
-from gaborscope.store.files import layer_names, read_data, read_density, read_layers
+from gaborscope.store.blocks import read_data
+from gaborscope.store.layers import layer_names, read_layers
+from gaborscope.store.saliency import read_density
 
 
 @dataclasses.dataclass
