@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances
 
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from predict import describe_layers  # noqa: E402
 
 from gaborscope import backbones, geometry, overlap, recording, store  # noqa: E402
+from gaborscope.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320), "cmrnet": (144, 192)}
 ORIGIN = {"code": "0" * 16, "seed": "1"}
@@ -99,7 +99,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     device = backbones.device(options.device)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     torch.set_num_threads(1)
     print("| stimuli/s | layers | MB each | forward | write | dump | dump / bound |")
     print("|---|---|---|---|---|---|---|")

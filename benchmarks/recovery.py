@@ -16,13 +16,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy import optimize
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaborscope import demo, geometry, layers, sparse, stimuli  # noqa: E402
+from gaborscope.settings import load as load_config  # noqa: E402
 from gaborscope.statistics import Statistics, standardised  # noqa: E402
 
 BOX = geometry.Box(96, 128)
@@ -85,7 +85,7 @@ def main():
     parser.add_argument("--maps", type=int, default=200)
     parser.add_argument("--folder")
     arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     settings = config["explanations"]["direct"]
     correlation, table = correlation_of(images_of(arguments, config), settings)
     pool = np.flatnonzero((table["scale"] >= 0) & (np.diag(correlation) > 0))

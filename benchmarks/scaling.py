@@ -22,13 +22,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaborscope import accumulation, geometry, store  # noqa: E402
+from gaborscope.settings import load as load_config  # noqa: E402
 from gaborscope.stimuli import StimulusBlock  # noqa: E402
 
 SIZE, INPUT = (600, 800), (144, 192)
@@ -73,7 +73,7 @@ def make_files(folder):
 
 def work(folder, n_stimuli, n_layers):
     """Sum up the first stimuli; print CPU seconds and the peak of memory in MB."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     block = StimulusBlock(
         names=[str(i) for i in range(n_stimuli)],
         paths=[str(folder / f"{i % DISTINCT}.png") for i in range(n_stimuli)],

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -37,6 +36,7 @@ from gaborscope import (  # noqa: E402
     recording,
     refining,
 )
+from gaborscope.settings import load as load_config  # noqa: E402
 from gaborscope.stimuli import StimulusBlock  # noqa: E402
 
 BOX, SIZE = geometry.Box(96, 128), (96, 128)
@@ -67,7 +67,7 @@ def make_block(n):
 
 def work(mode, n):
     """Fit, or refine, with n stimuli; print CPU seconds and the peak of memory in MB."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     defaults, table = config["explanation_defaults"], config["backbones"]["cmrnet"]["layers"]
     torch.manual_seed(1)
     torch.set_num_threads(1)

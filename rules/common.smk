@@ -37,10 +37,14 @@ def library(*modules):
     return codebase.digest(*modules)
 
 
-config = or_stop(settings.complete, config)
+# one line for each deprecated setting; every job parses this file, the first process alone says it
+DEPRECATED = []
+config = or_stop(settings.complete, config, DEPRECATED)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 or_stop(models.complete, config)
 or_stop(contests.check_equal, config)
+for line in DEPRECATED if workflow.is_main_process else ():
+    logger.warning(line)
 
 MODELS = list(config["models"])
 # of each, whose densities its explanations are fused to: its own, but for random copies

@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from helpers import make_block
 from PIL import Image
 from torch import nn
@@ -13,9 +12,10 @@ from torch import nn
 from gaborscope import backbones, geometry, recording, resizing
 from gaborscope.backbones import checking, own
 from gaborscope.errors import InputError
+from gaborscope.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = load_config()
 
 
 def described(name):

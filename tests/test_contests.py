@@ -4,10 +4,10 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
 from gaborscope import contests, models, settings, variants
 from gaborscope.errors import InputError
+from gaborscope.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -15,7 +15,7 @@ SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 @pytest.fixture
 def config():
-    found = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    found = load_config()
     found["models"] = ["cmrnet", "second", "blank", "unisal"]
     found["backbones"] |= {
         "second": {"like": "cmrnet", "seed": 2},

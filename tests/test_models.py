@@ -8,6 +8,7 @@ import yaml
 
 from gaborscope import models, settings
 from gaborscope.errors import InputError
+from gaborscope.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -16,7 +17,7 @@ OWN = {"factory": "examples/own_model.py:vit", "layers": {"early": "blocks.0"}}
 
 @pytest.fixture(scope="module")
 def shipped():
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return load_config()
 
 
 @pytest.fixture

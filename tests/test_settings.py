@@ -10,6 +10,7 @@ from snakemake.utils import update_config
 
 from gaborscope import settings
 from gaborscope.errors import InputError
+from gaborscope.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -17,7 +18,7 @@ SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 @pytest.fixture(scope="module")
 def shipped():
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return load_config()
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """Layers replaced: exact activations change nothing, and the rest of the network really runs on."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import nn
 
 from gaborscope import backbones, geometry, recording, substitution
+from gaborscope.settings import load as load_config
 
-CONFIG = yaml.safe_load(
-    (Path(__file__).resolve().parents[1] / "config.yaml").read_text(encoding="utf-8")
-)
+CONFIG = load_config()
 SIZE = (64, 96)
 PLACE = geometry.Placement(SIZE, 0, 0, *SIZE)
 # sixteen rows of padding above and below
