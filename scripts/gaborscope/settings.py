@@ -118,6 +118,8 @@ def _sentence(error):
         known = list(error.schema["properties"])
         unknown = next(key for key in error.instance if key not in known)
         close = difflib.get_close_matches(str(unknown), known, 1)
+        if where.startswith("explanations.") and "mode" in error.instance:
+            where += f" (mode {error.instance['mode']})"
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
         return f"unknown key {unknown!r} at {where}; {hint}"
     described = error.schema.get("description", "").rstrip(".")
