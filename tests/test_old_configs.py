@@ -2,9 +2,10 @@
 
 import json
 import re
-import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from subprocess import PIPE, Popen
 
 import pytest
 import yaml
@@ -99,16 +100,23 @@ def test_each_deprecated_use_is_said_once(case):
 
 
 def planned(tmp_path, cases):
-    """Jobs by rule of configs, all planned in one process."""
+    """Jobs by rule of configs, planned in two processes."""
     paths = []
     for i, (files, folder) in enumerate(cases):
-        paths.append(tmp_path / f"{i}.yaml")
+        paths.append(str(tmp_path / f"{i}.yaml"))
         text = yaml.safe_dump(laid(files, folder), sort_keys=False)
-        paths[-1].write_text(text, encoding="utf-8")
-    command = [sys.executable, str(ROOT / "tests" / "planning.py"), *map(str, paths)]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return [json.loads(line) for line in done.stdout.splitlines()], done.stderr
+        Path(paths[-1]).write_text(text, encoding="utf-8")
+    command = [sys.executable, str(ROOT / "tests" / "planning.py")]
+    running = [
+        Popen([*command, *part], cwd=ROOT, text=True, stdout=PIPE, stderr=PIPE)
+        for part in (paths[::2], paths[1::2])
+    ]
+    found = [None] * len(paths)
+    with ThreadPoolExecutor() as pool:
+        for i, (out, error) in enumerate(pool.map(Popen.communicate, running)):
+            assert running[i].returncode == 0, error[-4000:]
+            found[i::2] = map(json.loads, out.splitlines())
+    return found
 
 
 def compare(case, jobs):
@@ -130,7 +138,7 @@ def commands():
 
 @pytest.mark.slow
 def test_every_config_of_before_plans_the_same_jobs(tmp_path):
-    found, _ = planned(tmp_path, [(case["files"], FOLDER) for case in PLANS.values()])
+    found = planned(tmp_path, [(case["files"], FOLDER) for case in PLANS.values()])
     for case, jobs in zip(PLANS, found, strict=True):
         compare(case, jobs)
 
