@@ -227,6 +227,18 @@ def test_an_unknown_analysis_is_named_with_the_close_one():
         laid(analyses=["seeds", "bit"])
 
 
+@pytest.mark.parametrize(
+    "key, entry, text",
+    [
+        ("regressors", {"colour": "hsv"}, r"config: regressors\.colour is 'hsv'"),
+        ("explanation_defaults", {"direct": {"smooth": 1}}, "at explanation_defaults.direct;"),
+    ],
+)
+def test_a_fault_that_others_took_over_is_named_where_it_was_said(key, entry, text):
+    with pytest.raises(InputError, match=text):
+        laid(**{key: entry})
+
+
 def test_an_ablation_without_options_is_refused():
     with pytest.raises(InputError, match="analyses has ablation, but ablation.options is empty"):
         laid(analyses=["ablation"])

@@ -95,10 +95,12 @@ def check(config, schema_file):
         Naming the key, the value and what is expected.
     """
     schema = read_yaml(schema_file)
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    worst = jsonschema.exceptions.best_match(errors)
-    if worst is not None:
-        raise InputError(f"config: {_sentence(worst)}")
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    # what others took over is named where it was said
+    for key in ("regressors", "explanation_defaults"):
+        errors = [error for error in errors if key in list(error.absolute_path)[:1]] or errors
+    if errors:
+        raise InputError(f"config: {_sentence(jsonschema.exceptions.best_match(errors))}")
     _check_whole(config, documenting.defaults(schema), schema)
     _check_names(config)
     _check_starts(config["explanations"])
