@@ -122,7 +122,7 @@ def test_every_stage_runs(finished):
 
 def test_faithfulness_is_tested_where_it_is_asked_for(run):
     folder, config, _ = run
-    config["faithfulness"]["explanations"] = ["direct"]
+    config["analyses"].append("faithfulness")
     _, jobs = snakemake(folder, config)
     assert jobs == {
         "measure_means": 1, "substitute": 2, "rank_notches": 1, "intervene": 2,
@@ -666,7 +666,7 @@ def test_baselines_and_maps_are_scored_alone_raw_and_calibrated(tmp_path):
     theirs = {"paths": {"made": str(tmp_path / "maps")}, "kind": "map"}
     config.update(models=[], maps={"theirs": theirs}, presets=["exact"])
     config["baselines"]["predictors"] = ["uniform"]
-    config["scores"]["calibrate"] = True
+    config["analyses"].append("calibration")
     snakemake(tmp_path, config)
     results = tmp_path / "results"
     raw, calibrated = (
