@@ -6,8 +6,6 @@ Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
 Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
         results/filters/{model}/{dataset}/{explanation}/{layer}.h5
         results/explained_variance/{model}/{dataset}/{explanation}.csv
-        results/identities/{model}/{dataset}/{explanation}.csv
-        results/sparsity/{model}/{dataset}/{explanation}.csv
         results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5
         results/explained/{model}/{dataset}/{explanation}.h5
         results/saliency/{model}-{explanation}/{dataset}/{block}.h5
@@ -15,7 +13,7 @@ Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
 
 # One rule per backbone, since their layers differ: a job makes all layers of a block, so that the
 # responses of a stimulus are computed once.
-for model in MODELS:
+for model in plan.models:
 
     rule:
         name:
@@ -28,14 +26,14 @@ for model in MODELS:
             statistics=expand(
                 "results/statistics/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
                 model=model,
-                layer=LAYERS[model],
+                layer=plan.layers[model],
             ),
         log:
             f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
         wildcard_constraints:
-            explanation=one_of(DIRECT),
+            explanation=one_of(plan.direct),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -44,8 +42,8 @@ for model in MODELS:
             runtime=runtime("accumulate", model),
             disk_mb=disk_mb("accumulate", model),
         params:
-            regressors=regressor_settings,
-            layers=list(LAYERS[model]),
+            regressors=lambda wildcards: plan.regressor_settings(wildcards.explanation),
+            layers=list(plan.layers[model]),
             code=library("accumulate"),
         script:
             "../scripts/accumulate.py"
@@ -58,15 +56,15 @@ for model in MODELS:
             filters=expand(
                 "results/filters/{model}/{dataset}/{{explanation}}/{layer}.h5",
                 model=model,
-                dataset=FIT,
-                layer=LAYERS[model],
+                dataset=plan.fit_on,
+                layer=plan.layers[model],
             ),
         output:
             reconstructions=temp(
                 expand(
                     "results/reconstructions/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
                     model=model,
-                    layer=LAYERS[model],
+                    layer=plan.layers[model],
                 )
             ),
         log:
@@ -74,7 +72,7 @@ for model in MODELS:
         benchmark:
             f"results/benchmarks/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
         wildcard_constraints:
-            explanation=one_of(DIRECT),
+            explanation=one_of(plan.direct),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -84,9 +82,10 @@ for model in MODELS:
             disk_mb=disk_mb("reconstruct", model),
         params:
             out_of_fold=lambda wildcards: (
-                wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
+                wildcards.dataset == plan.fit_on
+                and wildcards.block in plan.blocks[plan.fit_on]["fit"]
             ),
-            layers=list(LAYERS[model]),
+            layers=list(plan.layers[model]),
             code=library("reconstruct"),
         script:
             "../scripts/reconstruct.py"
@@ -98,22 +97,22 @@ rule fit_filters:
         layers="results/layers/{model}.json",
         fit=expand(
             "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
-            dataset=FIT,
-            block=BLOCKS[FIT]["fit"],
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
         ),
         validation=expand(
             "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
-            dataset=FIT,
-            block=BLOCKS[FIT]["validation"],
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
         ),
     output:
-        filters=f"results/filters/{{model}}/{FIT}/{{explanation}}/{{layer}}.h5",
+        filters=f"results/filters/{{model}}/{plan.fit_on}/{{explanation}}/{{layer}}.h5",
     log:
         "results/logs/fit_filters/{model}/{explanation}/{layer}.log",
     benchmark:
         "results/benchmarks/fit_filters/{model}/{explanation}/{layer}.tsv"
     wildcard_constraints:
-        explanation=one_of(DIRECT),
+        explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -122,7 +121,7 @@ rule fit_filters:
         runtime=runtime("fit_filters"),
         disk_mb=disk_mb("fit_filters"),
     params:
-        regressors=regressor_settings,
+        regressors=lambda wildcards: plan.regressor_settings(wildcards.explanation),
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
         backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
         code=library("fit_filters"),
@@ -133,37 +132,17 @@ rule fit_filters:
 rule evaluate_filters:
     """Explained variance of every layer on the validation and on the test split."""
     input:
-        filters=lambda wildcards: expand(
-            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-        ),
-        validation=lambda wildcards: expand(
-            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-            block=BLOCKS[FIT]["validation"],
-        ),
-        test=lambda wildcards: expand(
-            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-            block=BLOCKS[FIT]["test"],
-        ),
+        filters=fitted_layers,
+        validation=statistics_of("validation"),
+        test=statistics_of("test"),
     output:
-        table=f"results/explained_variance/{{model}}/{FIT}/{{explanation}}.csv",
+        table=f"results/explained_variance/{{model}}/{plan.fit_on}/{{explanation}}.csv",
     log:
         "results/logs/evaluate_filters/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/evaluate_filters/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(DIRECT),
+        explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -172,101 +151,43 @@ rule evaluate_filters:
         runtime=runtime("evaluate_filters"),
         disk_mb=disk_mb("evaluate_filters"),
     params:
-        layers=lambda wildcards: list(LAYERS[wildcards.model]),
+        layers=lambda wildcards: list(plan.layers[wildcards.model]),
         code=library("evaluate_filters"),
     script:
         "../scripts/evaluate_filters.py"
 
 
-rule identify:
-    """Name the filters that each map consists of, and how far few of them go."""
-    input:
-        filters=lambda wildcards: expand(
-            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-        ),
-        fit=lambda wildcards: expand(
-            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-            block=BLOCKS[FIT]["fit"],
-        ),
-        validation=lambda wildcards: expand(
-            "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-            block=BLOCKS[FIT]["validation"],
-        ),
-        data=expand(
-            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
-        ),
-    output:
-        identities=f"results/identities/{{model}}/{FIT}/{{explanation}}.csv",
-        sparsity=f"results/sparsity/{{model}}/{FIT}/{{explanation}}.csv",
-    log:
-        "results/logs/identify/{model}/{explanation}.log",
-    benchmark:
-        "results/benchmarks/identify/{model}/{explanation}.tsv"
-    wildcard_constraints:
-        explanation=one_of(DIRECT),
-    conda:
-        "../envs/numerics.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb("identify"),
-        runtime=runtime("identify"),
-        disk_mb=disk_mb("identify"),
-    params:
-        identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
-        code=library("identify"),
-    script:
-        "../scripts/identify.py"
-
-
 rule fit_fusion:
     """Fuse the out-of-fold reconstructions of all layers into a saliency model of its own."""
     input:
-        filters=lambda wildcards: expand(
-            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
-            model=wildcards.model,
-            dataset=FIT,
-            explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-        ),
+        filters=fitted_layers,
         reconstructions=lambda wildcards: expand(
             "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
             model=wildcards.model,
-            dataset=FIT,
+            dataset=plan.fit_on,
             explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
-            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+            layer=plan.layers[wildcards.model],
+            block=plan.chosen_on(),
         ),
         data=expand(
             "results/data/{dataset}/{block}.h5",
-            dataset=FIT,
-            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+            dataset=plan.fit_on,
+            block=plan.chosen_on(),
         ),
         target=lambda wildcards: expand(
             "results/saliency/{model}/{dataset}/{block}.h5",
-            model=TARGETS[wildcards.model],
-            dataset=FIT,
-            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+            model=plan.targets[wildcards.model],
+            dataset=plan.fit_on,
+            block=plan.chosen_on(),
         ),
     output:
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
     log:
         "results/logs/fit_fusion/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/fit_fusion/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(DIRECT),
+        explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
     threads: 4
@@ -276,8 +197,8 @@ rule fit_fusion:
         disk_mb=disk_mb("fit_fusion"),
     params:
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
-        layers=lambda wildcards: list(LAYERS[wildcards.model]),
-        fit_blocks=BLOCKS[FIT]["fit"],
+        layers=lambda wildcards: list(plan.layers[wildcards.model]),
+        fit_blocks=plan.blocks[plan.fit_on]["fit"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
         code=library("fit_fusion"),
@@ -288,14 +209,14 @@ rule fit_fusion:
 rule fuse:
     """Predict the saliency of the stimuli of one block from their reconstructed layers."""
     input:
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         data="results/data/{dataset}/{block}.h5",
         reconstructions=lambda wildcards: expand(
             "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
             model=wildcards.model,
             dataset=wildcards.dataset,
             explanation=wildcards.explanation,
-            layer=LAYERS[wildcards.model],
+            layer=plan.layers[wildcards.model],
             block=wildcards.block,
         ),
     output:
@@ -305,7 +226,7 @@ rule fuse:
     benchmark:
         "results/benchmarks/fuse/{model}-{explanation}/{dataset}/{block}.tsv"
     wildcard_constraints:
-        explanation=one_of(DIRECT),
+        explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -314,7 +235,7 @@ rule fuse:
         runtime=runtime("fuse"),
         disk_mb=disk_mb("fuse"),
     params:
-        layers=lambda wildcards: list(LAYERS[wildcards.model]),
+        layers=lambda wildcards: list(plan.layers[wildcards.model]),
         code=library("fuse"),
     script:
         "../scripts/fuse.py"

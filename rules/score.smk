@@ -2,9 +2,8 @@
 Score predictors on human fixations.
 
 Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
-Makes   results/fixation_bank/{dataset}.h5
+Makes   results/fixation_bank/{dataset}.h5  results/equal_bank/{dataset}.h5
         results/saliency/{baseline}/{dataset}/{block}.h5
-        results/saliency/{imported}/{dataset}/{block}.h5
         results/scores/{preset}/{predictor}/{dataset}.csv
         results/summary.csv  results/shares.csv
         results/differences.csv  results/normalised.csv  results/ranks.csv
@@ -19,12 +18,12 @@ rule fit_fixation_bank:
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["fit"],
+            block=plan.blocks[wildcards.dataset]["fit"],
         ),
         validation=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["validation"],
+            block=plan.blocks[wildcards.dataset]["validation"],
         ),
     output:
         bank="results/fixation_bank/{dataset}.h5",
@@ -48,6 +47,22 @@ rule fit_fixation_bank:
         "../scripts/fit_fixation_bank.py"
 
 
+if "loggabor_equal" in plan.baselines:
+
+    use rule fit_fixation_bank as fit_equal_bank with:
+        output:
+            bank="results/equal_bank/{dataset}.h5",
+        log:
+            "results/logs/fit_equal_bank/{dataset}.log",
+        benchmark:
+            "results/benchmarks/fit_equal_bank/{dataset}.tsv"
+        params:
+            settings=plan.equal_bank(),
+            sigmas=config["baselines"]["centre_bias"]["sigmas"],
+            uniform_weight=config["densities"]["uniform_weight"],
+            code=rules.fit_fixation_bank.params.code,
+
+
 rule predict_baseline:
     """Predict a block by a baseline: chance, the observers themselves, or a classical model."""
     input:
@@ -55,16 +70,16 @@ rule predict_baseline:
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=baseline_blocks(wildcards, "fit"),
+            block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset, "fit"),
         ),
         validation=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=baseline_blocks(wildcards, "validation"),
+            block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset, "validation"),
         ),
         bank=lambda wildcards: (
-            [f"results/{FIXATION_BANKS[wildcards.baseline]}/{FIT}.h5"]
-            if wildcards.baseline in FIXATION_BANKS
+            [f"results/{BANK_FOLDERS[wildcards.baseline]}/{plan.fit_on}.h5"]
+            if wildcards.baseline in BANK_FOLDERS
             else []
         ),
     output:
@@ -89,32 +104,6 @@ rule predict_baseline:
         "../scripts/predict_baseline.py"
 
 
-rule import_maps:
-    """Take other people's saliency maps of one block as a predictor."""
-    input:
-        data="results/data/{dataset}/{block}.h5",
-    output:
-        saliency="results/saliency/{imported}/{dataset}/{block}.h5",
-    log:
-        "results/logs/import_maps/{imported}/{dataset}/{block}.log",
-    benchmark:
-        "results/benchmarks/import_maps/{imported}/{dataset}/{block}.tsv"
-    conda:
-        "../envs/numerics.yaml"
-    threads: 1
-    resources:
-        mem_mb=mem_mb("import_maps"),
-        runtime=runtime("import_maps"),
-        disk_mb=disk_mb("import_maps"),
-    params:
-        digest=maps_digest,
-        maps=maps_of,
-        uniform_weight=config["densities"]["uniform_weight"],
-        code=library("import_maps"),
-    script:
-        "../scripts/import_maps.py"
-
-
 rule score:
     """Score one predictor on every validation and test stimulus of a data set."""
     input:
@@ -122,22 +111,22 @@ rule score:
             "results/saliency/{predictor}/{dataset}/{block}.h5",
             predictor=wildcards.predictor,
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         centre_bias=lambda wildcards: expand(
             "results/saliency/centre_bias/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         data=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         others=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=ALL_BLOCKS[wildcards.dataset],
+            block=plan.all_blocks(wildcards.dataset),
         ),
         weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
@@ -156,7 +145,7 @@ rule score:
         runtime=runtime("score"),
         disk_mb=disk_mb("score"),
     params:
-        validation_blocks=lambda wildcards: BLOCKS[wildcards.dataset]["validation"],
+        validation_blocks=lambda wildcards: plan.blocks[wildcards.dataset]["validation"],
         dataset_type=lambda wildcards: config["datasets"][wildcards.dataset]["type"],
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
@@ -173,12 +162,12 @@ rule calibrate:
             "results/saliency/{predictor}/{dataset}/{block}.h5",
             predictor=wildcards.predictor,
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["validation"],
+            block=plan.blocks[wildcards.dataset]["validation"],
         ),
         data=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=BLOCKS[wildcards.dataset]["validation"],
+            block=plan.blocks[wildcards.dataset]["validation"],
         ),
     output:
         temperature="results/calibration/{predictor}/{dataset}.json",
@@ -207,22 +196,22 @@ use rule score as score_calibrated with:
             "results/saliency/{predictor}/{dataset}/{block}.h5",
             predictor=wildcards.predictor,
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         centre_bias=lambda wildcards: expand(
             "results/saliency/centre_bias/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         data=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=HELD_OUT[wildcards.dataset],
+            block=plan.held_out(wildcards.dataset),
         ),
         others=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=ALL_BLOCKS[wildcards.dataset],
+            block=plan.all_blocks(wildcards.dataset),
         ),
         weights=lambda wildcards: weights_behind(wildcards.predictor),
     output:
@@ -238,8 +227,8 @@ use rule score as score_calibrated with:
 rule summarise:
     """Means with bootstrap intervals, and the share above the centre bias."""
     input:
-        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
-        validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in CELLS],
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
+        validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in plan.cells],
     output:
         summary="results/summary.csv",
         validation="results/summary.validation.csv",
@@ -256,8 +245,8 @@ rule summarise:
         runtime=runtime("summarise"),
         disk_mb=disk_mb("summarise"),
     params:
-        cells=[list(cell) for cell in CELLS],
-        explained=EXPLAINED,
+        cells=[list(cell) for cell in plan.cells],
+        explained=plan.explained,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("summarise"),
@@ -268,9 +257,9 @@ rule summarise:
 rule summarise_calibrated:
     """Means of the calibrated scores with bootstrap intervals, and the temperatures."""
     input:
-        scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         temperatures=list(
-            dict.fromkeys("results/calibration/{1}/{2}.json".format(*cell) for cell in CELLS)
+            dict.fromkeys("results/calibration/{1}/{2}.json".format(*cell) for cell in plan.cells)
         ),
     output:
         summary="results/summary.calibrated.csv",
@@ -286,7 +275,7 @@ rule summarise_calibrated:
         runtime=runtime("summarise_calibrated"),
         disk_mb=disk_mb("summarise_calibrated"),
     params:
-        cells=[list(cell) for cell in CELLS],
+        cells=[list(cell) for cell in plan.cells],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("summarise_calibrated"),
@@ -297,7 +286,7 @@ rule summarise_calibrated:
 rule compare:
     """Paired differences between predictors, normalised scores and ranks."""
     input:
-        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in CELLS],
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
     output:
         differences="results/differences.csv",
         normalised="results/normalised.csv",
@@ -314,7 +303,7 @@ rule compare:
         runtime=runtime("compare"),
         disk_mb=disk_mb("compare"),
     params:
-        cells=[list(cell) for cell in CELLS],
+        cells=[list(cell) for cell in plan.cells],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("compare"),
