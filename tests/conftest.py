@@ -30,15 +30,3 @@ def oracles(shared):
 def rng():
     """Random generator of a fixed seed."""
     return np.random.default_rng(1)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A finished run of the workflow: its folder, config, spare stimulus names, and job counts."""
-    import test_pipeline
-
-    folder = tmp_path_factory.mktemp("run")
-    spare = test_pipeline.make_dataset(folder / "data")
-    config = test_pipeline.tiny_config(folder / "data")
-    _, jobs = test_pipeline.snakemake(folder, config)
-    return folder, config, spare, jobs
