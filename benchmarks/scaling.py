@@ -46,7 +46,7 @@ def layer_table(n):
             "module": "net",
             "nonlinearity": "none",
             "channels": 32,
-            "shape": {store.size_name(INPUT): [INPUT[0] // stride, INPUT[1] // stride]},
+            "shape": {geometry.size_name(INPUT): [INPUT[0] // stride, INPUT[1] // stride]},
             "pool": 1,
             "stride": [float(stride)] * 2,
             "offset_px": [(stride - 1) / 2] * 2,
@@ -67,7 +67,7 @@ def make_files(folder):
     with store.LayerWriter(folder / "activations.h5", groups, layers, ORIGIN) as writer:
         for index, _ in members:
             for name, layer in layers.items():
-                shape = (layer["channels"], *layer["shape"][store.size_name(INPUT)])
+                shape = (layer["channels"], *layer["shape"][geometry.size_name(INPUT)])
                 writer.put(index, name, rng.standard_normal(shape, np.float32))
 
 

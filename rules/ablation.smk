@@ -54,15 +54,7 @@ rule ablate:
         dataset_type=config["datasets"][FIT]["type"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library(
-            "ablation",
-            "alternatives",
-            "exposure",
-            "geometry",
-            "observers",
-            "stage",
-            "store",
-        ),
+        code=library("ablate"),
     script:
         "../scripts/ablate.py"
 
@@ -90,6 +82,6 @@ rule summarise_ablation:
         settings=OPTIONS,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("ablation", "stage", "store"),
+        code=library("summarise_ablation"),
     script:
         "../scripts/summarise_ablation.py"

@@ -79,16 +79,7 @@ rule score_coalitions:
         test_blocks=BLOCKS[FIT]["test"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library(
-            "alternatives",
-            "bits",
-            "coalitions",
-            "explained",
-            "filterstore",
-            "observers",
-            "stage",
-            "store",
-        ),
+        code=library("score_coalitions"),
     script:
         "../scripts/score_coalitions.py"
 
@@ -122,7 +113,7 @@ rule split_bits:
     params:
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("bits", "stage", "store"),
+        code=library("split_bits"),
     script:
         "../scripts/split_bits.py"
 
@@ -172,6 +163,6 @@ rule dissect:
         runtime=runtime("dissect"),
         disk_mb=disk_mb("dissect"),
     params:
-        code=library("dissection", "filterstore", "geometry", "stage", "statistics", "store"),
+        code=library("dissect"),
     script:
         "../scripts/dissect.py"

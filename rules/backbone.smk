@@ -44,17 +44,7 @@ rule import_backbone:
         stamp=weights_stamp("weights"),
         network=network_digest,
         seed=lambda wildcards: models.seed(config, wildcards.model),
-        code=library(
-            "backbones",
-            "backbones.checking",
-            "backbones.own",
-            "backbones.published",
-            "downloads",
-            "geometry",
-            "stage",
-            "store",
-            "weights",
-        ),
+        code=library("import_backbone"),
     script:
         "../scripts/import_backbone.py"
 
@@ -117,15 +107,7 @@ rule train_backbone:
         network=network_digest,
         seed=lambda wildcards: models.seed(config, wildcards.model),
         device=config["device"],
-        code=library(
-            "backbones",
-            "backbones.checking",
-            "geometry",
-            "stage",
-            "store",
-            "training",
-            "weights",
-        ),
+        code=library("train_backbone"),
     script:
         "../scripts/train_backbone.py"
 
@@ -155,7 +137,7 @@ rule measure_layers:
         finest_stride=config["activations"]["finest_stride"],
         seed=config["seed"],
         device=config["device"],
-        code=library("backbones", "geometry", "recording", "stage", "store", "weights"),
+        code=library("measure_layers"),
     script:
         "../scripts/measure_layers.py"
 
@@ -185,15 +167,7 @@ rule dump_activations:
         network=network_digest,
         batch_size=config["activations"]["batch_size"],
         device=config["device"],
-        code=library(
-            "backbones",
-            "geometry",
-            "overlap",
-            "recording",
-            "stage",
-            "store",
-            "weights",
-        ),
+        code=library("dump_activations"),
     script:
         "../scripts/dump_activations.py"
 
@@ -223,6 +197,6 @@ rule predict_backbone:
         batch_size=config["activations"]["batch_size"],
         uniform_weight=config["densities"]["uniform_weight"],
         device=config["device"],
-        code=library("backbones", "densities", "stage", "store", "weights"),
+        code=library("predict_backbone"),
     script:
         "../scripts/predict_backbone.py"

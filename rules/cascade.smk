@@ -50,16 +50,7 @@ rule fit_cascade:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
-        code=library(
-            "cascadefit",
-            "cascades",
-            "corpus",
-            "geometry",
-            "graph",
-            "recording",
-            "stage",
-            "store",
-        ),
+        code=library("fit_cascade"),
     script:
         "../scripts/fit_cascade.py"
 
@@ -115,7 +106,7 @@ rule refine_cascade:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
-        code=library("cascades", "corpus", "explained", "refining", "stage", "store"),
+        code=library("refine_cascade"),
     script:
         "../scripts/refine_cascade.py"
 
@@ -149,7 +140,7 @@ rule evaluate_cascade:
         backbone=lambda wildcards: models.network(config, wildcards.model),
         network=network_digest,
         device=config["device"],
-        code=library("cascadefit", "cascades", "corpus", "explained", "stage", "store"),
+        code=library("evaluate_cascade"),
     script:
         "../scripts/evaluate_cascade.py"
 
@@ -175,6 +166,6 @@ rule predict_explained:
         runtime=runtime("predict_explained"),
         disk_mb=disk_mb("predict_explained"),
     params:
-        code=library("explained", "stage", "store"),
+        code=library("predict_explained"),
     script:
         "../scripts/predict_explained.py"

@@ -32,9 +32,9 @@ def or_stop(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
-def library(*modules):
-    """Digest of library modules and their imports: an edit or upgrade reruns what uses them."""
-    return codebase.digest(*modules)
+def library(script):
+    """Digest of a stage script and all it imports: an edit or an upgrade reruns what uses it."""
+    return codebase.script_digest(f"{workflow.basedir}/scripts/{script}.py")
 
 
 config = or_stop(settings.complete, config)

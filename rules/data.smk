@@ -28,7 +28,7 @@ rule download_dataset:
         disk_mb=20000,
     params:
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
-        code=library("downloads", "layouts.archives", "stage", "unpacking"),
+        code=library("download_dataset"),
     script:
         "../scripts/download_dataset.py"
 
@@ -52,6 +52,6 @@ rule prepare_dataset:
         digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         n_blocks=config["n_blocks"],
-        code=library("catalogue", "datasets", "fixations", "stage", "store"),
+        code=library("prepare_dataset"),
     script:
         "../scripts/prepare_dataset.py"

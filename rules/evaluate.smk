@@ -43,7 +43,7 @@ rule fit_fixation_bank:
         settings=config["baselines"]["loggabor_fixations"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("fixationbank", "stage", "store"),
+        code=library("fit_fixation_bank"),
     script:
         "../scripts/fit_fixation_bank.py"
 
@@ -84,7 +84,7 @@ rule predict_baseline:
         settings=lambda wildcards: config["baselines"].get(wildcards.baseline, {}),
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("densities", "fixationbank", "references", "stage", "store"),
+        code=library("predict_baseline"),
     script:
         "../scripts/predict_baseline.py"
 
@@ -110,7 +110,7 @@ rule import_maps:
         digest=maps_digest,
         maps=maps_of,
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("densities", "imported", "mapfiles", "stage", "store"),
+        code=library("import_maps"),
     script:
         "../scripts/import_maps.py"
 
@@ -161,7 +161,7 @@ rule score:
         n_shuffle=config["scores"]["n_shuffle"],
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library("calibration", "exposure", "scoring", "stage", "store"),
+        code=library("score"),
     script:
         "../scripts/score.py"
 
@@ -195,7 +195,7 @@ rule calibrate:
         disk_mb=disk_mb("calibrate"),
     params:
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library("calibration", "scoring", "stage", "store"),
+        code=library("calibrate"),
     script:
         "../scripts/calibrate.py"
 
@@ -260,7 +260,7 @@ rule summarise:
         explained=EXPLAINED,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("stage", "store", "summaries"),
+        code=library("summarise"),
     script:
         "../scripts/summarise.py"
 
@@ -289,7 +289,7 @@ rule summarise_calibrated:
         cells=[list(cell) for cell in CELLS],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("stage", "store", "summaries"),
+        code=library("summarise_calibrated"),
     script:
         "../scripts/summarise_calibrated.py"
 
@@ -317,6 +317,6 @@ rule compare:
         cells=[list(cell) for cell in CELLS],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("comparisons", "stage", "store", "summaries"),
+        code=library("compare"),
     script:
         "../scripts/compare.py"

@@ -46,7 +46,7 @@ for model in MODELS:
         params:
             regressors=regressor_settings,
             layers=list(LAYERS[model]),
-            code=library("accumulation", "filterstore", "stage", "store"),
+            code=library("accumulate"),
         script:
             "../scripts/accumulate.py"
 
@@ -87,7 +87,7 @@ for model in MODELS:
                 wildcards.dataset == FIT and wildcards.block in BLOCKS[FIT]["fit"]
             ),
             layers=list(LAYERS[model]),
-            code=library("filterstore", "geometry", "layers", "stage", "store"),
+            code=library("reconstruct"),
         script:
             "../scripts/reconstruct.py"
 
@@ -125,7 +125,7 @@ rule fit_filters:
         regressors=regressor_settings,
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
         backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
-        code=library("filterstore", "fitting", "identities", "layers", "stage", "store"),
+        code=library("fit_filters"),
     script:
         "../scripts/fit_filters.py"
 
@@ -173,7 +173,7 @@ rule evaluate_filters:
         disk_mb=disk_mb("evaluate_filters"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
-        code=library("filterstore", "stage", "statistics", "store"),
+        code=library("evaluate_filters"),
     script:
         "../scripts/evaluate_filters.py"
 
@@ -225,16 +225,7 @@ rule identify:
         disk_mb=disk_mb("identify"),
     params:
         identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
-        code=library(
-            "filterstore",
-            "geometry",
-            "identities",
-            "layers",
-            "sparse",
-            "stage",
-            "statistics",
-            "store",
-        ),
+        code=library("identify"),
     script:
         "../scripts/identify.py"
 
@@ -289,17 +280,7 @@ rule fit_fusion:
         fit_blocks=BLOCKS[FIT]["fit"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        code=library(
-            "baselines",
-            "explained",
-            "filterstore",
-            "fusion",
-            "fusiondata",
-            "layers",
-            "observers",
-            "stage",
-            "store",
-        ),
+        code=library("fit_fusion"),
     script:
         "../scripts/fit_fusion.py"
 
@@ -334,6 +315,6 @@ rule fuse:
         disk_mb=disk_mb("fuse"),
     params:
         layers=lambda wildcards: list(LAYERS[wildcards.model]),
-        code=library("explained", "geometry", "layers", "stage", "store"),
+        code=library("fuse"),
     script:
         "../scripts/fuse.py"

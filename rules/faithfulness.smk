@@ -38,7 +38,7 @@ rule measure_means:
         network=network_digest,
         seed=config["seed"],
         device=config["device"],
-        code=library("cascades", "explained", "faithfulness", "stage", "store", "substitution"),
+        code=library("measure_means"),
     script:
         "../scripts/measure_means.py"
 
@@ -74,16 +74,7 @@ rule substitute:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
-        code=library(
-            "cascades",
-            "densities",
-            "explained",
-            "exposure",
-            "faithfulness",
-            "stage",
-            "store",
-            "substitution",
-        ),
+        code=library("substitute"),
     script:
         "../scripts/substitute.py"
 
@@ -112,7 +103,7 @@ rule rank_notches:
         n=stimuli_per_block("ranking_stimuli", "validation"),
         families=config["faithfulness"]["families"],
         seed=config["seed"],
-        code=library("explained", "faithfulness", "interventions", "stage", "store"),
+        code=library("rank_notches"),
     script:
         "../scripts/rank_notches.py"
 
@@ -148,16 +139,7 @@ rule intervene:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
-        code=library(
-            "cascades",
-            "explained",
-            "exposure",
-            "faithfulness",
-            "interventions",
-            "pretrained",
-            "stage",
-            "store",
-        ),
+        code=library("intervene"),
     script:
         "../scripts/intervene.py"
 
@@ -198,6 +180,6 @@ rule summarise_faithfulness:
     params:
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("faithfulness", "stage", "store"),
+        code=library("summarise_faithfulness"),
     script:
         "../scripts/summarise_faithfulness.py"

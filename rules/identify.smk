@@ -37,7 +37,7 @@ rule describe_tuning:
         runtime=runtime("describe_tuning"),
         disk_mb=disk_mb("describe_tuning"),
     params:
-        code=library("filterstore", "geometry", "layers", "stage", "store", "tuning"),
+        code=library("describe_tuning"),
     script:
         "../scripts/describe_tuning.py"
 
@@ -91,17 +91,6 @@ rule score_sparsity:
         uniform_weight=config["densities"]["uniform_weight"],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library(
-            "alternatives",
-            "budgets",
-            "exposure",
-            "filterstore",
-            "geometry",
-            "layers",
-            "observers",
-            "stage",
-            "statistics",
-            "store",
-        ),
+        code=library("score_sparsity"),
     script:
         "../scripts/score_sparsity.py"

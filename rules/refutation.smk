@@ -54,15 +54,7 @@ rule randomise_backbone:
         batch_size=config["activations"]["batch_size"],
         seed=lambda wildcards: models.seed(config, wildcards.model),
         device=config["device"],
-        code=library(
-            "backbones",
-            "backbones.checking",
-            "geometry",
-            "randomising",
-            "stage",
-            "store",
-            "weights",
-        ),
+        code=library("randomise_backbone"),
     script:
         "../scripts/randomise_backbone.py"
 
@@ -120,7 +112,7 @@ rule compare_halves:
         refutation=config["refutation"],
         rule=lambda wildcards: config["explanations"][wildcards.explanation]["identities"]["rule"],
         seed=config["seed"],
-        code=library("filterstore", "fitting", "stability", "stage", "store"),
+        code=library("compare_halves"),
     script:
         "../scripts/compare_halves.py"
 
@@ -165,7 +157,7 @@ rule compare_seeds:
         refutation=config["refutation"],
         rule=lambda wildcards: config["explanations"][wildcards.explanation]["identities"]["rule"],
         seed=config["seed"],
-        code=library("filterstore", "fitting", "layers", "seeds", "stability", "stage", "store"),
+        code=library("compare_seeds"),
     script:
         "../scripts/compare_seeds.py"
 
@@ -204,6 +196,6 @@ rule judge:
         evaluate_on=config["evaluate_on"],
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
-        code=library("stage", "store", "summaries", "verdicts"),
+        code=library("judge"),
     script:
         "../scripts/judge.py"

@@ -113,14 +113,6 @@ rule report:
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
         template=codebase.file_digest("templates/report.html"),
-        code=library(
-            "anatomypage",
-            "faithpage",
-            "page",
-            "reporting",
-            "stage",
-            "store",
-            "verdicts",
-        ),
+        code=library("report"),
     script:
         "../scripts/report.py"

@@ -59,16 +59,7 @@ rule accumulate_spectra:
         banks=COMPUTED_BANKS,
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
-        code=library(
-            "densities",
-            "filterstore",
-            "fixationbank",
-            "layers",
-            "references",
-            "spectra",
-            "stage",
-            "store",
-        ),
+        code=library("accumulate_spectra"),
     script:
         "../scripts/accumulate_spectra.py"
 
@@ -98,6 +89,6 @@ rule fit_spectra:
         predictors=SPECTRA,
         dataset=FIT,
         n_blocks={split: len(blocks) for split, blocks in BLOCKS[FIT].items()},
-        code=library("filterstore", "geometry", "layers", "spectra", "stage", "statistics", "store"),
+        code=library("fit_spectra"),
     script:
         "../scripts/fit_spectra.py"

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from gaborscope import cascadefit, cascades, corpus, explained, store
+from gaborscope.backbones import opening
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,7 +17,7 @@ def main(smk):
     """Compare the cascade's layers with the network's on the validation and test stimuli."""
     torch.set_num_threads(smk.threads)
     model = explained.ExplainedModel.load(smk.input.explained)
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device
     )
     observed = cascades.watch(backbone, model.cascade, model.settings["stride"])
@@ -24,7 +25,7 @@ def main(smk):
     rows = []
     for split in ("validation", "test"):
         examples = corpus.make_examples(
-            cascades.read_blocks(smk.input.get(split)), model.box, backbone
+            store.read_blocks(smk.input.get(split)), model.box, backbone
         )
         found = cascadefit.explained_variance(net, observed, examples)
         for own in model.cascade.layers:

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gaborscope import drawing, pretrained
+from gaborscope import drawing
+from gaborscope.backbones.predictor import Predictor
 from gaborscope.errors import InputError
 from gaborscope.explained import ExplainedModel
 from gaborscope.stimuli import read_image
@@ -31,8 +32,8 @@ def main(arguments):
     started = time.monotonic()
     image, stem = read_image(arguments.image), arguments.out / Path(arguments.image).stem
     arguments.out.mkdir(parents=True, exist_ok=True)
-    deep = pretrained.Predictor.load(arguments.weights).predict(image)
-    explained, parts = pretrained.contributions(ExplainedModel.load(arguments.explanation), image)
+    deep = Predictor.load(arguments.weights).predict(image)
+    explained, parts = ExplainedModel.load(arguments.explanation).contributions(image)
     for name, density in (("deep", deep), ("explained", explained)):
         grey = np.rint(255 * density / density.max()).astype(np.uint8)
         Image.fromarray(grey).save(f"{stem}.{name}.png")

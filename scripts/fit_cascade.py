@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from gaborscope import cascadefit, cascades, corpus, geometry, graph, recording, store
+from gaborscope.backbones import opening
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -17,7 +18,7 @@ def main(smk):
     settings, entry, seed = smk.params.settings, smk.params.backbone, smk.params.seed
     torch.manual_seed(seed)
     torch.set_num_threads(smk.threads)
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
     box = geometry.Box.of(entry["input"])
@@ -31,7 +32,7 @@ def main(smk):
     )
     observed = corpus.Observed(backbone, measured, settings["fusion"]["stride"])
     examples = {
-        split: corpus.make_examples(cascades.read_blocks(smk.input.get(split)), box, backbone)
+        split: corpus.make_examples(store.read_blocks(smk.input.get(split)), box, backbone)
         for split in ("fit", "validation")
     }
     order = np.random.default_rng(seed).permutation(len(examples["fit"]))[: settings["stimuli"]]

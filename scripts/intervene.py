@@ -6,14 +6,14 @@ import pandas as pd
 import torch
 
 from gaborscope import (
-    cascades,
     explained,
     exposure,
     faithfulness,
     interventions,
-    pretrained,
     store,
 )
+from gaborscope.backbones import opening
+from gaborscope.backbones.predictor import Predictor
 from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -27,10 +27,10 @@ def main(smk):
     block = store.read_data(smk.input.data)
     trained_on = exposure.trained_on(smk.input.weights)
     seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         wildcards.model, params.backbone, smk.input.weights, params.device
     )
-    deep = pretrained.Predictor(backbone, model.box, params.uniform_weight, {})
+    deep = Predictor(backbone, model.box, params.uniform_weight, {})
     chosen = interventions.leading(pd.read_csv(smk.input.notches), params.leading)
     settings, rows = interventions.bank_settings(model), []
     drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import pretrained, releasing, store, weights
+from gaborscope import releasing, store, weights
+from gaborscope.backbones.predictor import Predictor
 
 log = logging.getLogger("gaborscope")
 
@@ -36,9 +37,9 @@ def main(results, model, explanation, out):
     out.mkdir(parents=True, exist_ok=True)
     exact, rounded = out / "exact.tmp", out / f"{model}_{dataset}.safetensors"
     weights.write_weights(exact, state_dict, kept)
-    weights.write_weights(rounded, pretrained.half(state_dict), kept)
+    weights.write_weights(rounded, weights.half(state_dict), kept)
     rounded.chmod(0o644)
-    loss = releasing.rounding(*(pretrained.Predictor.load(path) for path in (exact, rounded)), test)
+    loss = releasing.rounding(*(Predictor.load(path) for path in (exact, rounded)), test)
     exact.unlink()
     source = results / "explained" / model / dataset / f"{explanation}.h5"
     shutil.copyfile(source, out / f"{model}_{dataset}_{explanation}.h5")

@@ -5,7 +5,8 @@ import logging
 
 import torch
 
-from gaborscope import cascades, explained, faithfulness, store, substitution
+from gaborscope import explained, faithfulness, store, substitution
+from gaborscope.backbones import opening
 from gaborscope.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,7 +17,7 @@ def main(smk):
     torch.set_num_threads(smk.threads)
     params = smk.params
     model = explained.ExplainedModel.load(smk.input.explained)
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         smk.wildcards.model, params.backbone, smk.input.weights, params.device
     )
     blocks = [store.read_data(path) for path in smk.input.fit]

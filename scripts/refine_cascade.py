@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from gaborscope import cascades, corpus, explained, refining, store
+from gaborscope.backbones import opening
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -19,14 +20,14 @@ def main(smk):
     torch.manual_seed(smk.params.seed)
     torch.set_num_threads(smk.threads)
     start = explained.ExplainedModel.load(smk.input.start[0])
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
     teacher = None
     for path in smk.input.teacher:
-        teacher = cascades.open_network(smk.params.target, entry, path, smk.params.device)
+        teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
     observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
-    blocks = {split: cascades.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
+    blocks = {split: store.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
     examples = {
         split: corpus.make_examples(own, start.box, backbone) for split, own in blocks.items()
     }

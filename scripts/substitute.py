@@ -9,7 +9,6 @@ import pandas as pd
 import torch
 
 from gaborscope import (
-    cascades,
     densities,
     explained,
     exposure,
@@ -17,6 +16,7 @@ from gaborscope import (
     store,
     substitution,
 )
+from gaborscope.backbones import opening
 from gaborscope.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -30,7 +30,7 @@ def main(smk):
     block = store.read_data(smk.input.data)
     trained_on = exposure.trained_on(smk.input.weights)
     seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
-    backbone = cascades.open_network(
+    backbone = opening.open_network(
         wildcards.model, params.backbone, smk.input.weights, params.device
     )
     means = json.loads(Path(smk.input.means).read_text(encoding="utf-8"))["means"]

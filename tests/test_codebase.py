@@ -1,5 +1,6 @@
 """Digests of modules: what they follow and what changes them."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -20,13 +21,51 @@ def package(tmp_path, monkeypatch):
 
 
 def clear():
-    codebase.closure.cache_clear()
-    codebase.digest.cache_clear()
+    for cached in (codebase._read, codebase.closure, codebase.packages, codebase.digest):
+        cached.cache_clear()
 
 
 def edit(path):
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     clear()
+
+
+ROOT = Path(__file__).resolve().parents[1]
+RULE_WITH_SCRIPT = re.compile(
+    r"code=library\(\"(?P<digested>\w+)\"\)(?:(?!\n\n).)*?script:\s*\"\.\./scripts/(?P<script>\w+)\.py\"",
+    re.S,
+)
+
+
+def test_every_rule_carries_the_digest_of_its_own_script():
+    pairs = [
+        match.group("digested", "script")
+        for path in sorted((ROOT / "rules").glob("*.smk"))
+        for match in RULE_WITH_SCRIPT.finditer(path.read_text(encoding="utf-8"))
+    ]
+    assert all(digested == script for digested, script in pairs)
+    stages = {
+        path.stem
+        for path in (ROOT / "scripts").glob("*.py")
+        if "run_stage" in path.read_text(encoding="utf-8")
+    }
+    assert {script for _, script in pairs} == stages
+
+
+def test_a_script_has_another_digest_by_its_content_and_by_what_it_imports(package, tmp_path):
+    script = tmp_path / "a.py"
+    script.write_text("from gaborscope import explained\n")
+    before = codebase.script_digest(script)
+    edit(package / "spectral.py")
+    imported = codebase.script_digest(script)
+    edit(script)
+    assert len({before, imported, codebase.script_digest(script)}) == 3
+
+
+def test_a_relative_import_is_refused(tmp_path):
+    (tmp_path / "a.py").write_text("import json\nfrom . import store\n")
+    with pytest.raises(ValueError, match="line 2: a relative import.*from gaborscope"):
+        codebase.imported(tmp_path / "a.py")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +158,7 @@ def test_packages_are_those_that_modules_import_directly_or_not():
 
 def test_every_package_of_the_library_has_its_pin():
     """A package under a wrong name would count as absent, and its upgrade would rerun nothing."""
-    pins = (Path(__file__).resolve().parents[1] / "requirements.txt").read_text(encoding="utf-8")
+    pins = (ROOT / "requirements.txt").read_text(encoding="utf-8")
     modules = [
         ".".join(path.relative_to(codebase.PACKAGE).with_suffix("").parts).removesuffix(".__init__")
         for path in codebase.PACKAGE.rglob("*.py")

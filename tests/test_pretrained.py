@@ -11,7 +11,8 @@ import torch
 from helpers import make_image
 from PIL import Image
 
-from gaborscope import exposure, pretrained, weights
+from gaborscope import exposure, weights
+from gaborscope.backbones.predictor import Predictor
 from gaborscope.explained import ExplainedModel
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,7 +22,7 @@ WEIGHTS, EXPLANATION = FOLDER / "cmrnet_osie.safetensors", FOLDER / "cmrnet_osie
 
 @pytest.fixture(scope="module")
 def predictor():
-    return pretrained.Predictor.load(WEIGHTS)
+    return Predictor.load(WEIGHTS)
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +52,7 @@ def test_kernels_are_rounded_and_statistics_are_not():
 
 def test_a_kernel_beyond_float16_is_refused():
     with pytest.raises(ValueError, match="w reaches 100000, beyond float16"):
-        pretrained.half({"w": torch.full((2, 2), 1e5)})
+        weights.half({"w": torch.full((2, 2), 1e5)})
 
 
 @pytest.mark.parametrize("size", [(60, 80), (90, 50)])
@@ -64,7 +65,7 @@ def test_both_predict_a_density_at_the_images_own_size(predictor, model, size):
 
 def test_contributions_add_up_to_the_prediction(model):
     image = make_image((144, 192), seed=3)
-    density, parts = pretrained.contributions(model, image)
+    density, parts = model.contributions(image)
     total = sum(parts.values())
     p = np.exp(total - total.max())
     p = np.repeat(np.repeat(p, 4, 0), 4, 1)  # grid of 4 px: densities agree but for enlarging

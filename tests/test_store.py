@@ -36,7 +36,7 @@ def random_maps():
     for index, size in enumerate(SIZES):
         placement = geometry.place(size, BOX)
         for name, layer in LAYERS.items():
-            shape = layer["shape"][store.size_name(placement.input_size)]
+            shape = layer["shape"][geometry.size_name(placement.input_size)]
             maps[index, name] = rng.standard_normal((layer["channels"], *shape))
     return maps
 

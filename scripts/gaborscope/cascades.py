@@ -1,12 +1,10 @@
-"""What the stages of a cascade share: open the network, and fuse what the cascade ends in."""
+"""What the stages of a cascade share: watch the network, and fuse what the cascade ends in."""
 
 import logging
-from pathlib import Path
 
 import torch
 
 from gaborscope import (
-    backbones,
     baselines,
     cascadenet,
     corpus,
@@ -14,36 +12,9 @@ from gaborscope import (
     fusion,
     fusiondata,
     observers,
-    store,
-    weights,
 )
 
 log = logging.getLogger(__name__)
-
-
-def open_network(name, entry, weights_file, device):
-    """
-    Trained network on its device.
-
-    Parameters
-    ----------
-    name : str
-    entry : dict
-        Of the config's `backbones`, as `models.network` gives it.
-    weights_file : str or Path
-    device : {"auto", "cpu", "cuda"}
-
-    Returns
-    -------
-    backbone : backbones.Backbone
-    """
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
-    backbone = backbones.configured(name, entry)
-    weights.load_into(backbone.network, weights_file)
-    backbone.network.to(backbones.device(device))
-    backbone.network.eval()
-    return backbone
 
 
 def watch(backbone, model, fusion_stride, teacher=None):
@@ -64,22 +35,6 @@ def watch(backbone, model, fusion_stride, teacher=None):
     """
     layers = {own.name: own.layer for own in model.layers}
     return corpus.Observed(backbone, layers, fusion_stride, teacher)
-
-
-def read_blocks(paths):
-    """
-    Stimulus blocks of some files.
-
-    Parameters
-    ----------
-    paths : sequence of str
-
-    Returns
-    -------
-    blocks : dict of str to stimuli.StimulusBlock
-        By the file's name.
-    """
-    return {Path(path).stem: store.read_data(path) for path in paths}
 
 
 def fuse(net, observed, examples, files, settings, sigmas, uniform_weight):

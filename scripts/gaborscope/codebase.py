@@ -1,8 +1,8 @@
 """
-Digests of library modules, so that an edited module reruns the rules that use it, and no others.
+Digests of stage scripts and library modules: an edit reruns the rules that use it, and no others.
 
 So does another version of a package that they import. Standard library only: the workflow imports
-it whenever it is parsed.
+this module whenever it is parsed, so every file is read and parsed once per process.
 """
 
 import ast
@@ -11,6 +11,7 @@ import hashlib
 import sys
 from importlib import metadata
 from pathlib import Path
+from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parent
 # Files besides Python ones that a module reads, relative to the package.
@@ -27,35 +28,78 @@ DISTRIBUTED_AS = {
 WITHOUT_EFFECT = {"jsonschema", "psutil", "threadpoolctl", "tqdm", "yaml"}
 
 
-def imported(source, package="gaborscope"):
+class Source(NamedTuple):
+    """What one Python file imports, and its content's digest."""
+
+    modules: frozenset[str]  # of Gaborscope, dotted names below the package
+    packages: frozenset[str]  # of others, the standard library included, by import name
+    sha256: str
+
+
+def read(path):
     """
-    Modules of the package that a source file imports.
+    Read what a Python file imports, anywhere in it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    source : Source
+        Read once per process.
+
+    Raises
+    ------
+    ValueError
+        If the file has a relative import: digests follow absolute ones alone, so an edit behind
+        it would rerun nothing.
+    """
+    return _read(str(path), str(PACKAGE))
+
+
+@functools.cache
+def _read(path, package):
+    content = Path(path).read_bytes()
+    modules, packages, name = set(), set(), PACKAGE.name
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.ImportFrom):
+            if node.level or not node.module:
+                raise ValueError(
+                    f"{path}, line {node.lineno}: a relative import, which digests do not follow; "
+                    f"write it as from {name}. ..."
+                )
+            if node.module == name:
+                modules.update(alias.name for alias in node.names)
+            elif node.module.startswith(f"{name}."):
+                module = node.module.removeprefix(f"{name}.")
+                names = (f"{module}.{alias.name}" for alias in node.names)
+                modules.update([module, *filter(_is_module, names)])
+            packages.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith(f"{name}."):
+                    modules.add(alias.name.removeprefix(f"{name}."))
+                packages.add(alias.name.partition(".")[0])
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Source(frozenset(modules), frozenset(packages), sha256)
+
+
+def imported(source):
+    """
+    Modules of Gaborscope that a source file imports.
 
     Parameters
     ----------
     source : str or Path
         Python file.
-    package : str
 
     Returns
     -------
     modules : frozenset of str
         Dotted names below the package, such as "backbones.cmrnet".
     """
-    found = set()
-    for node in ast.walk(ast.parse(Path(source).read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
-            if node.module == package:
-                found.update(alias.name for alias in node.names)
-            elif node.module.startswith(f"{package}."):
-                module = node.module.removeprefix(f"{package}.")
-                names = (f"{module}.{alias.name}" for alias in node.names)
-                found.update([module, *filter(_is_module, names)])
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith(f"{package}."):
-                    found.add(alias.name.removeprefix(f"{package}."))
-    return frozenset(found)
+    return read(source).modules
 
 
 def _is_module(name):
@@ -129,11 +173,7 @@ def packages(*modules):
     """
     found = set()
     for module in closure(*modules):
-        for node in ast.walk(ast.parse(module_file(module).read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Import):
-                found.update(alias.name.partition(".")[0] for alias in node.names)
-            elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
-                found.add(node.module.partition(".")[0])
+        found |= read(module_file(module)).packages
     return tuple(sorted(found - sys.stdlib_module_names - WITHOUT_EFFECT - {PACKAGE.name}))
 
 
@@ -162,13 +202,30 @@ def digest(*modules):
     """
     total = hashlib.sha256()
     for module in closure(*modules):
-        total.update(module.encode())
-        total.update(module_file(module).read_bytes())
+        total.update(f"{module} {read(module_file(module)).sha256}".encode())
         for name in READ.get(module, ()):
-            total.update((PACKAGE / name).read_bytes())
+            total.update(file_digest(name).encode())
     for package in packages(*modules):
         total.update(f"{package} {version(package)}".encode())
     return total.hexdigest()[:16]
+
+
+def script_digest(path):
+    """
+    Digest of a stage script with all that it imports, as `digest`.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits; by content alone, so the same in every checkout.
+    """
+    source = read(path)
+    total = f"{source.sha256} {digest(*sorted(source.modules))}"
+    return hashlib.sha256(total.encode()).hexdigest()[:16]
 
 
 def file_digest(name):

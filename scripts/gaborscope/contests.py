@@ -11,7 +11,7 @@ from gaborscope.errors import InputError
 CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
 # keys of a backbone's entry in which trainings of one network differ, or that name it only
 VARIED = ("seed", "weights", "like", "network")
-FIXATION_BANKS = ("loggabor_fixations", "loggabor_equal")
+BANK_PREDICTORS = ("loggabor_fixations", "loggabor_equal")
 
 
 def check_equal(config):
@@ -126,7 +126,7 @@ def plan(config, explained, targets):
             explained,
             f"models has no random copy of {model} that is explained so (weights: random)",
         )
-        for bank in FIXATION_BANKS:
+        for bank in BANK_PREDICTORS:
             rivals += _contest(
                 f"above_{bank}",
                 [bank],

@@ -358,3 +358,32 @@ class ExplainedModel:
         density *= (1 - self.uniform_weight) / density.sum()
         density += self.uniform_weight / density.size
         return density.astype(np.float32)
+
+    def contributions(self, image):
+        """
+        Take the prediction apart: what each layer adds to the log-density.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        density : float64 array (height, width)
+            What the model predicts, sum 1.
+        parts : dict of str to float64 array (row, column)
+            By layer, and `centre bias`, on the fusion grid, each of mean 0; their sum is the
+            predicted log-density up to a constant and the uniform density mixed in.
+        """
+        maps, placement = self.reconstruct(image)
+        features, shape = fusion_features(maps, self.layers, placement, **self.settings)
+        parts, first = {}, 0
+        for fitted in self.layers:
+            n = len(fitted.weight)
+            parts[fitted.name] = features[:, first : first + n] @ self.weight[first : first + n]
+            first += n
+        bias = log_centre_bias(self.centre_bias, shape)
+        parts["centre bias"] = self.weight[-1] * bias
+        centred = {name: (part - part.mean()).reshape(shape) for name, part in parts.items()}
+        return np.exp(self.fuse(maps, placement, image.shape[:2])), centred

@@ -376,3 +376,20 @@ def layer_sampling(grid, placement, pool, width):
         centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
         matrices.append(sampling_matrix(extent, tuple(centres.tolist()), pool, float(width)))
     return tuple(matrices)
+
+
+def size_name(size):
+    """
+    Name of an input size, as it names HDF5 groups.
+
+    Parameters
+    ----------
+    size : (int, int)
+        Height and width.
+
+    Returns
+    -------
+    name : str
+        Such as "240x320".
+    """
+    return f"{size[0]}x{size[1]}"

@@ -8,7 +8,6 @@ from gaborscope import colour, geometry
 from gaborscope.loggabor import LogGaborBank
 from gaborscope.nonlinearity import through_nonlinearity
 from gaborscope.regressors import Regressors
-from gaborscope.store import size_name
 
 
 def make_regressors(settings):
@@ -76,7 +75,7 @@ def target(layer, input_size, settings):
         Grid, kind of pooling, its width in px.
     """
     grid = geometry.Grid(
-        shape=tuple(layer["shape"][size_name(input_size)]),
+        shape=tuple(layer["shape"][geometry.size_name(input_size)]),
         stride=tuple(layer["stride"]),
         offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
     )

@@ -5,7 +5,6 @@ import hashlib
 import numpy as np
 
 from gaborscope import baselines, classical, fixations, observers
-from gaborscope.contests import FIXATION_BANKS
 from gaborscope.errors import InputError
 
 
@@ -34,7 +33,7 @@ def make(name, fit, validation, settings, seed, bank=None):
         `sigmas`, `uniform_weight` of the centre bias; `n_stimuli` of sun.
     seed : int
     bank : fixationbank.FixationBank, optional
-        For those two.
+        For those two; then `name` only says which of them it is.
 
     Returns
     -------
@@ -56,13 +55,12 @@ def make(name, fit, validation, settings, seed, bank=None):
     if name == "sun":
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")
-    if name in FIXATION_BANKS:
+    if bank is not None:
         return lambda block, i: (bank.predict(block.image(i)), "logits")
     if name in CLASSICAL:
         return lambda block, i: (CLASSICAL[name](block.image(i)), "unit")
     if name not in SIMPLE:
         known = (*SIMPLE, *CLASSICAL, "centre_bias", "shuffled_stimulus", "sun")
-        known = (*known, *FIXATION_BANKS)
         raise InputError(f"there is no baseline {name!r}; known are {', '.join(known)}")
     return lambda block, i: (SIMPLE[name](block, i), "density")
 

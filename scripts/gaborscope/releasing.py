@@ -16,7 +16,7 @@ def rounding(exact, rounded, blocks):
 
     Parameters
     ----------
-    exact, rounded : pretrained.Predictor
+    exact, rounded : predictor.Predictor
     blocks : sequence of stimuli.StimulusBlock
 
     Returns

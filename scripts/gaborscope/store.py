@@ -13,6 +13,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import h5py
 import numpy as np
 
+from gaborscope import geometry
 from gaborscope.errors import InputError
 from gaborscope.stimuli import StimulusBlock
 
@@ -286,6 +287,22 @@ def read_data(path):
 # --- activations and reconstructions ------------------------------------------------------------
 
 
+def read_blocks(paths):
+    """
+    Stimulus blocks of some files.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Returns
+    -------
+    blocks : dict of str to stimuli.StimulusBlock
+        By the file's name.
+    """
+    return {Path(path).stem: read_data(path) for path in paths}
+
+
 class LayerWriter:
     """
     Writes maps of layers stimulus by stimulus, grouped by input size.
@@ -304,7 +321,7 @@ class LayerWriter:
         self._stack = contextlib.ExitStack()
         self._arguments = (path, groups, layers, origin)
         self._rows = {
-            index: (size_name(size), row)
+            index: (geometry.size_name(size), row)
             for size, group in groups.items()
             for row, (index, _) in enumerate(group)
         }
@@ -316,7 +333,7 @@ class LayerWriter:
         for size, members in sorted(groups.items()):
             index, placements = zip(*members, strict=True)
             valid = [placement.valid for placement in placements]
-            group = self._file.create_group(size_name(size))
+            group = self._file.create_group(geometry.size_name(size))
             put(group, "stimulus", index, "stimulus", "index in the block", np.int32)
             put(group, "valid", valid, "stimulus, (top, left, height, width)", "px", np.int32)
             for name, layer in layers.items():
@@ -376,23 +393,6 @@ def _create_layer(group, name, layer, n):
         dataset.attrs[key] = layer[key]
     for key in ("stride", "offset_px", "receptive_field_px"):
         dataset.attrs[key] = np.asarray(layer[key], dtype=float)
-
-
-def size_name(size):
-    """
-    Name of an input size, as it names HDF5 groups.
-
-    Parameters
-    ----------
-    size : (int, int)
-        Height and width.
-
-    Returns
-    -------
-    name : str
-        Such as "240x320".
-    """
-    return f"{size[0]}x{size[1]}"
 
 
 def read_layers(path, layers):

@@ -144,3 +144,31 @@ def fit_into(network, state_dict, path):
                 f"the network needs {tuple(wanted[key].shape)}"
             )
     network.load_state_dict(state_dict)
+
+
+def half(state_dict):
+    """
+    State dict with kernels rounded to float16.
+
+    Parameters
+    ----------
+    state_dict : dict of str to tensor
+
+    Returns
+    -------
+    rounded : dict of str to tensor
+        What has one dimension (biases, statistics of normalisations) stays as it is: it is small,
+        and variances may leave the range of float16.
+
+    Raises
+    ------
+    ValueError
+        If a kernel does not fit float16.
+    """
+    rounded = {}
+    for key, value in state_dict.items():
+        wide = value.is_floating_point() and value.dim() > 1
+        rounded[key] = value.half() if wide else value
+        if not torch.isfinite(rounded[key]).all():
+            raise ValueError(f"{key} reaches {float(value.abs().max()):g}, beyond float16")
+    return rounded

@@ -6,6 +6,7 @@ import shutil
 import pytest
 from pipeline.runs import (
     FIRST,
+    FIRST_BLOCK,
     made_names,
     make_dataset,
     remove_stimulus,

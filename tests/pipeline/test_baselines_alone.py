@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from pipeline.runs import WANTED, make_dataset, plan, snakemake, tiny_config
+from pipeline.runs import WANTED, made_names, make_dataset, plan, snakemake, tiny_config
 
 pytestmark = pytest.mark.slow
 

@@ -22,7 +22,7 @@ from gaborscope import (
 from gaborscope.layouts import demo as layout
 from gaborscope.readers import demo
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
 N_STIMULI, EPOCHS, WIDTHS, PENALTY = 140, 16, [12, 12, 12], 1e-2

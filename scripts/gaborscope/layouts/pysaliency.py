@@ -38,14 +38,14 @@ def scan(folder, settings, name):
 
 def _digests(stimuli, fixations):
     try:
-        from gaborscope.readers import pysaliency
+        from gaborscope.readers import pysaliency_hdf5
     except ImportError as error:
         raise InputError(
             f"reading {stimuli} needs h5py in the environment that Snakemake runs in ({error}); "
             "install it there"
         ) from None
-    names, paths = pysaliency.read_names(stimuli)
-    points = pysaliency.read_fixations(fixations, len(names))
+    names, paths = pysaliency_hdf5.read_names(stimuli)
+    points = pysaliency_hdf5.read_fixations(fixations, len(names))
     # of embedded images the file as a whole is all that can be told in seconds
     whole = str(stamp(stimuli))
     try:

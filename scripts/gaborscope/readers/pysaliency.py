@@ -1,21 +1,15 @@
 """Whatever pysaliency knows: its HDF5 pairs of stimuli and fixations."""
 
 import hashlib
-import os
-from pathlib import Path
 
-os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
-
-import h5py
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.layouts import data_folder
 from gaborscope.layouts import pysaliency as layout
-from gaborscope.readers import assemble, check_inside, read_files
+from gaborscope.readers import assemble, check_inside, pysaliency_hdf5, read_files
 
 FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
-_BAD_FILE = (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeDecodeError)
 
 
 def load(settings, names, root):
@@ -31,7 +25,7 @@ def load(settings, names, root):
     """
     folder = data_folder(settings, root)
     path, table = layout.files(folder, settings)
-    known, places = read_names(path)
+    known, places = pysaliency_hdf5.read_names(path)
     position = {name: i for i, name in enumerate(known)}
     missing = [name for name in names if name not in position]
     if missing:
@@ -39,12 +33,12 @@ def load(settings, names, root):
     numbers = [position[name] for name in names]
     images = None
     if places[0] is None:
-        images = _embedded(path, numbers)
+        images = pysaliency_hdf5.read_embedded(path, numbers)
         digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
         files = ([""] * len(names), digests, [image.shape[:2] for image in images])
     else:
         files = read_files("", [places[number] for number in numbers])
-    points = read_fixations(table, len(known))
+    points = pysaliency_hdf5.read_fixations(table, len(known))
     fixations = []
     for name, number, size in zip(names, numbers, files[2], strict=True):
         own = points[number][:, :2] - 0.5
@@ -54,115 +48,3 @@ def load(settings, names, root):
     facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
     facts.setdefault("source", f"pysaliency: {path.name}, {table.name}")
     return assemble(names, files, fixations, facts, images=images)
-
-
-def read_names(path):
-    """
-    Return names and image files of the stimuli in a file of pysaliency's.
-
-    Returns
-    -------
-    names : list of str
-    paths : list of Path, or of None for embedded images
-
-    Raises
-    ------
-    InputError
-        If the file is not of the kind.
-    """
-
-    def read(file):
-        if _kind(file) == "Stimuli":
-            size = int(file.attrs["size"])
-            return [f"stimulus_{i:05d}.png" for i in range(size)], [None] * size
-        if _kind(file) != "FileStimuli":
-            raise ValueError(f"it holds {_kind(file)}, not stimuli")
-        relative = [_text(entry) for entry in file["filenames"][()]]
-        names = [entry.replace("\\", "/").rsplit("/", 1)[-1] for entry in relative]
-        if len(set(names)) < len(names):
-            names = [os.path.normpath(entry) for entry in relative]
-        return names, [Path(path).parent / entry for entry in relative]
-
-    names, paths = _open(path, "stimuli", read)
-    if not names:
-        raise InputError(f"{path} holds no stimulus; write it again with pysaliency")
-    return names, paths
-
-
-def read_fixations(path, n_stimuli):
-    """
-    Return [float64 array (n, 3) of x, y, observer] per stimulus, x and y as pysaliency has them.
-
-    Raises
-    ------
-    InputError
-        If the file is not of the kind, or names a stimulus that there is not.
-    """
-    x, y, stimulus, subject = _open(path, "fixations", _columns)
-    if len(stimulus) and not 0 <= stimulus.min() <= stimulus.max() < n_stimuli:
-        raise InputError(
-            f"{path} has fixations on stimulus {stimulus.max()}, but there are {n_stimuli}; do the "
-            "two files belong together?"
-        )
-    order = np.argsort(stimulus, kind="stable")
-    rows = np.column_stack([x, y, subject]).astype(float)[order]
-    bounds = np.searchsorted(stimulus[order], np.arange(n_stimuli + 1))
-    return [rows[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
-
-
-def _columns(file):
-    kind = _kind(file)
-    if kind == "Fixations":
-        x, y, n = (np.asarray(file[key][()]) for key in ("x", "y", "n"))
-        key = "subjects" if "subjects" in file else "subject"
-        return x, y, n.astype(int), np.asarray(file[key][()]) if key in file else np.zeros(len(x))
-    if kind == "FixationTrains":
-        keys = ("train_xs", "train_ys", "train_ns", "train_subjects")
-        xs, ys, n, subject = (np.asarray(file[key][()]) for key in keys)
-    elif kind in ("ScanpathFixations", "Scanpaths"):
-        group = file["scanpaths"] if kind == "ScanpathFixations" else file
-        xs, ys, n = (np.asarray(group[key][()]) for key in ("xs", "ys", "n"))
-        attributes = group["scanpath_attributes"]
-        subject = np.zeros(len(n))
-        if "subject" in attributes and attributes["subject"].dtype.kind in "iuf":
-            subject = np.asarray(attributes["subject"][()])
-    else:
-        raise ValueError(f"it holds {kind}, not fixations")
-    train, place = np.nonzero(~np.isnan(xs))  # shorter trains are filled up with nan
-    return xs[train, place], ys[train, place], n[train].astype(int), subject[train]
-
-
-def _embedded(path, numbers):
-    def read(file):
-        return [_rgb(file[str(number)][()]) for number in numbers]
-
-    return _open(path, "stimuli", read)
-
-
-def _rgb(image):
-    image = np.asarray(image)
-    if image.dtype != np.uint8 or image.ndim not in (2, 3):
-        raise ValueError(f"an image is {image.dtype} of shape {image.shape}")
-    if image.ndim == 2 or image.shape[2] == 1:
-        return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
-    return np.ascontiguousarray(image[..., :3])
-
-
-def _open(path, what, read):
-    try:
-        with h5py.File(path, "r") as file:
-            return read(file)
-    except _BAD_FILE as error:
-        fault = " ".join(str(error).split())
-        raise InputError(
-            f"{path} is not a file of {what} that pysaliency wrote ({fault}); write it again with "
-            "to_hdf5"
-        ) from None
-
-
-def _kind(file):
-    return _text(file.attrs["type"])
-
-
-def _text(value):
-    return value.decode("utf-8") if isinstance(value, bytes) else str(value)

@@ -1,0 +1,30 @@
+"""Open a trained network: its weights loaded, on its device, in eval mode."""
+
+import torch
+
+from gaborscope import backbones, weights
+
+
+def open_network(name, entry, weights_file, device):
+    """
+    Trained network on its device.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        Of the config's `backbones`, as `models.network` gives it.
+    weights_file : str or Path
+    device : {"auto", "cpu", "cuda"}
+
+    Returns
+    -------
+    backbone : backbones.Backbone
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+    backbone = backbones.configured(name, entry)
+    weights.load_into(backbone.network, weights_file)
+    backbone.network.to(backbones.device(device))
+    backbone.network.eval()
+    return backbone

@@ -1,0 +1,75 @@
+"""A trained network that predicts the saliency of an image."""
+
+import dataclasses
+
+import numpy as np
+import torch
+
+from gaborscope import backbones, densities, geometry, weights
+
+
+@dataclasses.dataclass
+class Predictor:
+    """
+    A backbone with its weights and all that its file says.
+
+    Attributes
+    ----------
+    backbone : backbones.Backbone
+    box : geometry.Box
+    uniform_weight : float
+    description : dict
+    """
+
+    backbone: backbones.Backbone
+    box: geometry.Box
+    uniform_weight: float
+    description: dict
+
+    @classmethod
+    def load(cls, path):
+        """
+        Read a file that `scripts/make_release.py` wrote.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        predictor : Predictor
+
+        Raises
+        ------
+        InputError
+            If it is no such file, or does not fit the network.
+        """
+        _, description = weights.read_weights(path)
+        entry = description["backbone"]
+        backbone = backbones.configured(description["model"], entry)
+        weights.load_into(backbone.network, path)
+        box = geometry.Box.of(entry["input"])
+        return cls(backbone, box, description["uniform_weight"], description)
+
+    @torch.no_grad()
+    def predict(self, image):
+        """
+        Saliency of an image by the deep model.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        density : float64 array (height, width)
+            Positive, sum 1.
+        """
+        place = geometry.place(image.shape[:2], self.box)
+        x = self.backbone.batch([self.backbone.content(image, place)], [place])
+        device = next(self.backbone.network.parameters()).device
+        maps = self.backbone.maps(x.to(device))[0].cpu().numpy()
+        inside = maps[place.top : place.top + place.height, place.left : place.left + place.width]
+        size, kind = image.shape[:2], self.backbone.output
+        return np.exp(densities.of_network(inside, kind, size, self.uniform_weight))
