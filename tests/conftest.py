@@ -1,10 +1,42 @@
-"""Fixtures that more than one test module needs."""
+"""Fixtures that more than one test module needs, and the order in which workers take tests."""
 
 import os
 from pathlib import Path
 
-import numpy as np
-import pytest
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    # One thread each, set before the libraries are loaded: threads that wait for each other starve
+    # where other work shares the cores.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+# What takes longest, in the order in which parallel workers start it. The first test makes the run
+# that others look at; the second needs none, so nobody waits. Short tests fill the end.
+LONGEST = (
+    "test_every_stage_runs",
+    "test_own_models.py",
+    "test_a_run_killed_again_and_again",
+    "test_places.py",
+    "test_cascades_are_fitted_refined_and_reported",
+    "test_interruptions.py",
+    "test_popout.py",
+    "test_additions.py",
+    "test_baselines_alone.py",
+    "tests/pipeline/",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Parallel workers start with what takes longest."""
+    if WORKER:
+        items.sort(
+            key=lambda item: next(
+                (rank for rank, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)
+            )
+        )
 
 
 @pytest.fixture(scope="session")
