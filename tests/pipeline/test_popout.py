@@ -25,7 +25,7 @@ from gaborscope.readers import demo
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
 
-N_STIMULI, EPOCHS, WIDTHS, PENALTY = 140, 16, [12, 12, 12], 1e-2
+N_STIMULI, EPOCHS, WIDTHS, PENALTY = 100, 12, [8, 8, 8], 1e-2
 SHARED = {"pools": [{"kind": "gaussian", "width": 2.0}], "normalisation": False}
 
 
@@ -107,7 +107,8 @@ def first(chosen, table, key):
 
 
 def test_a_network_trained_on_an_orientation_is_identified_by_that_orientation(config, tmp_path):
-    _, chosen, table, (bank, _) = profile(config, "popout_orientation", tmp_path)
+    shares, chosen, table, (bank, _) = profile(config, "popout_orientation", tmp_path)
+    assert named(shares, "orientation") == first(chosen, table, "orientation")
     assert bank.orientations[first(chosen, table, "orientation")] == pytest.approx(np.pi / 4)
 
 

@@ -23,8 +23,8 @@ def asked_for(tmp_path, config, targets, *arguments):
     output, _ = snakemake(tmp_path, config, *targets, "--dry-run", *arguments)
     found = []
     for target in targets:
-        job = output[output.rindex(f"output: {target}") :]
-        numbers = re.findall(r"(runtime|mem_mb|disk_mb)=(\d+)", job[:2000])
+        resources = re.search("resources: .*", output[output.rindex(f"output: {target}") :])[0]
+        numbers = re.findall(r"(runtime|mem_mb|disk_mb)=(\d+)", resources)
         found.append({key: int(value) for key, value in numbers})
     return found
 
