@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from gaborscope import geometry, sampling
+from gaborscope.filters import sampling
+from gaborscope.stimuli import geometry
 
 
 def amounts(plan, targets, placement, n_channels=3):
@@ -11,7 +12,7 @@ def amounts(plan, targets, placement, n_channels=3):
 
     Parameters
     ----------
-    plan : engine.Plan
+    plan : plan.Plan
     targets : sequence of (geometry.Grid, pool, width)
         Those of the plan.
     placement : geometry.Placement

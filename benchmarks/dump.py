@@ -27,7 +27,12 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from predict import describe_layers  # noqa: E402
 
-from gaborscope import backbones, geometry, overlap, recording, store  # noqa: E402
+from gaborscope.backbones import backbone as backbone_tools  # noqa: E402
+from gaborscope.backbones import recording  # noqa: E402
+from gaborscope.backbones.backbone import build  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.store import overlap  # noqa: E402
+from gaborscope.store.files import LayerWriter  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320), "cmrnet": (144, 192)}
 ORIGIN = {"code": "0" * 16, "seed": "1"}
@@ -38,7 +43,7 @@ class Dump:
 
     def __init__(self, name, config, device, n_stimuli):
         size, entry = INPUTS[name], config["backbones"][name]
-        network = backbones.build(name, **entry["options"])
+        network = build(name, **entry["options"])
         finest = config["activations"]["finest_stride"]
         self.layers = describe_layers(network, entry["layers"], size, finest)
         self.network = network.to(device, memory_format=torch.channels_last)
@@ -66,7 +71,7 @@ class Dump:
 
     def write(self, path, maps):
         """Put ready maps into a file."""
-        with store.LayerWriter(path, self.groups, self.layers, ORIGIN) as writer:
+        with LayerWriter(path, self.groups, self.layers, ORIGIN) as writer:
             for index, _ in self.batches:
                 for name, values in maps.items():
                     writer.put_batch(index, name, values)
@@ -74,7 +79,7 @@ class Dump:
     def dump(self, path):
         """Do what the stage does."""
         with (
-            store.LayerWriter(path, self.groups, self.layers, ORIGIN) as writer,
+            LayerWriter(path, self.groups, self.layers, ORIGIN) as writer,
             overlap.Behind() as behind,
         ):
             for index, x in overlap.ahead(self.batches):
@@ -98,7 +103,7 @@ def main():
     parser.add_argument("--stimuli", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    device = backbones.device(options.device)
+    device = backbone_tools.device(options.device)
     config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
     torch.set_num_threads(1)
     print("| stimuli/s | layers | MB each | forward | write | dump | dump / bound |")

@@ -18,7 +18,9 @@ from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import cascade, cascadenet, geometry  # noqa: E402
+from gaborscope.cascades.network import EdgeFeatures  # noqa: E402
+from gaborscope.explanation import cascade  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
 
 EDGE = {
     "n_scales": 2, "n_orientations": 4, "min_wavelength_cells": 2.5, "scale_factor": 2.0,
@@ -45,9 +47,7 @@ class Contest:
         size = (4 * cells[0], 4 * cells[1])
         self.placement = geometry.Placement(size, 0, 0, *size)
         edge = cascade.Edge("parent", "local", (1.0, 1.0), (0.0, 0.0), None)
-        self.features = cascadenet.EdgeFeatures(
-            edge, layer(parents, cells), layer(children, cells), EDGE
-        )
+        self.features = EdgeFeatures(edge, layer(parents, cells), layer(children, cells), EDGE)
         self.maps = torch.randn(STIMULI, parents, *cells, requires_grad=bf16)
         self.weight = torch.randn(children, self.features.width(parents), requires_grad=bf16)
         self.bf16 = bf16

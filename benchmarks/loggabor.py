@@ -7,7 +7,7 @@ Complex responses and amplitudes of one channel, periodic, CPU time of one threa
 call to call where a peer can keep them. Peers of the same bank are compared in value as well.
 phasepack and LogGabor (with SLIP) are timed where they can be imported; they have banks of their
 own, and LogGabor's number of scales follows from the size, so it is scaled to 40 filters.
---blocks times every size of block at every size of image: what spectral.BLOCK_PIXELS is chosen by.
+--blocks times every size of block at every size of image: what fourier.BLOCK_PIXELS is chosen by.
 Prints Markdown for benchmarks/README.md.
 """
 
@@ -26,8 +26,11 @@ from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import loggabor, spectral  # noqa: E402
-from gaborscope.loggabor import LogGaborBank  # noqa: E402
+from gaborscope.filters import (
+    fourier,  # noqa: E402
+    loggabor,  # noqa: E402
+)
+from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
 
 SIZES = [(56, 80), (112, 160), (224, 320)]
 N_SCALES, N_ORIENTATIONS, WAVELENGTH, FACTOR, BANDWIDTH = 5, 8, 3.0, 2.0, 0.65
@@ -306,13 +309,13 @@ def blocks(rounds):
     """Markdown: CPU ms of 40 filters by the number of filters transformed together."""
     print("| CPU ms of 40 filters | px | 1 | 2 | 4 | 8 | chosen |\n|---|---|---|---|---|---|---|")
     for shape in [(14, 20), (28, 40), (56, 80), (80, 108), (112, 160), (192, 240), (224, 320)]:
-        pixels, limit = shape[0] * shape[1], spectral.BLOCK_PIXELS
-        chosen, contestants = spectral.block_size(shape, N_ORIENTATIONS), {}
+        pixels, limit = shape[0] * shape[1], fourier.BLOCK_PIXELS
+        chosen, contestants = fourier.block_size(shape, N_ORIENTATIONS), {}
         for size in (1, 2, 4, 8):
-            spectral.BLOCK_PIXELS = size * pixels
+            fourier.BLOCK_PIXELS = size * pixels
             loggabor.clear_cache()
             contestants[str(size)] = ours(make_bank(), make_image(shape), "estimate")
-        spectral.BLOCK_PIXELS = limit
+        fourier.BLOCK_PIXELS = limit
         loggabor.clear_cache()
         seconds = race(contestants, rounds)
         cells = " | ".join(f"{1000 * np.median(spent):.3g}" for spent in seconds.values())

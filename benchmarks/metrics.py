@@ -26,7 +26,8 @@ from threadpoolctl import threadpool_limits
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import densities, fixations, metrics  # noqa: E402
+from gaborscope.scoring import metrics  # noqa: E402
+from gaborscope.stimuli import densities, fixations  # noqa: E402
 
 SIZE, N_FIXATIONS, N_OTHERS = (600, 800), 70, 10
 EPS = np.finfo(float).eps

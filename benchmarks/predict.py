@@ -22,9 +22,11 @@ from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import backbones, geometry, recording  # noqa: E402
-from gaborscope.explained import ExplainedModel  # noqa: E402
-from gaborscope.layers import FittedLayer, make_regressors  # noqa: E402
+from gaborscope.backbones import recording  # noqa: E402
+from gaborscope.backbones.backbone import build  # noqa: E402
+from gaborscope.explanation.layers import FittedLayer, make_regressors  # noqa: E402
+from gaborscope.explanation.model import ExplainedModel  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320)}
 SIZE = (600, 800)
@@ -85,10 +87,10 @@ def make_model(layers, size, explanation, pool):
 def contestants(name, config):
     """Return the calls of one network."""
     size, entry = INPUTS[name], config["backbones"][name]
-    network = backbones.build(name, **entry["options"])
+    network = build(name, **entry["options"])
     layers = describe_layers(network, entry["layers"], size, config["activations"]["finest_stride"])
     x = torch.rand((1, 3, *size))
-    last = backbones.build(name, **entry["options"]).to(memory_format=torch.channels_last)
+    last = build(name, **entry["options"]).to(memory_format=torch.channels_last)
     x_last = x.contiguous(memory_format=torch.channels_last)
     image = np.random.default_rng(0).integers(0, 256, (*SIZE, 3), dtype=np.uint8)
     calls = {"forward": lambda: network(x), "forward, channels last": lambda: last(x_last)}

@@ -22,8 +22,12 @@ from scipy import optimize
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import demo, geometry, layers, sparse, stimuli  # noqa: E402
-from gaborscope.statistics import Statistics, standardised  # noqa: E402
+from gaborscope.data import generated  # noqa: E402
+from gaborscope.explanation import layers  # noqa: E402
+from gaborscope.fitting import sparse  # noqa: E402
+from gaborscope.fitting.statistics import Statistics, standardised  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.stimuli.block import read_image  # noqa: E402
 
 BOX = geometry.Box(96, 128)
 STRIDE = 4
@@ -33,11 +37,11 @@ def images_of(arguments, config):
     """Yield the stimuli."""
     if arguments.folder:
         for path in sorted(Path(arguments.folder).iterdir())[: arguments.stimuli]:
-            yield stimuli.read_image(path)
+            yield read_image(path)
         return
     for index in range(arguments.stimuli):
-        kind = demo.DEMO_KINDS[index % len(demo.DEMO_KINDS)]
-        yield demo.generate(f"{kind}_{index:04d}", config["datasets"]["demo"]).image
+        kind = generated.DEMO_KINDS[index % len(generated.DEMO_KINDS)]
+        yield generated.generate(f"{kind}_{index:04d}", config["datasets"]["demo"]).image
 
 
 def correlation_of(images, settings):

@@ -28,8 +28,10 @@ from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import accumulation, geometry, store  # noqa: E402
-from gaborscope.stimuli import StimulusBlock  # noqa: E402
+from gaborscope.explanation import accumulation  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
+from gaborscope.store.files import LayerWriter, read_layers  # noqa: E402
 
 SIZE, INPUT = (600, 800), (144, 192)
 STIMULI, LAYERS = (50, 100, 200, 400), (3, 6, 12)
@@ -64,7 +66,7 @@ def make_files(folder):
     layers = layer_table(max(LAYERS))
     members = [(i, geometry.place(SIZE, INPUT)) for i in range(max(STIMULI))]
     groups = {INPUT: members}
-    with store.LayerWriter(folder / "activations.h5", groups, layers, ORIGIN) as writer:
+    with LayerWriter(folder / "activations.h5", groups, layers, ORIGIN) as writer:
         for index, _ in members:
             for name, layer in layers.items():
                 shape = (layer["channels"], *layer["shape"][geometry.size_name(INPUT)])
@@ -86,7 +88,7 @@ def work(folder, n_stimuli, n_layers):
         facts={},
     )
     layers = layer_table(n_layers)
-    activations = store.read_layers(folder / "activations.h5", list(layers))
+    activations = read_layers(folder / "activations.h5", list(layers))
     first = (item for item in activations if item[0] < n_stimuli)
     start = time.process_time()
     with threadpool_limits(1):

@@ -27,17 +27,13 @@ from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import (  # noqa: E402
-    backbones,
-    cascadefit,
-    cascadenet,
-    corpus,
-    geometry,
-    graph,
-    recording,
-    refining,
-)
-from gaborscope.stimuli import StimulusBlock  # noqa: E402
+from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import describe
+from gaborscope.cascades import graph, layerwise, refining
+from gaborscope.cascades.network import CascadeNet
+from gaborscope.cascades.observed import Observed, make_examples
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
 
 BOX, SIZE = geometry.Box(96, 128), (96, 128)
 MODES = ("cascade", "refined")
@@ -71,14 +67,14 @@ def work(mode, n):
     defaults, table = config["explanation_defaults"], config["backbones"]["cmrnet"]["layers"]
     torch.manual_seed(1)
     torch.set_num_threads(1)
-    backbone = backbones.describe("cmrnet", **config["backbones"]["cmrnet"]["options"])
+    backbone = describe("cmrnet", **config["backbones"]["cmrnet"]["options"])
     tree = graph.measure_graph(backbone.network, table, SIZE, 1)
     layers = recording.measure_layers(backbone.network, table, BOX.sizes, 4, 1)
-    observed = corpus.Observed(backbone, layers, 4)
-    examples = corpus.make_examples({"0": make_block(n + n // 5)}, BOX, backbone)
+    observed = Observed(backbone, layers, 4)
+    examples = make_examples({"0": make_block(n + n // 5)}, BOX, backbone)
     cascade = {**defaults["cascade"], "budget": 8 if mode == "refined" else None}
     start = time.process_time()
-    model = cascadefit.CascadeFit(observed, tree, BOX, cascade, 1).run(examples[:n], examples[n:])
+    model = layerwise.CascadeFit(observed, tree, BOX, cascade, 1).run(examples[:n], examples[n:])
     if mode == "refined":
         settings = {**defaults["refined"], "epochs": 1, "seed": 1}
         n_maps = sum(len(own.weight) for own in model.sinks)
@@ -86,7 +82,7 @@ def work(mode, n):
         fused = refining.FusedDensity(model, settings["fusion"], weight, bias)
         with tempfile.TemporaryDirectory() as folder:
             refiner = refining.Refiner(
-                cascadenet.CascadeNet(model), fused, observed, examples[:n], examples[n:],
+                CascadeNet(model), fused, observed, examples[:n], examples[n:],
                 settings, Path(folder) / "checkpoint.pt", "",
             )  # fmt: skip
             start = time.process_time()

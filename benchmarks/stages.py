@@ -27,9 +27,11 @@ sys.path.insert(0, str(ROOT / "scripts"))
 import h5py  # noqa: E402
 from amounts import amounts  # noqa: E402
 
-from gaborscope import engine, geometry, sampling  # noqa: E402
-from gaborscope import layers as layer_tools  # noqa: E402
-from gaborscope.loggabor import LogGaborBank  # noqa: E402
+from gaborscope.explanation import layers as layer_tools  # noqa: E402
+from gaborscope.filters import plan as pooled_plan  # noqa: E402
+from gaborscope.filters import sampling  # noqa: E402
+from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
 
 USED = re.compile(r"used ([\d.]+) s of CPU, ([\d.]+) s of them to start, and at most (\d+) MB")
 WRITTEN = {"dump_activations": "activations", "accumulate": "statistics", "prepare_dataset": "data"}
@@ -90,7 +92,7 @@ def arithmetic(results, folder):
         reconstruction += 2 * k * layer["channels"] * cells
     handled = tuple(target for target in targets if sampling.handles(target, placement))
     parts = frozenset(settings["kinds"]) | {"amplitude", "residual"}
-    plan = engine.Plan(
+    plan = pooled_plan.Plan(
         LogGaborBank(**settings["bank"]), size, settings["boundary"], placement, handled, 3, parts
     )
     transforms, pooling, _ = amounts(plan, handled, placement)

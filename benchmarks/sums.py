@@ -23,10 +23,13 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from amounts import amounts  # noqa: E402
 
-from gaborscope import colour, engine, geometry, sampling  # noqa: E402
-from gaborscope.fitting import Statistics  # noqa: E402
-from gaborscope.loggabor import LogGaborBank  # noqa: E402
-from gaborscope.regressors import Regressors  # noqa: E402
+from gaborscope.filters import plan as pooled_plan  # noqa: E402
+from gaborscope.filters import sampling  # noqa: E402
+from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
+from gaborscope.filters.regressors import Regressors  # noqa: E402
+from gaborscope.fitting.ridge import Statistics  # noqa: E402
+from gaborscope.stimuli import colour as colours  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
 
 BANK = {
     "n_scales": 5, "n_orientations": 8, "min_wavelength_px": 3.0, "scale_factor": 2.0,
@@ -130,7 +133,7 @@ class Stage:
         (height, width), (tall, wide) = self.size, self.padded
         top, left = (tall - height) // 2, (wide - width) // 2
         margins = [(top, tall - height - top), (left, wide - width - left)]
-        for channel in colour.to_opponent(self.image, "yuv"):
+        for channel in colours.to_opponent(self.image, "yuv"):
             spectrum = np.fft.fft2(np.pad(channel.astype(float), margins, mode="symmetric"))
             for gain in self.gains:
                 z = np.fft.ifft2(spectrum * gain)[top : top + height, left : left + width]
@@ -167,7 +170,7 @@ class Stage:
         """Return what the engine's own way takes for one image, see `amounts`."""
         bank, parts = LogGaborBank(**BANK), frozenset(KINDS)
         targets = (self.target,)
-        plan = engine.plan(bank, self.size, "symmetric", self.placement, targets, 3, parts)
+        plan = pooled_plan.plan(bank, self.size, "symmetric", self.placement, targets, 3, parts)
         return amounts(plan, targets, self.placement)
 
 

@@ -20,8 +20,8 @@ from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope import backbones  # noqa: E402
-from gaborscope.training import loss_terms  # noqa: E402
+from gaborscope.backbones import backbone as backbone_tools  # noqa: E402
+from gaborscope.backbones.training import loss_terms  # noqa: E402
 
 INPUTS = {"unisal": (96, 128), "msinet": (96, 128), "cmrnet": (144, 192)}
 
@@ -29,7 +29,7 @@ INPUTS = {"unisal": (96, 128), "msinet": (96, 128), "cmrnet": (144, 192)}
 def step(name, options, size, n, layout, autocast, compiled=False):
     """Return a call that does one step."""
     torch.manual_seed(1)
-    network = backbones.build(name, **options).train().to(memory_format=layout)
+    network = backbone_tools.build(name, **options).train().to(memory_format=layout)
     if compiled:
         network = torch.compile(network)
     x = torch.rand((n, 3, *size)).contiguous(memory_format=layout)

@@ -38,12 +38,12 @@ rule import_backbone:
         runtime=60,
         disk_mb=1000,
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: LAYERS[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["weights"],
         stamp=weights_stamp("weights"),
         network=network_digest,
-        seed=lambda wildcards: models.seed(config, wildcards.model),
+        seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         code=library("import_backbone"),
     script:
         "../scripts/import_backbone.py"
@@ -59,12 +59,12 @@ use rule import_backbone as import_start with:
     wildcard_constraints:
         model=one_of(CONTINUED),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: LAYERS[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["start"],
         stamp=weights_stamp("start"),
         network=network_digest,
-        seed=lambda wildcards: models.seed(config, wildcards.model),
+        seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         code=rules.import_backbone.params.code,
 
 
@@ -96,16 +96,16 @@ rule train_backbone:
         runtime=runtime("train_backbone"),
         disk_mb=disk_mb("train_backbone"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: LAYERS[wildcards.model],
-        training=lambda wildcards: models.training(config, wildcards.model),
+        training=lambda wildcards: backbone_entries.training(config, wildcards.model),
         dataset={
             "dataset": FIT,
             "type": config["datasets"][FIT]["type"],
             "n_blocks": config["n_blocks"],
         },
         network=network_digest,
-        seed=lambda wildcards: models.seed(config, wildcards.model),
+        seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         device=config["device"],
         code=library("train_backbone"),
     script:
@@ -131,7 +131,7 @@ rule measure_layers:
         runtime=runtime("measure_layers"),
         disk_mb=disk_mb("measure_layers"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         layers=lambda wildcards: LAYERS[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
@@ -163,7 +163,7 @@ rule dump_activations:
         runtime=runtime("dump_activations"),
         disk_mb=disk_mb("dump_activations"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         batch_size=config["activations"]["batch_size"],
         device=config["device"],
@@ -192,7 +192,7 @@ rule predict_backbone:
         runtime=runtime("predict_backbone"),
         disk_mb=disk_mb("predict_backbone"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         batch_size=config["activations"]["batch_size"],
         uniform_weight=config["densities"]["uniform_weight"],

@@ -42,7 +42,7 @@ rule fit_cascade:
         disk_mb=disk_mb("fit_cascade"),
     params:
         settings=explanation_settings,
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         layers=lambda wildcards: CASCADE_LAYERS[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
@@ -100,7 +100,7 @@ rule refine_cascade:
         settings=explanation_settings,
         start=lambda wildcards: started_from(wildcards.explanation),
         target=lambda wildcards: TARGETS[wildcards.model],
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
@@ -137,7 +137,7 @@ rule evaluate_cascade:
         runtime=runtime("evaluate_cascade"),
         disk_mb=disk_mb("evaluate_cascade"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         device=config["device"],
         code=library("evaluate_cascade"),

@@ -10,18 +10,17 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope import (
-    catalogue,
-    codebase,
+from gaborscope.data import catalogue, map_files
+from gaborscope.data.layouts import archives
+from gaborscope.errors import InputError
+from gaborscope.workflow import (
+    backbone_entries,
     contests,
-    mapfiles,
-    models,
+    digests,
     ownership,
     settings,
     variants,
 )
-from gaborscope.errors import InputError
-from gaborscope.layouts import archives
 
 
 def or_stop(function, *arguments):
@@ -34,19 +33,19 @@ def or_stop(function, *arguments):
 
 def library(script):
     """Digest of a stage script and all it imports: an edit or an upgrade reruns what uses it."""
-    return codebase.script_digest(f"{workflow.basedir}/scripts/{script}.py")
+    return digests.script_digest(f"{workflow.basedir}/scripts/{script}.py")
 
 
 config = or_stop(settings.complete, config)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
-or_stop(models.complete, config)
+or_stop(backbone_entries.complete, config)
 or_stop(contests.check_equal, config)
 
 MODELS = list(config["models"])
 # of each, whose densities its explanations are fused to: its own, but for random copies
 TARGETS = or_stop(variants.targets, config)
 # others have layers alone: they are explained, but nothing is fused or scored
-SALIENT = [model for model in MODELS if models.predicts(config["backbones"][model])]
+SALIENT = [model for model in MODELS if backbone_entries.predicts(config["backbones"][model])]
 DEEP = [model for model in SALIENT if TARGETS[model] == model]
 FIT = config["fit_on"]
 DATASETS = list(dict.fromkeys([FIT, *config["evaluate_on"]]))
@@ -126,7 +125,7 @@ def index_dataset(dataset):
     return index, blocks
 
 
-LAYERS = {model: or_stop(models.layers, config, model) for model in MODELS}
+LAYERS = {model: or_stop(backbone_entries.layers, config, model) for model in MODELS}
 # a cascade follows the graph more closely where the backbone has a table for it
 CASCADE_LAYERS = {
     model: config["backbones"][model].get("cascade_layers") or LAYERS[model] for model in MODELS

@@ -29,7 +29,7 @@ def maps_digest(wildcards):
     """Digest of the files of imported maps of one block."""
     names = catalogue.block_stimuli(INDEX[wildcards.dataset], wildcards.block, config["n_blocks"])
     path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
-    return or_stop(mapfiles.digest, wildcards.imported, path, workflow.basedir, names)
+    return or_stop(map_files.digest, wildcards.imported, path, workflow.basedir, names)
 
 
 def regressor_settings(wildcards):
@@ -88,12 +88,12 @@ def started_from(explanation):
 def network_digest(wildcards):
     """Digest of the code of a network."""
     entry = config["backbones"][wildcards.model]
-    return models.digest(wildcards.model, entry, workflow.basedir)
+    return backbone_entries.digest(wildcards.model, entry, workflow.basedir)
 
 
 def weights_stamp(key):
     """Size and time of a file of weights that the config names."""
-    return lambda wildcards: models.stamp(
+    return lambda wildcards: backbone_entries.stamp(
         config["backbones"][wildcards.model][key], workflow.basedir
     )
 

@@ -47,12 +47,12 @@ rule randomise_backbone:
         runtime=runtime("randomise_backbone"),
         disk_mb=disk_mb("randomise_backbone"),
     params:
-        backbone=lambda wildcards: models.network(config, wildcards.model),
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         layers=lambda wildcards: LAYERS[wildcards.model],
         dataset=rules.train_backbone.params.dataset,
         batch_size=config["activations"]["batch_size"],
-        seed=lambda wildcards: models.seed(config, wildcards.model),
+        seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         device=config["device"],
         code=library("randomise_backbone"),
     script:

@@ -112,7 +112,7 @@ rule report:
         targets=TARGETS,
         synthetic=config["datasets"][FIT]["type"] == "demo",
         seed=config["seed"],
-        template=codebase.file_digest("templates/report.html"),
+        template=digests.file_digest("report/templates/report.html"),
         code=library("report"),
     script:
         "../scripts/report.py"

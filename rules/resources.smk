@@ -178,7 +178,7 @@ def runtime(stage, model=None):
         if stage in BY_NETWORK:
             measured *= HEAVIER.get(network_of(wildcards.model), 5)
         if stage == "train_backbone":
-            measured *= models.training(config, wildcards.model)["epochs"]
+            measured *= backbone_entries.training(config, wildcards.model)["epochs"]
         if stage == "refine_cascade":
             measured *= config["explanations"][wildcards.explanation]["epochs"]
         return math.ceil((10 + 4 * measured) * 2 ** (attempt - 1))

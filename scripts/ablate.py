@@ -7,8 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import ablation, alternatives, exposure, geometry, observers, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import ablation, refits
+from gaborscope.scoring import exposure
+from gaborscope.stimuli import geometry, observers
+from gaborscope.store.files import read_data, read_layers, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -18,7 +21,7 @@ def main(smk):
     params, settings = smk.params, smk.params.settings
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
     layers = {name: layers[name] for name in params.layers}
-    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     files = {
         key: {Path(path).stem: path for path in smk.input.get(key)}
         for key in ("activations", "deep", "centre_bias")
@@ -29,10 +32,10 @@ def main(smk):
     }
     trial = ablation.Trial(settings, layers)
     for name, split in split_of.items():
-        recorded = store.read_layers(files["activations"][name], list(layers))
+        recorded = read_layers(files["activations"][name], list(layers))
         trial.add(split, name, blocks[name], recorded, params.part)
     alternative, table = trial.solve()
-    many = alternatives.Alternatives(
+    many = refits.Alternatives(
         {"explained": alternative},
         geometry.Box.of(params.box),
         {**settings["fusion"], "stride": params.stride, "penalties": params.penalties},
@@ -49,10 +52,10 @@ def main(smk):
     trained_on = [entry for path in smk.input.weights for entry in exposure.trained_on(path)]
     seen = exposure.seen(trained_on, params.dataset, params.dataset_type, names)
     saliency = {key: files[key] for key in ("deep", "centre_bias")}
-    scores = pd.DataFrame(alternatives.score(many.fit(log.info), held_out, saliency, seen))
+    scores = pd.DataFrame(refits.score(many.fit(log.info), held_out, saliency, seen))
     table = pd.DataFrame(table).assign(cpu_s=time.process_time())
     for path, rows in ((smk.output.scores, scores), (smk.output.layers, table)):
-        with store.whole(path) as temporary:
+        with whole(path) as temporary:
             rows.to_csv(temporary, index=False, float_format="%.8g")
     log.info("explained variance %.4f (mean over layers)", table["explained_variance"].mean())
 

@@ -4,8 +4,10 @@ import json
 import logging
 from pathlib import Path
 
-from gaborscope import accumulation, filterstore, store
-from gaborscope.stage import progress, run_stage
+from gaborscope.explanation import accumulation
+from gaborscope.fitting.files import write_statistics
+from gaborscope.store.files import provenance, read_data, read_layers
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,18 +16,18 @@ def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
     layers = {name: layers[name] for name in smk.params.layers}
-    block = store.read_data(smk.input.data)
-    activations = store.read_layers(smk.input.activations, list(layers))
+    block = read_data(smk.input.data)
+    activations = read_layers(smk.input.activations, list(layers))
     statistics = accumulation.accumulate(
         block,
         progress(activations, len(block.names)),
         layers,
         smk.params.regressors,
     )
-    origin = store.provenance(smk)
+    origin = provenance(smk)
     for path in smk.output.statistics:
         name = Path(path).parent.name
-        filterstore.write_statistics(path, statistics[name], origin)
+        write_statistics(path, statistics[name], origin)
     log.info("%d regressors, %d layers", len(statistics[name][0].gram), len(layers))
 
 

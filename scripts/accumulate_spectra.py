@@ -3,9 +3,13 @@
 import logging
 from pathlib import Path
 
-from gaborscope import densities, filterstore, fixationbank, references, spectra, store
-from gaborscope import layers as layer_tools
-from gaborscope.stage import progress, run_stage
+from gaborscope.analysis import fixation_bank, spectra
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting.files import write_statistics
+from gaborscope.scoring import baselines
+from gaborscope.stimuli import densities
+from gaborscope.store.files import provenance, read_data, read_density
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,14 +18,14 @@ def main(smk):
     """Compute the regressors of each stimulus once, for all predictors, block by block."""
     params = smk.params
     table = layer_tools.make_regressors(params.spectra).table()
-    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     fit, validation = (
-        [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+        [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )
     pairs = zip(params.banks, smk.input.banks, strict=True)
-    banks = {name: fixationbank.FixationBank.load(path) for name, path in pairs}
+    banks = {name: fixation_bank.FixationBank.load(path) for name, path in pairs}
     computed = {
-        name: references.make(
+        name: baselines.make(
             name, fit, validation, {**settings, "uniform_weight": params.uniform_weight},
             params.seed, banks.get(name)
         )
@@ -38,7 +42,7 @@ def main(smk):
         def predictions(block=block, files=files):
             for index in range(len(block.names)):
                 yield [
-                    store.read_density(files[predictor], index)
+                    read_density(files[predictor], index)
                     if predictor in files
                     else densities.to_density(
                         *computed[predictor](block, index), params.uniform_weight
@@ -47,7 +51,7 @@ def main(smk):
                 ]
 
         statistics.append(spectra.accumulate(block, predictions(), params.spectra, table))
-    filterstore.write_statistics(smk.output.statistics, statistics, store.provenance(smk))
+    write_statistics(smk.output.statistics, statistics, provenance(smk))
 
 
 if __name__ == "__main__":

@@ -3,8 +3,10 @@
 import json
 import logging
 
-from gaborscope import calibration, scoring, store
-from gaborscope.stage import progress, run_stage
+from gaborscope.scoring import calibration
+from gaborscope.scoring.scorer import predictions
+from gaborscope.store.files import provenance, read_data, read_saliency, whole
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -13,9 +15,9 @@ def main(smk):
     """Write the temperature and what it changes."""
     likelihood = calibration.Likelihood()
     for data, saliency in zip(smk.input.data, smk.input.saliency, strict=True):
-        block = store.read_data(data)
-        for index, density in progress(store.read_saliency(saliency), len(block.names)):
-            pairs = scoring.predictions(
+        block = read_data(data)
+        for index, density in progress(read_saliency(saliency), len(block.names)):
+            pairs = predictions(
                 smk.wildcards.predictor, block, index, density, smk.params.uniform_weight
             )
             for prediction, pixels in pairs:
@@ -25,9 +27,9 @@ def main(smk):
         "temperature": temperature,
         "nats_per_fixation_raw": likelihood.per_fixation(1.0),
         "nats_per_fixation_calibrated": likelihood.per_fixation(temperature),
-        **store.provenance(smk),
+        **provenance(smk),
     }
-    with store.whole(smk.output.temperature) as temporary:
+    with whole(smk.output.temperature) as temporary:
         temporary.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     log.info("temperature %.3f", temperature)
 

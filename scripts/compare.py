@@ -4,8 +4,9 @@ import logging
 
 import pandas as pd
 
-from gaborscope import comparisons, store, summaries
-from gaborscope.stage import run_stage
+from gaborscope.scoring import comparisons, summaries
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -19,7 +20,7 @@ def main(smk):
         (comparisons.rank_rows, comparisons.RANK_COLUMNS, smk.output.ranks),
     ):
         rows = make(tables, smk.params.n_resamples, smk.params.seed)
-        with store.whole(path) as temporary:
+        with whole(path) as temporary:
             table = pd.DataFrame(rows, columns=list(columns))
             table.to_csv(temporary, index=False, float_format="%.8g")
         log.info("%d rows in %s", len(rows), path)

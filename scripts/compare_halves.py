@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import filterstore, fitting, stability, store
-from gaborscope.stage import run_stage
+from gaborscope.fitting.files import read_filters, read_statistics
+from gaborscope.fitting.ridge import combine
+from gaborscope.refutation import stability
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -15,12 +18,12 @@ def main(smk):
     """Describe every map by both halves and hold their agreement against chance."""
     settings, found = smk.params.refutation, {}
     for path in smk.input.filters:
-        layer, filters = Path(path).stem, filterstore.read_filters(path)
+        layer, filters = Path(path).stem, read_filters(path)
         files = [p for p in smk.input.fit if Path(p).parent.name == layer]
-        blocks = filterstore.read_statistics(files, filters["candidate"])
+        blocks = read_statistics(files, filters["candidate"])
         halves = [
             stability.describe(
-                fitting.combine(blocks[n] for n in sorted(blocks)[half::2] or blocks),
+                combine(blocks[n] for n in sorted(blocks)[half::2] or blocks),
                 filters["penalty"],
                 filters["table"],
                 smk.params.rule,
@@ -34,7 +37,7 @@ def main(smk):
         found[layer] = stability.similarities(*halves)
     rows = stability.rows(found, settings["permutations"], smk.params.seed)
     table = pd.DataFrame(rows, columns=list(stability.COLUMNS))
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         table.to_csv(temporary, index=False, float_format="%.6g")
     for row in table[table["layer"] == "all"].itertuples():
         log.info("%s: %.3f, by chance %.3f", row.measure, row.agreement, row.chance)

@@ -7,8 +7,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, fitting, layers, seeds, stability, store
-from gaborscope.stage import run_stage
+from gaborscope.explanation import layers
+from gaborscope.fitting.files import read_filters, read_statistics
+from gaborscope.fitting.ridge import combine
+from gaborscope.refutation import seeds, stability
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -18,12 +22,12 @@ def main(smk):
     settings, described, fitted = smk.params.refutation, {}, {}
     for path in smk.input.filters:
         model, layer = Path(path).parents[2].name, Path(path).stem
-        filters = filterstore.read_filters(path)
+        filters = read_filters(path)
         fitted[model, layer] = layers.fitted_layer(filters)
         files = [p for p in smk.input.fit if seeds.is_of(p, model, layer)]
-        blocks = filterstore.read_statistics(files, filters["candidate"])
+        blocks = read_statistics(files, filters["candidate"])
         described[model, layer] = stability.describe(
-            fitting.combine(blocks.values()),
+            combine(blocks.values()),
             filters["penalty"],
             filters["table"],
             smk.params.rule,
@@ -47,7 +51,7 @@ def main(smk):
         tables.append(rows.assign(model=pair[0], other=pair[1]))
         log.info("%s and %s: maps correlate by %s", *pair, matched)
     columns = ["model", "other", *stability.COLUMNS, "correlation"]
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         pd.concat(tables)[columns].to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -6,17 +6,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, geometry, layers, store, tuning
-from gaborscope.stage import run_stage
+from gaborscope.analysis import tuning
+from gaborscope.explanation import layers
+from gaborscope.fitting.files import read_filters
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
 
 def main(smk):
     """Write the tuning of every layer and the shares of every map."""
-    block, rows, maps = store.read_data(smk.input.data[0]), [], []
+    block, rows, maps = read_data(smk.input.data[0]), [], []
     for path in smk.input.filters:
-        name, filters = Path(path).stem, filterstore.read_filters(path)
+        name, filters = Path(path).stem, read_filters(path)
         bank, channels = layers.bank_and_channels(filters["regressors"])
         scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
         found = tuning.rows(
@@ -40,7 +44,7 @@ def main(smk):
         (smk.output.tuning, pd.DataFrame(rows, columns=columns)),
         (smk.output.maps, pd.DataFrame(maps)),
     ):
-        with store.whole(target) as temporary:
+        with whole(target) as temporary:
             table.to_csv(temporary, index=False, float_format="%.5g")
     log.info("%d layers", len(smk.input.filters))
 

@@ -5,38 +5,41 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import dissection, filterstore, geometry, store
-from gaborscope.stage import run_stage
-from gaborscope.statistics import combine
+from gaborscope.analysis import anatomy
+from gaborscope.fitting.files import read_filters, read_statistics
+from gaborscope.fitting.statistics import combine
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
 
 def main(smk):
     """Write the three tables from filters and statistics."""
-    block, tables = store.read_data(smk.input.data), {"position": [], "colour": [], "scale": []}
+    block, tables = read_data(smk.input.data), {"position": [], "colour": [], "scale": []}
     for path in smk.input.filters:
-        name, filters = Path(path).stem, filterstore.read_filters(path)
+        name, filters = Path(path).stem, read_filters(path)
         fit, validation = (
             combine(
-                filterstore.read_statistics(
+                read_statistics(
                     [p for p in smk.input.get(split) if Path(p).parent.name == name],
                     filters["candidate"],
                 ).values()
             )
             for split in ("fit", "validation")
         )
-        ratio = dissection.enlargement(block, geometry.Box.of(filters["layer"]["box"]))
+        ratio = anatomy.enlargement(block, geometry.Box.of(filters["layer"]["box"]))
         found = {
-            "position": dissection.position_rows(filters, fit),
-            "colour": dissection.colour_rows(filters, fit, validation, filters["penalty"]),
-            "scale": dissection.scale_rows(filters, ratio, block.facts.get("px_per_degree")),
+            "position": anatomy.position_rows(filters, fit),
+            "colour": anatomy.colour_rows(filters, fit, validation, filters["penalty"]),
+            "scale": anatomy.scale_rows(filters, ratio, block.facts.get("px_per_degree")),
         }
         for key, rows in found.items():
             tables[key] += [{"layer": name, **row} for row in rows]
     for key, rows in tables.items():
-        columns = dissection.COLUMNS[key]
-        with store.whole(smk.output.get(key)) as temporary:
+        columns = anatomy.COLUMNS[key]
+        with whole(smk.output.get(key)) as temporary:
             table = pd.DataFrame(rows, columns=columns)
             table.to_csv(temporary, index=False, float_format="%.6g")
 

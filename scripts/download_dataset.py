@@ -4,9 +4,9 @@ import json
 import logging
 from pathlib import Path
 
-from gaborscope import downloads, unpacking
-from gaborscope.layouts import archives
-from gaborscope.stage import run_stage
+from gaborscope.data import downloads, unpacking
+from gaborscope.data.layouts import archives
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 

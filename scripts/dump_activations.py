@@ -6,8 +6,13 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import backbones, geometry, overlap, recording, store, weights
-from gaborscope.stage import run_stage
+from gaborscope.backbones import backbone as backbone_tools
+from gaborscope.backbones import recording, weights
+from gaborscope.backbones.backbone import configured
+from gaborscope.stimuli import geometry
+from gaborscope.store import overlap
+from gaborscope.store.files import LayerWriter, provenance, read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -17,20 +22,20 @@ def main(smk):
     """Run the network over the block in batches of one input size and write the layers."""
     entry, batch_size = smk.params.backbone, smk.params.batch_size
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
-    backbone = backbones.configured(smk.wildcards.model, entry)
+    backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
-    device = backbones.device(smk.params.device)
+    device = backbone_tools.device(smk.params.device)
     log.info("recording on %s", device)
     backbone.network.to(device, memory_format=torch.channels_last)
-    block = store.read_data(smk.input.data)
+    block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
     modules = {name: layer["module"] for name, layer in layers.items()}
     with (
-        store.LayerWriter(smk.output.activations, groups, layers, store.provenance(smk)) as writer,
+        LayerWriter(smk.output.activations, groups, layers, provenance(smk)) as writer,
         overlap.Behind() as behind,
         recording.recorder(backbone.network, modules) as record,
     ):
-        batches = backbones.batches(backbone, block, entry["input"], batch_size)
+        batches = backbone_tools.batches(backbone, block, entry["input"], batch_size)
         for index, _, x in overlap.ahead(batches):
             backbone.network(x.to(device))
             for name, maps in record.items():

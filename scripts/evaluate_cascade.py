@@ -6,9 +6,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gaborscope import cascadefit, cascades, corpus, explained, store
 from gaborscope.backbones import opening
-from gaborscope.stage import run_stage
+from gaborscope.cascades import fusing, layerwise
+from gaborscope.cascades.observed import make_examples
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.store.files import read_blocks, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,18 +19,16 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Compare the cascade's layers with the network's on the validation and test stimuli."""
     torch.set_num_threads(smk.threads)
-    model = explained.ExplainedModel.load(smk.input.explained)
+    model = ExplainedModel.load(smk.input.explained)
     backbone = opening.open_network(
         smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device
     )
-    observed = cascades.watch(backbone, model.cascade, model.settings["stride"])
-    net = cascades.make_net(model.cascade, observed.device)
+    observed = fusing.watch(backbone, model.cascade, model.settings["stride"])
+    net = fusing.make_net(model.cascade, observed.device)
     rows = []
     for split in ("validation", "test"):
-        examples = corpus.make_examples(
-            store.read_blocks(smk.input.get(split)), model.box, backbone
-        )
-        found = cascadefit.explained_variance(net, observed, examples)
+        examples = make_examples(read_blocks(smk.input.get(split)), model.box, backbone)
+        found = layerwise.explained_variance(net, observed, examples)
         for own in model.cascade.layers:
             per_map, pooled = found[own.name]
             rows.append(
@@ -47,7 +48,7 @@ def main(smk):
                 }
             )
             log.info("%s: explained variance %.3f (%s)", own.name, pooled, split)
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, store
-from gaborscope.stage import run_stage
-from gaborscope.statistics import combine, explained_variance
+from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.statistics import combine, explained_variance
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -18,11 +19,9 @@ def main(smk):
     rows = []
     for path in smk.input.filters:
         name = Path(path).stem
-        filters = filterstore.read_filters(path)
+        filters = read_filters(path)
         for split in ("validation", "test"):
-            blocks = filterstore.read_layer_statistics(
-                smk.input.get(split), name, filters["candidate"]
-            )
+            blocks = read_layer_statistics(smk.input.get(split), name, filters["candidate"])
             statistics = combine(blocks.values())
             per_map, pooled = explained_variance(
                 statistics, filters["weight"], filters["intercept"]
@@ -40,7 +39,7 @@ def main(smk):
                 }
             )
             log.info("%s: explained variance %.3f (%s)", name, pooled, split)
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 

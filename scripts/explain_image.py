@@ -17,11 +17,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from gaborscope import drawing
 from gaborscope.backbones.predictor import Predictor
 from gaborscope.errors import InputError
-from gaborscope.explained import ExplainedModel
-from gaborscope.stimuli import read_image
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.report import drawing
+from gaborscope.stimuli.block import read_image
 
 log = logging.getLogger("gaborscope")
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"

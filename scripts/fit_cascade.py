@@ -6,9 +6,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gaborscope import cascadefit, cascades, corpus, geometry, graph, recording, store
-from gaborscope.backbones import opening
-from gaborscope.stage import run_stage
+from gaborscope.backbones import opening, recording
+from gaborscope.cascades import fusing, graph, layerwise
+from gaborscope.cascades.observed import Observed, make_examples
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import provenance, read_blocks
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -30,16 +33,16 @@ def main(smk):
     measured = recording.measure_layers(
         backbone.network, layers, box.sizes, smk.params.finest_stride, seed
     )
-    observed = corpus.Observed(backbone, measured, settings["fusion"]["stride"])
+    observed = Observed(backbone, measured, settings["fusion"]["stride"])
     examples = {
-        split: corpus.make_examples(store.read_blocks(smk.input.get(split)), box, backbone)
+        split: make_examples(read_blocks(smk.input.get(split)), box, backbone)
         for split in ("fit", "validation")
     }
     order = np.random.default_rng(seed).permutation(len(examples["fit"]))[: settings["stimuli"]]
-    fitter = cascadefit.CascadeFit(observed, tree, box, settings, seed)
+    fitter = layerwise.CascadeFit(observed, tree, box, settings, seed)
     model = fitter.run([examples["fit"][i] for i in sorted(order)], examples["validation"])
-    explained = cascades.fuse(
-        cascades.make_net(model, observed.device),
+    explained = fusing.fuse(
+        fusing.make_net(model, observed.device),
         observed,
         examples,
         {Path(path).stem: path for path in smk.input.target},
@@ -47,7 +50,7 @@ def main(smk):
         smk.params.sigmas,
         smk.params.uniform_weight,
     )
-    explained.save(smk.output.explained, store.provenance(smk))
+    explained.save(smk.output.explained, provenance(smk))
 
 
 if __name__ == "__main__":

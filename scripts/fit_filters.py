@@ -4,8 +4,12 @@ import json
 import logging
 from pathlib import Path
 
-from gaborscope import filterstore, fitting, identities, layers, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.explanation import layers
+from gaborscope.fitting.files import read_statistics, write_filters
+from gaborscope.fitting.ridge import combine, marginal_correlation, solve
+from gaborscope.store.files import provenance
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,9 +20,9 @@ def main(smk):
     layer = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))[name]
     best = None
     for candidate, pool in enumerate(settings.pop("pools")):
-        fit = filterstore.read_statistics(smk.input.fit, candidate)
-        held_out = filterstore.read_statistics(smk.input.validation, candidate).values()
-        solution = fitting.solve(fit, fitting.combine(held_out), **solver)
+        fit = read_statistics(smk.input.fit, candidate)
+        held_out = read_statistics(smk.input.validation, candidate).values()
+        solution = solve(fit, combine(held_out), **solver)
         log.info(
             "%s pooling: explained variance on validation stimuli %.3f (penalty %g)",
             pool["kind"],
@@ -26,7 +30,7 @@ def main(smk):
             solution.penalty,
         )
         if best is None or solution.pooled > best[0].pooled:
-            best = (solution, candidate, pool, fitting.combine(fit.values()))
+            best = (solution, candidate, pool, combine(fit.values()))
     solution, candidate, pool, total = best
     table = layers.make_regressors(settings).table()
     described = {
@@ -34,10 +38,10 @@ def main(smk):
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
         "table": table,
-        "marginal": fitting.marginal_correlation(total),
-        "shares": identities.shares(total, solution.penalty, table, settings["colour"]),
+        "marginal": marginal_correlation(total),
+        "shares": identity_tools.shares(total, solution.penalty, table, settings["colour"]),
     }
-    filterstore.write_filters(smk.output.filters, solution, described, store.provenance(smk))
+    write_filters(smk.output.filters, solution, described, provenance(smk))
 
 
 if __name__ == "__main__":

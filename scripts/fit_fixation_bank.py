@@ -2,8 +2,9 @@
 
 import logging
 
-from gaborscope import fixationbank, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import fixation_bank
+from gaborscope.store.files import provenance, read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -11,9 +12,9 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit on the fit split, the penalty chosen on the validation split, and write the bank."""
     fit, validation = (
-        [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+        [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )
-    bank = fixationbank.fit_to(
+    bank = fixation_bank.fit_to(
         fit,
         validation,
         smk.params.settings,
@@ -21,7 +22,7 @@ def main(smk):
         smk.params.uniform_weight,
         progress=log.info,
     )
-    bank.save(smk.output.bank, store.provenance(smk))
+    bank.save(smk.output.bank, provenance(smk))
     log.info("%d regressors, penalty %g", len(bank.weight) - 1, bank.penalty)
 
 

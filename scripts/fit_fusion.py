@@ -3,18 +3,14 @@
 import logging
 from pathlib import Path
 
-from gaborscope import (
-    baselines,
-    explained,
-    filterstore,
-    fusion,
-    fusiondata,
-    geometry,
-    observers,
-    store,
-)
-from gaborscope import layers as layer_tools
-from gaborscope.stage import run_stage
+from gaborscope.explanation import fusion, fusion_data
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.fitting.files import read_filters
+from gaborscope.stimuli import geometry, observers
+from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.store.files import provenance, read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -22,8 +18,8 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit the fusion, its penalty chosen on the validation split, and write the model."""
     settings, fit_blocks = smk.params.fusion, set(smk.params.fit_blocks)
-    layers = [layer_tools.fitted_layer(filterstore.read_filters(p)) for p in smk.input.filters]
-    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    layers = [layer_tools.fitted_layer(read_filters(p)) for p in smk.input.filters]
+    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     centre_bias = observers.centre_bias(
         [block for name, block in blocks.items() if name in fit_blocks],
         [block for name, block in blocks.items() if name not in fit_blocks],
@@ -31,7 +27,7 @@ def main(smk):
         smk.params.uniform_weight,
     )
     log.info("centre bias: sigma %.3f of the width", centre_bias.sigma[0])
-    data = {split: fusiondata.FusionData(layers, settings) for split in ("fit", "validation")}
+    data = {split: fusion_data.FusionData(layers, settings) for split in ("fit", "validation")}
     targets = {Path(path).stem: path for path in smk.input.target}
     for name, block in blocks.items():
         files = {Path(p).parent.name: p for p in smk.input.reconstructions if Path(p).stem == name}
@@ -46,14 +42,14 @@ def main(smk):
         settings["penalties"],
         progress=log.info,
     )
-    explained.ExplainedModel(
+    ExplainedModel(
         box=geometry.Box.of(layers[0].layer["box"]),
         layers=layers,
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,
-        centre_bias=centre_bias.density(baselines.GRID),
+        centre_bias=centre_bias.density(GRID),
         uniform_weight=smk.params.uniform_weight,
-    ).save(smk.output.explained, store.provenance(smk))
+    ).save(smk.output.explained, provenance(smk))
     log.info("penalty %g", fused.penalty)
 
 

@@ -5,10 +5,13 @@ import logging
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, geometry, spectra, store
-from gaborscope import layers as layer_tools
-from gaborscope.stage import run_stage
-from gaborscope.statistics import combine
+from gaborscope.analysis import spectra
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting.files import read_statistics
+from gaborscope.fitting.statistics import combine
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -20,7 +23,7 @@ def main(smk):
         split: [
             part
             for number in range(n_blocks)
-            for part in filterstore.read_statistics([smk.input.get(split)], number).values()
+            for part in read_statistics([smk.input.get(split)], number).values()
         ]
         for split, n_blocks in params.n_blocks.items()
     }
@@ -29,7 +32,7 @@ def main(smk):
         combine(parts["fit"]), held_out["validation"], params.spectra["penalties"]
     )
     log.info("penalty %g", penalty)
-    block = store.read_data(smk.input.data)
+    block = read_data(smk.input.data)
     box = (params.spectra["input"]["height"], params.spectra["input"]["width"])
     widths = [geometry.place(size, box).width / size[1] for size in block.sizes]
     bank, channels = layer_tools.bank_and_channels(params.spectra)
@@ -43,7 +46,7 @@ def main(smk):
     rows = spectra.rows(
         figures, params.predictors, params.dataset, names, block.facts.get("px_per_degree")
     )
-    with store.whole(smk.output.spectra) as temporary:
+    with whole(smk.output.spectra) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -3,20 +3,22 @@
 import logging
 from pathlib import Path
 
-from gaborscope import explained, geometry, store
-from gaborscope import layers as layer_tools
-from gaborscope.stage import run_stage
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import provenance, read_data, read_layers, write_saliency
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
 
 def main(smk):
     """Fuse the reconstructions of each stimulus and write its log-density."""
-    model = explained.ExplainedModel.load(smk.input.explained)
-    block = store.read_data(smk.input.data)
+    model = ExplainedModel.load(smk.input.explained)
+    block = read_data(smk.input.data)
     files = {Path(path).parent.name: path for path in smk.input.reconstructions}
     found = {}
-    readers = [store.read_layers(files[fitted.name], [fitted.name]) for fitted in model.layers]
+    readers = [read_layers(files[fitted.name], [fitted.name]) for fitted in model.layers]
     for rows in zip(*readers, strict=True):
         index, valid, input_size, _ = rows[0]
         placement = geometry.Placement(input_size, *valid)
@@ -24,7 +26,7 @@ def main(smk):
         maps = layer_tools.valid_maps(maps, model.layers, placement)
         found[index] = model.fuse(maps, placement, tuple(map(int, block.sizes[index])))
     ordered = [found[index] for index in range(len(block.names))]
-    store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))
+    write_saliency(smk.output.saliency, block.names, ordered, provenance(smk))
     log.info("%d stimuli", len(ordered))
 
 

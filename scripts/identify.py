@@ -6,9 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from gaborscope import filterstore, geometry, identities, layers, sparse, store
-from gaborscope.stage import progress, run_stage
-from gaborscope.statistics import combine, explained_variance
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.explanation import layers
+from gaborscope.fitting import sparse
+from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.statistics import combine, explained_variance
+from gaborscope.stimuli import geometry
+from gaborscope.store import files as store_files
+from gaborscope.store.files import read_data
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,11 +22,11 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Choose regressors map by map on the fit split and evaluate them on the validation split."""
     settings, curve, named = smk.params.identities, [], []
-    block = store.read_data(smk.input.data[0])
+    block = read_data(smk.input.data[0])
     for path in progress(smk.input.filters, len(smk.input.filters)):
-        name, filters = Path(path).stem, filterstore.read_filters(path)
+        name, filters = Path(path).stem, read_filters(path)
         fit, validation = (
-            filterstore.read_layer_statistics(smk.input.get(split), name, filters["candidate"])
+            read_layer_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
         validation = combine(validation.values())
@@ -38,15 +44,15 @@ def main(smk):
         scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
         named += [
             {"layer": name, **row}
-            for row in identities.listed(
+            for row in identity_tools.listed(
                 chosen, filters["table"], bank, channels, n,
                 scale_px, block.facts.get("px_per_degree"),
-                identities.halves(fit, validation, chosen, n, rule),
+                identity_tools.halves(fit, validation, chosen, n, rule),
             )
         ]  # fmt: skip
         log.info("%s: %s", name, ", ".join(f"{k}: {v:.3f}" for k, v in figures.items()))
     for target, rows in ((smk.output.identities, named), (smk.output.sparsity, curve)):
-        with store.whole(target) as temporary:
+        with store_files.whole(target) as temporary:
             pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -4,9 +4,12 @@ import logging
 
 import torch
 
-from gaborscope import backbones, downloads, geometry, store, weights
-from gaborscope.backbones import checking, own, published
-from gaborscope.stage import run_stage
+from gaborscope.backbones import checking, own, published, weights
+from gaborscope.backbones.backbone import configured
+from gaborscope.data import downloads
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import provenance
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -15,7 +18,7 @@ def main(smk):
     """Fetch or find the weights, check every tensor and the network itself, and write them."""
     torch.manual_seed(smk.params.seed)
     name, entry, wanted = smk.wildcards.model, smk.params.backbone, smk.params.source
-    backbone = backbones.configured(name, entry)
+    backbone = configured(name, entry)
     origin, trained_on = {}, entry["trained_on"]
     if wanted is not None:
         known = entry.get("network", name)
@@ -35,7 +38,7 @@ def main(smk):
     if trained_on is None:
         log.info("what %s was trained on is not known: set trained_on", name)
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
-    description = {"trained_on": trained_on or [], **origin, **store.provenance(smk)}
+    description = {"trained_on": trained_on or [], **origin, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

@@ -3,8 +3,11 @@
 import logging
 from pathlib import Path
 
-from gaborscope import densities, imported, mapfiles, store
-from gaborscope.stage import run_stage
+from gaborscope.data import map_files
+from gaborscope.scoring import imported_maps
+from gaborscope.stimuli import densities
+from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -12,11 +15,11 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Read the maps and write them as log-densities."""
     name, entry, weight = smk.wildcards.imported, smk.params.maps, smk.params.uniform_weight
-    block = store.read_data(smk.input.data)
-    where = mapfiles.location(name, entry["path"], Path(smk.scriptdir).parent)
-    maps = imported.read(name, where, block.names, block.sizes, entry["kind"], entry["resize"])
+    block = read_data(smk.input.data)
+    where = map_files.location(name, entry["path"], Path(smk.scriptdir).parent)
+    maps = imported_maps.read(name, where, block.names, block.sizes, entry["kind"], entry["resize"])
     log_densities = [densities.to_log_density(*found, weight) for found in maps]
-    store.write_saliency(smk.output.saliency, block.names, log_densities, store.provenance(smk))
+    write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
     log.info("%d maps of %s", len(log_densities), where)
 
 

@@ -5,16 +5,13 @@ import logging
 import pandas as pd
 import torch
 
-from gaborscope import (
-    explained,
-    exposure,
-    faithfulness,
-    interventions,
-    store,
-)
 from gaborscope.backbones import opening
 from gaborscope.backbones.predictor import Predictor
-from gaborscope.stage import progress, run_stage
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.refutation import faithfulness, interventions
+from gaborscope.scoring import exposure
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -23,8 +20,8 @@ def main(smk):
     """Compare predicted and measured change of the network's map, intervention by intervention."""
     torch.set_num_threads(smk.threads)
     params, wildcards = smk.params, smk.wildcards
-    model = explained.ExplainedModel.load(smk.input.explained)
-    block = store.read_data(smk.input.data)
+    model = ExplainedModel.load(smk.input.explained)
+    block = read_data(smk.input.data)
     trained_on = exposure.trained_on(smk.input.weights)
     seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
     backbone = opening.open_network(
@@ -46,7 +43,7 @@ def main(smk):
             (params.seed, block.names[index]),
         )
         rows += [{"stimulus": block.names[index], **row} for row in found]
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         pd.DataFrame(rows, columns=faithfulness.INTERVENED).to_csv(
             temporary, index=False, float_format="%.10g"
         )

@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import store, summaries, verdicts
-from gaborscope.stage import run_stage
+from gaborscope.refutation import verdicts
+from gaborscope.scoring import summaries
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -45,7 +47,7 @@ def main(smk):
             ]
             table = replaced[0] if replaced else None
             rows += verdicts.faithfulness_rows(model, explanation, dataset, table)
-    with store.whole(smk.output.verdicts) as temporary:
+    with whole(smk.output.verdicts) as temporary:
         table = pd.DataFrame(rows, columns=list(verdicts.COLUMNS))
         table.to_csv(temporary, index=False, float_format="%.6g")
     for row in rows:

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import releasing, store, weights
+from gaborscope.backbones import weights
 from gaborscope.backbones.predictor import Predictor
+from gaborscope.report import model_card
+from gaborscope.store.files import open_file, read_data
 
 log = logging.getLogger("gaborscope")
 
@@ -28,9 +30,9 @@ def main(results, model, explanation, out):
     dataset = trained_on["dataset"]
     data = sorted((results / "data" / dataset).glob("*.h5"))
     used = trained_on["blocks"] + trained_on["chosen_on_blocks"]
-    test = [store.read_data(path) for path in data if path.stem not in used]
+    test = [read_data(path) for path in data if path.stem not in used]
     saliency = next((results / "saliency" / model / dataset).glob("*.h5"))
-    with store.open_file(saliency, "saliency") as file:
+    with open_file(saliency, "saliency") as file:
         uniform_weight = json.loads(file.attrs["params"])["uniform_weight"]
     kept = {key: description[key] for key in ("commit", "seed", "versions", "trained_on")}
     kept |= {"model": model, "backbone": params["backbone"], "uniform_weight": uniform_weight}
@@ -39,11 +41,11 @@ def main(results, model, explanation, out):
     weights.write_weights(exact, state_dict, kept)
     weights.write_weights(rounded, weights.half(state_dict), kept)
     rounded.chmod(0o644)
-    loss = releasing.rounding(*(Predictor.load(path) for path in (exact, rounded)), test)
+    loss = model_card.rounding(*(Predictor.load(path) for path in (exact, rounded)), test)
     exact.unlink()
     source = results / "explained" / model / dataset / f"{explanation}.h5"
     shutil.copyfile(source, out / f"{model}_{dataset}_{explanation}.h5")
-    card = releasing.card(
+    card = model_card.card(
         description, test, loss, pd.read_csv(results / "summary.csv"), (model, dataset, explanation)
     )
     (out / "README.md").write_text(card, encoding="utf-8")

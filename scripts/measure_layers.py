@@ -3,8 +3,11 @@
 import json
 import logging
 
-from gaborscope import backbones, geometry, recording, store, weights
-from gaborscope.stage import run_stage
+from gaborscope.backbones import recording, weights
+from gaborscope.backbones.backbone import configured, device
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -12,9 +15,9 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Measure the layers and write them as JSON."""
     entry = smk.params.backbone
-    backbone = backbones.configured(smk.wildcards.model, entry)
+    backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
-    backbone.network.to(backbones.device(smk.params.device))
+    backbone.network.to(device(smk.params.device))
     layers = recording.measure_layers(
         backbone.network,
         smk.params.layers,
@@ -34,7 +37,7 @@ def main(smk):
             max(layer["offset_spread_px"]),
             layer["receptive_field_px"][0],
         )
-    with store.whole(smk.output.layers) as temporary:
+    with whole(smk.output.layers) as temporary:
         temporary.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
 
 

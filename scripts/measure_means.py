@@ -5,9 +5,11 @@ import logging
 
 import torch
 
-from gaborscope import explained, faithfulness, store, substitution
 from gaborscope.backbones import opening
-from gaborscope.stage import progress, run_stage
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.refutation import faithfulness, substitution
+from gaborscope.store.files import provenance, read_data, whole
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,11 +18,11 @@ def main(smk):
     """Run the network over some stimuli of each fit block and average what it gives."""
     torch.set_num_threads(smk.threads)
     params = smk.params
-    model = explained.ExplainedModel.load(smk.input.explained)
+    model = ExplainedModel.load(smk.input.explained)
     backbone = opening.open_network(
         smk.wildcards.model, params.backbone, smk.input.weights, params.device
     )
-    blocks = [store.read_data(path) for path in smk.input.fit]
+    blocks = [read_data(path) for path in smk.input.fit]
     drawn = [faithfulness.chosen(block.names, params.n, params.seed) for block in blocks]
     batches = (
         batch
@@ -29,8 +31,8 @@ def main(smk):
     )
     batches = progress(batches, None)
     means = substitution.mean_outputs(backbone, substitution.layers_of(model), batches)
-    with store.whole(smk.output.means) as temporary:
-        temporary.write_text(json.dumps({"means": means, **store.provenance(smk)}, indent=1) + "\n")
+    with whole(smk.output.means) as temporary:
+        temporary.write_text(json.dumps({"means": means, **provenance(smk)}, indent=1) + "\n")
     log.info("%d layers, %d stimuli", len(means), sum(map(len, drawn)))
 
 

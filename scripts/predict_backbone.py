@@ -4,8 +4,12 @@ import logging
 
 import torch
 
-from gaborscope import backbones, densities, store, weights
-from gaborscope.stage import run_stage
+from gaborscope.backbones import backbone as backbone_tools
+from gaborscope.backbones import weights
+from gaborscope.backbones.backbone import configured, predict
+from gaborscope.stimuli import densities
+from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,22 +18,20 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Run the network, cut off the padding, bring the density to each stimulus's own size."""
     entry = smk.params.backbone
-    backbone = backbones.configured(smk.wildcards.model, entry)
+    backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
-    device = backbones.device(smk.params.device)
+    device = backbone_tools.device(smk.params.device)
     log.info("predicting on %s", device)
     backbone.network.to(device)
-    block = store.read_data(smk.input.data)
+    block = read_data(smk.input.data)
     found = {}
-    for index, inside in backbones.predict(
-        backbone, block, entry["input"], smk.params.batch_size, device
-    ):
+    for index, inside in predict(backbone, block, entry["input"], smk.params.batch_size, device):
         size = tuple(int(extent) for extent in block.sizes[index])
         found[index] = densities.of_network(
             inside, backbone.output, size, smk.params.uniform_weight
         )
     ordered = [found[index] for index in range(len(block.names))]
-    store.write_saliency(smk.output.saliency, block.names, ordered, store.provenance(smk))
+    write_saliency(smk.output.saliency, block.names, ordered, provenance(smk))
 
 
 if __name__ == "__main__":

@@ -2,29 +2,32 @@
 
 import logging
 
-from gaborscope import densities, fixationbank, references, store
-from gaborscope.stage import progress, run_stage
+from gaborscope.analysis import fixation_bank
+from gaborscope.scoring import baselines
+from gaborscope.stimuli import densities
+from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
 
 def main(smk):
     """Write the baseline's log-density of each stimulus of the block."""
-    block = store.read_data(smk.input.data)
+    block = read_data(smk.input.data)
     weight = smk.params.uniform_weight
     fit, validation = (
-        [store.read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+        [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )
     settings = {**smk.params.settings, "uniform_weight": weight}
-    bank = [fixationbank.FixationBank.load(path) for path in smk.input.bank]
-    predict = references.make(
+    bank = [fixation_bank.FixationBank.load(path) for path in smk.input.bank]
+    predict = baselines.make(
         smk.wildcards.baseline, fit, validation, settings, smk.params.seed, *bank
     )
     maps = [
         densities.to_log_density(*predict(block, index), weight)
         for index in progress(range(len(block.names)), len(block.names))
     ]
-    store.write_saliency(smk.output.saliency, block.names, maps, store.provenance(smk))
+    write_saliency(smk.output.saliency, block.names, maps, provenance(smk))
     log.info("%d stimuli", len(maps))
 
 

@@ -3,8 +3,10 @@
 import logging
 from pathlib import Path
 
-from gaborscope import catalogue, datasets, fixations, store
-from gaborscope.stage import run_stage
+from gaborscope.data import catalogue, loading
+from gaborscope.stimuli import fixations
+from gaborscope.store.files import provenance, write_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,9 +16,9 @@ def main(smk):
     settings, root, n_blocks = smk.params.dataset, Path(smk.scriptdir).parent, smk.params.n_blocks
     index = catalogue.index(smk.wildcards.dataset, settings, root, ".snakemake/gaborscope")
     names = catalogue.block_stimuli(index, smk.wildcards.block, n_blocks)
-    block = datasets.load_block(settings, names, root)
-    origin = store.provenance(smk)
-    store.write_data(smk.output.data, block, origin)
+    block = loading.load_block(settings, names, root)
+    origin = provenance(smk)
+    write_data(smk.output.data, block, origin)
     _, reason = fixations.sigma_px(*(int(extent) for extent in block.sizes[0]), block.facts)
     log.info("%d stimuli, %d fixations; %s", len(block.names), len(block.x), reason)
 

@@ -5,9 +5,12 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import backbones, geometry, randomising, store, weights
-from gaborscope.backbones import checking
-from gaborscope.stage import run_stage
+from gaborscope.backbones import backbone as backbone_tools
+from gaborscope.backbones import checking, randomising, weights
+from gaborscope.backbones.backbone import configured
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import provenance, read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -17,16 +20,16 @@ def main(smk):
     torch.manual_seed(smk.params.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     entry = smk.params.backbone
-    backbone = backbones.configured(smk.wildcards.model, entry)
+    backbone = configured(smk.wildcards.model, entry)
     if "factory" in entry:  # which may have loaded weights
         randomising.reinitialise(backbone.network, smk.params.seed)
-    device = backbones.device(smk.params.device)
+    device = backbone_tools.device(smk.params.device)
     backbone.network.to(device)
     batches = (
         x.to(device)
         for path in smk.input.fit
-        for _, _, x in backbones.batches(
-            backbone, store.read_data(path), entry["input"], smk.params.batch_size
+        for _, _, x in backbone_tools.batches(
+            backbone, read_data(path), entry["input"], smk.params.batch_size
         )
     )
     n = randomising.recalibrate(backbone.network, batches)
@@ -34,7 +37,7 @@ def main(smk):
     backbone.network.to("cpu")
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
     seen = {**smk.params.dataset, "blocks": [Path(path).stem for path in smk.input.fit]}
-    description = {"trained_on": [seen], "random": True, **store.provenance(smk)}
+    description = {"trained_on": [seen], "random": True, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

@@ -2,23 +2,25 @@
 
 import logging
 
-from gaborscope import explained, faithfulness, interventions, store
-from gaborscope.stage import run_stage
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.refutation import faithfulness, interventions
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
 
 def main(smk):
     """Take every candidate out of some stimuli and rank them by the explained density's change."""
-    model = explained.ExplainedModel.load(smk.input.explained)
+    model = ExplainedModel.load(smk.input.explained)
     contents = []
     for path in smk.input.validation:
-        block = store.read_data(path)
+        block = read_data(path)
         for index in faithfulness.chosen(block.names, smk.params.n, smk.params.seed):
             contents.append(interventions.content_of(block, index, model.box)[0])
     settings = interventions.bank_settings(model)
     table = interventions.rank(contents, model.predict, settings, smk.params.families)
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         table.to_csv(temporary, index=False, float_format="%.10g")
     for name, row in table.groupby("family", sort=False).head(1).set_index("notch").iterrows():
         log.info("%s: %s, %.4f nats", row["family"], name, row["contribution"])

@@ -4,9 +4,11 @@ import contextlib
 import logging
 from pathlib import Path
 
-from gaborscope import filterstore, geometry, store
-from gaborscope import layers as layer_tools
-from gaborscope.stage import progress, run_stage
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting.files import read_filters
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import LayerWriter, provenance, read_data
+from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -14,16 +16,16 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Reconstruct; a fit block with the weights that were fitted without it."""
     fold = smk.wildcards.block if smk.params.out_of_fold else None
-    read = [filterstore.read_filters(path, fold) for path in smk.input.filters]
+    read = [read_filters(path, fold) for path in smk.input.filters]
     layers = [layer_tools.fitted_layer(filters) for filters in read]
     box = geometry.Box.of(layers[0].layer["box"])
-    block, origin = store.read_data(smk.input.data), store.provenance(smk)
+    block, origin = read_data(smk.input.data), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
     outputs = {Path(path).parent.name: path for path in smk.output.reconstructions}
     with contextlib.ExitStack() as stack:
         writers = {
             fitted.name: stack.enter_context(
-                store.LayerWriter(outputs[fitted.name], groups, {fitted.name: fitted.layer}, origin)
+                LayerWriter(outputs[fitted.name], groups, {fitted.name: fitted.layer}, origin)
             )
             for fitted in layers
         }

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import cascades, corpus, explained, refining, store
 from gaborscope.backbones import opening
-from gaborscope.stage import run_stage
+from gaborscope.cascades import fusing, refining
+from gaborscope.cascades.observed import make_examples
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.store.files import provenance, read_blocks
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -19,22 +22,20 @@ def main(smk):
     settings, entry = smk.params.settings, smk.params.backbone
     torch.manual_seed(smk.params.seed)
     torch.set_num_threads(smk.threads)
-    start = explained.ExplainedModel.load(smk.input.start[0])
+    start = ExplainedModel.load(smk.input.start[0])
     backbone = opening.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
     teacher = None
     for path in smk.input.teacher:
         teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
-    observed = cascades.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
-    blocks = {split: store.read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
-    examples = {
-        split: corpus.make_examples(own, start.box, backbone) for split, own in blocks.items()
-    }
+    observed = fusing.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
+    blocks = {split: read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
+    examples = {split: make_examples(own, start.box, backbone) for split, own in blocks.items()}
     names = [[example.name for example in own] for own in examples.values()]
     identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
     identity.append(smk.params.target)
-    net = cascades.make_net(start.cascade, observed.device)
+    net = fusing.make_net(start.cascade, observed.device)
     fused = refining.FusedDensity(
         start.cascade, settings["fusion"], start.weight, start.centre_bias
     ).to(observed.device)
@@ -51,8 +52,8 @@ def main(smk):
     refiner.run()
     targets = {Path(path).stem: path for path in smk.input.target}
     common = (settings["fusion"], smk.params.sigmas, smk.params.uniform_weight)
-    model = cascades.fuse(net, observed, examples, targets, *common)
-    model.save(smk.output.explained, store.provenance(smk))
+    model = fusing.fuse(net, observed, examples, targets, *common)
+    model.save(smk.output.explained, provenance(smk))
 
 
 if __name__ == "__main__":

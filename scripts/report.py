@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import anatomypage, faithpage, page, reporting, store, verdicts
-from gaborscope.stage import run_stage
+from gaborscope.refutation import verdicts
+from gaborscope.report import anatomy, faithfulness, page, sections
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,7 +18,7 @@ def main(smk):
     params = smk.params
     folder = Path(smk.output.figures)
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = reporting.Inputs(
+    inputs = sections.Inputs(
         explained=list(smk.input.explained),
         filters=list(smk.input.filters),
         explained_variance=list(smk.input.explained_variance),
@@ -38,8 +40,8 @@ def main(smk):
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
-        names = reporting.Names(model, explanation, params.targets[model])
-        section = reporting.Section(inputs, names, params.preset, params.report)
+        names = sections.Names(model, explanation, params.targets[model])
+        section = sections.Section(inputs, names, params.preset, params.report)
         parts.append(section.draw(folder))
         log.info("figures of %s-%s drawn", model, explanation)
     content = {
@@ -51,15 +53,15 @@ def main(smk):
         "calibrated_tables": [t for own in calibrated for t in page.calibrated_tables(own, *shown)],
         "share_tables": page.share_tables(tables["shares"]),
         **page.comparison_content(tables, params.pairs, *shown),
-        "normalised_figures": reporting.draw_normalised(
+        "normalised_figures": sections.draw_normalised(
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
         "verdicts": verdicts.content(pd.read_csv(smk.input.verdicts, dtype={"passed": str})),
-        "faithfulness": faithpage.parts(smk.input.faithfulness, folder, params.report["dpi"]),
+        "faithfulness": faithfulness.parts(smk.input.faithfulness, folder, params.report["dpi"]),
         "explained": parts,
-        "anatomy": anatomypage.content(smk.input, folder, params.report["dpi"]),
+        "anatomy": anatomy.content(smk.input, folder, params.report["dpi"]),
     }
-    with store.whole(smk.output.page) as temporary:
+    with whole(smk.output.page) as temporary:
         temporary.write_text(page.render(content), encoding="utf-8")
 
 

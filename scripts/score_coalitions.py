@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import alternatives, bits, coalitions, explained, filterstore, observers, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import bits, coalitions, refits
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.fitting.files import read_filters, read_statistics
+from gaborscope.stimuli import observers
+from gaborscope.store import files as store_files
+from gaborscope.store.files import read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -15,30 +20,28 @@ def main(smk):
     """Refit the layers from their statistics, then the fusion; write the gain per stimulus."""
     params, members = smk.params, None
     for path in smk.input.filters:
-        filters = filterstore.read_filters(path)
+        filters = read_filters(path)
         if members is None:
             labels = list(coalitions.names(filters["table"]))
             own = labels[int(smk.wildcards.part) :: params.parts]
             members = coalitions.Coalitions(own, params.solver)
         fit, validation = (
-            filterstore.read_statistics(
+            read_statistics(
                 [p for p in smk.input.get(split) if Path(p).parent.name == Path(path).stem],
                 filters["candidate"],
             )
             for split in ("fit", "validation")
         )
         members.add_layer(filters, fit, validation)
-    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     test = {name: blocks.pop(name) for name in params.test_blocks}
     fit = {name: blocks.pop(name) for name in params.fit_blocks}
     bias = observers.centre_bias(
         list(fit.values()), list(blocks.values()), params.sigmas, params.uniform_weight
     )
-    whole = explained.ExplainedModel.load(smk.input.explained)
+    whole = ExplainedModel.load(smk.input.explained)
     settings = {**params.fusion, "stride": params.stride, "penalties": params.penalties}
-    many = alternatives.Alternatives(
-        members.members(), whole.box, settings, bias, params.uniform_weight
-    )
+    many = refits.Alternatives(members.members(), whole.box, settings, bias, params.uniform_weight)
     saliency = {
         key: {Path(path).stem: path for path in smk.input.get(key)}
         for key in ("deep", "fused", "centre_bias")
@@ -46,7 +49,7 @@ def main(smk):
     bits.collect(many, fit, blocks, saliency["deep"], params.stimuli)
     models = bits.fuse(many, whole, log.info)
     table = pd.DataFrame(bits.gains(models, test, saliency))
-    with store.whole(smk.output.gains) as temporary:
+    with store_files.whole(smk.output.gains) as temporary:
         table.to_csv(temporary, index=False, float_format="%.9g")
 
 

@@ -5,10 +5,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import alternatives, budgets, exposure, filterstore, geometry, observers, store
-from gaborscope import layers as layer_tools
-from gaborscope.stage import run_stage
-from gaborscope.statistics import combine
+from gaborscope.analysis import budgets, refits
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.statistics import combine
+from gaborscope.scoring import exposure
+from gaborscope.stimuli import geometry, observers
+from gaborscope.store import files as store_files
+from gaborscope.store.files import read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,11 +21,11 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit every budget, refit its fusion, score it on the validation and on the test split."""
     params, settings, paths = smk.params, smk.params.settings, smk.input.filters
-    filters = {Path(path).stem: filterstore.read_filters(path) for path in paths}
+    filters = {Path(path).stem: read_filters(path) for path in paths}
     whole, by_layer, held_out = [], [], []
     for name, own in filters.items():
         fit, validation, test = (
-            filterstore.read_layer_statistics(smk.input.get(split), name, own["candidate"])
+            read_layer_statistics(smk.input.get(split), name, own["candidate"])
             for split in ("fit", "validation", "test")
         )
         held_out.append(
@@ -30,10 +35,10 @@ def main(smk):
         few = fit, held_out[-1]["validation"], settings["budgets"], params.rule, settings["folds"]
         by_layer.append(budgets.of_layer(whole[-1], *few))
     folds = {
-        block: [layer_tools.fitted_layer(filterstore.read_filters(p, block)) for p in paths]
+        block: [layer_tools.fitted_layer(read_filters(p, block)) for p in paths]
         for block in params.fit_blocks
     }
-    blocks = {Path(path).stem: store.read_data(path) for path in smk.input.data}
+    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     parts = {
         split: {name: blocks[name] for name in params[f"{split}_blocks"]}
         for split in ("fit", "validation", "test")
@@ -42,8 +47,8 @@ def main(smk):
         list(parts["fit"].values()), list(parts["validation"].values()), params.sigmas,
         params.uniform_weight,
     )  # fmt: skip
-    many = alternatives.Alternatives(
-        budgets.members(by_layer, alternatives.Alternative(whole, folds)),
+    many = refits.Alternatives(
+        budgets.members(by_layer, refits.Alternative(whole, folds)),
         geometry.Box.of(whole[0].layer["box"]),
         {**params.fusion, "stride": settings["stride"], "penalties": settings["penalties"]},
         bias,
@@ -60,9 +65,9 @@ def main(smk):
     for split in ("validation", "test"):
         names = [name for block in parts[split].values() for name in block.names]
         seen = exposure.seen(trained_on, params.dataset, params.dataset_type, names)
-        scores = pd.DataFrame(alternatives.score(models, parts[split], saliency, seen))
+        scores = pd.DataFrame(refits.score(models, parts[split], saliency, seen))
         rows += budgets.score_rows(scores, split, params.n_resamples, params.seed)
-    with store.whole(smk.output.table) as temporary:
+    with store_files.whole(smk.output.table) as temporary:
         pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
 
 

@@ -4,8 +4,9 @@ import logging
 
 import pandas as pd
 
-from gaborscope import bits, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import bits
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -16,7 +17,7 @@ def main(smk):
     table = pd.concat(parts, axis=1)
     table = table.loc[:, ~table.columns.duplicated()]  # every part has the deep model's
     summary = bits.summarise(table, smk.params.n_resamples, smk.params.seed)
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         summary.to_csv(temporary, index=False, float_format="%.6g")
     log.info("%s", "; ".join(f"{row.part} {row.bits:.3f}" for row in summary.itertuples()))
 

@@ -8,16 +8,13 @@ import numpy as np
 import pandas as pd
 import torch
 
-from gaborscope import (
-    densities,
-    explained,
-    exposure,
-    faithfulness,
-    store,
-    substitution,
-)
 from gaborscope.backbones import opening
-from gaborscope.stage import run_stage
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.refutation import faithfulness, substitution
+from gaborscope.scoring import exposure
+from gaborscope.stimuli import densities
+from gaborscope.store.files import read_data, whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -26,8 +23,8 @@ def main(smk):
     """Replace each layer in each way and score what the network makes of it, row by row."""
     torch.set_num_threads(smk.threads)
     params, wildcards = smk.params, smk.wildcards
-    model = explained.ExplainedModel.load(smk.input.explained)
-    block = store.read_data(smk.input.data)
+    model = ExplainedModel.load(smk.input.explained)
+    block = read_data(smk.input.data)
     trained_on = exposure.trained_on(smk.input.weights)
     seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
     backbone = opening.open_network(
@@ -53,7 +50,7 @@ def main(smk):
                     judges.append(faithfulness.Judge(block, i, density, params.preset))
                 where = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
                 rows.append({**where, **judges[row].score(density)})
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         pd.DataFrame(rows, columns=faithfulness.SUBSTITUTED).to_csv(
             temporary, index=False, float_format="%.10g"
         )

@@ -4,8 +4,9 @@ import logging
 
 import pandas as pd
 
-from gaborscope import store, summaries
-from gaborscope.stage import run_stage
+from gaborscope.scoring import summaries
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -29,7 +30,7 @@ def main(smk):
 
 def write(path, table):
     """Write a table, whole."""
-    with store.whole(path) as temporary:
+    with whole(path) as temporary:
         table.to_csv(temporary, index=False, float_format="%.8g")
 
 

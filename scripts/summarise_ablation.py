@@ -2,8 +2,9 @@
 
 import pandas as pd
 
-from gaborscope import ablation, store
-from gaborscope.stage import run_stage
+from gaborscope.analysis import ablation
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 
 def main(smk):
@@ -21,7 +22,7 @@ def main(smk):
             for option in own
         }
         rows += ablation.rows(model, own, differs, params.n_resamples, params.seed)
-    with store.whole(smk.output.table) as temporary:
+    with whole(smk.output.table) as temporary:
         table = pd.DataFrame(rows, columns=list(ablation.COLUMNS))
         table.to_csv(temporary, index=False, float_format="%.6g")
 

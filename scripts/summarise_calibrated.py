@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from gaborscope import store, summaries
-from gaborscope.stage import run_stage
+from gaborscope.scoring import summaries
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -25,7 +26,7 @@ def main(smk):
     }
     keys = zip(table["predictor"], table["dataset"], strict=True)
     table["temperature"] = [temperatures[key] for key in keys]
-    with store.whole(smk.output.summary) as temporary:
+    with whole(smk.output.summary) as temporary:
         table.to_csv(temporary, index=False, float_format="%.8g")
     log.info("%d rows", len(table))
 

@@ -4,8 +4,9 @@ import logging
 
 import pandas as pd
 
-from gaborscope import faithfulness, store
-from gaborscope.stage import run_stage
+from gaborscope.refutation import faithfulness
+from gaborscope.store.files import whole
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -25,7 +26,7 @@ def main(smk):
         smk.output.summary: faithfulness.intervention_table(changed, *resampling),
     }
     for path, table in tables.items():
-        with store.whole(path) as temporary:
+        with whole(path) as temporary:
             table.to_csv(temporary, index=False, float_format="%.8g")
     log.info("%d stimuli", replaced["stimulus"].nunique())
 

@@ -7,9 +7,12 @@ from pathlib import Path
 
 import torch
 
-from gaborscope import backbones, geometry, store, training, weights
-from gaborscope.backbones import checking
-from gaborscope.stage import run_stage
+from gaborscope.backbones import backbone as backbone_tools
+from gaborscope.backbones import checking, training, weights
+from gaborscope.backbones.backbone import configured
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import provenance, read_data
+from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
 
@@ -20,16 +23,15 @@ def main(smk):
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(smk.threads)
     name, entry = smk.wildcards.model, smk.params.backbone
-    device = backbones.device(smk.params.device)
+    device = backbone_tools.device(smk.params.device)
     log.info("training %s on %s with %d threads", name, device, smk.threads)
     box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
-    backbone = backbones.configured(name, entry)
+    backbone = configured(name, entry)
     checking.check_backbone(backbone, smk.params.layers, box)
     for path in smk.input.start:
         before = weights.load_into(backbone.network, path)
     blocks = {
-        split: [store.read_data(path) for path in smk.input.get(split)]
-        for split in ("fit", "validation")
+        split: [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     }
     examples = {
         split: [e for b in parts for e in training.make_examples(b, box, backbone.content)]
@@ -53,7 +55,7 @@ def main(smk):
         "chosen_on_blocks": [Path(path).stem for path in smk.input.validation],
     }
     description = {"trained_on": [*before["trained_on"], own], "history": history}
-    weights.write_weights(smk.output.weights, state_dict, description | store.provenance(smk))
+    weights.write_weights(smk.output.weights, state_dict, description | provenance(smk))
 
 
 if __name__ == "__main__":

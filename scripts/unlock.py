@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from gaborscope import ownership
+from gaborscope.workflow import ownership
 
 
 def main(folder):

@@ -2,10 +2,10 @@
 
 import numpy as np
 
-from gaborscope import explained
-from gaborscope import layers as layer_tools
-from gaborscope.regressors import Regressors
-from gaborscope.stimuli import StimulusBlock
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.filters.regressors import Regressors
+from gaborscope.stimuli.block import StimulusBlock
 
 BOX = (32, 48)
 
@@ -101,7 +101,7 @@ def make_explained(seed=0):
     """Explained model of two layers, all weights random."""
     rng = np.random.default_rng(seed)
     centre_bias = rng.uniform(0.5, 1, (12, 16))
-    return explained.ExplainedModel(
+    return ExplainedModel(
         box=BOX,
         layers=[make_fitted("fine", 4, 3, "relu", rng), make_fitted("coarse", 8, 2, "none", rng)],
         settings={"stride": 4, "smoothing": 3.0},
@@ -109,3 +109,25 @@ def make_explained(seed=0):
         centre_bias=centre_bias / centre_bias.sum(),
         uniform_weight=1e-3,
     )
+
+
+def page_content(**changes):
+    """What the page of an empty report is rendered from, with some of it changed."""
+    base = {
+        "models": ["cmrnet"],
+        "fit_on": "demo",
+        "explanations": ["direct"],
+        "synthetic": True,
+        "score_tables": [],
+        "share_tables": [],
+        "calibrated_tables": [],
+        "difference_tables": [],
+        "normalised_tables": [],
+        "rank_tables": [],
+        "normalised_figures": [],
+        "verdicts": [],
+        "faithfulness": [],
+        "explained": [],
+        "anatomy": {"bits_figure": None, "spectra_figure": None, "layer_figures": []},
+    }
+    return {**base, **changes}

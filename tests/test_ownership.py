@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gaborscope import ownership
+from gaborscope.workflow import ownership
 
 UNLOCK = Path(__file__).resolve().parents[1] / "scripts" / "unlock.py"
 

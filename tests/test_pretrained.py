@@ -11,9 +11,10 @@ import torch
 from helpers import make_image
 from PIL import Image
 
-from gaborscope import exposure, weights
+from gaborscope.backbones import weights
 from gaborscope.backbones.predictor import Predictor
-from gaborscope.explained import ExplainedModel
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.scoring import exposure
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "pretrained"
@@ -99,8 +100,9 @@ def test_what_is_no_photograph_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_unseen_photographs_are_predicted_as_well_as_the_card_says(predictor, model, shared):
-    from gaborscope import catalogue, metrics
-    from gaborscope.readers import osie
+    from gaborscope.data import catalogue
+    from gaborscope.data.readers import osie
+    from gaborscope.scoring import metrics
 
     folder = shared / "data" / "osie"
     unseen = [

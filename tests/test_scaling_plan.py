@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from helpers import ORIGIN, make_block
 
-from gaborscope import stage, store
+from gaborscope.store.files import write_data
+from gaborscope.workflow.stage import cost
 
 PATH = Path(__file__).resolve().parents[1] / "benchmarks" / "scaling_plan.py"
 
@@ -24,9 +25,7 @@ def plan():
 def out(tmp_path):
     """Two blocks of three stimuli, two layers, and jobs that took 1 s to start."""
     for block in range(2):
-        store.write_data(
-            tmp_path / f"results/data/set/0{block}.h5", make_block([(20, 30)] * 3), ORIGIN
-        )
+        write_data(tmp_path / f"results/data/set/0{block}.h5", make_block([(20, 30)] * 3), ORIGIN)
         log = tmp_path / f"results/logs/accumulate/net/set/direct/0{block}.log"
         log.parent.mkdir(parents=True, exist_ok=True)
         log.write_text(
@@ -97,5 +96,5 @@ def test_the_tables_are_printed(plan, out):
 
 
 def test_what_a_stage_says_is_what_the_plan_reads(plan):
-    used, start, memory = plan.USED.search(stage.cost(0.5)).groups()
+    used, start, memory = plan.USED.search(cost(0.5)).groups()
     assert float(used) > 0 and start == "0.50" and np.isfinite(float(memory))

@@ -12,7 +12,7 @@ import pytest
 import yaml
 from PIL import Image
 
-from gaborscope import catalogue
+from gaborscope.data import catalogue
 
 ROOT = Path(__file__).resolve().parents[2]
 

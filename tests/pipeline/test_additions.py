@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from pipeline.runs import snakemake
 
-from gaborscope import store
-from gaborscope.explained import ExplainedModel
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.store.files import read_data, read_density
 
 pytestmark = pytest.mark.slow
 
@@ -68,8 +68,8 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
     model = ExplainedModel.load(folder / "results" / "explained" / "cmrnet" / "made" / "refined.h5")
     path = folder / "results" / "saliency" / "cmrnet-refined" / "made"
     stored = next(path.glob("*.h5"))
-    block = store.read_data(folder / "results" / "data" / "made" / stored.name)
-    density = store.read_density(stored, 0)
+    block = read_data(folder / "results" / "data" / "made" / stored.name)
+    density = read_density(stored, 0)
     np.testing.assert_allclose(model.predict(block.image(0)), density, rtol=1e-3)
     assert "explanation refined" in (folder / "results" / "report" / "index.html").read_text(
         "utf-8"

@@ -11,9 +11,9 @@ from functools import partial
 import pytest
 import yaml
 from pipeline.runs import copy_checkout
-from test_published import make_toronto
+from published_files import make_toronto
 
-from gaborscope import catalogue
+from gaborscope.data import catalogue
 
 pytestmark = pytest.mark.slow
 
@@ -60,7 +60,7 @@ def test_a_data_set_is_fetched_then_used(tmp_path, server):
     address, asked = server
     code = tmp_path / "code"
     copy_checkout(code)
-    table = code / "scripts" / "gaborscope" / "layouts" / "archives.py"
+    table = code / "scripts" / "gaborscope" / "data" / "layouts" / "archives.py"
     text = table.read_text().replace("http://www-sop.inria.fr/members/Neil.Bruce", address)
     table.write_text(text.replace('"38d5c02217060d4d2d1a4649cc632af1"', "None"))
     folder = tmp_path / "run"

@@ -11,8 +11,10 @@ import yaml
 from pipeline.runs import ROOT, make_dataset, snakemake, tiny_config
 from torch import nn
 
-from gaborscope import backbones, exposure, weights
-from gaborscope.explained import ExplainedModel
+from gaborscope.backbones import weights
+from gaborscope.backbones.backbone import build
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.scoring import exposure
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_models")]
 
@@ -45,7 +47,7 @@ def run(tmp_path_factory):
     }
     config["models"]["unisal"] = None
     torch.manual_seed(0)
-    torch.save({"model_state_dict": backbones.build("unisal").state_dict()}, folder / "w.pth")
+    torch.save({"model_state_dict": build("unisal").state_dict()}, folder / "w.pth")
     config["backbones"] = {
         "unisal": {
             "weights": str(folder / "w.pth"),

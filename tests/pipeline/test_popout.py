@@ -7,20 +7,15 @@ import pytest
 import torch
 import yaml
 
-from gaborscope import (
-    accumulation,
-    backbones,
-    fitting,
-    geometry,
-    identities,
-    layers,
-    models,
-    recording,
-    settings,
-    training,
-)
-from gaborscope.layouts import demo as layout
-from gaborscope.readers import demo
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.backbones import recording, training
+from gaborscope.backbones.backbone import batches, configured
+from gaborscope.data.layouts import demo as layout
+from gaborscope.data.readers import demo
+from gaborscope.explanation import accumulation, layers
+from gaborscope.fitting.ridge import select, standardised
+from gaborscope.stimuli import geometry
+from gaborscope.workflow import backbone_entries, settings
 
 ROOT = Path(__file__).resolve().parents[2]
 pytestmark = pytest.mark.slow
@@ -36,8 +31,8 @@ def config():
         yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
         for name in ("config.yaml", "examples/popout.yaml")
     )
-    found = settings.complete(models.overlay(shipped, example))
-    models.complete(found)
+    found = settings.complete(backbone_entries.overlay(shipped, example))
+    backbone_entries.complete(found)
     found["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
     found["backbones"]["cmrnet"]["options"] = {"widths": WIDTHS}
     found["explanations"]["direct"] |= SHARED
@@ -48,9 +43,9 @@ def trained(config, block, folder):
     """A network trained on four fifths of the stimuli."""
     torch.manual_seed(1)
     entry = config["backbones"]["cmrnet"]
-    backbone = backbones.configured("cmrnet", entry)
+    backbone = configured("cmrnet", entry)
     examples = training.make_examples(block, geometry.Box.of(entry["input"]), backbone.content)
-    recipe = {**models.training(config, "cmrnet"), "seed": 1}
+    recipe = {**backbone_entries.training(config, "cmrnet"), "seed": 1}
     cut = len(examples) * 4 // 5
     trainer = training.Trainer(
         backbone, examples[:cut], examples[cut:], recipe, torch.device("cpu"), folder / "c.pt", ""
@@ -63,7 +58,7 @@ def trained(config, block, folder):
 @torch.no_grad()
 def activations(backbone, block, box, modules):
     with recording.recorder(backbone.network.eval(), modules) as record:
-        for index, placements, x in backbones.batches(backbone, block, box, 8):
+        for index, placements, x in batches(backbone, block, box, 8):
             backbone.network(x)
             maps = {
                 name: recording.pool_maps(own, 4).float().numpy() for name, own in record.items()
@@ -88,9 +83,9 @@ def profile(config, name, folder):
         block, activations(backbone, block, box, modules), measured, chosen
     )["logits"][0]
     table = layers.make_regressors(chosen).table()
-    shares = identities.shares(sums, PENALTY, table, chosen["colour"])
-    correlation, cross, _ = fitting.standardised(sums)
-    chosen_first = fitting.select(correlation, cross[:, 0], 8)
+    shares = identity_tools.shares(sums, PENALTY, table, chosen["colour"])
+    correlation, cross, _ = standardised(sums)
+    chosen_first = select(correlation, cross[:, 0], 8)
     return shares, chosen_first, table, layers.bank_and_channels(chosen)
 
 

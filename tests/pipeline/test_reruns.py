@@ -14,7 +14,7 @@ from pipeline.runs import (
     write_stimulus,
 )
 
-from gaborscope import codebase
+from gaborscope.workflow import digests
 
 pytestmark = pytest.mark.slow
 
@@ -102,17 +102,27 @@ def rules_with_changed_params(output):
     return found
 
 
-@pytest.mark.parametrize("module", ["fusion", "metrics", "training", "page", "loggabor", "store"])
+@pytest.mark.parametrize(
+    "module",
+    [
+        "explanation.fusion",
+        "scoring.metrics",
+        "backbones.training",
+        "report.page",
+        "filters.loggabor",
+        "store.files",
+    ],
+)
 def test_library_edit_reruns_exactly_the_rules_that_use_it(finished, run, tmp_path, module):
     folder, config, _ = run
     code = copy_checkout(tmp_path / "code")
-    path = code / "scripts" / "gaborscope" / f"{module}.py"
+    path = code.joinpath("scripts", "gaborscope", *module.split(".")).with_suffix(".py")
     path.write_text(path.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     output, jobs = snakemake(folder, config, "--dry-run", root=code)
     users = {
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
-        if module in codebase.closure(*(codebase.imported(script) - {"errors"}))
+        if module in digests.closure(*(digests.imported(script) - {"errors"}))
     } & set(finished[3])  # rules that this config needs
     # what reruns anyway, behind another rerun, does not name its parameters as the reason
     assert rules_with_changed_params(output) <= users <= set(jobs)
@@ -128,7 +138,7 @@ def test_an_upgraded_package_reruns_what_uses_it(run, finished, tmp_path, monkey
     users = {
         script.stem
         for script in (ROOT / "scripts").glob("*.py")
-        if "pyfftw" in codebase.packages(*(codebase.imported(script) - {"errors"}))
+        if "pyfftw" in digests.packages(*(digests.imported(script) - {"errors"}))
     } & set(finished[3])
     assert rules_with_changed_params(output) <= users <= set(jobs)
     assert "accumulate" in users and "train_backbone" not in users

@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 from pipeline.runs import ROOT, WANTED, made_names, snakemake
 
-from gaborscope import exposure
-from gaborscope.explained import ExplainedModel
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.scoring import exposure
 
 pytestmark = pytest.mark.slow
 

@@ -2,8 +2,9 @@
 
 import torch
 
-from gaborscope import geometry, recording
+from gaborscope.backbones import recording
 from gaborscope.errors import InputError
+from gaborscope.stimuli import geometry
 
 TOLERANCE = 1e-2  # of a density's sum, and of what must not depend on the rest of a batch
 

@@ -2,7 +2,9 @@
 
 import torch
 
-from gaborscope import backbones, weights
+from gaborscope.backbones import backbone as backbone_tools
+from gaborscope.backbones import weights
+from gaborscope.backbones.backbone import configured
 
 
 def open_network(name, entry, weights_file, device):
@@ -13,18 +15,18 @@ def open_network(name, entry, weights_file, device):
     ----------
     name : str
     entry : dict
-        Of the config's `backbones`, as `models.network` gives it.
+        Of the config's `backbones`, as `backbone_entries.network` gives it.
     weights_file : str or Path
     device : {"auto", "cpu", "cuda"}
 
     Returns
     -------
-    backbone : backbones.Backbone
+    backbone : Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
-    backbone = backbones.configured(name, entry)
+    backbone = configured(name, entry)
     weights.load_into(backbone.network, weights_file)
-    backbone.network.to(backbones.device(device))
+    backbone.network.to(backbone_tools.device(device))
     backbone.network.eval()
     return backbone

@@ -5,7 +5,9 @@ import dataclasses
 import numpy as np
 import torch
 
-from gaborscope import backbones, densities, geometry, weights
+from gaborscope.backbones import weights
+from gaborscope.backbones.backbone import Backbone, configured
+from gaborscope.stimuli import densities, geometry
 
 
 @dataclasses.dataclass
@@ -15,13 +17,13 @@ class Predictor:
 
     Attributes
     ----------
-    backbone : backbones.Backbone
+    backbone : Backbone
     box : geometry.Box
     uniform_weight : float
     description : dict
     """
 
-    backbone: backbones.Backbone
+    backbone: Backbone
     box: geometry.Box
     uniform_weight: float
     description: dict
@@ -46,7 +48,7 @@ class Predictor:
         """
         _, description = weights.read_weights(path)
         entry = description["backbone"]
-        backbone = backbones.configured(description["model"], entry)
+        backbone = configured(description["model"], entry)
         weights.load_into(backbone.network, path)
         box = geometry.Box.of(entry["input"])
         return cls(backbone, box, description["uniform_weight"], description)

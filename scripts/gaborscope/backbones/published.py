@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from gaborscope import downloads, weights
-from gaborscope.backbones import tensorflow, unisal
+from gaborscope.backbones import tensorflow, unisal, weights
 from gaborscope.backbones.msinet import MSINet
+from gaborscope.data import downloads
 from gaborscope.errors import InputError
 
 SALICON = {"type": "salicon", "prefix": "COCO_train2014"}  # its 10,000 training stimuli

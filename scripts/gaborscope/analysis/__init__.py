@@ -1,0 +1,1 @@
+"""What an explanation says: identities, tuning, information, anatomy, ablation."""

@@ -1,0 +1,143 @@
+"""An explanation with few filters per map: weights of every budget, out of fold as well."""
+
+import numpy as np
+
+from gaborscope.analysis import refits
+from gaborscope.analysis.refits import Alternative
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting import sparse, statistics
+from gaborscope.fitting.ridge import combine, deal
+
+# Ridge penalty of the refit on few regressors, on standardised weights.
+PENALTY = 1e-6
+WHOLE = "all"
+
+
+def of_layer(fitted, fit, validation, budgets, rule, n_folds):
+    """
+    Layer with at most so many filters per map, for every budget.
+
+    Parameters
+    ----------
+    fitted : layers.FittedLayer
+    fit : dict of str to Statistics
+        By fit block.
+    validation : Statistics
+        Tells the residual's spread.
+    budgets : sequence of int
+    rule : {"omp", "ols"}
+        Regressors are chosen once per fold, as many as the largest budget; smaller ones take the
+        first of them.
+    n_folds : int
+        Out-of-fold refits, at most.
+
+    Returns
+    -------
+    found : dict of int to (layers.FittedLayer, dict of str to layers.FittedLayer)
+        By budget; the second is by fit block, fitted without it.
+    """
+    total = combine(fit.values())
+    paths = {None: sparse.BudgetPath(total, max(budgets), rule)}
+    folds = list(deal(fit, total, n_folds)) if min(n_folds, len(fit)) > 1 else []
+    for number, (_, rest) in enumerate(folds):
+        paths[number] = sparse.BudgetPath(rest, max(budgets), rule)
+    found = {}
+    for k in budgets:
+        weight, intercept = paths[None].solve(PENALTY, k)
+        error = np.maximum(validation.squared_error(weight, intercept), 0)
+        spread = np.sqrt(error / validation.n)
+        without = {}
+        for number, (members, _) in enumerate(folds):
+            other = layer_tools.with_weights(fitted, *paths[number].solve(PENALTY, k), spread)
+            without.update(dict.fromkeys(members, other))
+        found[k] = layer_tools.with_weights(fitted, weight, intercept, spread), without
+    return found
+
+
+def members(by_layer, whole):
+    """
+    Alternatives to an explanation, one per budget, and the explanation itself.
+
+    Parameters
+    ----------
+    by_layer : list of dict
+        Of `of_layer`, layer by layer.
+    whole : refits.Alternative
+        The explanation itself.
+
+    Returns
+    -------
+    members : dict of str to refits.Alternative
+        By the number of filters per map; "all" last.
+    """
+    found = {}
+    for k in by_layer[0]:
+        layers = [own[k][0] for own in by_layer]
+        folds = {block: [own[k][1][block] for own in by_layer] for block in by_layer[0][k][1]}
+        found[str(k)] = Alternative(layers, folds)
+    return {**found, WHOLE: whole}
+
+
+def variance_rows(by_layer, whole, held_out):
+    """
+    Explained variance of every layer with every budget.
+
+    Parameters
+    ----------
+    by_layer : list of dict
+        Of `of_layer`, layer by layer.
+    whole : list of layers.FittedLayer
+        With all their filters.
+    held_out : list of dict of str to Statistics
+        By split, layer by layer.
+
+    Returns
+    -------
+    rows : list of dict
+        `filters_per_map, split, layer, metric, mean`; layer "mean" is the mean over layers.
+    """
+    rows = []
+    for k in [*by_layer[0], WHOLE]:
+        for split in held_out[0]:
+            found = {}
+            for own, fitted, parts in zip(by_layer, whole, held_out, strict=True):
+                layer = fitted if k == WHOLE else own[k][0]
+                solution = layer.weight, layer.intercept
+                found[fitted.name] = statistics.explained_variance(parts[split], *solution)[1]
+            found["mean"] = float(np.nanmean(list(found.values())))
+            rows += [
+                {
+                    "filters_per_map": k,
+                    "split": split,
+                    "layer": name,
+                    "metric": "explained_variance",
+                    "mean": value,
+                }
+                for name, value in found.items()
+            ]
+    return rows
+
+
+def score_rows(scores, split, n_resamples, seed):
+    """
+    Scores of every budget, of the deep model and of the centre bias on one split.
+
+    Parameters
+    ----------
+    scores : DataFrame
+        From `refits.score`, the deep model called "deep".
+    split : str
+    n_resamples, seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    rows : list of dict
+        As `variance_rows`, and `ci_low, ci_high, share, share_low, share_high, n`; `layer` is
+        "fused", `filters_per_map` also "deep" and "centre_bias".
+    """
+    rows = refits.summary(scores, "deep", n_resamples, seed)
+    return [
+        {"filters_per_map": row.pop("predictor"), "split": split, "layer": "fused", **row}
+        for row in rows
+    ]

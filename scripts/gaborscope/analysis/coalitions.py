@@ -1,0 +1,196 @@
+"""Layers refitted with only some dimensions of their regressors, from the statistics kept."""
+
+import dataclasses
+
+import numpy as np
+from scipy import linalg, sparse
+
+from gaborscope.analysis import dimensions
+from gaborscope.analysis.refits import Alternative
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.layers import FittedLayer
+from gaborscope.fitting import shapley
+from gaborscope.fitting.ridge import RidgePath, inverse_spread
+from gaborscope.fitting.statistics import Statistics, combine, explained_variance, standardised
+
+
+@dataclasses.dataclass
+class RestrictedLayer(FittedLayer):
+    """
+    Layer whose weights are for restricted regressors.
+
+    Attributes
+    ----------
+    restriction : csr_array (K_S, K), float32
+        From all regressors to its own, see `dimensions.restriction`; weight is (C, K_S).
+    """
+
+    restriction: sparse.csr_array = None
+
+    def reconstruct(self, phi):
+        """Return the reconstructed output from all regressors, see `FittedLayer`."""
+        return self._plain().reconstruct(self._restricted(phi))
+
+    def weighted_sum(self, phi, weight):
+        """Return the weighted sum of its maps from all regressors, see `FittedLayer`."""
+        return self._plain().weighted_sum(self._restricted(phi), weight)
+
+    def _plain(self):
+        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(FittedLayer)}
+        return FittedLayer(**own)
+
+    def _restricted(self, phi):
+        flat = self.restriction @ phi.reshape(len(phi), -1)
+        return flat.reshape(-1, *phi.shape[1:])
+
+
+def restricted(statistics, matrix):
+    """
+    Statistics of restricted regressors: exact, without another look at any stimulus.
+
+    Parameters
+    ----------
+    statistics : statistics.Statistics
+    matrix : csr_array (K_S, K)
+
+    Returns
+    -------
+    statistics : statistics.Statistics
+        `P G P^T`, `P cross`, `P sum_phi`; the maps' own as they are.
+    """
+    return Statistics(
+        gram=matrix @ (matrix @ statistics.gram).T,
+        cross=matrix @ statistics.cross,
+        sum_phi=matrix @ statistics.sum_phi,
+        sum=statistics.sum,
+        cov=statistics.cov,
+        n=statistics.n,
+    )
+
+
+def names(table):
+    """
+    All coalitions of the dimensions that regressors vary along, larger ones first.
+
+    Parameters
+    ----------
+    table : dict of str to array (K,)
+
+    Returns
+    -------
+    coalitions : dict of str to tuple of str
+        By label, such as "position+colour"; that of no dimension is called "none".
+    """
+    players = dimensions.present(table)
+    every = [tuple(players[m] for m in c) for c in shapley.coalitions(len(players))]
+    return {label(kept): kept for kept in reversed(every)}
+
+
+def label(kept):
+    """Return the label of a coalition."""
+    return "+".join(kept) or "none"
+
+
+def refit(fitted, fit, validation, matrix, penalties, n_folds):
+    """
+    Ridge fit of one layer on restricted regressors, and out-of-fold fits.
+
+    Parameters
+    ----------
+    fitted : layers.FittedLayer
+        The layer with all regressors.
+    fit : dict of str to statistics.Statistics
+        By fit block.
+    validation : statistics.Statistics
+        Chooses the penalty.
+    matrix : csr_array (K_S, K)
+    penalties : sequence of float
+    n_folds : int
+
+    Returns
+    -------
+    layer : RestrictedLayer
+    folds : dict of str to RestrictedLayer
+        By fit block.
+    """
+    own = {name: restricted(part, matrix) for name, part in fit.items()}
+    total, held_out = combine(own.values()), restricted(validation, matrix)
+    tried = [(penalty, _ridge(total, penalty)) for penalty in penalties]
+    scores = [np.nan_to_num(explained_variance(held_out, *s)[1], nan=-np.inf) for _, s in tried]
+    penalty, solution = tried[int(np.argmax(scores))]
+    error = held_out.squared_error(*solution)
+    spread = np.sqrt(np.maximum(error, 0) / held_out.n).astype(np.float32)
+    narrow = matrix.astype(np.float32)
+
+    def layer_of(weight, intercept):
+        return RestrictedLayer(
+            fitted.name, fitted.layer, fitted.settings, weight.astype(np.float32),
+            intercept.astype(np.float32), spread, narrow,
+        )  # fmt: skip
+
+    blocks, folds = sorted(own), {}
+    n_folds = min(n_folds, len(blocks))
+    for fold in range(n_folds if n_folds > 1 else 0):
+        members = blocks[fold::n_folds]
+        rest = total - combine(own[block] for block in members)
+        other = layer_of(*_ridge(rest, penalty))
+        folds.update(dict.fromkeys(members, other))
+    return layer_of(*solution), folds
+
+
+def _ridge(statistics, penalty):
+    """Weights and intercept of standardised ridge; one penalty, so no eigenvalues are needed."""
+    correlation, cross, inverse = standardised(statistics)
+    correlation[np.diag_indices_from(correlation)] += penalty
+    try:
+        factor = linalg.cho_factor(correlation)
+    except linalg.LinAlgError:  # dependent regressors, and a penalty below the rounding of sums
+        return RidgePath(statistics).solve(penalty)
+    weight = (linalg.cho_solve(factor, cross) * inverse[:, None]).T
+    return weight, (statistics.sum - weight @ statistics.sum_phi) / statistics.n
+
+
+class Coalitions:
+    """
+    Coalitions of dimensions, their layers refitted one layer after the other.
+
+    Parameters
+    ----------
+    labels : sequence of str
+        Which, of `names`.
+    solver : dict
+        `penalties` and `folds` of the explanation.
+    """
+
+    def __init__(self, labels, solver):
+        self.labels, self.solver = list(labels), solver
+        self._layers = {own: [] for own in self.labels}
+        self._folds = {own: {} for own in self.labels}
+
+    def add_layer(self, filters, fit, validation):
+        """
+        Refit a layer in every coalition.
+
+        Parameters
+        ----------
+        filters : dict
+            From `read_filters`.
+        fit, validation : dict of str to statistics.Statistics
+            By block, of the pooling chosen.
+        """
+        fitted = layer_tools.fitted_layer(filters)
+        inverse = inverse_spread(combine(fit.values()))
+        held_out, every = combine(validation.values()), names(filters["table"])
+        opponent = filters["regressors"]["colour"] != "rgb"
+        for own in self.labels:
+            matrix = dimensions.restriction(filters["table"], every[own], inverse, opponent)
+            layer, folds = refit(
+                fitted, fit, held_out, matrix, self.solver["penalties"], self.solver["folds"]
+            )
+            self._layers[own].append(layer)
+            for block, other in folds.items():
+                self._folds[own].setdefault(block, []).append(other)
+
+    def members(self):
+        """Return the coalitions as `refits.Alternative`, by label."""
+        return {own: Alternative(self._layers[own], self._folds[own]) for own in self.labels}

@@ -1,0 +1,222 @@
+"""The log-Gabor bank fitted to fixations with no network between: what explanations must beat."""
+
+import dataclasses
+import json
+import tempfile
+
+import cv2
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.explanation import fusion
+from gaborscope.explanation.layers import make_regressors
+from gaborscope.explanation.model import grid_shape, log_centre_bias
+from gaborscope.stimuli import densities, fixations, geometry, observers
+from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.store.files import create, open_file, put
+
+
+@dataclasses.dataclass
+class FixationBank:
+    """
+    Log-linear density of pooled log-Gabor responses and the log centre bias.
+
+    Attributes
+    ----------
+    settings : dict
+        `input` (height, width of landscape stimuli in px), `stride` (px of the input, side of a
+        cell), `pool` (kind, width in strides) or a list `pools` of such, and what
+        `layers.make_regressors` takes. With several pools each has all regressors of its own.
+    weight : float64 array (regressor + 1,)
+        Of the regressors as they are, the log centre bias last.
+    penalty : float
+        Chosen on the validation split.
+    centre_bias : float64 array (row, column)
+        On its own relative grid, sum 1.
+    """
+
+    settings: dict
+    weight: np.ndarray
+    penalty: float
+    centre_bias: np.ndarray
+
+    def predict(self, image):
+        """
+        Log-density of an image, up to a constant.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        logits : float64 array (height, width)
+        """
+        regressors, shape = features(image, self.settings)
+        bias = log_centre_bias(self.centre_bias, shape)
+        score = regressors @ self.weight[:-1] + self.weight[-1] * bias
+        return densities.resize_bilinear(score.reshape(shape).astype(float), image.shape[:2])
+
+    def save(self, path, origin):
+        """
+        Write the fitted bank, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        origin : dict
+            From `provenance`.
+        """
+        with create(path, "fixation_bank", origin) as file:
+            file.attrs["settings"] = json.dumps(self.settings, sort_keys=True)
+            file.attrs["penalty"] = self.penalty
+            put(file, "weight", self.weight, "regressor", "nats per unit of the regressor")
+            put(file, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
+
+    @classmethod
+    def load(cls, path):
+        """
+        Read a fitted bank.
+
+        Parameters
+        ----------
+        path : str or Path
+
+        Returns
+        -------
+        bank : FixationBank
+        """
+        with open_file(path, "fixation_bank") as file:
+            return cls(
+                settings=json.loads(file.attrs["settings"]),
+                weight=file["weight"][()],
+                penalty=float(file.attrs["penalty"]),
+                centre_bias=file["centre_bias"][()],
+            )
+
+
+def features(image, settings):
+    """
+    Regressors of an image on cells that tile it.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+    settings : dict
+        As `FixationBank.settings`.
+
+    Returns
+    -------
+    features : float32 array (cell, regressor)
+        Cells row by row.
+    shape : (int, int)
+        Rows and columns of cells.
+    """
+    box = (settings["input"]["height"], settings["input"]["width"])
+    placement = geometry.place(image.shape[:2], box)
+    shape = grid_shape(placement.height, placement.width, settings["stride"])
+    sides = placement.height / shape[0], placement.width / shape[1]
+    first = placement.top, placement.left
+    offset = tuple(f + side / 2 - 0.5 for f, side in zip(first, sides, strict=True))
+    grid = geometry.Grid(shape, sides, offset)
+    pools = settings.get("pools") or [settings["pool"]]
+    targets = [(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
+    content = geometry.content(image, placement)
+    maps = np.concatenate(make_regressors(settings).compute(content, placement, targets))
+    return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape
+
+
+def fit(fit_blocks, validation_blocks, settings, penalties, centre_bias, progress=None):
+    """
+    Fit the weights to the fixations of the fit split, the penalty chosen on the validation split.
+
+    The convex fit of `fusion`: -sum_p target_p log softmax_p(regressors_p . weight), the target the
+    fixation density on the cells. Regressors lie as float16 in an unnamed temporary file.
+
+    Parameters
+    ----------
+    fit_blocks, validation_blocks : sequence of StimulusBlock
+        Stimuli without fixations are left out.
+    settings : dict
+        As `FixationBank.settings`.
+    penalties : sequence of float
+    centre_bias : CentreBias
+        A fit stimulus's own fixations are left out.
+    progress : callable, optional
+        Called with a sentence now and then.
+
+    Returns
+    -------
+    bank : FixationBank
+
+    Raises
+    ------
+    InputError
+        If a split has no stimulus with fixations.
+    """
+    data = [_Examples(blocks, settings, centre_bias) for blocks in (fit_blocks, validation_blocks)]
+    for examples, split in zip(data, ("fit", "validation"), strict=True):
+        if not examples.targets:
+            raise InputError(f"no stimulus of the {split} split has a fixation to fit the bank to")
+    fused = fusion.fit(
+        data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
+    )
+    density = centre_bias.density(GRID)
+    return FixationBank(settings, fused.weight, fused.penalty, density)
+
+
+class _Examples:
+    """Features and targets of stimuli, the features on disk."""
+
+    def __init__(self, blocks, settings, centre_bias):
+        self._file, self._shapes, self.targets = tempfile.TemporaryFile(), [], []
+        self.n_features = 0
+        for block in blocks:
+            for index, name in enumerate(block.names):
+                points, _ = block.points(index)
+                if len(points):
+                    bias = centre_bias.density(GRID, exclude=name)
+                    self._add(block, index, settings, bias)
+
+    def _add(self, block, index, settings, bias):
+        regressors, shape = features(block.image(index), settings)
+        columns = np.column_stack([regressors, log_centre_bias(bias, shape)])
+        columns = columns.astype(np.float16)
+        if not np.isfinite(columns).all():
+            raise InputError(f"{block.names[index]}: a regressor exceeds float16 (65504)")
+        self._file.write(columns.tobytes())
+        self._shapes.append(columns.shape)
+        self.n_features = columns.shape[1]
+        target = fixations.observed_density(block, index)
+        target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
+        self.targets.append((target / target.sum()).ravel())
+
+    def batches(self):
+        """Iterate over (features, target) from the first."""
+        self._file.seek(0)
+        for shape, target in zip(self._shapes, self.targets, strict=True):
+            raw = self._file.read(2 * shape[0] * shape[1])
+            yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target
+
+
+def fit_to(fit_blocks, validation_blocks, entry, sigmas, uniform_weight, progress=None):
+    """
+    Fit a bank with a centre bias of its own, as a config entry says.
+
+    Parameters
+    ----------
+    fit_blocks, validation_blocks : sequence of StimulusBlock
+    entry : dict
+        `FixationBank.settings` and `penalties`.
+    sigmas, uniform_weight
+        Of the centre bias, see `observers.centre_bias`.
+    progress : callable, optional
+
+    Returns
+    -------
+    bank : FixationBank
+    """
+    bias = observers.centre_bias(fit_blocks, validation_blocks, sigmas, uniform_weight)
+    settings = {key: value for key, value in entry.items() if key != "penalties"}
+    return fit(fit_blocks, validation_blocks, settings, entry["penalties"], bias, progress)

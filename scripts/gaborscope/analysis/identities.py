@@ -1,0 +1,223 @@
+"""What a layer is made of: shares of explained variance and its dominant filters."""
+
+import dataclasses
+
+import numpy as np
+
+from gaborscope.fitting import shapley, sparse, statistics
+from gaborscope.stimuli import colour as colours
+
+GROUPINGS = ("scale", "orientation", "colour", "kind")
+
+
+def shares(fit, penalty, table, space):
+    """
+    Shapley shares of explained variance by scale, orientation, colour and kind.
+
+    Parameters
+    ----------
+    fit : statistics.Statistics
+        Of the fit split.
+    penalty : float
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+    space : str
+        Colour space. Where its first channel is luminance, there is a grouping `luminance_scale`
+        as well: the scales of that channel, all else being "none".
+
+    Returns
+    -------
+    shares : dict of str to (list of str, float64 array (group,), float64 array (C, group))
+        For each grouping labels, shares in the layer and in each map (nan where dead); regressors
+        without a scale (orientation, colour) form a group of their own, labelled "none".
+    """
+    keys = {grouping: table[grouping] for grouping in GROUPINGS}
+    if space in colours.LUMINANCE_FIRST:
+        first = (table["colour"] == 0) & (table["kind"] != "second_stage")
+        keys["luminance_scale"] = np.where(first, table["scale"], -1)
+    found = {}
+    for grouping, values in keys.items():
+        labels = list(dict.fromkeys(values.tolist()))
+        groups = [np.flatnonzero(values == label) for label in labels]
+        names = ["none" if label == -1 else str(label) for label in labels]
+        explained, variance = shapley.map_shares(fit, penalty, groups)
+        found[grouping] = (
+            names,
+            shapley.pooled(explained, variance),
+            shapley.of_each_map(explained, variance),
+        )
+    return found
+
+
+@dataclasses.dataclass
+class Halves:
+    """
+    The same identities from disjoint halves of the fit split.
+
+    Attributes
+    ----------
+    paths : list of sparse.SparsePath
+        The filters chosen on the whole split, fitted to each half.
+    chosen : list of list of set of int
+        By half and map the filters that the half itself chooses.
+    """
+
+    paths: list
+    chosen: list
+
+
+def halves(fit, validation, path, n, rule):
+    """
+    Fit and choose again on disjoint halves of the fit split.
+
+    Parameters
+    ----------
+    fit : dict of str to statistics.Statistics
+        By fit block; blocks are dealt out in turn.
+    validation : statistics.Statistics
+    path : sparse.SparsePath
+        Of the whole split.
+    n : int
+        Filters per map that each half chooses.
+    rule : {"omp", "ols"}
+
+    Returns
+    -------
+    halves : Halves or None
+        None where there is only one block.
+    """
+    if len(fit) < 2:
+        return None
+    blocks, paths, chosen = sorted(fit), [], []
+    for half in range(2):
+        own = statistics.combine(fit[block] for block in blocks[half::2])
+        paths.append(sparse.follow(own, validation, path.chosen, path.error.shape[1]))
+        correlation, cross, _ = statistics.standardised(own)
+        chosen.append([set(sparse.select(correlation, c, n, rule)) for c in cross.T])
+    return Halves(paths, chosen)
+
+
+def _from_halves(found, variance, index, rank, regressor):
+    """Columns of one filter of one map that come from the halves."""
+    if found is None:
+        return dict.fromkeys(
+            ("weight_se", "explained_variance_low", "explained_variance_high", "halves")
+        )
+    weights = [path.weights[index][rank] for path in found.paths]
+    explained = [own[rank][index] for own in variance]
+    return {
+        # of the mean of two independent estimates
+        "weight_se": float(abs(weights[0] - weights[1]) / 2),
+        "explained_variance_low": float(min(explained)),
+        "explained_variance_high": float(max(explained)),
+        "halves": sum(regressor in chosen[index] for chosen in found.chosen),
+    }
+
+
+def dominant(filters, n):
+    """
+    Rank the filters of a layer that explain most alone, one per scale, orientation and colour.
+
+    Each filter counts with the best of its kinds (even, odd, amplitude); its figure is the squared
+    correlation with a map, averaged over the layer's maps. A rank, not a decomposition: filters
+    that stand side by side share what they explain. Of the first stage only.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    n : int
+
+    Returns
+    -------
+    rows : list of dict
+        `name`, `kind`, `scale`, `orientation`, `colour`, `r2`, best first.
+    """
+    mean = filters["marginal"].mean(axis=0)
+    table, seen, rows = filters["table"], set(), []
+    for index in np.argsort(-mean):
+        key = tuple(int(table[part][index]) for part in ("scale", "orientation", "colour"))
+        if key in seen or table["kind"][index] in ("position", "second_stage"):
+            continue
+        seen.add(key)
+        rows.append(
+            {
+                "name": str(table["name"][index]),
+                "kind": str(table["kind"][index]),
+                "scale": key[0],
+                "orientation": key[1],
+                "colour": key[2],
+                "r2": float(mean[index]),
+            }
+        )
+        if len(rows) == n:
+            break
+    return rows
+
+
+def listed(path, table, bank, channels, n, scale_px, px_per_degree, from_halves=None):
+    """
+    Identity of every map: its filters in the order of their choice.
+
+    Parameters
+    ----------
+    path : sparse.SparsePath
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+    bank : loggabor.LogGaborBank
+    channels : sequence of str
+        Names of the colour channels.
+    n : int
+        Filters listed per map, at most.
+    scale_px : float
+        px of the stimulus per px of the network's input.
+    px_per_degree : float or None
+        Of the stimuli, where it is known.
+    from_halves : Halves, optional
+
+    Returns
+    -------
+    rows : list of dict
+        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus; of a second stage that of
+        its first), `cycles_per_degree`, `orientation_deg` (of a second stage its own), `colour`,
+        `name`, `weight` (standardised, of the whole path), `explained_variance` (with the filters
+        up to this one, on the split evaluated); from the halves `weight_se` (half the difference
+        of their weights), `explained_variance_low`, `explained_variance_high` (the lower and the
+        higher of both, on the same split) and `halves` (how many of both choose this filter
+        among their own n). What a regressor has not, or what is not known, is None; dead maps
+        have no rows.
+    """
+    variance = [path.explained_variance(k)[0] for k in range(1, n + 1)]
+    by_half = [
+        [own.explained_variance(k)[0] for k in range(1, n + 1)]
+        for own in (from_halves.paths if from_halves else ())
+    ]
+    rows = []
+    for index, (chosen, weights) in enumerate(zip(path.chosen, path.weights, strict=True)):
+        if np.isnan(variance[0][index]):
+            continue
+        for rank, (regressor, weight) in enumerate(zip(chosen[:n], weights, strict=False)):
+            row = {"map": index, "rank": rank + 1, "kind": str(table["kind"][regressor])}
+            scale, orientation, channel = (
+                int(table[key][regressor]) for key in ("scale", "orientation", "colour")
+            )
+            wavelength = bank.wavelengths_px[scale] * scale_px if scale >= 0 else None
+            known = wavelength and px_per_degree
+            rows.append(
+                {
+                    **row,
+                    "wavelength_px": wavelength,
+                    "cycles_per_degree": px_per_degree / wavelength if known else None,
+                    "orientation_deg": (
+                        float(np.degrees(bank.orientations[orientation]))
+                        if orientation >= 0
+                        else None
+                    ),
+                    "colour": channels[channel] if channel >= 0 else None,
+                    "name": str(table["name"][regressor]),
+                    "weight": float(weight),
+                    "explained_variance": float(variance[rank][index]),
+                    **_from_halves(from_halves, by_half, index, rank, regressor),
+                }
+            )
+    return rows

@@ -1,0 +1,284 @@
+"""
+Many sets of weights for the same layers, each fused into a saliency model of its own.
+
+What an explanation would score with fewer filters, or without some of its regressors, is asked of
+many sets at once: they share the regressors of a stimulus, which cost most, and differ in a matrix
+product, in what the fusion makes of it, and in the scores.
+"""
+
+import dataclasses
+import hashlib
+
+import numpy as np
+
+from gaborscope.explanation import fusion, fusion_data
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.scoring import summaries
+from gaborscope.scoring.scorer import FEW, score_few
+from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.store.files import read_saliency
+
+
+@dataclasses.dataclass
+class Alternative:
+    """
+    One set of weights.
+
+    Attributes
+    ----------
+    layers : list of layers.FittedLayer
+        The same layers, regressors and pooling in all alternatives that are compared.
+    folds : dict of str to list of layers.FittedLayer
+        By fit block the layers as they were fitted without it; a block that is missing is
+        reconstructed by `layers`.
+    """
+
+    layers: list
+    folds: dict = dataclasses.field(default_factory=dict)
+
+
+def sample(blocks, n):
+    """
+    Draw stimuli from blocks by the hash of their names; no more are drawn where one is added.
+
+    Parameters
+    ----------
+    blocks : dict of str to StimulusBlock
+        By name.
+    n : int or None
+        Stimuli drawn at most; None for all.
+
+    Returns
+    -------
+    drawn : dict of str to list of int
+        By block the indices of its stimuli drawn, in their order.
+    """
+    every = [
+        (hashlib.sha256(name.encode()).hexdigest(), block_name, index)
+        for block_name, block in blocks.items()
+        for index, name in enumerate(block.names)
+    ]
+    drawn = {block_name: [] for block_name in blocks}
+    for _, block_name, index in sorted(every)[:n]:
+        drawn[block_name].append(index)
+    return {block_name: sorted(own) for block_name, own in drawn.items()}
+
+
+class Alternatives:
+    """
+    Alternative sets of weights on their way to the fusion.
+
+    Regressors are computed once per stimulus for all alternatives. Features of each alternative
+    lie as float16 in an unnamed temporary file (TMPDIR): cells x maps x 2 bytes per stimulus.
+
+    Parameters
+    ----------
+    members : dict of str to Alternative
+    box : geometry.Box
+    settings : dict
+        Of the fusion: `target`, `stride`, `smoothing`, `penalties`.
+    centre_bias : CentreBias
+    uniform_weight : float
+    """
+
+    def __init__(self, members, box, settings, centre_bias, uniform_weight):
+        self.members, self.box, self.settings = members, box, settings
+        self.centre_bias, self.uniform_weight = centre_bias, uniform_weight
+        self.data = {
+            split: {
+                name: fusion_data.FusionData(own.layers, settings) for name, own in members.items()
+            }
+            for split in ("fit", "validation")
+        }
+
+    def add_stimulus(self, split, block_name, block, index, target_densities):
+        """
+        Reconstruct one stimulus by all alternatives and keep what the fusion needs of it.
+
+        Parameters
+        ----------
+        split : {"fit", "validation"}
+        block_name : str
+            Which out-of-fold weights are its own.
+        block : StimulusBlock
+        index : int
+            In the block.
+        target_densities : str or Path
+            Saliency file of the deep model, read for `target: model` only.
+        """
+        data = self.data[split]
+        first = next(iter(data.values()))
+        target = first.target_of(block, index, target_densities)
+        if target is None:
+            return
+        reference = next(iter(self.members.values())).layers
+        phi, placement = layer_tools.shared_regressors(block.image(index), self.box, reference)
+        for name, member in self.members.items():
+            layers = member.folds.get(block_name, member.layers)
+            maps = {
+                fitted.name: fitted.reconstruct(own)
+                for fitted, own in zip(layers, phi, strict=True)
+            }
+            data[name].add_stimulus(maps, placement, target, self.centre_bias, block.names[index])
+
+    def collect(self, blocks, fit_blocks, targets, n_stimuli=None):
+        """
+        Reconstruct the stimuli that the fusion is fitted to and chosen by.
+
+        Parameters
+        ----------
+        blocks : dict of str to StimulusBlock
+            Fit and validation blocks by name.
+        fit_blocks : collection of str
+            Names of the fit blocks.
+        targets : dict of str to str
+            Saliency file of the deep model by block.
+        n_stimuli : int or None
+            Of the fit split at most, see `sample`; None for all.
+        """
+        own = {name: block for name, block in blocks.items() if name in fit_blocks}
+        rest = {name: block for name, block in blocks.items() if name not in fit_blocks}
+        for split, part, n in (("fit", own, n_stimuli), ("validation", rest, None)):
+            for name, indices in sample(part, n).items():
+                for index in indices:
+                    self.add_stimulus(split, name, part[name], index, targets[name])
+
+    def fit(self, progress=None):
+        """
+        Fuse each alternative, its penalty chosen on the validation split.
+
+        Parameters
+        ----------
+        progress : callable, optional
+            Called with one sentence per alternative.
+
+        Returns
+        -------
+        models : dict of str to ExplainedModel
+        """
+        models = {}
+        for name, member in self.members.items():
+            fit, validation = (self.data[split][name] for split in ("fit", "validation"))
+            fused = fusion.fit(
+                fit.batches, validation.batches, fit.n_features, self.settings["penalties"]
+            )
+            held_out = min(step[2] for step in fused.path)
+            if progress:
+                progress(
+                    f"{name}: cross-entropy {held_out:.4f} on {len(validation)} validation "
+                    f"stimuli (penalty {fused.penalty:g})"
+                )
+            models[name] = ExplainedModel(
+                box=self.box,
+                layers=member.layers,
+                settings={key: self.settings[key] for key in ("stride", "smoothing")},
+                weight=fused.weight,
+                centre_bias=self.centre_bias.density(GRID),
+                uniform_weight=self.uniform_weight,
+            )
+        return models
+
+
+def predict(models, image):
+    """
+    Predict one image by several explained models that share their regressors.
+
+    Parameters
+    ----------
+    models : dict of str to ExplainedModel
+        From `Alternatives.fit`.
+    image : uint8 array (height, width, 3)
+        RGB.
+
+    Returns
+    -------
+    log_densities : dict of str to float64 array (height, width)
+    """
+    first = next(iter(models.values()))
+    phi, placement = layer_tools.shared_regressors(image, first.box, first.layers)
+    return {
+        name: model.fuse_regressors(phi, placement, image.shape[:2])
+        for name, model in models.items()
+    }
+
+
+def score(models, blocks, saliency, seen=frozenset()):
+    """
+    Score the predictions of several explained models, and given ones, on the stimuli of blocks.
+
+    Parameters
+    ----------
+    models : dict of str to ExplainedModel
+        From `Alternatives.fit`.
+    blocks : dict of str to StimulusBlock
+        By name.
+    saliency : dict of str to dict of str to str
+        Saliency files of other predictors by block, `centre_bias` among them.
+    seen : set of str
+        Stimuli that the backbone was trained on: not scored.
+
+    Yields
+    ------
+    row : dict
+        `stimulus`, `predictor`, and the scores of `FEW`.
+    """
+    for name, block in blocks.items():
+        own = {predictor: files[name] for predictor, files in saliency.items()}
+        yield from _score_block(models, block, own, seen)
+
+
+def _score_block(models, block, saliency, seen):
+    """Score one block, see `score`."""
+    readers = [read_saliency(path) for path in saliency.values()]
+    for own in zip(*readers, strict=True):
+        index = own[0][0]
+        if block.names[index] in seen:
+            continue
+        given = {name: density for name, (_, density) in zip(saliency, own, strict=True)}
+        found = predict(models, block.image(index))
+        every = {**{name: np.exp(log) for name, log in found.items()}, **given}
+        scores = score_few(block, index, every, given["centre_bias"])
+        for predictor, row in scores.items():
+            yield {"stimulus": block.names[index], "predictor": predictor, **row}
+
+
+def summary(rows, deep, n_resamples, seed):
+    """
+    Mean scores, and shares above the centre bias of the deep model, with intervals.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of `score`: of one split.
+    deep : str
+        Name of the deep model among the predictors.
+    n_resamples, seed : int
+        Of the paired bootstrap over stimuli.
+
+    Returns
+    -------
+    rows : list of dict
+        `predictor, metric, mean, ci_low, ci_high, share, share_low, share_high, n`.
+    """
+    found = []
+    for metric in FEW:
+        table = rows.pivot(index="stimulus", columns="predictor", values=metric)
+        for predictor in dict.fromkeys(rows["predictor"]):
+            own = table[predictor].to_numpy()
+            mean, low, high, n = summaries.bootstrap_mean(own, n_resamples, seed)
+            shares = summaries.share_above_baseline(
+                own, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed
+            )
+            found.append(
+                {
+                    "predictor": predictor,
+                    "metric": metric,
+                    "mean": mean,
+                    "ci_low": low,
+                    "ci_high": high,
+                    **dict(zip(("share", "share_low", "share_high"), shares, strict=True)),
+                    "n": n,
+                }
+            )
+    return found

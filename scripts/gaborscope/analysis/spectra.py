@@ -1,0 +1,253 @@
+"""Log-Gabor spectra: which filters a predictor's log-density is made of, whoever made it."""
+
+import math
+
+import cv2
+import numpy as np
+from scipy import stats
+
+from gaborscope.analysis import fixation_bank
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.fitting import shapley
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.statistics import DEAD, Statistics, combine
+
+FOLDS = 10  # of the jackknife, at most
+
+
+def cell_logarithm(density, shape):
+    """
+    Logarithm of a density on coarse cells, its mean taken away.
+
+    A density is known but for the constant that normalises it, which is another one on every
+    stimulus and no property of a place in it.
+
+    Parameters
+    ----------
+    density : float array (height, width)
+        Positive.
+    shape : (int, int)
+        Rows and columns of cells.
+
+    Returns
+    -------
+    logarithm : float32 array (cell,)
+        Of the mean density of each cell, row by row; mean 0.
+    """
+    cells = cv2.resize(density.astype(float), shape[::-1], interpolation=cv2.INTER_AREA)
+    logarithm = np.log(cells).ravel()
+    return (logarithm - logarithm.mean()).astype(np.float32)
+
+
+def regressors(image, settings):
+    """
+    Regressors of a stimulus on coarse cells, their mean over the stimulus taken away.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+    settings : dict
+        `spectra` of the config.
+
+    Returns
+    -------
+    phi : float32 array (K, cell)
+    shape : (int, int)
+        Rows and columns of cells.
+    """
+    features, shape = fixation_bank.features(image, settings)
+    return np.ascontiguousarray((features - features.mean(axis=0)).T), shape
+
+
+def accumulate(block, predictions, settings, table):
+    """
+    Statistics of a block, the predictors being the maps of one layer.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    predictions : iterable of list of float array (height, width)
+        For each stimulus of the block the densities of all predictors.
+    settings : dict
+        `spectra` of the config.
+    table : dict of str to array (K,)
+        Of the regressors.
+
+    Returns
+    -------
+    statistics : statistics.Statistics
+        None for a block without stimuli.
+    """
+    total = None
+    for index, densities in enumerate(predictions):
+        phi, shape = regressors(block.image(index), settings)
+        targets = np.stack([cell_logarithm(density, shape) for density in densities])
+        total = total or Statistics.empty(len(table["name"]), len(targets))
+        total.add(phi, targets)
+    return total
+
+
+def choose_penalty(fit, validation, penalties):
+    """
+    Penalty of highest mean explained variance on the validation split: one for all predictors.
+
+    Parameters
+    ----------
+    fit, validation : statistics.Statistics
+    penalties : sequence of float
+
+    Returns
+    -------
+    penalty : float
+    """
+    path = RidgePath(fit)
+    scores = [np.nanmean(variance_of(validation, path.solve(p)[0])) for p in penalties]
+    return float(penalties[int(np.argmax(scores))])
+
+
+def variance_of(statistics, weight):
+    """
+    Explained variance of each predictor's log-density.
+
+    Parameters
+    ----------
+    statistics : statistics.Statistics
+        Of the split evaluated.
+    weight : float array (predictor, K)
+
+    Returns
+    -------
+    explained : float64 array (predictor,)
+        1 - SSE / SST; nan for a log-density that is constant on every stimulus.
+    """
+    total = statistics.total_variation()
+    alive = total > DEAD * statistics.n
+    error = statistics.squared_error(weight, np.zeros(len(weight)))
+    return np.where(alive, 1 - error / np.where(alive, total, 1), np.nan)
+
+
+def spectrum(fit, held_out, penalty, table, wavelengths):
+    """
+    All figures of the spectra of all predictors.
+
+    Parameters
+    ----------
+    fit : statistics.Statistics
+    held_out : dict of str to statistics.Statistics
+        By split.
+    penalty : float
+    table : dict of str to array (K,)
+    wavelengths : float array (scale,)
+        px of the stimulus.
+
+    Returns
+    -------
+    figures : dict of (str, str) to float64 array (predictor,)
+        By grouping and group: `explained_variance` by split, Shapley shares of the fit split's
+        variance by `identities.GROUPINGS`, and the `mean_wavelength` of `scale`, the mean of the
+        logarithm weighted by the shares of the scales that are positive.
+    """
+    weight, _ = RidgePath(fit).solve(penalty)
+    found = {
+        ("explained_variance", split): variance_of(own, weight) for split, own in held_out.items()
+    }
+    for grouping in identity_tools.GROUPINGS:
+        labels = list(dict.fromkeys(table[grouping].tolist()))
+        groups = [np.flatnonzero(table[grouping] == label) for label in labels]
+        shares = shapley.of_each_map(*shapley.map_shares(fit, penalty, groups))
+        for label, values in zip(labels, shares.T, strict=True):
+            found[grouping, "none" if label == -1 else str(label)] = values
+    scales = np.array([np.maximum(found["scale", str(s)], 0) for s in range(len(wavelengths))])
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = (np.log(wavelengths) @ scales) / scales.sum(axis=0)
+    found["scale", "mean_wavelength"] = np.exp(mean)
+    return found
+
+
+def with_intervals(fit, held_out, penalty, table, wavelengths):
+    """
+    Figures of `spectrum` with 95 % intervals by the jackknife over groups of fit blocks.
+
+    Parameters
+    ----------
+    fit : list of statistics.Statistics
+        By block.
+    held_out, penalty, table, wavelengths
+        See `spectrum`.
+
+    Returns
+    -------
+    figures : dict of (str, str) to float64 array (3, predictor)
+        Figure and both ends of its interval: figure -+ t s, `s^2 = (g - 1) / g sum (f_i - mean)^2`
+        over the figures f_i without one of g groups of blocks. What the *fit* leaves uncertain;
+        the held-out stimuli are the same in all of them.
+    """
+    total, g = combine(fit), min(FOLDS, len(fit))
+    whole = spectrum(total, held_out, penalty, table, wavelengths)
+    if g < 2:
+        return {key: np.stack([own, own * np.nan, own * np.nan]) for key, own in whole.items()}
+    without = [
+        spectrum(total - combine(fit[fold::g]), held_out, penalty, table, wavelengths)
+        for fold in range(g)
+    ]
+    reach = stats.t.ppf(0.975, g - 1) * math.sqrt(g - 1)
+    found = {}
+    for key, own in whole.items():
+        spread = reach * np.std([other[key] for other in without], axis=0)
+        found[key] = np.stack([own, own - spread, own + spread])
+    return found
+
+
+def rows(figures, predictors, dataset, names, per_degree):
+    """
+    Rows of `results/spectra.csv`.
+
+    Parameters
+    ----------
+    figures : dict of (str, str) to float64 array (3, predictor)
+        From `with_intervals`.
+    predictors : sequence of str
+    dataset : str
+    names : dict
+        `wavelengths` (px of the stimulus), `orientations` (radians), `channels`.
+    per_degree : float or None
+        px of the stimulus.
+
+    Returns
+    -------
+    rows : list of dict
+        `predictor, dataset, grouping, group, wavelength_px, cycles_per_degree, value, ci_low,
+        ci_high`.
+    """
+    found = []
+    for place, predictor in enumerate(predictors):
+        for (grouping, group), values in figures.items():
+            value, low, high = values[:, place]
+            wavelength = None
+            if grouping == "scale" and group.isdigit():
+                wavelength = names["wavelengths"][int(group)]
+            found.append(
+                {
+                    "predictor": predictor,
+                    "dataset": dataset,
+                    "grouping": grouping,
+                    "group": _named(grouping, group, names),
+                    "wavelength_px": wavelength,
+                    "cycles_per_degree": per_degree / wavelength
+                    if per_degree and wavelength
+                    else None,
+                    "value": value,
+                    "ci_low": low,
+                    "ci_high": high,
+                }
+            )
+    return found
+
+
+def _named(grouping, group, names):
+    """Return a group as it is written: degrees, the channel's letter."""
+    if grouping == "orientation" and group.isdigit():
+        return f"{math.degrees(names['orientations'][int(group)]):g}"
+    if grouping == "colour" and group.isdigit():
+        return names["channels"][int(group)]
+    return group

@@ -1,0 +1,282 @@
+"""Open a network: record layers with forward hooks, and measure where their cells look."""
+
+import contextlib
+import difflib
+
+import numpy as np
+import torch
+from torch import nn
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli import geometry
+
+# Cells measured at once, and how often.
+CELLS, ROUNDS = 8, 4
+
+# A layer whose centroids scatter by more than this share of its stride has no fixed centre.
+LARGEST_SPREAD = 0.15
+
+# Of a module that is one of these, the input is recorded: the linear part is what can be
+# identified, and the reconstruction passes through the nonlinearity afterwards.
+NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
+
+
+def find_modules(network, layers):
+    """
+    Look up the modules of a layer table.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layers : dict of str to str
+        Alias to module path.
+
+    Returns
+    -------
+    modules : dict of str to (torch.nn.Module, str)
+        Module and nonlinearity ("none", "relu", "relu6").
+
+    Raises
+    ------
+    InputError
+        If a path names no module.
+    """
+    known = dict(network.named_modules())
+    found = {}
+    for alias, path in layers.items():
+        if path not in known:
+            names = [name for name in known if name]
+            close = difflib.get_close_matches(path, names, 3)
+            raise InputError(
+                f"layer {alias}: the network has no module {path!r}; "
+                + (f"close are {', '.join(close)}; " if close else "")
+                + f"its modules are {', '.join(names)[:500]}"
+            )
+        found[alias] = (known[path], NONLINEARITIES.get(type(known[path]), "none"))
+    return found
+
+
+@contextlib.contextmanager
+def recorder(network, layers):
+    """
+    Record what goes into (nonlinearities) or comes out of (all else) the modules of a table.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    layers : dict of str to str
+        Alias to module path; "" is the network itself.
+
+    Yields
+    ------
+    record : dict of str to tensor (n, channel, y, x)
+        Filled by each forward pass; inputs of nonlinearities are copied, since these may work in
+        place. Of a module that returns several things the first; tokens as `token_maps` has them.
+    """
+    record, handles, size = {}, [], []
+
+    def begin(module, inputs):
+        size[:] = inputs[0].shape[-2:]
+
+    def before(alias):
+        def hook(module, inputs):
+            record[alias] = token_maps(inputs[0], size).clone()
+
+        return hook
+
+    def after(alias):
+        def hook(module, inputs, output):
+            first = output if torch.is_tensor(output) else output[0]
+            record[alias] = token_maps(first, size).clone()
+
+        return hook
+
+    handles.append(network.register_forward_pre_hook(begin))
+
+    for alias, (module, nonlinearity) in find_modules(network, layers).items():
+        if nonlinearity == "none":
+            handles.append(module.register_forward_hook(after(alias)))
+        else:
+            handles.append(module.register_forward_pre_hook(before(alias)))
+    try:
+        yield record
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def token_maps(tokens, size):
+    """
+    Tokens of a transformer on the grid of their patches.
+
+    Parameters
+    ----------
+    tokens : tensor
+        (n, token, channel), row by row, with up to 8 tokens before them that belong to no place;
+        whatever else it is, it is returned as it is.
+    size : (int, int)
+        Height and width of the network's input in px.
+
+    Returns
+    -------
+    maps : tensor (n, channel, y, x)
+        On square patches, the largest that tile the input with so many tokens.
+    """
+    if tokens.dim() != 3:
+        return tokens
+    height, width = size
+    for extra in range(9):
+        for patch in range(min(size), 0, -1):
+            grid = (height // patch, width // patch)
+            tiles = not (height % patch or width % patch)
+            if tiles and grid[0] * grid[1] == tokens.shape[1] - extra:
+                return tokens[:, extra:].transpose(1, 2).unflatten(2, grid)
+    return tokens
+
+
+def measure_layers(network, layers, input_sizes, finest_stride, seed):
+    """
+    Grid, channels and receptive field of each layer, measured on the network.
+
+    The centre a cell looks at is the centroid of the squared gradient of a random combination
+    of its channels with respect to a noise input. The stride is the ratio of input to layer; the
+    offset is the mean of centroid - stride * index over cells of the middle. Where the centroids
+    scatter by more than 0.15 strides, the centre depends on the cell's phase (decoders) or on
+    much of the image (context), and an offset cannot be measured: the cells are then taken to
+    tile the input, `(stride - 1) / 2`, which is where a network trained on maps aligned to pixels
+    puts its content, and `centre` says so.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    layers : dict of str to str
+    input_sizes : sequence of (int, int)
+        Input sizes in use; the first is measured, the others give their grids only.
+    finest_stride : int
+        Layers finer than this many px are averaged to it before they are written.
+    seed : int
+
+    Returns
+    -------
+    measured : dict of str to dict
+        By alias: `module, nonlinearity, channels, shape` (by input size, after averaging), `pool`
+        (averaged cells per side), `centre` ("measured" or "tiled"), `stride, offset_px,
+        offset_measured_px, offset_spread_px, receptive_field_px` (y and x; the first two after
+        averaging; the receptive field is the width of a box of the gradient's variance).
+    """
+    generator = torch.Generator().manual_seed(seed)
+    modules = find_modules(network, layers)
+    device = next(network.parameters()).device
+    lines = {alias: [] for alias in layers}
+    for _ in range(ROUNDS):
+        noise = torch.randn((CELLS, 3, *input_sizes[0]), generator=generator).to(device)
+        noise.requires_grad_(True)
+        with recorder(network, layers) as record:
+            network(noise)
+            shapes = {alias: tuple(maps.shape[1:]) for alias, maps in record.items()}
+            for alias, maps in record.items():
+                lines[alias].append(_gradient(maps, noise, generator))
+    measured = {}
+    for alias, (channels, *shape) in shapes.items():
+        moments = _moments(lines[alias], shape, input_sizes[0])
+        measured[alias] = _described(
+            layers[alias], modules[alias][1], channels, shape, moments, input_sizes[0],
+            finest_stride,
+        )  # fmt: skip
+    for size in input_sizes[1:]:
+        with recorder(network, layers) as record, torch.no_grad():
+            network(torch.zeros((1, 3, *size), device=device))
+        for alias, maps in record.items():
+            layer = measured[alias]
+            shape = geometry.pooled_shape(maps.shape[2:], layer["pool"])
+            layer["shape"][f"{size[0]}x{size[1]}"] = list(shape)
+    return measured
+
+
+def _gradient(maps, noise, generator):
+    """Gradient (n, y, x), squared and summed over colour, of one cell per noise image."""
+    n, channels, height, width = maps.shape
+    rows = torch.linspace(0.35, 0.65, n).mul(height - 1).round().long()
+    columns = torch.linspace(0.35, 0.65, n).mul(width - 1).round().long()
+    rows = rows[torch.randperm(n, generator=generator)]
+    signs = torch.randn((n, channels), generator=generator).to(maps.device)
+    picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
+    gradient = torch.zeros_like(noise)
+    if picked.requires_grad:
+        found = torch.autograd.grad(picked, noise, retain_graph=True, allow_unused=True)[0]
+        gradient = gradient if found is None else found
+    squared = gradient.double().pow(2).sum(1).cpu().numpy()
+    return squared, (rows.numpy(), columns.numpy())
+
+
+def _moments(rounds, shape, input_size):
+    """
+    Offset, its spread over cells and the width of the receptive field, y then x.
+
+    Cells that do not see the image (dead maps) are left out; a layer of such alone tiles it.
+    """
+    offsets, spreads, widths = [], [], []
+    for axis in (0, 1):
+        pixels, stride = np.arange(input_size[axis]), input_size[axis] / shape[axis]
+        found, energy, spread = [], [], []
+        for squared, cells in rounds:
+            line = squared.sum(axis=2 - axis)
+            alive = line.sum(axis=1) > 0
+            line = line[alive]
+            energy.append(line.sum(axis=1))
+            line = line / energy[-1][:, None]
+            centre = line @ pixels
+            spread.append((line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1))
+            found.append(centre - stride * cells[axis][alive])
+        if not any(own.size for own in energy):
+            offsets.append((stride - 1) / 2)
+            spreads.append(stride)
+            widths.append(0.0)
+            continue
+        offset, weight = np.concatenate(found), np.concatenate(energy)
+        offsets.append(float(np.average(offset, weights=weight)))
+        spreads.append(float(offset.std()))
+        widths.append(float(np.sqrt(12 * np.concatenate(spread).mean())))
+    return offsets, spreads, widths
+
+
+def _described(path, nonlinearity, channels, shape, moments, input_size, finest_stride):
+    """Describe one layer after averaging to the finest stride written."""
+    strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
+    pool = max(1, round(finest_stride / strides[0]))
+    offsets, spreads, widths = moments
+    tiled = max(s / t for s, t in zip(spreads, strides, strict=True)) > LARGEST_SPREAD
+    used = [(stride - 1) / 2 for stride in strides] if tiled else offsets
+    return {
+        "module": path,
+        "nonlinearity": nonlinearity,
+        "channels": int(channels),
+        "shape": {f"{input_size[0]}x{input_size[1]}": list(geometry.pooled_shape(shape, pool))},
+        "pool": pool,
+        "stride": [stride * pool for stride in strides],
+        "centre": "tiled" if tiled else "measured",
+        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)],
+        "offset_measured_px": offsets,
+        "offset_spread_px": spreads,
+        "receptive_field_px": widths,
+    }
+
+
+def pool_maps(maps, factor):
+    """
+    Average maps over squares of cells.
+
+    Parameters
+    ----------
+    maps : tensor (n, channel, y, x)
+    factor : int
+        Side of the square; partial squares at the far edges are averaged over what they hold.
+
+    Returns
+    -------
+    pooled : tensor (n, channel, ceil(y / factor), ceil(x / factor))
+    """
+    if factor == 1:
+        return maps
+    return nn.functional.avg_pool2d(maps, factor, ceil_mode=True, count_include_pad=False)

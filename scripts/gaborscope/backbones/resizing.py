@@ -1,0 +1,86 @@
+"""The ways in which authors bring stimuli to the size of their network's input."""
+
+import functools
+
+import numpy as np
+from PIL import Image
+
+from gaborscope.stimuli import geometry
+
+KINDS = ("area", "lanczos", "tensorflow")
+BICUBIC = -0.75  # TensorFlow 1's coefficient of the cubic
+STEPS = 1024  # to which it rounds the place between two pixels
+
+
+def resize(image, size, kind):
+    """
+    Image at another size.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+    size : (int, int)
+        Target height and width in px.
+    kind : {"area", "lanczos", "tensorflow"}
+        `area`: `geometry.resize`, averages where it shrinks, bilinear where it grows. `lanczos`:
+        Pillow's, as UNISAL was trained. `tensorflow`: as MSI-Net was trained, the area average of
+        TensorFlow 1 with corners aligned where either side shrinks, else its bicubic, cut to
+        0..255; not rounded, and not what OpenCV calls area (77 levels apart at worst).
+
+    Returns
+    -------
+    resized : uint8 array (size, 3), or float32 of kind `tensorflow`
+
+    Raises
+    ------
+    ValueError
+        If the kind is unknown.
+    """
+    size = tuple(int(extent) for extent in size)
+    if kind == "area":
+        return geometry.resize(image, size)
+    if kind == "lanczos":
+        resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS)
+        return np.asarray(resized)
+    if kind != "tensorflow":
+        raise ValueError(f"a stimulus is resized by {', '.join(KINDS)}, got {kind!r}")
+    shrinks = image.shape[0] > size[0] or image.shape[1] > size[1]
+    matrix = _area if shrinks else _bicubic
+    along = [matrix(n, wanted) for n, wanted in zip(image.shape[:2], size, strict=True)]
+    resized = np.einsum("yi,ijc->yjc", along[0], image.astype(np.float32), optimize=True)
+    resized = np.einsum("xj,yjc->yxc", along[1], resized, optimize=True)
+    return np.clip(resized, 0, 255, dtype=np.float32)
+
+
+def _scale(n, wanted):
+    """Pixels per target pixel, the centres of the first and the last ones aligned."""
+    return (n - 1) / (wanted - 1) if wanted > 1 else n / wanted
+
+
+@functools.lru_cache(maxsize=256)
+def _area(n, wanted):
+    """Weights (wanted, n) of TensorFlow 1's area average; what lies beyond is the last pixel."""
+    scale = np.float32(_scale(n, wanted))
+    first = (np.arange(wanted, dtype=np.float32) * scale)[:, None]
+    last = ((np.arange(wanted, dtype=np.float32) + 1) * scale)[:, None]
+    pixels = np.arange(n + int(np.ceil(scale)) + 1)
+    overlap = np.clip(np.minimum(pixels + 1, last) - np.maximum(pixels, first), 0, None)
+    matrix = overlap[:, :n].copy()
+    matrix[:, -1] += overlap[:, n:].sum(axis=1)
+    return (matrix / scale).astype(np.float32)
+
+
+@functools.lru_cache(maxsize=256)
+def _bicubic(n, wanted):
+    """Weights (wanted, n) of TensorFlow 1's cubic interpolation; the border is repeated."""
+    place = np.arange(wanted, dtype=np.float32) * np.float32(_scale(n, wanted))
+    base = np.floor(place).astype(int)
+    between = np.rint((place - base) * STEPS) / STEPS
+    matrix = np.zeros((wanted, n))
+    for tap in range(-1, 3):
+        distance = np.abs(between - tap)
+        near = ((BICUBIC + 2) * distance - (BICUBIC + 3)) * distance**2 + 1
+        far = BICUBIC * (((distance - 5) * distance + 8) * distance - 4)
+        weight = np.where(distance <= 1, near, np.where(distance < 2, far, 0))
+        np.add.at(matrix, (np.arange(wanted), np.clip(base + tap, 0, n - 1)), weight)
+    return matrix.astype(np.float32)

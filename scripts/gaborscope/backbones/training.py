@@ -1,0 +1,522 @@
+"""Train a saliency backbone on fixations: loss, augmentation, early stopping, checkpoints."""
+
+import contextlib
+import copy
+import dataclasses
+import json
+import logging
+import math
+import os
+import signal
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+
+from gaborscope.backbones import precision
+from gaborscope.errors import InputError
+from gaborscope.stimuli import fixations, geometry
+
+log = logging.getLogger(__name__)
+
+MIN_POINTS = 5  # a crop with fewer fixations says too little; the whole stimulus is taken
+
+
+@dataclasses.dataclass
+class Example:
+    """
+    One stimulus at the network's resolution.
+
+    Attributes
+    ----------
+    content : uint8 array (height, width, 3)
+    placement : geometry.Placement
+    points : float64 array (n, 2)
+        Fixations x, y in px of the content.
+    sigma_px : float
+        Standard deviation of the fixation density in px of the content.
+    """
+
+    content: np.ndarray
+    placement: geometry.Placement
+    points: np.ndarray
+    sigma_px: float
+
+
+def make_examples(block, box, resize=geometry.content):
+    """
+    Examples of all stimuli of a block that have fixations.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    box : geometry.Box or (int, int)
+        The network's input for landscape stimuli.
+    resize : callable
+        Image and placement to content, such as `Backbone.content`; rounded to whole levels here,
+        for memory's sake.
+
+    Returns
+    -------
+    examples : list of Example
+    """
+    examples = []
+    for index in range(len(block.names)):
+        points, _ = block.points(index)
+        if not len(points):
+            continue
+        height, width = (int(extent) for extent in block.sizes[index])
+        place = geometry.place((height, width), box)
+        scale = np.array([place.width / width, place.height / height])
+        sigma, _ = fixations.sigma_px(height, width, block.facts)
+        examples.append(
+            Example(
+                content=np.rint(resize(block.image(index), place)).astype(np.uint8),
+                placement=place,
+                points=(points + 0.5) * scale - 0.5,
+                sigma_px=sigma * float(scale.mean()),
+            )
+        )
+    return examples
+
+
+def augment(example, settings, rng):
+    """
+    Random flip, crop and change of brightness, contrast and saturation.
+
+    Parameters
+    ----------
+    example : Example
+    settings : dict
+        `flip` (probability), `min_crop` (smallest side as a share), `photometric` (largest
+        relative change).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    example : Example
+        A new one; the placement is kept.
+    """
+    content, points, sigma = example.content, example.points, example.sigma_px
+    height, width = content.shape[:2]
+    share = rng.uniform(settings["min_crop"], 1)
+    size = (max(2, round(height * share)), max(2, round(width * share)))
+    top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
+    cut = points - [left, top]
+    inside = ((cut >= -0.5) & (cut < [size[1] - 0.5, size[0] - 0.5])).all(axis=1)
+    if inside.sum() >= MIN_POINTS:
+        zoom = np.array([width / size[1], height / size[0]])
+        points, sigma = (cut[inside] + 0.5) * zoom - 0.5, sigma * float(zoom.mean())
+        content = content[top : top + size[0], left : left + size[1]]
+        content = cv2.resize(content, (width, height), interpolation=cv2.INTER_LINEAR)
+    if rng.random() < settings["flip"]:
+        content = content[:, ::-1]
+        points = np.column_stack([width - 1 - points[:, 0], points[:, 1]])
+    change = 1 + settings["photometric"] * rng.uniform(-1, 1, 3)
+    content = content.astype(np.float32)
+    grey = content.mean(axis=2, keepdims=True)
+    content = grey + (content - grey) * change[0]
+    content = (content - content.mean()) * change[1] + content.mean() * change[2]
+    content = np.clip(content, 0, 255).astype(np.uint8)
+    return Example(content, example.placement, points, sigma)
+
+
+def _targets(examples):
+    """Density and fixation counts of a batch on the padded input, and the mask of content."""
+    height, width = examples[0].placement.input_size
+    density = np.zeros((len(examples), height, width), np.float32)
+    counts, mask = np.zeros_like(density), np.zeros(density.shape, bool)
+    for row, example in enumerate(examples):
+        place = example.placement
+        size = (place.height, place.width)
+        rows = slice(place.top, place.top + place.height)
+        columns = slice(place.left, place.left + place.width)
+        pixels = fixations.to_pixels(np.clip(example.points, 0, [size[1] - 1, size[0] - 1]), size)
+        density[row, rows, columns] = fixations.density(pixels, size, example.sigma_px)
+        counts[row, rows, columns] = fixations.fixation_map(pixels, size)
+        mask[row, rows, columns] = True
+    return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
+
+
+def loss_terms(log_density, density, counts, mask):
+    """
+    KLD, CC and NSS of a batch on its content, differentiable.
+
+    Parameters
+    ----------
+    log_density : tensor (n, y, x)
+    density : tensor (n, y, x)
+        Fixation density, sum 1 on the content.
+    counts : tensor (n, y, x)
+        Fixations per pixel.
+    mask : bool tensor (n, y, x)
+        Content, without padding.
+
+    Returns
+    -------
+    kld, cc, nss : tensor (n,)
+        KL(fixations || model) in nats, Pearson's correlation, normalised scanpath saliency.
+    """
+    masked = log_density.masked_fill(~mask, -1e4)
+    logp = torch.log_softmax(masked.flatten(1), dim=1)
+    p, q, m = logp.exp(), density.flatten(1), mask.flatten(1).float()
+    kld = torch.xlogy(q, q).sum(1) - (q * logp).sum(1)
+    n = m.sum(1, keepdim=True)
+    p_dev = (p - p.sum(1, keepdim=True) / n) * m
+    q_dev = (q - q.sum(1, keepdim=True) / n) * m
+    p_norm = p_dev.pow(2).sum(1).sqrt() + 1e-12
+    cc = (p_dev * q_dev).sum(1) / (p_norm * (q_dev.pow(2).sum(1).sqrt() + 1e-12))
+    z = p_dev / (p_norm[:, None] / n.sqrt())
+    f = counts.flatten(1)
+    nss = (z * f).sum(1) / f.sum(1).clamp(min=1)
+    return kld, cc, nss
+
+
+def _batches(examples, batch_size, rng):
+    """Yield lists of examples of one input size, in random order."""
+    by_size = {}
+    for index in rng.permutation(len(examples)):
+        by_size.setdefault(examples[index].placement.input_size, []).append(examples[index])
+    batches = [
+        group[first : first + batch_size]
+        for group in by_size.values()
+        for first in range(0, len(group), batch_size)
+    ]
+    # a batch of one has no spread for batch normalisation to divide by
+    small = batch_size == 1 or len(batches) == 1
+    batches = [batch for batch in batches if len(batch) > 1 or small]
+    return [batches[index] for index in rng.permutation(len(batches))]
+
+
+def _forward(backbone, examples, device, layout, bf16=False):
+    x = backbone.batch([e.content for e in examples], [e.placement for e in examples])
+    x = x.to(device).contiguous(memory_format=layout)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bf16):
+        maps = backbone.log_maps(x)
+    return maps.float()
+
+
+@torch.no_grad()
+def validate(backbone, examples, batch_size, device, layout=torch.channels_last):
+    """
+    Mean KLD, CC and NSS on examples without augmentation.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        Put into eval mode.
+    examples : list of Example
+    batch_size : int
+    device : torch.device
+    layout : torch.memory_format
+
+    Returns
+    -------
+    scores : float64 array (3,)
+    """
+    backbone.network.eval()
+    by_size, rows = {}, []
+    for example in examples:
+        by_size.setdefault(example.placement.input_size, []).append(example)
+    for group in by_size.values():
+        for first in range(0, len(group), batch_size):
+            batch = group[first : first + batch_size]
+            targets = [t.to(device) for t in _targets(batch)]
+            maps = _forward(backbone, batch, device, layout)
+            rows.append(torch.stack(loss_terms(maps, *targets), 1))
+    return torch.cat(rows).double().mean(0).cpu().numpy()
+
+
+@contextlib.contextmanager
+def _termination():
+    """Yield a list that is not empty once SIGTERM has come (schedulers send it before SIGKILL)."""
+    asked = []
+    try:
+        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+    except ValueError:  # not the main thread: nothing is caught
+        yield asked
+        return
+    try:
+        yield asked
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def make_optimiser(network, settings):
+    """
+    Optimiser of a network, with a group of parameters for each part that has its own settings.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    settings : dict
+        See `Trainer`. `parts`: beginning of parameter names to `rate` (a factor), `weight_decay`,
+        `frozen_epochs`, `fixed_norms`.
+
+    Returns
+    -------
+    optimiser : torch.optim.Optimizer
+        Its groups have `rate` and `part` besides.
+
+    Raises
+    ------
+    InputError
+        If no parameter's name begins as a part's does.
+    """
+    left, groups = dict(network.named_parameters()), []
+    for part, own in settings["parts"].items():
+        names = [name for name in left if name.startswith(f"{part}.")]
+        if not names:
+            raise InputError(f"config: training.parts names {part!r}, which has no parameter")
+        groups.append({"params": [left.pop(name) for name in names], **own, "part": part})
+    groups.append({"params": list(left.values()), "part": ""})
+    for group in groups:
+        group.setdefault("rate", 1.0)
+        group.setdefault("weight_decay", settings["weight_decay"])
+        group.setdefault("frozen_epochs", 0)
+    rate = settings["learning_rate"]
+    if settings["optimiser"] == "sgd":
+        return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]
+    return kind(groups, lr=rate)
+
+
+class Trainer:
+    """
+    Training that can be interrupted at any time and goes on from its last epoch.
+
+    SIGTERM, which schedulers send before SIGKILL, lets it finish the batch under way and keep a
+    checkpoint of it; the result is the same as without any interruption.
+
+    The loss is `KLD - w_cc CC - w_nss NSS`; the weights validated and kept are an exponential
+    moving average (`average_decay: 0`: those of the last step); stops when the validation loss has
+    not improved for `patience` epochs. A schedule begins with a linear warm-up; then `cosine` falls
+    to a hundredth of the rate, `exponential` multiplies it by `decay` after each epoch, `constant`
+    stays.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    fit, validation : list of Example
+    settings : dict
+        `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size,
+        learning_rate, weight_decay, warmup_epochs, average_decay, patience, precision,
+        channels_last, loss: {cc, nss}, augmentation: {flip, min_crop, photometric}, seed`, as in
+        the config.
+    device : torch.device
+    checkpoint : str or Path
+        File to keep and to go on from.
+    digest : str
+        Identifies data, settings and code; a checkpoint of another digest is not used.
+    """
+
+    def __init__(self, backbone, fit, validation, settings, device, checkpoint, digest):
+        for split, examples in (("fit", fit), ("validation", validation)):
+            if not examples:
+                raise InputError(
+                    f"no stimulus of the {split} split has a fixation; training needs some"
+                )
+        self.backbone, self.fit, self.validation = backbone, fit, validation
+        self.settings, self.device, self.digest = settings, device, digest
+        self.checkpoint = Path(checkpoint)
+        self.bf16 = precision.autocasts(settings["precision"], device)
+        log.info("training computes in %s", "bf16" if self.bf16 else "float32")
+        channels_last = settings["channels_last"]
+        self.layout = torch.channels_last if channels_last else torch.contiguous_format
+        network = backbone.network.to(device, memory_format=self.layout)
+        self.average = copy.deepcopy(network)
+        self.optimiser = make_optimiser(network, settings)
+        if settings["norm_momentum"] is not None:
+            for module in network.modules():
+                if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                    module.momentum = settings["norm_momentum"]
+        self._asked_to_stop = []
+        self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
+        self.best = copy.deepcopy(self.average.state_dict())
+
+    def run(self):
+        """
+        Train to the end or to the early stop.
+
+        Returns
+        -------
+        state_dict : dict of str to tensor
+            Of the best epoch, on the CPU.
+        history : list of dict
+            Per epoch: `epoch, loss, kld, cc, nss` (the last three on the validation split).
+        """
+        self._resume()
+        with _termination() as self._asked_to_stop:
+            self._train()
+        self.checkpoint.unlink(missing_ok=True)
+        return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]
+
+    def _train(self):
+        epochs, patience = self.settings["epochs"], self.settings["patience"]
+        while self.state["epoch"] < epochs:
+            if self.state["epoch"] - self.state["best_epoch"] >= patience:
+                log.info("no improvement for %d epochs: stopped", patience)
+                break
+            started = time.monotonic()
+            self._epoch()
+            self._save()
+            row, took = self.state["history"][-1], time.monotonic() - started
+            log.info(
+                "epoch %d/%d: loss %.3f, validation KLD %.3f CC %.3f NSS %.3f%s; %.0f s, "
+                "at most %.0f min left",
+                row["epoch"],
+                epochs,
+                row["loss"],
+                row["kld"],
+                row["cc"],
+                row["nss"],
+                " (best)" if self.state["best_epoch"] == row["epoch"] else "",
+                took,
+                took * (epochs - row["epoch"]) / 60,
+            )
+
+    def _epoch(self):
+        """Train one epoch, average the weights, validate."""
+        epoch = self.state["epoch"] + 1
+        # seeded by epoch, so that a resumed run meets the same batches
+        rng = np.random.default_rng([self.settings["seed"], epoch])
+        torch.manual_seed(self.settings["seed"] * 100_003 + epoch)
+        batches = _batches(self.fit, self.settings["batch_size"], rng)
+        first, total = self._within(rng)
+        for number, batch in enumerate(batches):
+            if number < first:
+                continue
+            self._set_rate(epoch - 1 + number / len(batches))
+            total += self._step([augment(e, self.settings["augmentation"], rng) for e in batch])
+            if self._asked_to_stop:
+                self._leave(number + 1, total, rng)
+        averaged = dataclasses.replace(self.backbone, network=self.average)
+        # plain numbers: a checkpoint is read back without unpickling anything else
+        size = self.settings["batch_size"]
+        scores = validate(averaged, self.validation, size, self.device, self.layout)
+        kld, cc, nss = (float(score) for score in scores)
+        self.state["epoch"] = epoch
+        self.state["history"].append(
+            {"epoch": epoch, "loss": total / len(batches), "kld": kld, "cc": cc, "nss": nss}
+        )
+        value = self._combined(kld, cc, nss)
+        if value < self.state["best"]:
+            self.state.update(best=float(value), best_epoch=epoch)
+            self.best = copy.deepcopy(self.average.state_dict())
+
+    def _within(self, rng):
+        """Return the first batch of this epoch and the loss so far, of an interrupted epoch too."""
+        left = self.state.pop("within", None)
+        if left is None:
+            return 0, 0.0
+        rng.bit_generator.state = json.loads(left["rng"])
+        torch.set_rng_state(left["torch_rng"].cpu())
+        if "cuda_rng" in left:
+            torch.cuda.set_rng_state(left["cuda_rng"].cpu(), self.device)
+        return left["batch"], left["total"]
+
+    def _leave(self, batch, total, rng):
+        """Keep a checkpoint within the epoch and end the process, as SIGTERM asks."""
+        self.state["within"] = {
+            "batch": batch,
+            "total": total,
+            "rng": json.dumps(rng.bit_generator.state),
+            "torch_rng": torch.get_rng_state(),
+        }
+        if self.device.type == "cuda":
+            self.state["within"]["cuda_rng"] = torch.cuda.get_rng_state(self.device)
+        self._save()
+        log.info("asked to stop: %d batches of epoch %d are kept", batch, self.state["epoch"] + 1)
+        raise SystemExit(128 + signal.SIGTERM)
+
+    def _combined(self, kld, cc, nss):
+        weights = self.settings["loss"]
+        return kld - weights["cc"] * cc - weights["nss"] * nss
+
+    def _step(self, batch):
+        self._train_mode()
+        targets = [t.to(self.device) for t in _targets(batch)]
+        maps = _forward(self.backbone, batch, self.device, self.layout, self.bf16)
+        loss = self._combined(*loss_terms(maps, *targets)).mean()
+        self.optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), self.settings["clip"])
+        self.optimiser.step()
+        self._update_average()
+        return loss.item()
+
+    def _train_mode(self):
+        """Switch to training, but what the config holds fixed."""
+        self.backbone.network.train()
+        for group in self.optimiser.param_groups:
+            frozen = self.state["epoch"] < group["frozen_epochs"]
+            for parameter in group["params"]:
+                parameter.requires_grad_(not frozen)
+            if group.get("fixed_norms"):
+                for module in self.backbone.network.get_submodule(group["part"]).modules():
+                    if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+                        module.eval()
+
+    @torch.no_grad()
+    def _update_average(self):
+        self.state["steps"] += 1
+        decay = min(self.settings["average_decay"], self.state["steps"] / (self.state["steps"] + 9))
+        own = self.backbone.network.state_dict()
+        for key, value in self.average.state_dict().items():
+            if value.is_floating_point():
+                value.lerp_(own[key], 1 - decay)
+            else:
+                value.copy_(own[key])
+
+    def _set_rate(self, progress):
+        warmup, epochs = self.settings["warmup_epochs"], self.settings["epochs"]
+        schedule, factor = self.settings["schedule"], 1.0
+        if progress < warmup:
+            factor = (progress + 0.01) / warmup
+        elif schedule == "cosine":
+            done = (progress - warmup) / max(epochs - warmup, 1)
+            factor = 0.01 + 0.99 * (1 + math.cos(math.pi * done)) / 2
+        elif schedule == "exponential":
+            factor = self.settings["decay"] ** int(progress)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings["learning_rate"] * factor * group["rate"]
+
+    def _save(self):
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.tmp")
+        torch.save(
+            {
+                "digest": self.digest,
+                "state": self.state,
+                "network": self.backbone.network.state_dict(),
+                "average": self.average.state_dict(),
+                "optimiser": self.optimiser.state_dict(),
+                "best": self.best,
+            },
+            temporary,
+        )
+        os.replace(temporary, self.checkpoint)
+
+    def _resume(self):
+        if not self.checkpoint.exists():
+            return
+        try:
+            found = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception as error:  # whatever is wrong with it, training can start over
+            log.warning("checkpoint %s is unreadable (%s): from the start", self.checkpoint, error)
+            return
+        if found.get("digest") != self.digest:
+            log.info("the checkpoint is of other data, settings or code: from the start")
+            return
+        self.backbone.network.load_state_dict(found["network"])
+        self.average.load_state_dict(found["average"])
+        self.optimiser.load_state_dict(found["optimiser"])
+        self.state, self.best = found["state"], found["best"]
+        within = self.state.get("within", {}).get("batch", 0)
+        log.info(
+            "going on from the checkpoint after epoch %d%s",
+            self.state["epoch"],
+            f", {within} batches" if within else "",
+        )

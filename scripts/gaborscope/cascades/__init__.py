@@ -1,0 +1,1 @@
+"""Cascades in torch: fitted and refined along a network's graph."""

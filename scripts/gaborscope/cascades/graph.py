@@ -1,0 +1,137 @@
+"""The graph of a network's recorded layers, measured by gradients: who reads whom, and how far."""
+
+import torch
+from torch import nn
+
+from gaborscope.backbones import recording
+from gaborscope.errors import InputError
+
+# A layer whose cell sees this share of a parent's grid or more, along both axes, reads its context.
+WHOLE = 0.95
+
+
+class _Cut:
+    """Forward hooks that record every layer and hand on a leaf in its place."""
+
+    def __init__(self, network, layers):
+        self.values, self.leaves, self._handles = {}, {}, []
+        for alias, (module, nonlinearity) in recording.find_modules(network, layers).items():
+            if nonlinearity != "none":
+                self._handles.append(module.register_forward_pre_hook(self._before(alias)))
+            self._handles.append(module.register_forward_hook(self._after(alias, nonlinearity)))
+
+    def _before(self, alias):
+        def hook(module, inputs):
+            # a copy: the nonlinearity may work in place
+            self.values[alias] = inputs[0]
+            return (inputs[0].clone(), *inputs[1:])
+
+        return hook
+
+    def _after(self, alias, nonlinearity):
+        def hook(module, inputs, output):
+            first = output if torch.is_tensor(output) else output[0]
+            if nonlinearity == "none":
+                self.values[alias] = first
+            self.leaves[alias] = first.detach().clone().requires_grad_(True)
+            return self.leaves[alias] if first is output else (self.leaves[alias], *output[1:])
+
+        return hook
+
+    def remove(self):
+        for handle in self._handles:
+            handle.remove()
+
+
+def measure_graph(network, layers, input_size, seed):
+    """
+    Parents of every recorded layer, and how many of a parent's cells one of its cells reads.
+
+    Every recorded layer is cut from what follows; the gradient of a layer's middle cell with
+    respect to the other layers and to the image then shows what it reads directly.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    layers : dict of str to str
+        Alias to module path.
+    input_size : (int, int)
+    seed : int
+
+    Returns
+    -------
+    graph : dict of str to dict
+        In the order of execution: `image` (bool, whether the layer reads the image itself),
+        `parents` (dict of alias to dict): `kind`, "pointwise" (one cell, or the two that an
+        interpolation reads), "local", or "global" (the whole map); `ratio` and `offset` (y, x):
+        cell i reads around the parent's cell `ratio * i + offset`.
+
+    Raises
+    ------
+    InputError
+        If a layer depends on nothing that was recorded.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    image = torch.randn((1, 3, *input_size), generator=generator).to(device).requires_grad_(True)
+    for module in network.modules():
+        if isinstance(module, (nn.ReLU, nn.ReLU6)):
+            module.inplace = False
+    cut = _Cut(network, layers)
+    try:
+        network(image)
+    finally:
+        cut.remove()
+    graph = {}
+    for alias, raw in cut.values.items():
+        value = recording.token_maps(raw, input_size)
+        earlier = {name: leaf for name, leaf in cut.leaves.items() if name in graph}
+        height, width = value.shape[2:]
+        cell = value[0, :, height // 2, width // 2]
+        signs = torch.randn(cell.shape, generator=generator).to(device)
+        gradients = torch.autograd.grad(
+            (cell * signs).sum(), [image, *earlier.values()], retain_graph=True, allow_unused=True
+        )
+        parents = {
+            name: _edge(recording.token_maps(gradient, input_size), value.shape[2:])
+            for name, gradient in zip(earlier, gradients[1:], strict=True)
+            if gradient is not None and gradient.abs().sum() > 0
+        }
+        reads_image = gradients[0] is not None and bool(gradients[0].abs().sum() > 0)
+        if not parents and not reads_image:
+            raise InputError(
+                f"layer {alias} ({layers[alias]}) depends neither on the image nor on a layer "
+                "before it; leave it out of the layer table"
+            )
+        graph[alias] = {"image": reads_image, "parents": parents}
+    return graph
+
+
+def _edge(gradient, shape):
+    """Describe what the middle cell of a layer reads of a parent."""
+    energy = gradient.double().pow(2).sum(dim=(0, 1)).cpu()
+    spans, offsets, ratios = [], [], []
+    for axis in (0, 1):
+        line = energy.sum(dim=1 - axis)
+        index = torch.nonzero(line > 0).flatten()
+        spans.append(int(index[-1] - index[0]) + 1)
+        ratios.append(len(line) / shape[axis])
+        # the middle of what is read, not its centroid: kernels are random, windows are not
+        middle = float(index[0] + index[-1]) / 2
+        offsets.append(middle - ratios[-1] * (shape[axis] // 2))
+    if all(s >= WHOLE * n and n > 4 for s, n in zip(spans, energy.shape, strict=True)):
+        return {"kind": "global", "ratio": ratios, "offset": _tiled(ratios)}
+    # an interpolation or an average between grids reads two cells along an axis
+    reach = [1 if ratio == 1 else max(2, round(ratio)) for ratio in ratios]
+    kind = "pointwise" if all(s <= r for s, r in zip(spans, reach, strict=True)) else "local"
+    # finer than the parent: cells tile it, whichever of its cells the middle one happens to read
+    offsets = [
+        offset if ratio >= 1 else tiled
+        for offset, ratio, tiled in zip(offsets, ratios, _tiled(ratios), strict=True)
+    ]
+    return {"kind": kind, "ratio": ratios, "offset": offsets}
+
+
+def _tiled(ratios):
+    return [(ratio - 1) / 2 for ratio in ratios]

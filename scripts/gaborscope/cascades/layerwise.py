@@ -1,0 +1,342 @@
+"""Fit a cascade layer by layer, each from the reconstructed layers before it, by ridge."""
+
+import logging
+import math
+
+import numpy as np
+import torch
+
+from gaborscope.cascades import observed as observing
+from gaborscope.cascades.network import EdgeFeatures, pass_nonlinearity, weighted_sum
+from gaborscope.cascades.observed import image_tensors
+from gaborscope.explanation import cascade
+from gaborscope.fitting import ridge
+from gaborscope.fitting.ridge import DEAD, RidgePath, Statistics, inverse_spread, solve_sparse
+
+log = logging.getLogger(__name__)
+
+BATCH = 8  # stimuli
+
+
+class CascadeFit:
+    """
+    Layer-wise least squares for a cascade.
+
+    Layers that read the same are fitted together. What a layer reads are the *reconstructions* of
+    its parents, made by the layers fitted before; the real activations are targets alone.
+
+    Parameters
+    ----------
+    observed : Observed
+    graph : dict
+        From `graph.measure_graph`.
+    box : geometry.Box
+    settings : dict
+        `image` and `edge` (of the regressors), `control` (null, or the bank that takes the
+        log-Gabors' place in both), `channels` (largest number of channels of a parent
+        that is filtered), `cells` (per stimulus and layer that are fitted), `penalties`.
+    seed : int
+    """
+
+    def __init__(self, observed, graph, box, settings, seed):
+        self.observed, self.graph, self.settings = observed, graph, settings
+        self.rng = np.random.default_rng(seed)
+        control = {"control": settings["control"]}
+        image, edge = ({**settings[key], **control} for key in ("image", "edge"))
+        self.model = cascade.Cascade(box, image, edge, [])
+
+    def run(self, fit, validation):
+        """
+        Fit all layers.
+
+        Parameters
+        ----------
+        fit, validation : list of Example
+
+        Returns
+        -------
+        model : cascade.Cascade
+        """
+        examples = [*fit, *validation]
+        held_out = np.arange(len(examples)) >= len(fit)
+        batches = observing.batches(fit, BATCH)
+        batches += [[i + len(fit) for i in own] for own in observing.batches(validation, BATCH)]
+        targets = self._targets(examples, batches)
+        outputs = {}
+        groups = _fitted_together(self.graph, self.observed.layers)
+        for names in groups:
+            self._add_layers(names, examples, batches, held_out, targets, outputs)
+            for name in names:
+                del targets[name]
+            later = {parent for own in groups for n in own for parent in self.graph[n]["parents"]}
+            done = {own.name for own in self.model.layers}
+            needed = {
+                parent
+                for n, node in self.graph.items()
+                if n not in done
+                for parent in node["parents"]
+            }
+            for name in [n for n in outputs if n in later and n not in needed]:
+                del outputs[name]
+        return self.model
+
+    def _targets(self, examples, batches):
+        """Activations of all layers, float16, by layer and example."""
+        targets = {name: [None] * len(examples) for name in self.graph}
+        for batch in batches:
+            seen = [examples[i].seen for i in batch]
+            activations, _ = self.observed.look(seen, examples[batch[0]].placement)
+            for name in self.graph:
+                for i, maps in zip(batch, activations[name].half().cpu(), strict=True):
+                    targets[name][i] = maps
+        return targets
+
+    def _add_layers(self, names, examples, batches, held_out, targets, outputs):
+        """Fit some layers that read the same, and reconstruct them on all examples."""
+        first, layers = names[0], self.observed.layers
+        edges = [
+            cascade.Edge(
+                parent,
+                node["kind"],
+                *cascade.between(node, layers[parent], layers[first]),
+                *self._basis(outputs[parent]),
+            )
+            for parent, node in self.graph[first]["parents"].items()
+        ]
+        channels = [layers[name]["channels"] for name in names]
+        empty = np.zeros((sum(channels), 0), np.float32)
+        joint = cascade.CascadeLayer(
+            "+".join(names), layers[first], self.graph[first]["image"], edges, empty,
+            *(np.zeros(sum(channels), np.float32) for _ in range(2)), np.zeros(0),
+            np.zeros(sum(channels), np.float32),
+        )  # fmt: skip
+        readers = self._readers(joint)
+        statistics = [None, None]
+        for batch in batches:
+            example = targets[first][batch[0]]
+            cells = self.rng.permutation(example[0].numel())[: self.settings["cells"]]
+            phi = self._regressors(joint, readers, examples, batch, outputs, cells)
+            activation = torch.cat(
+                [
+                    torch.stack([targets[name][i].flatten(1)[:, cells] for i in batch])
+                    for name in names
+                ],
+                dim=1,
+            )
+            split = int(held_out[batch[0]])
+            if statistics[split] is None:
+                statistics[split] = _Sums(phi.shape[1], sum(channels), phi.device)
+            chosen = [
+                part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
+            ]
+            statistics[split].add(*chosen)
+        solved = self._solve(*(own.statistics() for own in statistics))
+        start = 0
+        for name, n in zip(names, channels, strict=True):
+            own = slice(start, start + n)
+            start += n
+            self.model.layers.append(
+                cascade.CascadeLayer(
+                    name, layers[name], joint.image, edges,
+                    *(solved[key][own] for key in ("weight", "intercept", "residual_sd")),
+                    solved["regressor_sd"], solved["map_sd"][own],
+                )
+            )  # fmt: skip
+        self._reconstruct(names, joint, readers, examples, batches, outputs)
+        log.info(
+            "%s: explained variance %.3f on validation stimuli, %d regressors (penalty %g)",
+            ", ".join(names), solved["pooled"], len(solved["regressor_sd"]), solved["penalty"],
+        )  # fmt: skip
+
+    def _readers(self, joint):
+        known = self.observed.layers
+        return [
+            EdgeFeatures(edge, known[edge.parent], joint.layer, self.model.edge_settings).to(
+                self.observed.device
+            )
+            for edge in joint.edges
+        ]
+
+    def _image(self, joint, examples, batch):
+        """Regressors of the image (n, K, row, column), None for a layer that reads none."""
+        if not joint.image:
+            return None
+        alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
+        contents, placement = [examples[i].content for i in batch], examples[batch[0]].placement
+        tensors = image_tensors(alone, contents, placement, self.observed.device)
+        return tensors[joint.name]
+
+    def _parents(self, readers, batch, outputs):
+        """Reconstructed output of what each edge reads."""
+        return [
+            torch.stack([outputs[reader.edge.parent][i] for i in batch])
+            .float()
+            .to(self.observed.device)
+            for reader in readers
+        ]
+
+    @torch.no_grad()
+    def _regressors(self, joint, readers, examples, batch, outputs, cells):
+        """Regressors of a layer at some of its cells, tensor (n, K, cell)."""
+        phi = self._image(joint, examples, batch)
+        parts = [] if phi is None else [phi.flatten(2)[:, :, cells]]
+        for reader, maps in zip(readers, self._parents(readers, batch, outputs), strict=True):
+            parts.append(reader.at(cells, maps, examples[batch[0]].placement))
+        return torch.cat(parts, dim=1)
+
+    def _candidates(self, fit):
+        """Solutions to choose from: penalties of ridge, or at most `budget` regressors per map."""
+        budget = self.settings["budget"]
+        if budget is not None:
+            yield 0.0, *solve_sparse(fit, budget, "ols")
+            return
+        path = RidgePath(fit)
+        for penalty in self.settings["penalties"]:
+            yield penalty, *path.solve(penalty)
+
+    def _solve(self, fit, validation):
+        best = None
+        for penalty, weight, intercept in self._candidates(fit):
+            _, pooled = ridge.explained_variance(validation, weight, intercept)
+            if best is None or pooled > best[0]:
+                best = (pooled, penalty, weight, intercept)
+        pooled, penalty, weight, intercept = best
+        error = validation.squared_error(weight, intercept)
+        inverse = inverse_spread(fit)
+        single = {
+            "weight": weight,
+            "intercept": intercept,
+            "residual_sd": np.sqrt(np.maximum(error, 0) / validation.n),
+            "regressor_sd": np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse > 0),
+            "map_sd": np.sqrt(fit.total_variation() / fit.n),
+        }
+        return {
+            **{key: values.astype(np.float32) for key, values in single.items()},
+            "pooled": pooled,
+            "penalty": penalty,
+        }
+
+    @torch.no_grad()
+    def _reconstruct(self, names, joint, readers, examples, batches, outputs):
+        own = [layer for layer in self.model.layers if layer.name in names]
+        weight, intercept, residual = (
+            torch.from_numpy(np.concatenate([getattr(layer, key) for layer in own])).to(
+                self.observed.device
+            )
+            for key in ("weight", "intercept", "residual_sd")
+        )
+        for name in names:
+            outputs[name] = [None] * len(examples)
+        for batch in batches:
+            linear = weighted_sum(
+                weight, intercept, self._image(joint, examples, batch), readers,
+                self._parents(readers, batch, outputs), examples[batch[0]].placement,
+            )  # fmt: skip
+            first = 0
+            for layer in own:
+                where = slice(first, first + len(layer.weight))
+                first += len(layer.weight)
+                maps = pass_nonlinearity(
+                    linear[:, where], residual[where], layer.layer["nonlinearity"]
+                )
+                for i, values in zip(batch, maps.half().cpu(), strict=True):
+                    outputs[layer.name][i] = values
+
+    def _basis(self, outputs):
+        """Leading principal channels of a parent's reconstructed output, where it is wide."""
+        wide, most = len(outputs[0]), self.settings["channels"]
+        if wide <= most:
+            return None, 1.0
+        total, square, n = np.zeros(wide), np.zeros((wide, wide)), 0
+        for maps in outputs:
+            flat = maps.float().flatten(1).numpy()
+            total += flat.sum(axis=1)
+            square += flat @ flat.T
+            n += flat.shape[1]
+        covariance = square / n - np.outer(total / n, total / n)
+        value, vector = np.linalg.eigh(covariance)
+        share = float(value[-most:].sum() / max(value.sum(), 1e-30))
+        return np.ascontiguousarray(vector[:, ::-1][:, :most].T, dtype=np.float32), share
+
+
+class _Sums:
+    """Statistics added up where the network is: float32 products, float64 sums."""
+
+    def __init__(self, n_regressors, n_maps, device):
+        k, c = n_regressors, n_maps
+        shapes = (k, k), (k, c), (k,), (c,), (c, c)
+        self.parts = [torch.zeros(own, dtype=torch.float64, device=device) for own in shapes]
+        self.n = 0
+
+    def add(self, phi, activation):
+        """Add pixels: regressors (K, pixel) and activations (C, pixel), float32."""
+        products = (phi @ phi.T, phi @ activation.T, phi.sum(1), activation.sum(1))
+        for total, part in zip(self.parts, (*products, activation @ activation.T), strict=True):
+            total += part
+        self.n += phi.shape[1]
+
+    def statistics(self):
+        """Return them as the fit wants them."""
+        return Statistics(*(part.cpu().numpy() for part in self.parts), self.n)
+
+
+def _fitted_together(graph, layers):
+    """Neighbours in the order of execution that read the same on the same grid."""
+    groups, keys = [], []
+    for name, node in graph.items():
+        layer = layers[name]
+        key = (
+            node["image"],
+            str(node["parents"]),
+            tuple(layer["stride"]),
+            tuple(layer["offset_px"]),
+            str(layer["shape"]),
+        )
+        if keys and keys[-1] == key:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+            keys.append(key)
+    return groups
+
+
+def explained_variance(net, observed, examples):
+    """
+    Explained variance of every layer of a cascade.
+
+    Parameters
+    ----------
+    net : CascadeNet
+    observed : Observed
+    examples : list of Example
+
+    Returns
+    -------
+    found : dict of str to (float64 array (C,), float)
+        By layer, per map (nan where dead) and pooled; what goes into the nonlinearity, about the
+        mean of these stimuli.
+    """
+    sums = {}
+    with torch.no_grad():
+        for batch in observing.batches(examples, BATCH):
+            placement = examples[batch[0]].placement
+            contents = [examples[i].content for i in batch]
+            activations, _ = observed.look([examples[i].seen for i in batch], placement)
+            phi = image_tensors(net.model, contents, placement, observed.device)
+            linear, _ = net(phi, placement)
+            for name, predicted in linear.items():
+                real = activations[name].double()
+                error = (real - predicted.double()).pow(2)
+                parts = [error, real, real.pow(2), torch.ones_like(real)]
+                found = np.array([part.sum(dim=(0, 2, 3)).cpu().numpy() for part in parts])
+                sums[name] = sums.get(name, 0) + found
+    return {name: _explained(*parts) for name, parts in sums.items()}
+
+
+def _explained(error, total, square, n):
+    variation = square - total**2 / n
+    alive = variation > DEAD * max(variation.max(initial=0), np.finfo(float).tiny)
+    per_map = np.full(len(error), np.nan)
+    per_map[alive] = 1 - error[alive] / variation[alive]
+    pooled = 1 - error[alive].sum() / variation[alive].sum() if alive.any() else math.nan
+    return per_map, float(pooled)

@@ -1,0 +1,383 @@
+"""A cascade in torch: the same arithmetic as `cascade`, batched and differentiable."""
+
+import dataclasses
+import math
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional
+
+from gaborscope.explanation import cascade
+
+
+def pass_nonlinearity(linear, residual_sd, nonlinearity):
+    """
+    Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity`.
+
+    Parameters
+    ----------
+    linear : tensor (n, C, row, column)
+    residual_sd : tensor (C,)
+        0: the nonlinearity itself.
+    nonlinearity : {"none", "relu", "relu6"}
+
+    Returns
+    -------
+    output : tensor (n, C, row, column)
+    """
+    if nonlinearity == "none":
+        return linear
+    if nonlinearity == "relu":
+        return _expected_relu(linear, residual_sd)
+    return _expected_relu(linear, residual_sd) - _expected_relu(linear - 6, residual_sd)
+
+
+def _expected_relu(linear, residual_sd):
+    if not residual_sd.any():
+        return functional.relu(linear)
+    return _ExpectedRelu.apply(linear, residual_sd.clamp(min=1e-12))
+
+
+class _ExpectedRelu(torch.autograd.Function):
+    """
+    E[relu(a + e)], e normal with standard deviation s: a P(a / s) + s p(a / s).
+
+    Its derivatives are P(a / s) by a and p(a / s) by s, P and p the normal distribution and its
+    density; kept from the way forward, they make the way back a product.
+    """
+
+    @staticmethod
+    def forward(ctx, linear, sd):
+        sd = sd[None, :, None, None]
+        ratio = linear / sd
+        density = torch.exp(ratio.square().mul_(-0.5)).mul_(1 / math.sqrt(2 * math.pi))
+        share = torch.special.ndtr(ratio)
+        ctx.save_for_backward(share, density)
+        return torch.addcmul(linear * share, sd, density)
+
+    @staticmethod
+    def backward(ctx, gradient):
+        share, density = ctx.saved_tensors
+        return gradient * share, (gradient * density).sum(dim=(0, 2, 3))
+
+
+class EdgeFeatures(nn.Module):
+    """
+    Regressors that a layer takes from one before it, as `cascade.edge_regressors`.
+
+    Parameters
+    ----------
+    edge : cascade.Edge
+    parent, child : dict
+        Layers, as `recording.measure_layers` gives them.
+    settings : dict
+        See `cascade.edge_kernels`.
+    """
+
+    def __init__(self, edge, parent, child, settings):
+        super().__init__()
+        self.edge, self.parent, self.child = edge, parent, child
+        kernels, _ = cascade.edge_kernels(settings)
+        self.register_buffer("kernels", torch.from_numpy(kernels)[:, None], persistent=False)
+        basis = None if edge.basis is None else torch.from_numpy(np.asarray(edge.basis))
+        self.register_buffer("basis", basis, persistent=False)
+        self._along = {}
+
+    @property
+    def kinds(self):
+        """Number of regressors that one filtered channel gives."""
+        if self.edge.kind == "pointwise":
+            return 1
+        return len(self.kernels) + (2 if self.edge.kind == "global" else 1)
+
+    def width(self, channels):
+        """Return the number of regressors that a parent of so many channels gives."""
+        return self.edge.n_channels(channels) * self.kinds
+
+    def weighted(self, maps, weight, placement):
+        """
+        Weighted sum of the regressors, without making them.
+
+        Filters and weights are linear: the filters of a channel, weighted, are one kernel, and all
+        channels are one convolution.
+
+        Parameters
+        ----------
+        maps : tensor (n, C, row, column)
+            Of the parent.
+        weight : tensor (D, K)
+            Of the regressors that `forward` gives.
+        placement : geometry.Placement
+
+        Returns
+        -------
+        total : tensor (n, D, row, column)
+            On the child's cells.
+        """
+        maps = self._projected(maps)
+        weight = weight.unflatten(1, (maps.shape[1], -1))
+        if self.edge.kind == "pointwise":
+            mixed = torch.einsum("dp,npyx->ndyx", weight[:, :, 0], maps)
+            return self._sampled(mixed, placement)
+        n_filters, _, side, _ = self.kernels.shape
+        kernels = (weight[:, :, :n_filters] @ self.kernels.flatten(1)).unflatten(2, (side, side))
+        itself = functional.pad(weight[:, :, n_filters, None, None], [side // 2] * 4)
+        if cascade.filters_first(self.edge):
+            total = functional.conv2d(maps, kernels + itself, padding=side // 2)
+            total = self._sampled(total, placement)
+        else:
+            fine = self._sampled(maps, placement)
+            total = functional.conv2d(fine, kernels + itself, padding=side // 2)
+        if self.edge.kind == "global":
+            mean = maps.mean(dim=(2, 3)) @ weight[:, :, n_filters + 1].T
+            total = total + mean[:, :, None, None]
+        return total
+
+    def forward(self, maps, placement):
+        """Map (n, C, row, column) of the parent to (n, K, row, column) of the child."""
+        maps = self._projected(maps)
+        if self.edge.kind == "pointwise":
+            return self._sampled(maps, placement)
+        if cascade.filters_first(self.edge):
+            whole = self._sampled(self._with_responses(maps).flatten(1, 2), placement)
+            whole = whole.unflatten(1, (maps.shape[1], -1))
+        else:
+            whole = self._with_responses(self._sampled(maps, placement))
+        if self.edge.kind == "global":
+            mean = maps.mean(dim=(2, 3))[:, :, None, None, None]
+            whole = torch.cat([whole, mean.expand(-1, -1, 1, *whole.shape[3:])], dim=2)
+        return whole.flatten(1, 2)
+
+    def at(self, cells, maps, placement):
+        """
+        Regressors at some cells of the child.
+
+        Parameters
+        ----------
+        cells : int array (cell,)
+            Of the child's cells, row by row.
+        maps : tensor (n, C, row, column)
+            Of the parent.
+        placement : geometry.Placement
+
+        Returns
+        -------
+        phi : tensor (n, K, cell)
+        """
+        cells = torch.as_tensor(cells, device=maps.device)
+        if self.edge.kind == "pointwise":
+            return self(maps, placement).flatten(2)[:, :, cells]
+        maps = self._projected(maps)
+        if self._matrices(placement) is None or not cascade.filters_first(self.edge):
+            fine = self._sampled(maps, placement)
+            columns = fine.shape[3]
+            windows = self._windows(fine, cells // columns, cells % columns)
+            itself = fine.flatten(2)[:, :, cells]
+        else:
+            # linear interpolation: the windows of at most two by two cells of the parent, weighted
+            along_y, along_x = (m.to(maps.device) for m in self._matrices(placement))
+            near_y = _nonzero(along_y[cells // len(along_x)])
+            near_x = _nonzero(along_x[cells % len(along_x)])
+            windows, itself = 0, 0
+            for y, weight_y in near_y:
+                for x, weight_x in near_x:
+                    weight = weight_y * weight_x
+                    windows = windows + weight[:, None] * self._windows(maps, y, x)
+                    itself = itself + weight * maps[:, :, y, x]
+        parts = [self.kernels.flatten(1) @ windows.mT, itself[:, :, None]]
+        if self.edge.kind == "global":
+            parts.append(maps.mean(dim=(2, 3))[:, :, None, None].expand_as(parts[1]))
+        return torch.cat(parts, dim=2).flatten(1, 2)
+
+    def _windows(self, maps, y, x):
+        """Gather what the filters cover around some cells, tensor (n, C, cell, side * side)."""
+        side = self.kernels.shape[2]
+        padded = functional.pad(maps, [side // 2] * 4)
+        return padded.unfold(2, side, 1).unfold(3, side, 1)[:, :, y, x].flatten(3)
+
+    def _projected(self, maps):
+        return maps if self.basis is None else torch.einsum("pc,ncyx->npyx", self.basis, maps)
+
+    def _with_responses(self, maps):
+        n, channels, height, width = maps.shape
+        # one group per channel: faster backwards than one channel per stimulus
+        kernels = self.kernels.repeat(channels, 1, 1, 1)
+        found = functional.conv2d(maps, kernels, padding=kernels.shape[2] // 2, groups=channels)
+        found = found.view(n, channels, len(self.kernels), height, width)
+        return torch.cat([found, maps[:, :, None]], dim=2)
+
+    def _matrices(self, placement):
+        """Matrices between the cells of parent and child, None where they are the same."""
+        if placement not in self._along:
+            along = cascade.resampling(self.edge, self.parent, self.child, placement)
+            same = cascade.same_grid(along)
+            self._along[placement] = None if same else [torch.from_numpy(m) for m in along]
+        return self._along[placement]
+
+    def _sampled(self, maps, placement):
+        along = self._matrices(placement)
+        if along is None:
+            return maps
+        along_y, along_x = (m.to(maps.device) for m in along)
+        return torch.einsum("ry,ncyx->ncrx", along_y, maps) @ along_x.T
+
+
+def _nonzero(rows):
+    """Column and value of the nonzero elements of each row, of which there are at most two."""
+    value, column = rows.topk(min(2, rows.shape[1]), dim=1)
+    return [(column[:, k], value[:, k]) for k in range(value.shape[1]) if value[:, k].any()]
+
+
+def weighted_sum(weight, intercept, phi, features, parents, placement):
+    """
+    Weighted sum of a layer's regressors.
+
+    Parameters
+    ----------
+    weight : tensor (C, K)
+        Of the regressors of the image, where there are some, and of those of each edge.
+    intercept : tensor (C,)
+    phi : tensor (n, regressor, row, column) or None
+        Of the image.
+    features : sequence of EdgeFeatures
+    parents : sequence of tensor (n, channel, row, column)
+        What each edge reads.
+    placement : geometry.Placement
+
+    Returns
+    -------
+    total : tensor (n, C, row, column)
+    """
+    total, first = intercept[None, :, None, None], 0
+    if phi is not None:
+        first = phi.shape[1]
+        total = total + torch.einsum("ck,nkyx->ncyx", weight[:, :first], phi)
+    for one, maps in zip(features, parents, strict=True):
+        last = first + one.width(maps.shape[1])
+        total = total + one.weighted(maps, weight[:, first:last], placement)
+        first = last
+    return total
+
+
+class CascadeNet(nn.Module):
+    """
+    A cascade whose weights can be trained; its filters cannot.
+
+    What is trained is each weight for regressors and maps of unit variance, so that one step size
+    suits all.
+
+    Parameters
+    ----------
+    model : cascade.Cascade
+    """
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+        self.weights, self.intercepts = nn.ParameterDict(), nn.ParameterDict()
+        self.softness, self.features = nn.ParameterDict(), nn.ModuleDict()
+        known = {own.name: own for own in model.layers}
+        for own in model.layers:
+            of_map = np.maximum(own.map_sd, 1e-12)
+            of_phi = np.divide(
+                1, own.regressor_sd, out=np.zeros_like(own.regressor_sd), where=own.regressor_sd > 0
+            )
+            scale = np.outer(of_map, of_phi)
+            standard = np.divide(own.weight, scale, out=np.zeros_like(scale), where=scale > 0)
+            self.weights[own.name] = nn.Parameter(torch.tensor(standard, dtype=torch.float32))
+            self.intercepts[own.name] = nn.Parameter(
+                torch.tensor(own.intercept / of_map, dtype=torch.float32)
+            )
+            # how soft the nonlinearity is may change with what is left unexplained
+            self.softness[own.name] = nn.Parameter(torch.ones(len(own.residual_sd)))
+            buffers = {
+                "scale": scale,
+                "map_scale": of_map,
+                "mask": own.weight != 0,
+                "residual": own.residual_sd,
+            }
+            for key, values in buffers.items():
+                tensor = torch.tensor(values, dtype=torch.float32)
+                self.register_buffer(f"{key}_{own.name}", tensor, persistent=key == "mask")
+            self.features[own.name] = nn.ModuleList(
+                EdgeFeatures(edge, known[edge.parent].layer, own.layer, model.edge_settings)
+                for edge in own.edges
+            )
+
+    def mask(self, name):
+        """Return the mask of the weights that are kept, tensor (C, K) of 0 and 1."""
+        return getattr(self, f"mask_{name}")
+
+    def natural(self, name):
+        """Weight (C, K) and intercept (C,) of a layer for the regressors as they are."""
+        weight = self.weights[name] * self.mask(name) * getattr(self, f"scale_{name}")
+        return weight, self.intercepts[name] * getattr(self, f"map_scale_{name}")
+
+    def linear(self, name, phi, outputs, placement):
+        """
+        Weighted sum of a layer's regressors.
+
+        Parameters
+        ----------
+        name : str
+        phi : dict of str to tensor (n, K, row, column)
+            Of the image.
+        outputs : dict of str to tensor
+            Of the layers before it.
+        placement : geometry.Placement
+
+        Returns
+        -------
+        linear : tensor (n, C, row, column)
+        """
+        features = self.features[name]
+        parents = [outputs[one.edge.parent] for one in features]
+        return weighted_sum(*self.natural(name), phi.get(name), features, parents, placement)
+
+    def residual(self, name):
+        """Spread that a layer's nonlinearity is averaged over, tensor (C,)."""
+        return getattr(self, f"residual_{name}") * self.softness[name].abs()
+
+    def output(self, own, linear):
+        """Pass a layer's nonlinearity."""
+        return pass_nonlinearity(linear, self.residual(own.name), own.layer["nonlinearity"])
+
+    def forward(self, phi, placement):
+        """
+        Reconstruct every layer.
+
+        Parameters
+        ----------
+        phi : dict of str to tensor (n, K, row, column)
+        placement : geometry.Placement
+            Of all stimuli of the batch.
+
+        Returns
+        -------
+        linear, outputs : dict of str to tensor (n, C, row, column)
+        """
+        linear, outputs = {}, {}
+        for own in self.model.layers:
+            # sums of bf16 products, where autocast makes them; nonlinearities are float32
+            linear[own.name] = self.linear(own.name, phi, outputs, placement).float()
+            outputs[own.name] = self.output(own, linear[own.name])
+        return linear, outputs
+
+    @torch.no_grad()
+    def export(self):
+        """
+        Write the weights back.
+
+        Returns
+        -------
+        model : cascade.Cascade
+        """
+        layers = []
+        for own in self.model.layers:
+            weight, intercept = (part.cpu().numpy() for part in self.natural(own.name))
+            residual = self.residual(own.name).cpu().numpy()
+            layers.append(
+                dataclasses.replace(own, weight=weight, intercept=intercept, residual_sd=residual)
+            )
+        return dataclasses.replace(self.model, layers=layers)

@@ -1,0 +1,174 @@
+"""Stimuli with what the network makes of them, as a cascade is fitted to them."""
+
+import dataclasses
+
+import numpy as np
+import torch
+from torch.nn import functional
+
+from gaborscope.backbones import recording
+from gaborscope.explanation import cascade
+from gaborscope.explanation.model import grid_shape
+from gaborscope.stimuli import geometry
+
+
+@dataclasses.dataclass
+class Example:
+    """
+    One stimulus at the network's resolution.
+
+    Attributes
+    ----------
+    name : str
+    content : uint8 array (height, width, 3)
+        As the regressors see it.
+    seen : uint8 or float32 array (height, width, 3)
+        As the network sees it, resized as its authors do.
+    placement : geometry.Placement
+    block : StimulusBlock
+    block_name : str
+    index : int
+        In the block.
+    """
+
+    name: str
+    content: np.ndarray
+    seen: np.ndarray
+    placement: geometry.Placement
+    block: object
+    block_name: str
+    index: int
+
+
+def make_examples(blocks, box, backbone):
+    """
+    Examples of all stimuli of some blocks.
+
+    Parameters
+    ----------
+    blocks : dict of str to StimulusBlock
+        By name.
+    box : geometry.Box
+    backbone : Backbone
+
+    Returns
+    -------
+    examples : list of Example
+    """
+    examples = []
+    for block_name, block in blocks.items():
+        for index, name in enumerate(block.names):
+            place = geometry.place(block.sizes[index], box)
+            image = block.image(index)
+            content, seen = geometry.content(image, place), backbone.content(image, place)
+            examples.append(Example(name, content, seen, place, block, block_name, index))
+    return examples
+
+
+def batches(examples, batch_size):
+    """
+    Deal examples out to batches of one placement.
+
+    Parameters
+    ----------
+    examples : sequence of Example
+    batch_size : int
+
+    Returns
+    -------
+    batches : list of list of int
+        Indices of examples.
+    """
+    groups = {}
+    for index, example in enumerate(examples):
+        groups.setdefault(example.placement, []).append(index)
+    return [
+        group[first : first + batch_size]
+        for group in groups.values()
+        for first in range(0, len(group), batch_size)
+    ]
+
+
+class Observed:
+    """
+    A network that is watched while it looks at stimuli.
+
+    Parameters
+    ----------
+    backbone : Backbone
+        On its device, in eval mode.
+    layers : dict of str to dict
+        As `recording.measure_layers` gives them.
+    fusion_stride : int
+        Side of a cell of the fusion grid in px.
+    teacher : Backbone or None
+        Whose density it is, where it is not the watched network's own: that is so of a random
+        copy. It looks at the same pixels, and must be of the same preprocessing.
+    """
+
+    def __init__(self, backbone, layers, fusion_stride, teacher=None):
+        self.backbone, self.layers, self.stride = backbone, layers, fusion_stride
+        self.teacher = teacher
+        self.device = next(backbone.network.parameters()).device
+
+    @torch.no_grad()
+    def look(self, contents, placement):
+        """
+        Activations and the density of stimuli of one placement.
+
+        Parameters
+        ----------
+        contents : sequence of array (height, width, 3)
+            As the network sees them.
+        placement : geometry.Placement
+
+        Returns
+        -------
+        activations : dict of str to tensor (n, C, row, column)
+            What goes into each layer's nonlinearity, on the valid cells.
+        density : tensor (n, row, column)
+            Of the deep model, or the teacher, on the fusion grid, sum 1.
+        """
+        modules = {name: layer["module"] for name, layer in self.layers.items()}
+        x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
+        with recording.recorder(self.backbone.network, modules) as record:
+            output = self.backbone.maps(x)
+        activations = {}
+        for name, maps in record.items():
+            pooled = recording.pool_maps(maps, self.layers[name]["pool"])
+            _, cells = cascade.grid_of(self.layers[name], placement)
+            activations[name] = pooled[(slice(None), slice(None), *cells)].float()
+        deep = self.backbone if self.teacher is None else self.teacher
+        if self.teacher is not None:
+            output = self.teacher.maps(x)
+        return activations, self._density(output, deep.output, placement)
+
+    def _density(self, output, kind, placement):
+        rows = slice(placement.top, placement.top + placement.height)
+        inside = output[:, rows, placement.left : placement.left + placement.width].float()
+        if kind in ("log_density", "logits"):
+            inside = torch.softmax(inside.flatten(1), dim=1).view_as(inside)
+        shape = grid_shape(placement.height, placement.width, self.stride)
+        pooled = functional.adaptive_avg_pool2d(inside.clamp(min=0)[:, None], shape)[:, 0]
+        return pooled / pooled.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
+
+
+def image_tensors(model, contents, placement, device):
+    """
+    Regressors of the image for the layers of a cascade that read it.
+
+    Parameters
+    ----------
+    model : cascade.Cascade
+    contents : sequence of uint8 array (height, width, 3)
+    placement : geometry.Placement
+    device : torch.device
+
+    Returns
+    -------
+    phi : dict of str to float32 tensor (n, K, row, column)
+    """
+    rows = [model.content_regressors(content, placement) for content in contents]
+    return {
+        name: torch.from_numpy(np.stack([row[name] for row in rows])).to(device) for name in rows[0]
+    }

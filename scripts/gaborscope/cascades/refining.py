@@ -1,0 +1,300 @@
+"""Improve a cascade's weights, not its filters, by gradient descent; keep at most k per map."""
+
+import concurrent.futures
+import logging
+import math
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from gaborscope.backbones import precision
+from gaborscope.cascades import observed as observing
+from gaborscope.cascades.observed import image_tensors
+from gaborscope.explanation import cascade
+from gaborscope.explanation.model import fusion_resampling, grid_shape, log_centre_bias
+from gaborscope.stimuli import geometry
+
+log = logging.getLogger(__name__)
+
+FLOOR = 0.02  # of the learning rate at the end
+
+
+class FusedDensity(nn.Module):
+    """
+    Density of a cascade on the fusion grid, as `ExplainedModel.fuse` makes it, in torch.
+
+    Parameters
+    ----------
+    model : cascade.Cascade
+    settings : dict
+        `stride`, `smoothing`.
+    weight : float array (feature,)
+        Of the maps of the sinks, the log centre bias last.
+    centre_bias : float array (row, column)
+    """
+
+    def __init__(self, model, settings, weight, centre_bias):
+        super().__init__()
+        self.model, self.settings, self.centre_bias = model, settings, centre_bias
+        self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
+        self._known = {}
+
+    def forward(self, maps, placement):
+        """Map (n, C, row, column) by layer to log-densities (n, cell)."""
+        device = self.weight.device
+        along, log_bias = self._constants(placement)
+        score, first = self.weight[-1] * log_bias.to(device), 0
+        for own in self.model.sinks:
+            along_y, along_x = (matrix.to(device) for matrix in along[own.name])
+            weight = self.weight[first : first + len(own.weight)]
+            first += len(own.weight)
+            mixed = torch.einsum("c,ncyx->nyx", weight, maps[own.name])
+            score = score + (torch.einsum("ry,nyx->nrx", along_y, mixed) @ along_x.T).flatten(1)
+        return torch.log_softmax(score, dim=1)
+
+    def _constants(self, placement):
+        if placement not in self._known:
+            shape = grid_shape(placement.height, placement.width, self.settings["stride"])
+            along = {}
+            for own in self.model.sinks:
+                grid, _ = cascade.grid_of(own.layer, placement)
+                along[own.name] = [
+                    torch.from_numpy(
+                        fusion_resampling(
+                            grid, placement, axis, shape[axis], self.settings["smoothing"]
+                        )
+                    )
+                    for axis in (0, 1)
+                ]
+            log_bias = log_centre_bias(self.centre_bias, shape)
+            self._known[placement] = along, torch.tensor(log_bias, dtype=torch.float32)
+        return self._known[placement]
+
+
+def vary(example, settings, rng):
+    """
+    Random flip and crop of a stimulus, at its own size.
+
+    Parameters
+    ----------
+    example : Example
+    settings : dict
+        `flip` (probability), `min_crop` (smallest side as a share).
+    rng : numpy.random.Generator
+
+    Returns
+    -------
+    content, seen : arrays, of the shape they have
+        As the regressors and as the network see it.
+    """
+    height, width = example.content.shape[:2]
+    share = rng.uniform(settings["min_crop"], 1)
+    size = (max(2, round(height * share)), max(2, round(width * share)))
+    top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
+    step = -1 if rng.random() < settings["flip"] else 1
+    varied = []
+    for whole in (example.content, example.seen):
+        cut = whole[top : top + size[0], left : left + size[1]][:, ::step]
+        varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
+    return tuple(varied)
+
+
+class Refiner:
+    """
+    Gradient descent on a cascade's weights.
+
+    The loss is KL(deep model || cascade) on the fusion grid plus `layer_weight` times the mean
+    over layers of the squared error relative to the layer's variance. With a budget, the weights
+    of least standardised magnitude are taken away map by map, geometrically over the first part
+    of the training, and at most `budget` regressors per map remain.
+
+    Parameters
+    ----------
+    net : CascadeNet
+    fused : FusedDensity
+    observed : Observed
+    fit, validation : list of Example
+    settings : dict
+        `epochs, batch_size, learning_rate` (for one regressor per map; divided by the square root
+        of their number), `layer_weight, budget` (null: all), `prune_until` (share of the training),
+        `flip, min_crop, precision` (of the cascade and of the network that it follows), `seed`.
+    checkpoint : str or Path
+    digest : str
+        Identifies data, settings and code; a checkpoint of another digest is not used.
+    """
+
+    def __init__(self, net, fused, observed, fit, validation, settings, checkpoint, digest):
+        self.net, self.fused, self.observed = net, fused, observed
+        self.fit, self.validation, self.settings = fit, validation, settings
+        self.checkpoint, self.digest = Path(checkpoint), digest
+        self.bf16 = precision.autocasts(settings["precision"], observed.device)
+        log.info("refinement computes in %s", "bf16" if self.bf16 else "float32")
+        groups = [{"params": [fused.weight], "rate": 0.1 * settings["learning_rate"]}]
+        for own in net.model.layers:
+            active = float(net.mask(own.name).sum(dim=1).max())
+            rate = settings["learning_rate"] / math.sqrt(max(active, 1))
+            parameters = [net.weights[own.name], net.intercepts[own.name], net.softness[own.name]]
+            groups.append({"params": parameters, "rate": rate})
+        self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
+        self.epoch, self.best = 0, None
+
+    def run(self):
+        """
+        Train from the start or the checkpoint; leaves the best weights in place.
+
+        Returns
+        -------
+        history : list of float
+            Validation loss after each epoch.
+        """
+        self._resume()
+        history = self.best["history"] if self.best else []
+        if not self.epoch:
+            log.info("before: validation KL %.4f", self.validate())
+        while self.epoch < self.settings["epochs"]:
+            started = time.monotonic()
+            losses = self._train_epoch()
+            self.epoch += 1
+            held_out = self.validate()
+            history.append(held_out)
+            sparse = self.epoch >= self._pruned_epochs()
+            if sparse and (self.best is None or held_out < self.best["value"]):
+                self.best = {"value": held_out, "net": _copy(self.net), "fused": _copy(self.fused)}
+            if self.best:
+                self.best["history"] = history
+            self._save()
+            log.info(
+                "epoch %d/%d: KL %.4f, layers %.4f; validation KL %.4f; %.0f s",
+                self.epoch, self.settings["epochs"], *losses, held_out, time.monotonic() - started,
+            )  # fmt: skip
+        self.net.load_state_dict(self.best["net"])
+        self.fused.load_state_dict(self.best["fused"])
+        self.checkpoint.unlink(missing_ok=True)
+        return history
+
+    @torch.no_grad()
+    def validate(self):
+        """Mean KL(deep || cascade) on the validation stimuli, nats."""
+        total = 0.0
+        for batch in observing.batches(self.validation, self.settings["batch_size"]):
+            placement = self.validation[batch[0]].placement
+            contents = [self.validation[i].content for i in batch]
+            phi = image_tensors(self.net.model, contents, placement, self.observed.device)
+            seen = [self.validation[i].seen for i in batch]
+            _, density = self.observed.look(seen, placement)
+            _, outputs = self.net(phi, placement)
+            total += float(_kl(density, self.fused(outputs, placement)).sum())
+        return total / len(self.validation)
+
+    def _pruned_epochs(self):
+        if self.settings["budget"] is None:
+            return 0
+        return math.ceil(self.settings["prune_until"] * self.settings["epochs"])
+
+    def _train_epoch(self):
+        rng = np.random.default_rng([self.settings["seed"], self.epoch])
+        order = [self.fit[i] for i in rng.permutation(len(self.fit))]
+        batches = observing.batches(order, self.settings["batch_size"])
+        batches = [batches[i] for i in rng.permutation(len(batches))]
+
+        def prepare(batch):
+            placement = order[batch[0]].placement
+            varied = [vary(order[i], self.settings, rng) for i in batch]
+            contents, seen = zip(*varied, strict=True)
+            phi = image_tensors(self.net.model, contents, placement, self.observed.device)
+            return seen, placement, phi
+
+        sums, n = np.zeros(2), 0
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            waiting = [pool.submit(prepare, batch) for batch in batches[:2]]
+            for step in range(len(batches)):
+                seen, placement, phi = waiting.pop(0).result()
+                if step + 2 < len(batches):
+                    waiting.append(pool.submit(prepare, batches[step + 2]))
+                progress = (self.epoch + step / len(batches)) / self.settings["epochs"]
+                self._prune(progress)
+                sums += self._step(seen, placement, phi, progress)
+                n += 1
+        self._prune((self.epoch + 1) / self.settings["epochs"])
+        return sums / n
+
+    def _step(self, seen, placement, phi, progress):
+        with torch.autocast(self.observed.device.type, torch.bfloat16, enabled=self.bf16):
+            activations, density = self.observed.look(seen, placement)
+            linear, outputs = self.net(phi, placement)
+        divergence = _kl(density, self.fused(outputs, placement)).mean()
+        errors = []
+        for own in self.net.model.layers:
+            scale = getattr(self.net, f"map_scale_{own.name}")
+            variance = scale.pow(2).sum().clamp(min=1e-12)
+            squared = (linear[own.name] - activations[own.name]).pow(2).mean(dim=(0, 2, 3))
+            errors.append(squared.sum() / variance)
+        layers = torch.stack(errors).mean()
+        warm = min(1.0, (progress * self.settings["epochs"] + 0.02) / 0.25)
+        factor = warm * (FLOOR + (1 - FLOOR) * (1 + math.cos(math.pi * progress)) / 2)
+        for group in self.optimiser.param_groups:
+            group["lr"] = group["rate"] * factor
+        self.optimiser.zero_grad()
+        (divergence + self.settings["layer_weight"] * layers).backward()
+        self.optimiser.step()
+        return np.array([divergence.item(), layers.item()])
+
+    @torch.no_grad()
+    def _prune(self, progress):
+        """Keep the largest weights of each map: as many as the schedule leaves by now."""
+        budget = self.settings["budget"]
+        if budget is None:
+            return
+        share = min(1.0, progress / max(self.settings["prune_until"], 1e-9))
+        for own in self.net.model.layers:
+            weight, mask = self.net.weights[own.name], self.net.mask(own.name)
+            whole = int(mask.sum(dim=1).max()) if progress == 0 else own.weight.shape[1]
+            keep = max(budget, math.ceil(whole * (budget / whole) ** share)) if whole else 0
+            if keep >= int(mask.sum(dim=1).max()):
+                continue
+            magnitude = weight.abs() * mask
+            chosen = magnitude.topk(keep, dim=1).indices
+            mask.zero_().scatter_(1, chosen, 1.0)
+            mask.mul_(magnitude > 0)
+
+    def _save(self):
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.tmp")
+        state = {
+            "digest": self.digest, "epoch": self.epoch, "net": self.net.state_dict(),
+            "fused": self.fused.state_dict(), "optimiser": self.optimiser.state_dict(),
+            "best": self.best,
+        }  # fmt: skip
+        torch.save(state, temporary)
+        os.replace(temporary, self.checkpoint)
+
+    def _resume(self):
+        if not self.checkpoint.exists():
+            return
+        try:
+            found = torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:  # whatever is wrong with it, training can start over
+            log.warning("checkpoint %s is unreadable (%s): from the start", self.checkpoint, error)
+            return
+        if found.get("digest") != self.digest:
+            log.info("the checkpoint is of other data, settings or code: from the start")
+            return
+        self.net.load_state_dict(found["net"])
+        self.fused.load_state_dict(found["fused"])
+        self.optimiser.load_state_dict(found["optimiser"])
+        self.epoch, self.best = found["epoch"], found["best"]
+        log.info("going on from the checkpoint after epoch %d", self.epoch)
+
+
+def _kl(density, log_density):
+    """KL(density || exp log_density) of each stimulus in nats."""
+    flat = density.flatten(1)
+    return torch.xlogy(flat, flat).sum(1) - (flat * log_density).sum(1)
+
+
+def _copy(module):
+    return {key: value.detach().clone() for key, value in module.state_dict().items()}

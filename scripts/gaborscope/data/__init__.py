@@ -1,0 +1,1 @@
+"""Data sets: found by the standard library alone, read into arrays, fetched."""

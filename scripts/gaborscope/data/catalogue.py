@@ -1,0 +1,260 @@
+"""
+What a data set consists of, found in seconds and from the standard library alone.
+
+The Snakefile asks this module at every parse, on every node: which stimuli there are, which block
+each belongs to, and a digest per block that changes when, and only when, that block's stimuli or
+fixations do. A data set that cannot be used stops the workflow here, before any job starts.
+`layouts` knows where each type keeps its files; `loading.load_block` reads them into arrays.
+"""
+
+import functools
+import hashlib
+import json
+import os
+import tempfile
+from pathlib import Path
+
+from gaborscope.data.layouts import (
+    cat2000,
+    demo,
+    folder,
+    mit1003,
+    osie,
+    pysaliency,
+    salicon,
+    toronto,
+)
+from gaborscope.data.layouts.scan import data_folder, sha256
+from gaborscope.errors import InputError
+
+LAYOUTS = {
+    "cat2000": cat2000,
+    "folder": folder,
+    "mit1003": mit1003,
+    "osie": osie,
+    "pysaliency": pysaliency,
+    "salicon": salicon,
+    "toronto": toronto,
+}
+TYPES = ("demo", *LAYOUTS)
+SPLITS = ("fit", "validation", "test")
+_CACHE_VERSION = 2  # raise it when the meaning of a digest changes
+
+
+# ---------------------------------------------------------------------------------------------
+# Blocks and splits
+
+
+def block_of(name, n_blocks):
+    """
+    Return the number of the block that a stimulus belongs to, in 0 .. n_blocks - 1.
+
+    It depends on the name alone: adding a stimulus moves no other.
+
+    Parameters
+    ----------
+    name : str
+        Stimulus name (the file name, with its extension).
+    n_blocks : int
+        A positive multiple of 10.
+    """
+    _check_n_blocks(n_blocks)
+    return _name_hash(name) % n_blocks
+
+
+def block_name(i, n_blocks):
+    """Return the name of block `i`: its number, zero-padded to equal width (at least two)."""
+    return f"{i:0{max(2, len(str(n_blocks - 1)))}d}"
+
+
+def split_of_block(i, n_blocks):
+    """
+    Return the split of block `i`: the first 70 % are fit, the next 10 % validation, the rest test.
+
+    Raises
+    ------
+    InputError
+        If `n_blocks` is not a positive multiple of 10, or there is no block `i`.
+    """
+    _check_n_blocks(n_blocks)
+    if not 0 <= i < n_blocks:
+        raise InputError(f"there is no block {i} among {n_blocks}; blocks count from 0")
+    tenth = i * 10 // n_blocks
+    return "fit" if tenth < 7 else "validation" if tenth < 8 else "test"
+
+
+def blocks(index, n_blocks):
+    """
+    Return {'fit': [...], 'validation': [...], 'test': [...]}: names of blocks that hold a stimulus.
+
+    Parameters
+    ----------
+    index : dict
+        Stimulus name -> digest, from `index`.
+    n_blocks : int
+        A positive multiple of 10.
+    """
+    found = {split: [] for split in SPLITS}
+    for i in sorted({block_of(name, n_blocks) for name in index}):
+        found[split_of_block(i, n_blocks)].append(block_name(i, n_blocks))
+    return found
+
+
+def require_splits(name, blocks, needed, n_stimuli=None):
+    """
+    Raise if a split that the workflow needs holds no stimulus.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set, for the message.
+    blocks : dict
+        Split -> block names, from `blocks`.
+    needed : sequence of str
+        Of 'fit', 'validation', 'test'.
+    n_stimuli : int, optional
+        Size of the data set, for the message.
+    """
+    empty = [split for split in needed if not blocks[split]]
+    if empty:
+        size = "" if n_stimuli is None else f" with its {n_stimuli} stimuli"
+        splits = " and the ".join(f"{split} split" for split in empty)
+        raise InputError(
+            f"data set '{name}'{size} leaves the {splits} empty (stimuli go to blocks by a hash of "
+            "their name); add stimuli or choose another n_blocks (a multiple of 10)"
+        )
+
+
+def block_stimuli(index, block, n_blocks):
+    """Return the sorted names of the stimuli of one block (`block` as `block_name` writes it)."""
+    return sorted(n for n in index if block_name(block_of(n, n_blocks), n_blocks) == block)
+
+
+def block_sizes(index, n_blocks):
+    """Return {block name: number of stimuli} of all blocks that hold a stimulus."""
+    found = {}
+    for name in index:
+        block = block_name(block_of(name, n_blocks), n_blocks)
+        found[block] = found.get(block, 0) + 1
+    return found
+
+
+def block_digest(index, block, n_blocks):
+    """Return the digest of one block: its stimuli's names and digests (64 hexadecimal digits)."""
+    return _digest_of(index, block_stimuli(index, block, n_blocks))
+
+
+def block_digests(index, n_blocks):
+    """Return {block name: digest} of all blocks that hold a stimulus, in one pass."""
+    members = {}
+    for name in sorted(index):
+        members.setdefault(block_name(block_of(name, n_blocks), n_blocks), []).append(name)
+    return {block: _digest_of(index, members[block]) for block in sorted(members)}
+
+
+def _digest_of(index, names):
+    return sha256(*(part for name in names for part in (name, index[name])))
+
+
+@functools.cache
+def _name_hash(name):
+    return int(hashlib.sha256(name.encode()).hexdigest(), 16)
+
+
+def _check_n_blocks(n_blocks):
+    if type(n_blocks) is not int or n_blocks <= 0 or n_blocks % 10:
+        raise InputError(f"n_blocks must be a positive multiple of 10, got {n_blocks!r}")
+
+
+# ---------------------------------------------------------------------------------------------
+# The index of a data set
+
+
+def index(name, settings, root, cache_folder=None):
+    """
+    Return {stimulus name: digest} of a data set, after checking that it can be used.
+
+    A digest changes with the size or time of change of the stimulus's own files and with what is
+    known of its fixations: their file, or its own rows (subject, x, y, in their order) where one
+    table holds all; for `demo` with the settings of the generator (not the number of stimuli: more
+    of them leave the others as they are).
+
+    Parameters
+    ----------
+    name : str
+        Name of the data set in the config, for messages and the cache file.
+    settings : dict
+        The data set's entry of the config: `type` (of TYPES), `path`, ...
+    root : str or path
+        What a relative `path` is relative to.
+    cache_folder : str or path, optional
+        Where the index is kept, keyed by the raw files' names, sizes and times. A folder that
+        cannot be written only means that nothing is kept; a damaged cache is ignored.
+
+    Returns
+    -------
+    index : dict of str to str, sorted by name
+
+    Raises
+    ------
+    InputError
+        In one sentence: an unknown type, a missing path, file, folder or column, no stimuli, a
+        fixation of an unknown stimulus, or a coordinate that is no number or below -0.5. (Whether
+        a fixation lies beyond the right or lower edge is known only to `loading.load_block`.)
+    """
+    kind = settings.get("type")
+    if kind not in TYPES:
+        raise InputError(
+            f"data set '{name}' has the type {kind!r}, which is unknown; known are "
+            + ", ".join(TYPES)
+        )
+    if kind == "demo":
+        return demo.index(name, settings)
+    scan = LAYOUTS[kind].scan(data_folder(settings, root, name), settings, name)
+    state = [_CACHE_VERSION, kind, str(settings["path"]), scan.shared, scan.tables]
+    key = sha256(json.dumps([*state, sorted(scan.stimuli.items())]))
+    cache = Path(cache_folder) / f"{name}.json" if cache_folder is not None else None
+    found = _read_cache(cache, key)
+    if found is None:
+        contents = scan.contents() if scan.contents else {}
+        common = json.dumps(scan.shared) if scan.shared else ""
+        found = {
+            stimulus: sha256(
+                json.dumps(scan.stimuli.get(stimulus)), common, contents.get(stimulus, "")
+            )
+            for stimulus in sorted(scan.stimuli or contents)
+        }
+        _write_cache(cache, key, found)
+    return found
+
+
+# ---------------------------------------------------------------------------------------------
+# The cache
+
+
+def _read_cache(path, key):
+    if path is None:
+        return None
+    try:
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept["key"] == key and kept["check"] == sha256(json.dumps(kept["index"])):
+            return kept["index"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # absent, damaged or of another version: it is made anew
+    return None
+
+
+def _write_cache(path, key, found):
+    if path is None:
+        return
+    kept = {"key": key, "check": sha256(json.dumps(found)), "index": found}
+    temporary = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
+        with open(handle, "w", encoding="utf-8") as file:
+            json.dump(kept, file)
+        os.replace(temporary, path)
+    except OSError:
+        if temporary is not None and os.path.exists(temporary):
+            os.unlink(temporary)  # no cache is no fault: the next parse builds the index again

@@ -1,0 +1,43 @@
+"""CAT2000: Stimuli/{category}/*.jpg and FIXATIONLOCS/{category}/*.mat, perhaps in trainSet/."""
+
+from gaborscope.data.layouts.scan import Scan, nested, stamps, stem, subfolders
+from gaborscope.errors import InputError
+
+
+def base_folder(folder):
+    """Return `folder`/trainSet where there is one, else `folder`."""
+    inner = nested(folder, "trainSet")
+    return inner if inner.is_dir() else folder
+
+
+def scan(folder, settings, name):
+    """
+    Return the `Scan` of the images, named {category}/{file} because numbers repeat.
+
+    The folders 'Output' within the categories hold the authors' pictures of fixations, no stimuli.
+    """
+    base = base_folder(folder)
+    for needed in ("Stimuli", "FIXATIONLOCS"):
+        if not (base / needed).is_dir():
+            raise InputError(
+                f"data set '{name}': {base} has no folder '{needed}'; unpack the authors' "
+                "trainSet.zip (the fixations of the test set are not public)"
+            )
+    found = {}
+    for category in subfolders(base / "Stimuli"):
+        if category.lower() == "output":
+            continue
+        pictures = stamps(base / "Stimuli" / category, name)
+        locations = base / "FIXATIONLOCS" / category
+        tables = stamps(locations, name, (".mat",)) if locations.is_dir() else {}
+        for picture, own in pictures.items():
+            table = f"{stem(picture)}.mat"
+            if table not in tables:
+                raise InputError(
+                    f"data set '{name}': there is no {locations / table} for the stimulus "
+                    f"{category}/{picture}; unpack the authors' trainSet.zip anew"
+                )
+            found[f"{category}/{picture}"] = [own, tables[table]]
+    if not found:
+        raise InputError(f"data set '{name}': {base / 'Stimuli'} has no category with an image")
+    return Scan(found)

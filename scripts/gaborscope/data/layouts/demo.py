@@ -1,0 +1,61 @@
+"""Names and settings of the generated data set; nothing of it lies on disk."""
+
+import json
+
+from gaborscope.data.layouts.scan import sha256
+from gaborscope.errors import InputError
+
+# What a set consists of, unless `kinds` says otherwise.
+KINDS = ("orientation", "colour", "size", "frequency", "leaves", "noise")
+# Displays whose odd item has one and the same orientation, colour or scale throughout the set.
+FIXED = ("fixed_orientation", "fixed_colour", "fixed_scale")
+
+# What the generator needs to know, with the least value of each that makes sense.
+_LEAST = {
+    "n_stimuli": 1,
+    "height": 48,
+    "width": 48,
+    "n_observers": 1,
+    "fixations_per_observer": 1,
+    "seed": 0,
+    "px_per_degree": 4,
+}
+
+
+def demo_name(i, kinds=KINDS):
+    """Return the name of the i-th generated stimulus, such as 'colour_0001': the kinds in turn."""
+    return f"{kinds[i % len(kinds)]}_{i:04d}"
+
+
+def check_settings(settings, name="demo"):
+    """Raise an InputError unless `settings` hold every number that the generator needs."""
+    for key, least in _LEAST.items():
+        value = settings.get(key)
+        whole = key not in ("fixations_per_observer", "px_per_degree")
+        kinds = int if whole else (int, float)
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < 1e9:
+            raise InputError(
+                f"data set '{name}' of type demo needs {key}, "
+                f"a {'whole ' if whole else ''}number from {least} up, got {value!r}"
+            )
+    unknown = [kind for kind in settings.get("kinds", ()) if kind not in KINDS + FIXED]
+    if unknown:
+        raise InputError(
+            f"data set '{name}' of type demo has no kind {unknown[0]!r}; its kinds are "
+            + ", ".join(KINDS + FIXED)
+        )
+    if min(settings["height"], settings["width"]) < 5 * settings["px_per_degree"]:
+        raise InputError(
+            f"data set '{name}' of type demo: {settings['height']} x {settings['width']} px at "
+            f"{settings['px_per_degree']} px per degree is less than 5 degrees; enlarge height and "
+            "width, or lower px_per_degree"
+        )
+
+
+def index(name, settings):
+    """Return {stimulus: digest}: the settings, without the number of stimuli, and the name."""
+    check_settings(settings, name)
+    shared = json.dumps({k: settings[k] for k in sorted(_LEAST) if k != "n_stimuli"})
+    kinds = settings.get("kinds", KINDS)
+    names = sorted(demo_name(i, kinds) for i in range(settings["n_stimuli"]))
+    return {stimulus: sha256(shared, stimulus) for stimulus in names}

@@ -1,0 +1,16 @@
+"""OSIE: stimuli/*.jpg and eye/fixations.mat."""
+
+from gaborscope.data.layouts.scan import Scan, images, stamp
+from gaborscope.errors import InputError
+
+
+def scan(folder, settings, name):
+    """Return the `Scan` of the images; every one depends on the one table of fixations."""
+    stimuli = images(folder / "stimuli", name)
+    table = folder / "eye" / "fixations.mat"
+    try:
+        return Scan(stimuli, shared=list(stamp(table)))
+    except OSError:
+        raise InputError(
+            f"data set '{name}': there is no readable {table}; OSIE's authors distribute it"
+        ) from None

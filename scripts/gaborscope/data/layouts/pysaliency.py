@@ -1,0 +1,60 @@
+"""What pysaliency writes: stimuli.hdf5 and fixations.hdf5 (to_hdf5), images below the folder."""
+
+import os
+
+from gaborscope.data.layouts.scan import IMAGE_EXTENSIONS, Scan, sha256, stamp
+from gaborscope.errors import InputError
+
+DEFAULT_FILES = {"stimuli": "stimuli.hdf5", "fixations": "fixations.hdf5"}
+
+
+def files(folder, settings):
+    """Return the paths of the two files; `stimuli` and `fixations` of the settings rename them."""
+    return [folder / settings.get(key, default) for key, default in DEFAULT_FILES.items()]
+
+
+def scan(folder, settings, name):
+    """
+    Return the `Scan` of the two HDF5 files and of every image below the folder.
+
+    Names stand in the HDF5 file, which the standard library cannot read: `contents` needs h5py,
+    when the files are new or have changed. Images outside of the folder are not watched.
+    """
+    stimuli, fixations = files(folder, settings)
+    tables = []
+    for path in (stimuli, fixations):
+        try:
+            tables.append(stamp(path))
+        except OSError:
+            raise InputError(
+                f"data set '{name}': there is no readable {path}; write it with pysaliency's "
+                "to_hdf5, or name it by the key stimuli or fixations"
+            ) from None
+    for base, _, entries in sorted(os.walk(folder)):
+        pictures = sorted(e for e in entries if e.lower().endswith(IMAGE_EXTENSIONS))
+        tables += [(e, *stamp(os.path.join(base, e))) for e in pictures]
+    return Scan({}, tables=tables, contents=lambda: _digests(stimuli, fixations))
+
+
+def _digests(stimuli, fixations):
+    try:
+        from gaborscope.data.readers import pysaliency_hdf5
+    except ImportError as error:
+        raise InputError(
+            f"reading {stimuli} needs h5py in the environment that Snakemake runs in ({error}); "
+            "install it there"
+        ) from None
+    names, paths = pysaliency_hdf5.read_names(stimuli)
+    points = pysaliency_hdf5.read_fixations(fixations, len(names))
+    # of embedded images the file as a whole is all that can be told in seconds
+    whole = str(stamp(stimuli))
+    try:
+        return {
+            name: sha256(whole if path is None else str(stamp(path)), own.tobytes().hex())
+            for name, path, own in zip(names, paths, points, strict=True)
+        }
+    except OSError as error:
+        raise InputError(
+            f"{stimuli} names the image {error.filename}, which cannot be read ({error.strerror}); "
+            "put it where it was when the file was written"
+        ) from None

@@ -1,0 +1,40 @@
+"""Toronto: 'Original Image Set'/{1..120}.jpg and origfixdata.mat, in eyetrackingdata/fixdens."""
+
+import re
+
+from gaborscope.data.layouts.scan import Scan, images, stamp
+from gaborscope.errors import InputError
+
+IMAGES = "Original Image Set"
+TABLE = "origfixdata.mat"
+N_STIMULI = 120
+
+
+def base_folder(folder):
+    """Return the folder of the images: `folder` or where the archive has it below."""
+    for base in (folder, folder / "fixdens", folder / "eyetrackingdata" / "fixdens"):
+        if (base / IMAGES).is_dir():
+            return base
+    return folder
+
+
+def number(file):
+    """Return the number of a stimulus (1 to 120) by its file name, or None for other files."""
+    found = re.fullmatch(r"([1-9]\d*)\.jpe?g", file, re.IGNORECASE)
+    return int(found[1]) if found and int(found[1]) <= N_STIMULI else None
+
+
+def scan(folder, settings, name):
+    """Return the `Scan` of the numbered images; every one depends on the one table."""
+    base = base_folder(folder)
+    stimuli = {f: own for f, own in images(base / IMAGES, name).items() if number(f)}
+    try:
+        shared = list(stamp(base / TABLE))
+    except OSError:
+        raise InputError(
+            f"data set '{name}': there is no readable {base / TABLE}; unpack the authors' "
+            "eyetrackingdata.zip"
+        ) from None
+    if not stimuli:
+        raise InputError(f"data set '{name}': {base / IMAGES} has no image called 1.jpg to 120.jpg")
+    return Scan(stimuli, shared=shared)

@@ -1,0 +1,68 @@
+"""
+Stimuli and fixations of one block, as arrays, for each type of data set.
+
+`catalogue` finds and checks the files with the standard library; `readers` has a module per type
+that reads them.
+
+Coordinates everywhere in Gaborscope: px of the stimulus, 0-based, x right, y down, the centre of
+the upper left pixel at (0, 0). The pixel of a fixation is floor(x + 0.5), so x may be as low as
+-0.5; values up to, not including, the width are accepted (some recorders count from the pixel's
+edge), so the pixel has to be clipped to width - 1.
+"""
+
+from gaborscope.data import catalogue
+from gaborscope.data.readers import (
+    cat2000,
+    demo,
+    folder,
+    mit1003,
+    osie,
+    pysaliency,
+    salicon,
+    toronto,
+)
+from gaborscope.errors import InputError
+
+READERS = {
+    "cat2000": cat2000,
+    "demo": demo,
+    "folder": folder,
+    "mit1003": mit1003,
+    "osie": osie,
+    "pysaliency": pysaliency,
+    "salicon": salicon,
+    "toronto": toronto,
+}
+
+
+def load_block(settings, names, root):
+    """
+    Return the `StimulusBlock` of the stimuli `names`, every image decoded once to be sure of it.
+
+    Parameters
+    ----------
+    settings : dict
+        The data set's entry of the config; see the `load` of each reader. `px_per_degree` or
+        `sigma_px` there take the place of what is known of a published data set.
+    names : sequence of str
+        As `catalogue.block_stimuli` gives them; the order is kept.
+    root : str or path
+        What a relative `path` in the settings is relative to.
+
+    Raises
+    ------
+    InputError
+        If an image cannot be read or a fixation lies outside its image; file, row, value and size
+        are named.
+    """
+    if settings.get("type") not in READERS:
+        raise InputError(
+            f"data sets of type {settings.get('type')!r} are unknown; known are "
+            + ", ".join(catalogue.TYPES)
+        )
+    block = READERS[settings["type"]].load(settings, list(names), root)
+    own = {k: settings[k] for k in ("px_per_degree", "sigma_px") if settings.get(k) is not None}
+    if own:
+        known = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
+        block.facts = {**known, **own}
+    return block

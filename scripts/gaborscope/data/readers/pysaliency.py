@@ -1,0 +1,51 @@
+"""Whatever pysaliency knows: its HDF5 pairs of stimuli and fixations."""
+
+import hashlib
+
+import numpy as np
+
+from gaborscope.data.layouts import pysaliency as layout
+from gaborscope.data.layouts.scan import data_folder
+from gaborscope.data.readers import pysaliency_hdf5
+from gaborscope.data.readers.reading import assemble, check_inside, read_files
+from gaborscope.errors import InputError
+
+FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
+
+
+def load(settings, names, root):
+    """
+    Return stimuli and fixations that pysaliency wrote by `to_hdf5`.
+
+    Stimuli: `FileStimuli` (paths relative to the HDF5 file; a stimulus is called by its file name,
+    or by its path where names repeat) or `Stimuli` (images in the file, called stimulus_00000.png,
+    ...; grey ones become RGB). Fixations: `Fixations`, `FixationTrains`, `ScanpathFixations` or
+    `Scanpaths`. The pixel is pysaliency's, floor(x), whatever the data set's own convention; stored
+    is x - 0.5, of which floor(x + 0.5) is that pixel. The five facts and the licence are those of
+    the data set: the settings may give px_per_degree, sigma_px, task, duration_s, source, licence.
+    """
+    folder = data_folder(settings, root)
+    path, table = layout.files(folder, settings)
+    known, places = pysaliency_hdf5.read_names(path)
+    position = {name: i for i, name in enumerate(known)}
+    missing = [name for name in names if name not in position]
+    if missing:
+        raise InputError(f"{path} has no stimulus {missing[0]}; was it written anew meanwhile?")
+    numbers = [position[name] for name in names]
+    images = None
+    if places[0] is None:
+        images = pysaliency_hdf5.read_embedded(path, numbers)
+        digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
+        files = ([""] * len(names), digests, [image.shape[:2] for image in images])
+    else:
+        files = read_files("", [places[number] for number in numbers])
+    points = pysaliency_hdf5.read_fixations(table, len(known))
+    fixations = []
+    for name, number, size in zip(names, numbers, files[2], strict=True):
+        own = points[number][:, :2] - 0.5
+        for shift in (0.5, 0.0):  # 0 <= x < width
+            check_inside(own + shift, size, f"{table}, {name}", shift=0.5 - shift)
+        fixations.append((own, points[number][:, 2].astype(np.int32)))
+    facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
+    facts.setdefault("source", f"pysaliency: {path.name}, {table.name}")
+    return assemble(names, files, fixations, facts, images=images)

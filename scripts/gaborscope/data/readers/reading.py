@@ -1,0 +1,179 @@
+"""
+Stimuli and fixations of one block as arrays, a module per type of data set.
+
+Each module offers `load(settings, names, root)`, which returns a `StimulusBlock`, and states in
+its docstring the five facts of the data set: images, observers, viewing time, task, known faults;
+and its licence. The same stand in `facts` and so in the files made from it.
+"""
+
+import hashlib
+import logging
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+from scipy.io import loadmat
+from scipy.io.matlab import MatReadError
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock, read_image
+
+log = logging.getLogger("gaborscope")
+
+# What a damaged or other MATLAB file makes scipy, or the reading of its structure, raise.
+BAD_MAT = (
+    OSError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError,
+    NotImplementedError, MatReadError, struct.error, zlib.error,
+)  # fmt: skip
+
+
+def read_files(folder, names):
+    """Return absolute paths, SHA-256 and sizes of the stimuli, each decoded in full."""
+    paths = [str(Path(folder, name).absolute()) for name in names]
+    shapes = [read_image(path).shape[:2] for path in paths]
+    return paths, [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths], shapes
+
+
+def read_mat(path, what, extract):
+    """
+    Return what `extract` takes out of a MATLAB file; any fault of the file is one sentence.
+
+    Parameters
+    ----------
+    path : Path
+    what : str
+        Of the file, for the message, such as "OSIE's table of fixations".
+    extract : callable
+        Takes the dict of variables (squeezed, structs as objects).
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
+    except BAD_MAT as error:
+        fault = " ".join(str(error).split())  # scipy's messages may have several lines
+        raise InputError(
+            f"{path} is not {what} ({type(error).__name__}: {fault}); "
+            "fetch it again from its authors"
+        ) from None
+
+
+def mapped_points(locations, size, where):
+    """
+    Points of a binary map of fixation locations.
+
+    Parameters
+    ----------
+    locations : (height, width) array
+        Not zero where somebody fixated; MATLAB's (1, 1) is the pixel (0, 0).
+    size : (height, width)
+        Of the stimulus.
+    where : str
+        For the message.
+
+    Returns
+    -------
+    points : float64 array (n, 2)
+        x, y, row by row.
+
+    Raises
+    ------
+    InputError
+        If the map has not the size of the stimulus.
+    """
+    locations = np.asarray(locations)
+    if locations.shape != tuple(size):
+        raise InputError(
+            f"{where} is a map of shape {locations.shape}, but the stimulus has {size[1]} x "
+            f"{size[0]} px (width x height); fetch both again from the authors"
+        )
+    y, x = np.nonzero(locations)
+    return np.column_stack([x, y]).astype(float)
+
+
+def inside(points, size):
+    """Return which points lie in the stimulus: -0.5 <= value < extent (false for nan)."""
+    extent = np.array([size[1], size[0]], dtype=float)
+    return ((points >= -0.5) & (points < extent)).all(axis=1)
+
+
+def check_inside(points, size, where, shift=0.0):
+    """
+    Raise an InputError that names the first point outside of the stimulus.
+
+    Parameters
+    ----------
+    points : float array (n, 2)
+    size : (height, width)
+    where : str
+    shift : float
+        What to add to a value to get the one in the file.
+    """
+    wrong = np.flatnonzero(~inside(points, size))
+    if wrong.size:
+        x, y = points[wrong[0]] + shift
+        raise InputError(
+            f"{where}, fixation {wrong[0]}: x = {x:g}, y = {y:g} lies outside the image of "
+            f"{size[1]} x {size[0]} px; is the image of the size its authors distribute?"
+        )
+
+
+def assemble(names, files, fixations, facts, images=None):
+    """
+    Put the parts of a block together.
+
+    Parameters
+    ----------
+    names : list of str
+    files : (paths, sha256, shapes)
+        As `read_files` returns them.
+    fixations : sequence of (points float array (n, 2), subject int array (n,))
+        One pair per stimulus, 0-based px.
+    facts : dict
+    images : list of uint8 array, optional
+        Embedded ones.
+
+    Returns
+    -------
+    block : StimulusBlock
+    """
+    paths, digests, shapes = files
+    sizes = np.array(shapes, dtype=np.int32).reshape(-1, 2)
+    counts = [len(points) for points, _ in fixations]
+    points = np.concatenate([np.empty((0, 2)), *(points for points, _ in fixations)])
+    stimulus = np.repeat(np.arange(len(names), dtype=np.int32), counts)
+    subjects = [np.asarray(subject, dtype=np.int32) for _, subject in fixations]
+    return StimulusBlock(
+        names=list(names),
+        paths=paths,
+        sha256=digests,
+        sizes=sizes,
+        x=single(points[:, 0], sizes[stimulus, 1]),
+        y=single(points[:, 1], sizes[stimulus, 0]),
+        stimulus=stimulus,
+        subject=np.concatenate([np.empty(0, np.int32), *subjects]),
+        facts=facts,
+        images=images,
+    )
+
+
+def single(values, limits):
+    """
+    Return coordinates as float32 of the same pixel, floor(v + 0.5), and below their limit.
+
+    Rounding to float32 may go up across the edge of a pixel; such a value is taken one step lower.
+    """
+    values = np.asarray(values, dtype=np.float64)
+    rounded = values.astype(np.float32)
+    crossed = np.floor(rounded.astype(np.float64) + 0.5) > np.floor(values + 0.5)
+    rounded = np.where(crossed, np.nextafter(rounded, np.float32(-np.inf)), rounded)
+    below = np.nextafter(np.asarray(limits, dtype=np.float32), np.float32(0))
+    return np.minimum(rounded, below).astype(np.float32)
+
+
+def unknown_observers(points):
+    """Return observer 0 for every point: the file does not tell observers apart."""
+    return np.zeros(len(points), dtype=np.int32)

@@ -1,0 +1,82 @@
+"""SALICON: photographs of MS COCO, looked at through a mouse (Jiang et al. 2015)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gaborscope.data.layouts import salicon as layout
+from gaborscope.data.layouts.scan import data_folder, stem
+from gaborscope.data.readers.reading import assemble, inside, log, read_files, read_mat
+
+FACTS = {
+    "images": "10,000 (train) and 5,000 (val) of 640 x 480 px",
+    "observers": "some 50 per image, numbered within each image",
+    "duration_s": 5.0,
+    "task": "free viewing, mouse-contingent: no eye was tracked",
+    "faults": "mouse, not gaze; observers cannot be followed from image to image; 1-based",
+    "sigma_px": 19.0,
+    "source": "SALICON: Jiang, Huang, Duan, Zhao 2015, CVPR",
+    "licence": "CC BY 4.0 (fixations); images: terms of Flickr, see MS COCO",
+}
+
+
+def load(settings, names, root):
+    """
+    Return stimuli and fixations of SALICON in the layout of its authors' archives.
+
+    - 10,000 training and 5,000 validation photographs of MS COCO, 640 x 480 px (JPEG); the
+      fixations of the 5,000 test photographs are not public;
+    - some 50 observers per image, from a crowd; degrees of visual angle are unknown: densities are
+      blurred by the authors' 19 px;
+    - 5 s per stimulus;
+    - task: free viewing of a blurred image that is sharp around the mouse;
+    - known faults: the mouse stands for the eye, it is slower and goes less to the borders;
+      coordinates are 1-based; the number of an observer is its place in the image's file and says
+      nothing from image to image; an observer without a fixation has an empty array, one with a
+      single fixation loads as one row; the release of 2015 differs from that of 2017 (only the
+      fixations): say which you use, the files do not; a few locations lie outside of the image in
+      the release of 2017 and are left out, and counted in the log.
+
+    Taken are the `fixations` of each observer, not the `location` of every sample of the mouse.
+    All parts whose folders images/{part} and fixations/{part} are there are taken: put away what
+    is not wanted.
+
+    Licence: Creative Commons Attribution 4.0 for the annotations; the images stand under the terms
+    of Flickr, see MS COCO.
+
+    References
+    ----------
+    Jiang, M., Huang, S., Duan, J., Zhao, Q. (2015). SALICON: saliency in context. CVPR 2015,
+    1072-1080.
+    """
+    folder = data_folder(settings, root)
+    parts = layout.part_folders(folder)
+    places = {name: _place(parts, name) for name in names}
+    files = read_files("", [places[name][0] for name in names])
+    n_outside, fixations = 0, []
+    for name, size in zip(names, files[2], strict=True):
+        observers = read_mat(places[name][1], "SALICON's fixations of an image", _observers)
+        points = np.concatenate([np.empty((0, 2)), *observers])
+        subject = np.repeat(np.arange(len(observers)), [len(own) for own in observers])
+        kept = inside(points, size)
+        n_outside += int((~kept).sum())
+        fixations.append((points[kept], subject[kept]))
+    if n_outside:
+        log.info("left out %d fixations, outside of their images", n_outside)
+    return assemble(names, files, fixations, dict(FACTS))
+
+
+def _place(parts, name):
+    """Return the paths of a stimulus and of its fixations."""
+    for pictures, tables in parts:
+        if (pictures / name).exists():
+            return pictures / name, tables / f"{stem(name)}.mat"
+    return Path(parts[0][0], name), Path(parts[0][1], f"{stem(name)}.mat")
+
+
+def _observers(variables):
+    """Return [0-based points (n, 2) of each observer]."""
+    return [
+        np.asarray(observer.fixations, dtype=float).reshape(-1, 2) - 1
+        for observer in np.atleast_1d(variables["gaze"])
+    ]

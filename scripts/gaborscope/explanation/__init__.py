@@ -1,0 +1,1 @@
+"""Explanations of a network, without torch: layers, cascades, fusion, the explained model."""

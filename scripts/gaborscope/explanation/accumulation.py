@@ -1,0 +1,84 @@
+"""One pass over a block: regressors of each stimulus, summed with every layer's activations."""
+
+import numpy as np
+
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting import nonlinearity
+from gaborscope.fitting.statistics import Statistics
+from gaborscope.stimuli import geometry
+
+
+def accumulate(block, activations, layers, settings):
+    """
+    Sufficient statistics of all layers over the stimuli of a block.
+
+    The responses of a stimulus are computed once; layers of equal grids share the regressors and
+    their Gram matrix. Cells whose centre lies in the padding are left out.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    activations : iterable
+        As `read_layers` yields them.
+    layers : dict of str to dict
+        As `recording.measure_layers` gives them.
+    settings : dict
+        Of the regressors, as in the config.
+
+    Returns
+    -------
+    statistics : dict of str to list of statistics.Statistics
+        By layer, one for each candidate of `pools`.
+    """
+    regressors = layer_tools.make_regressors(settings)
+    n_regressors = len(regressors.table()["kind"])
+    pools = settings["pools"]
+    statistics = {
+        name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
+        for name, layer in layers.items()
+    }
+    shared, after = {}, settings["activation"] == "output"
+    for index, valid, input_size, maps in activations:
+        placement = geometry.Placement(input_size, *valid)
+        content = geometry.content(block.image(index), placement)
+        by_target = {}
+        for candidate, pool in enumerate(pools):
+            for name, layer in layers.items():
+                where = layer_tools.target(layer, input_size, {"pool": pool})
+                by_target.setdefault(where, []).append((name, candidate))
+        own = {}
+        computed = regressors.compute(content, placement, list(by_target))
+        for (grid, *_), members, phi in zip(by_target, by_target.values(), computed, strict=True):
+            phi = phi.reshape(len(phi), -1)
+            cells = (slice(None), *grid.cells(placement))
+            for name, _ in members:
+                if name not in own:  # whatever the pooling, the same cells
+                    values = maps[name][cells].reshape(len(maps[name]), -1)
+                    passed = layers[name]["nonlinearity"] if after else "none"
+                    own[name] = _squares(nonlinearity.plain(values, passed))
+            flat = [own[name][0] for name, _ in members]
+            cross = _rows(np.concatenate(flat) @ phi.T, flat)
+            for (name, candidate), products in zip(members, cross, strict=True):
+                statistics[name][candidate].add_maps(products.T, *own[name][1:])
+            key = tuple(members)
+            if key not in shared:
+                shared[key] = np.zeros((n_regressors, n_regressors)), np.zeros(n_regressors)
+            gram, total = shared[key]
+            gram += phi @ phi.T
+            total += phi.sum(axis=1)
+    for members, (gram, total) in shared.items():
+        for name, candidate in members:
+            statistics[name][candidate].gram += gram
+            statistics[name][candidate].sum_phi += total
+    return statistics
+
+
+def _squares(values):
+    """Return values, the products of each two maps, sums and the number of pixels."""
+    values = np.ascontiguousarray(values)
+    return values, values @ values.T, values.sum(axis=1), values.shape[1]
+
+
+def _rows(array, parts):
+    """Cut an array into as many rows as each part has."""
+    return np.split(array, np.cumsum([len(part) for part in parts])[:-1])

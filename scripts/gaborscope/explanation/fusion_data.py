@@ -1,0 +1,133 @@
+"""What the fusion is fitted to: maps and targets of every stimulus, on disk while it runs."""
+
+import tempfile
+
+import cv2
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import fusion_features, log_centre_bias
+from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.store.files import read_density, read_layers
+
+
+class FusionData:
+    """
+    Features and targets of many stimuli; memory stays flat in their number.
+
+    Features lie as float16 in an unnamed temporary file (TMPDIR) and are read back one stimulus
+    at a time.
+
+    Parameters
+    ----------
+    layers : sequence of layers.FittedLayer
+    settings : dict
+        Of the fusion: `stride`, `smoothing`, `target`.
+    """
+
+    def __init__(self, layers, settings):
+        self.layers, self.settings = layers, settings
+        self._file = tempfile.TemporaryFile()
+        self._shapes, self._targets = [], []
+        self.n_features = sum(len(fitted.weight) for fitted in layers) + 1
+
+    def __len__(self):
+        """Return the number of stimuli."""
+        return len(self._targets)
+
+    def add_block(self, reconstructions, block, target_densities, centre_bias):
+        """
+        Add all stimuli of a block that have a target.
+
+        Parameters
+        ----------
+        reconstructions : dict of str to str
+            Layer to file.
+        block : StimulusBlock
+        target_densities : str or Path
+            Saliency file of the deep model, read for `target: model` only.
+        centre_bias : CentreBias
+            A fit stimulus's own fixations are left out.
+        """
+        readers = [read_layers(path, [name]) for name, path in reconstructions.items()]
+        for rows in zip(*readers, strict=True):
+            index, valid, input_size, _ = rows[0]
+            maps = {}
+            for own, *_, part in rows:
+                if own != index:
+                    raise InputError(f"the files of {list(reconstructions)} differ in their order")
+                maps.update(part)
+            target = self.target_of(block, index, target_densities)
+            if target is None:
+                continue
+            placement = geometry.Placement(input_size, *valid)
+            maps = layer_tools.valid_maps(maps, self.layers, placement)
+            self.add_stimulus(maps, placement, target, centre_bias, block.names[index])
+
+    def target_of(self, block, index, target_densities):
+        """
+        Density that the fusion is to predict for one stimulus.
+
+        Parameters
+        ----------
+        block : StimulusBlock
+        index : int
+        target_densities : str or Path
+            Saliency file of the deep model, read for `target: model` only.
+
+        Returns
+        -------
+        target : float array (height, width) or None
+            None where people are the target and did not look.
+        """
+        if self.settings["target"] == "model":
+            return read_density(target_densities, index)
+        points, _ = block.points(index)
+        if not len(points):
+            return None
+        size = tuple(int(extent) for extent in block.sizes[index])
+        return fixations.density(points, size, fixations.sigma_px(*size, block.facts)[0])
+
+    def add_stimulus(self, maps, placement, target, centre_bias, name):
+        """
+        Add one stimulus.
+
+        Parameters
+        ----------
+        maps : dict of str to float32 array (C, row, column)
+            On the valid cells of each layer.
+        placement : geometry.Placement
+        target : float array (height, width)
+        centre_bias : CentreBias
+        name : str
+            Its own fixations are left out of the centre bias.
+        """
+        features, shape = fusion_features(
+            maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
+        )
+        bias = log_centre_bias(centre_bias.density(GRID, exclude=name), shape)
+        features = np.column_stack([features, bias]).astype(np.float16)
+        if not np.isfinite(features).all():
+            raise InputError(f"{name}: a reconstructed map exceeds float16 (65504)")
+        self._file.seek(0, 2)
+        self._file.write(features.tobytes())
+        target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
+        self._shapes.append(features.shape)
+        self._targets.append((target / target.sum()).ravel())
+
+    def batches(self):
+        """
+        Iterate over stimuli from the first.
+
+        Yields
+        ------
+        features : float32 array (cell, feature)
+        target : float64 array (cell,)
+            Sum 1.
+        """
+        self._file.seek(0)
+        for shape, target in zip(self._shapes, self._targets, strict=True):
+            raw = self._file.read(2 * shape[0] * shape[1])
+            yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target

@@ -1,0 +1,369 @@
+"""Layers as an explanation sees them: their grids, their weights, their reconstruction."""
+
+import dataclasses
+
+import numpy as np
+
+from gaborscope.filters.loggabor import LogGaborBank
+from gaborscope.filters.regressors import Regressors
+from gaborscope.fitting.nonlinearity import through_nonlinearity
+from gaborscope.stimuli import colour as colours
+from gaborscope.stimuli import geometry
+
+
+def make_regressors(settings):
+    """
+    Regressors of an explanation's settings.
+
+    Parameters
+    ----------
+    settings : dict
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
+        `control` and `second_stage` where they are wanted.
+
+    Returns
+    -------
+    regressors : Regressors
+    """
+    return Regressors(
+        bank=dict(settings["bank"]),
+        colour=settings["colour"],
+        kinds=tuple(settings["kinds"]),
+        residual=settings["residual"],
+        normalisation=settings["normalisation"],
+        position=settings["position"],
+        boundary=settings["boundary"],
+        control=settings.get("control"),
+        second_stage=settings.get("second_stage", False),
+    )
+
+
+def bank_and_channels(settings):
+    """
+    Bank of an explanation's settings and the names of its colour channels.
+
+    Parameters
+    ----------
+    settings : dict
+        As for `make_regressors`.
+
+    Returns
+    -------
+    bank : loggabor.LogGaborBank
+    channels : tuple of str
+    """
+    return LogGaborBank(**settings["bank"]), colours.CHANNELS[settings["colour"]]
+
+
+def target(layer, input_size, settings):
+    """
+    Grid of a layer and how regressors are pooled to it.
+
+    Measured offsets are rounded to half a px: in a network they are multiples of it, and layers
+    of equal grids then share their regressors.
+
+    Parameters
+    ----------
+    layer : dict
+        `shape, stride, offset_px`, as `recording.measure_layers` gives them.
+    input_size : (int, int)
+    settings : dict
+        `pool`: `kind` and `width` (strides of the layer).
+
+    Returns
+    -------
+    target : (geometry.Grid, str, float)
+        Grid, kind of pooling, its width in px.
+    """
+    grid = geometry.Grid(
+        shape=tuple(layer["shape"][geometry.size_name(input_size)]),
+        stride=tuple(layer["stride"]),
+        offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
+    )
+    pool = settings["pool"]
+    return grid, pool["kind"], float(pool["width"] * layer["stride"][0])
+
+
+@dataclasses.dataclass
+class FittedLayer:
+    """
+    One layer of an explanation.
+
+    Attributes
+    ----------
+    name : str
+    layer : dict
+        As `recording.measure_layers` gives it.
+    settings : dict
+        Of the regressors, as in the config, with the `pool` chosen.
+    weight : float32 array (C, K)
+    intercept, residual_sd : float32 array (C,)
+    """
+
+    name: str
+    layer: dict
+    settings: dict
+    weight: np.ndarray
+    intercept: np.ndarray
+    residual_sd: np.ndarray
+
+    def reconstruct(self, phi):
+        """
+        Reconstructed output of the layer, its nonlinearity passed.
+
+        Parameters
+        ----------
+        phi : float32 array (K, row, column)
+
+        Returns
+        -------
+        maps : float32 array (C, row, column)
+        """
+        flat = phi.reshape(len(phi), -1)
+        linear = self.weight @ flat + self.intercept[:, None]
+        maps = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
+
+    def weighted_sum(self, phi, weight):
+        """
+        Weighted sum of the layer's reconstructed maps; maps of weight 0 are not made.
+
+        Parameters
+        ----------
+        phi : float32 array (K, row, column)
+        weight : float array (C,)
+
+        Returns
+        -------
+        total : float32 array (row, column)
+        """
+        if self.layer["nonlinearity"] == "none":
+            return sums_of_sums([self], phi, [weight])[0]
+        kept = np.flatnonzero(weight)
+        some = dataclasses.replace(
+            self,
+            weight=self.weight[kept],
+            intercept=self.intercept[kept],
+            residual_sd=self.residual_sd[kept],
+        )
+        maps = some.reconstruct(phi).reshape(len(kept), phi[0].size)
+        total = np.asarray(weight)[kept].astype(np.float32) @ maps
+        return total.reshape(phi.shape[1:]).astype(np.float32)
+
+
+def sums_of_sums(layers, phi, weights):
+    """
+    Sum the reconstructed maps of layers without nonlinearity, weighted: one map each.
+
+    Parameters
+    ----------
+    layers : sequence of FittedLayer
+        Of equal regressors.
+    phi : float32 array (K, row, column)
+    weights : sequence of float array (C,)
+        One per layer.
+
+    Returns
+    -------
+    totals : float32 array (layer, row, column)
+    """
+    pairs = [
+        (fitted, np.asarray(weight, np.float32))
+        for fitted, weight in zip(layers, weights, strict=True)
+    ]
+    combined = np.stack([weight @ fitted.weight for fitted, weight in pairs])
+    offset = np.array([weight @ fitted.intercept for fitted, weight in pairs], np.float32)
+    totals = combined @ phi.reshape(len(phi), -1) + offset[:, None]
+    return totals.reshape(len(layers), *phi.shape[1:])
+
+
+def as_fitted(layer, settings):
+    """
+    Layer as an explanation reconstructs it.
+
+    Parameters
+    ----------
+    layer : dict
+        As `recording.measure_layers` gives it.
+    settings : dict
+        Of the explanation: `activation`, whether what goes into the layer's nonlinearity is
+        fitted or what comes out of it.
+
+    Returns
+    -------
+    layer : dict
+        With the nonlinearity "none" where its output is fitted, and what it was in `passed`.
+    """
+    if settings["activation"] == "input":
+        return layer
+    return {**layer, "nonlinearity": "none", "passed": layer["nonlinearity"]}
+
+
+def fitted_layer(filters):
+    """
+    Layer of an explanation from its file.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+
+    Returns
+    -------
+    fitted : FittedLayer
+    """
+    return FittedLayer(
+        name=filters["layer"]["name"],
+        layer=filters["layer"],
+        settings=filters["regressors"],
+        weight=filters["weight"],
+        intercept=filters["intercept"],
+        residual_sd=filters["residual_sd"],
+    )
+
+
+def with_weights(fitted, weight, intercept, residual_sd=None):
+    """
+    Layer with other weights.
+
+    Parameters
+    ----------
+    fitted : FittedLayer
+    weight : float array (C, K)
+    intercept : float array (C,)
+    residual_sd : float array (C,), optional
+        None keeps that of the layer.
+
+    Returns
+    -------
+    other : FittedLayer
+    """
+    spread = fitted.residual_sd if residual_sd is None else residual_sd
+    return dataclasses.replace(
+        fitted,
+        weight=weight.astype("float32"),
+        intercept=intercept.astype("float32"),
+        residual_sd=spread.astype("float32"),
+    )
+
+
+def reconstruct(image, box, layers):
+    """
+    Reconstruct the layers of a network from an image alone.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        Of one explanation.
+
+    Returns
+    -------
+    maps : dict of str to float32 array (C, row, column)
+        On the cells whose centre lies in the content.
+    placement : geometry.Placement
+    """
+    phi, placement = shared_regressors(image, box, layers)
+    maps = {fitted.name: fitted.reconstruct(own) for fitted, own in zip(layers, phi, strict=True)}
+    return maps, placement
+
+
+def weighted_sums(image, box, layers, weights):
+    """
+    Sum the reconstructed maps of each layer, weighted, without making all of them.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        Of one explanation.
+    weights : sequence of float array (C,)
+        One per layer.
+
+    Returns
+    -------
+    sums : dict of str to float32 array (row, column)
+    placement : geometry.Placement
+    """
+    phi, placement = shared_regressors(image, box, layers)
+    sums = {
+        fitted.name: fitted.weighted_sum(own, weight)
+        for fitted, own, weight in zip(layers, phi, weights, strict=True)
+    }
+    return sums, placement
+
+
+def shared_regressors(image, box, layers):
+    """
+    Regressors of each layer on one image, computed once where layers share them.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    box : (int, int)
+        Height and width of the network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        All of the same regressors; their grids and pooling may differ.
+
+    Returns
+    -------
+    phi : list of float32 array (K, row, column)
+        One per layer; the same array where layers share it.
+    placement : geometry.Placement
+    """
+    placement = geometry.place(image.shape[:2], box)
+    content = geometry.content(image, placement)
+    wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
+    unique = list(dict.fromkeys(wanted))
+    computed = make_regressors(layers[0].settings).compute(content, placement, unique)
+    phi = dict(zip(unique, computed, strict=True))
+    return [phi[where] for where in wanted], placement
+
+
+def valid_maps(maps, layers, placement):
+    """
+    Cut maps to the cells whose centre lies in the content.
+
+    Parameters
+    ----------
+    maps : dict of str to array (C, y, x)
+        On all cells of each layer, as files hold them.
+    layers : sequence of FittedLayer
+    placement : geometry.Placement
+
+    Returns
+    -------
+    maps : dict of str to array (C, row, column)
+    """
+    cut = {}
+    for fitted in layers:
+        grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+        cut[fitted.name] = maps[fitted.name][(slice(None), *grid.cells(placement))]
+    return cut
+
+
+def whole_maps(maps, fitted, placement):
+    """
+    Put maps on all cells of a layer, 0 where the centre does not lie in the content.
+
+    Parameters
+    ----------
+    maps : float32 array (C, row, column)
+    fitted : FittedLayer
+    placement : geometry.Placement
+
+    Returns
+    -------
+    maps : float32 array (C, y, x)
+    """
+    grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+    whole = np.zeros((len(maps), *grid.shape), np.float32)
+    whole[(slice(None), *grid.cells(placement))] = maps
+    return whole

@@ -1,0 +1,390 @@
+"""The explained model: bank, weights and fusion in one file; predicts without torch."""
+
+import dataclasses
+import functools
+import json
+
+import numpy as np
+
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.cascade import Cascade
+from gaborscope.explanation.files import read_cascade, write_cascade
+from gaborscope.explanation.layers import FittedLayer
+from gaborscope.stimuli import densities, geometry
+from gaborscope.store.files import create, open_file, put
+
+
+def grid_shape(height, width, stride):
+    """
+    Cells of the fusion grid, which tiles the content exactly.
+
+    Parameters
+    ----------
+    height, width : int
+        Content in px.
+    stride : int
+        Wanted side of a cell in px.
+
+    Returns
+    -------
+    shape : (int, int)
+        Rows and columns, at least 2 each.
+    """
+    return tuple(max(2, round(extent / stride)) for extent in (height, width))
+
+
+def fusion_features(maps, layers, placement, stride, smoothing):
+    """
+    Bring the maps of all layers to the fusion grid, smoothed.
+
+    Parameters
+    ----------
+    maps : dict of str to float32 array (C, row, column)
+        On the valid cells of each layer.
+    layers : sequence of layers.FittedLayer
+    placement : geometry.Placement
+    stride : int
+        Side of a cell of the fusion grid in px of the content.
+    smoothing : float
+        Standard deviation of the Gaussian in px of the content; 0 for none.
+
+    Returns
+    -------
+    features : float32 array (cell, feature)
+        Cells row by row; features layer by layer.
+    shape : (int, int)
+        Rows and columns of the fusion grid.
+    """
+    shape = grid_shape(placement.height, placement.width, stride)
+    columns = []
+    for fitted in layers:
+        grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+        along = [
+            fusion_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
+        ]
+        resampled = along[0] @ maps[fitted.name] @ along[1].T
+        columns.append(resampled.reshape(len(resampled), -1).T)
+    return np.ascontiguousarray(np.concatenate(columns, axis=1), dtype=np.float32), shape
+
+
+@functools.lru_cache(maxsize=128)
+def fusion_resampling(grid, placement, axis, n_cells, smoothing):
+    """
+    Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.
+
+    Parameters
+    ----------
+    grid : geometry.Grid
+    placement : geometry.Placement
+    axis : {0, 1}
+        y or x.
+    n_cells : int
+        Of the fusion grid along the axis.
+    smoothing : float
+        Standard deviation of the Gaussian in px of the content.
+
+    Returns
+    -------
+    matrix : float32 array (fusion cell, layer cell)
+    """
+    cells = grid.cells(placement)[axis]
+    extent = (placement.height, placement.width)[axis]
+    first = (placement.top, placement.left)[axis]
+    side = extent / n_cells
+    centres = (np.arange(n_cells) + 0.5) * side - 0.5
+    position = (centres + first - grid.offset[axis]) / grid.stride[axis] - cells.start
+    width = side / grid.stride[axis]
+    pool = "box" if width > 1 else "point"
+    n = cells.stop - cells.start
+    matrix = geometry.sampling_matrix(n, tuple(position.tolist()), pool, float(width))
+    if smoothing > 0:
+        sd = smoothing / side
+        blur = geometry.sampling_matrix(
+            n_cells, tuple(range(n_cells)), "gaussian", float(sd * 12**0.5)
+        )
+        matrix = blur @ matrix
+    return matrix
+
+
+def log_centre_bias(density, shape):
+    """
+    Logarithm of the centre bias on a fusion grid.
+
+    Parameters
+    ----------
+    density : float array (row, column)
+        Centre bias on its own relative grid.
+    shape : (int, int)
+        Rows and columns of the fusion grid.
+
+    Returns
+    -------
+    logarithm : float64 array (cell,)
+        Its exponential sums to 1.
+    """
+    resized = densities.resize_bilinear(np.asarray(density, dtype=float), shape)
+    return np.log(resized / resized.sum()).ravel()
+
+
+@dataclasses.dataclass
+class ExplainedModel:
+    """
+    A saliency model of its own: log-Gabor responses, weights, fusion.
+
+    Attributes
+    ----------
+    box : geometry.Box or (int, int)
+        The explained network's input for landscape stimuli.
+    layers : list of layers.FittedLayer
+    settings : dict
+        Of the fusion: `stride`, `smoothing`.
+    weight : float64 array (feature,)
+        Of the maps of all layers, the log centre bias last.
+    centre_bias : float64 array (row, column)
+        On its own relative grid, sum 1.
+    uniform_weight : float
+        Share of the uniform density mixed in at the end.
+    cascade : cascade.Cascade, optional
+        Where layers are reconstructed from layers; `layers` are then those that are fused.
+    """
+
+    box: tuple
+    layers: list
+    settings: dict
+    weight: np.ndarray
+    centre_bias: np.ndarray
+    uniform_weight: float
+    cascade: Cascade | None = None
+
+    @classmethod
+    def load(cls, path):
+        """
+        Read an explained model.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file `results/explained/{model}/{dataset}/{explanation}.h5`.
+
+        Returns
+        -------
+        model : ExplainedModel
+
+        Raises
+        ------
+        InputError
+            If the file is none of these.
+        """
+        with open_file(path, "explained") as file:
+            whole, layers = None, []
+            if "cascade" in file:
+                whole = read_cascade(file["cascade"])
+                layers = whole.sinks
+            for name in json.loads(file.attrs["layers"]) if whole is None else []:
+                group = file["layer"][name]
+                layers.append(
+                    FittedLayer(
+                        name=name,
+                        layer=json.loads(group.attrs["layer"]),
+                        settings=json.loads(group.attrs["settings"]),
+                        weight=group["weight"][()],
+                        intercept=group["intercept"][()],
+                        residual_sd=group["residual_sd"][()],
+                    )
+                )
+            return cls(
+                box=geometry.Box(
+                    *(int(extent) for extent in file.attrs["box"][:2]),
+                    file.attrs.get("fit", "pad"),
+                    int(file.attrs.get("multiple", 1)),
+                ),
+                layers=layers,
+                settings=json.loads(file.attrs["fusion"]),
+                weight=file["fusion/weight"][()],
+                centre_bias=file["fusion/centre_bias"][()],
+                uniform_weight=float(file.attrs["uniform_weight"]),
+                cascade=whole,
+            )
+
+    def save(self, path, origin):
+        """
+        Write the model, whole or not at all.
+
+        Parameters
+        ----------
+        path : str or Path
+        origin : dict
+            From `provenance`.
+        """
+        with create(path, "explained", origin) as file:
+            file.attrs["layers"] = json.dumps([fitted.name for fitted in self.layers])
+            box = geometry.Box(*self.box)
+            file.attrs["box"] = np.array(box[:2], dtype=np.int32)
+            file.attrs["fit"], file.attrs["multiple"] = box.fit, box.multiple
+            file.attrs["fusion"] = json.dumps(self.settings, sort_keys=True)
+            file.attrs["uniform_weight"] = self.uniform_weight
+            if self.cascade is not None:
+                write_cascade(file.create_group("cascade"), self.cascade)
+            for fitted in self.layers if self.cascade is None else []:
+                group = file.create_group(f"layer/{fitted.name}")
+                group.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
+                group.attrs["settings"] = json.dumps(fitted.settings, sort_keys=True)
+                put(group, "weight", fitted.weight, "channel, regressor", "activation")
+                put(group, "intercept", fitted.intercept, "channel", "activation")
+                put(group, "residual_sd", fitted.residual_sd, "channel", "activation")
+            group = file.create_group("fusion")
+            put(group, "weight", self.weight, "feature", "nats per unit of the map")
+            put(group, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
+
+    def reconstruct(self, image):
+        """
+        Reconstruct every layer of the network from an image.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        maps : dict of str to float32 array (channel, row, column)
+        placement : geometry.Placement
+        """
+        if self.cascade is not None:
+            return self.cascade.reconstruct(image)
+        return layer_tools.reconstruct(image, self.box, self.layers)
+
+    def fuse(self, maps, placement, size):
+        """
+        Log-density of a stimulus from its reconstructed layers.
+
+        Parameters
+        ----------
+        maps : dict of str to float array (channel, row, column)
+        placement : geometry.Placement
+        size : (int, int)
+            Height and width of the stimulus in px.
+
+        Returns
+        -------
+        log_density : float64 array (size)
+            Natural logarithm; exp sums to 1.
+        """
+        score = self._score(self._summed(maps), placement, size)
+        return densities.to_log_density(score, "logits", self.uniform_weight)
+
+    def fuse_regressors(self, phi, placement, size):
+        """
+        Log-density of a stimulus from the regressors of its layers; not for cascades.
+
+        Parameters
+        ----------
+        phi : sequence of float32 array (regressor, row, column)
+            One per layer, see `layers.shared_regressors`.
+        placement : geometry.Placement
+        size : (int, int)
+            Height and width of the stimulus in px.
+
+        Returns
+        -------
+        log_density : float64 array (size)
+        """
+        weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
+        summed = {
+            fitted.name: fitted.weighted_sum(own, weight)
+            for fitted, own, weight in zip(self.layers, phi, weights, strict=True)
+        }
+        score = self._score(summed, placement, size)
+        return densities.to_log_density(score, "logits", self.uniform_weight)
+
+    def _summed(self, maps):
+        """Return the weighted sum of each layer's maps."""
+        weights = self._by_layer([len(maps[fitted.name]) for fitted in self.layers])
+        return {
+            fitted.name: np.tensordot(weight, maps[fitted.name], 1)
+            for fitted, weight in zip(self.layers, weights, strict=True)
+        }
+
+    def _by_layer(self, lengths):
+        """Return the weights of the maps of each layer."""
+        return np.split(self.weight[:-1], np.cumsum(lengths)[:-1])
+
+    def _score(self, summed, placement, size):
+        """Return log-density up to a constant from the weighted sum of each layer's maps."""
+        shape = grid_shape(placement.height, placement.width, self.settings["stride"])
+        score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
+        for fitted in self.layers:
+            grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+            along = [
+                fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
+                for axis in (0, 1)
+            ]
+            # sampling is linear: once for the sum of a layer's maps instead of for each
+            score += along[0] @ summed[fitted.name] @ along[1].T
+        return densities.resize_bilinear(score, size)
+
+    def predict(self, image):
+        """
+        Saliency of an image, from its log-Gabor responses alone.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        density : float32 array (height, width)
+            Positive, sum 1.
+
+        Raises
+        ------
+        ValueError
+            If the image is no uint8 array (height, width, 3).
+        """
+        image = np.asarray(image)
+        if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
+            raise ValueError(
+                "image must be a uint8 array (height, width, 3), RGB, "
+                f"got {image.dtype} {image.shape}"
+            )
+        if self.cascade is not None:
+            maps, placement = self.reconstruct(image)
+            summed = self._summed(maps)
+        else:
+            weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
+            summed, placement = layer_tools.weighted_sums(image, self.box, self.layers, weights)
+        score = self._score(summed, placement, image.shape[:2])
+        density = np.exp(score - score.max())
+        density *= (1 - self.uniform_weight) / density.sum()
+        density += self.uniform_weight / density.size
+        return density.astype(np.float32)
+
+    def contributions(self, image):
+        """
+        Take the prediction apart: what each layer adds to the log-density.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+
+        Returns
+        -------
+        density : float64 array (height, width)
+            What the model predicts, sum 1.
+        parts : dict of str to float64 array (row, column)
+            By layer, and `centre bias`, on the fusion grid, each of mean 0; their sum is the
+            predicted log-density up to a constant and the uniform density mixed in.
+        """
+        maps, placement = self.reconstruct(image)
+        features, shape = fusion_features(maps, self.layers, placement, **self.settings)
+        parts, first = {}, 0
+        for fitted in self.layers:
+            n = len(fitted.weight)
+            parts[fitted.name] = features[:, first : first + n] @ self.weight[first : first + n]
+            first += n
+        bias = log_centre_bias(self.centre_bias, shape)
+        parts["centre bias"] = self.weight[-1] * bias
+        centred = {name: (part - part.mean()).reshape(shape) for name, part in parts.items()}
+        return np.exp(self.fuse(maps, placement, image.shape[:2])), centred

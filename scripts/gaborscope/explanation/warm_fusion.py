@@ -1,0 +1,97 @@
+"""Fit many similar fusions: from a start nearby, the curvature kept between steps."""
+
+import numpy as np
+from scipy import linalg
+
+from gaborscope.explanation import fusion
+
+MAX_STEPS = 40
+SLOW = 0.3  # a step that leaves more than this share of the promise asks for a new curvature
+
+
+def fit(fit_batches, validation_batches, start, penalties, tolerance=1e-4):
+    """
+    Fit the fusion weights from a start, the penalty chosen on the validation split.
+
+    The objective of `fusion.fit`, convex, so the start changes the cost, not the outcome. The
+    Hessian, which costs many gradients, is kept as long as steps with it converge.
+
+    Parameters
+    ----------
+    fit_batches, validation_batches : callable
+        Each call returns an iterable of (features, target), see `fusion.objective`.
+    start : float64 array (feature,)
+    penalties : sequence of float
+        Candidates, see `fusion.fit`.
+    tolerance : float
+        A step that promises less than this (nats per stimulus) ends the search.
+
+    Returns
+    -------
+    fused : fusion.Fusion
+    """
+    scale = fusion.feature_scale(fit_batches, len(start))
+    weight, curvature = np.where(scale > 0, start, 0.0), None
+    path, best = [], None
+    for penalty in sorted(penalties, reverse=True):
+        ridge = np.divide(penalty, scale**2, out=np.ones(len(scale)), where=scale > 0)
+        weight, value, curvature = _descend(fit_batches, weight, scale, ridge, curvature, tolerance)
+        held_out, _, _ = fusion.objective(validation_batches(), weight)
+        path.append((float(penalty), float(value), float(held_out)))
+        if best is None or held_out < best[0]:
+            best = (held_out, penalty, weight)
+    return fusion.Fusion(weight=best[2], penalty=float(best[1]), path=path)
+
+
+def _descend(batches, weight, scale, ridge, curvature, tolerance):
+    """Minimise cross-entropy + ridge by Newton steps whose Hessian is renewed where they slow."""
+    fresh, last = curvature is None, np.inf
+    value, gradient, found = fusion.objective(batches(), weight, hessian=fresh)
+    curvature = found if fresh else curvature
+    newton = _newton(curvature, ridge, scale)
+    for _ in range(MAX_STEPS):
+        slope = gradient + ridge * weight
+        direction = newton(slope)
+        promise = -slope @ direction / 2
+        if promise < tolerance:
+            break
+        if promise > SLOW * last and not fresh:
+            value, gradient, curvature = fusion.objective(batches(), weight, hessian=True)
+            newton, fresh, last = _newton(curvature, ridge, scale), True, np.inf
+            continue
+        step = _search(batches, weight, value, direction, ridge, slope)
+        if step is None and fresh:
+            break  # the best that the precision of the features allows
+        if step is None:
+            last = 0.0
+            continue
+        (weight, value, gradient), fresh, last = step, False, promise
+    return weight, value, curvature
+
+
+def _newton(curvature, ridge, scale):
+    """Return the function that makes a gradient into a Newton direction."""
+    unit = np.where(scale > 0, scale, 1.0)
+    system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
+    # float32 products leave a curvature that is indefinite by their rounding
+    for lift in 10.0 ** np.arange(-10, 3):
+        system[np.diag_indices_from(system)] += lift * np.diag(system).mean()
+        try:
+            factor = linalg.cho_factor(system)
+            break
+        except linalg.LinAlgError:
+            continue
+    return lambda slope: -unit * linalg.cho_solve(factor, unit * slope)
+
+
+def _search(batches, weight, value, direction, ridge, slope):
+    """Step that makes the objective smaller, halved as often as need be; None if there is none."""
+    total, step = value + 0.5 * (ridge * weight**2).sum(), 1.0
+    while step > 1e-3:
+        candidate = weight + step * direction
+        new_value, gradient, _ = fusion.objective(batches(), candidate)
+        new_total = new_value + 0.5 * (ridge * candidate**2).sum()
+        if new_total <= total + 1e-4 * step * (slope @ direction):
+            return candidate, new_value, gradient
+        step /= 2
+    return None

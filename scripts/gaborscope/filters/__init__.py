@@ -1,0 +1,1 @@
+"""Log-Gabor banks, their responses, and the regressors made of them."""

@@ -1,0 +1,214 @@
+"""Banks that log-Gabors have to beat: as many filters, of the same extent, but not log-Gabor."""
+
+import functools
+import math
+
+import numpy as np
+from scipy import fft
+
+from gaborscope.filters import fourier
+from gaborscope.filters.loggabor import LogGaborBank
+
+CONTROLS = ("random", "pixel")
+SEED = 20211107  # of the random filters: a bank is a fixed set
+
+
+def kernels(control, wavelengths, n_orientations):
+    """
+    Pairs of filters in the place of a log-Gabor's even and odd one.
+
+    `random`: white noise under a Gaussian window of a quarter of the wavelength, mean taken away,
+    energy 1. `pixel`: single pixels on both sides of the centre, evenly spread over a square ring
+    about 2/5 of the wavelength away: at 2.5 and 5 px with four orientations, the eight neighbours
+    and eight pixels of the ring around them.
+
+    Parameters
+    ----------
+    control : {"random", "pixel"}
+    wavelengths : sequence of float
+        Of each scale in px.
+    n_orientations : int
+
+    Returns
+    -------
+    kernels : list of complex128 array (side, side)
+        Scale by scale, within a scale by orientation; the pair as real and imaginary part; sides
+        odd.
+
+    Raises
+    ------
+    ValueError
+        If the control is unknown.
+    """
+    if control not in CONTROLS:
+        raise ValueError(f"control must be one of {', '.join(CONTROLS)}, got {control!r}")
+    rng, found, ring = np.random.default_rng(SEED), [], 0
+    for wavelength in wavelengths:
+        # a ring has 4 pairs per px of its radius; scales have rings of their own
+        ring = max(round(0.4 * wavelength), math.ceil(n_orientations / 4), ring + 1)
+        radius = max(math.ceil(0.75 * wavelength), ring)
+        for index in range(n_orientations):
+            if control == "random":
+                found.append(_noise(radius, wavelength / 4, rng))
+            else:
+                found.append(_pixels(radius, ring, round(4 * ring * index / n_orientations)))
+    return found
+
+
+def _noise(radius, sd, rng):
+    y, x = np.mgrid[-radius : radius + 1, -radius : radius + 1]
+    window = np.exp(-(x**2 + y**2) / (2 * sd**2))
+    parts = []
+    for _ in range(2):
+        noise = window * rng.normal(size=window.shape)
+        noise -= window * (noise.sum() / window.sum())
+        parts.append(noise / np.sqrt((noise**2).sum()))
+    return parts[0] + 1j * parts[1]
+
+
+def _pixels(radius, ring, place):
+    """Pair of opposite pixels: so many places counter-clockwise from the right on a ring."""
+    pair = np.zeros((2 * radius + 1, 2 * radius + 1), complex)
+    column = min(ring, max(-ring, 2 * ring - place))  # along the right, the top, the left side
+    row = -min(ring, place, 4 * ring - place)
+    pair[radius + row, radius + column] += 1
+    pair[radius - row, radius - column] += 1j
+    return pair
+
+
+class ControlBank:
+    """
+    A control with the interface of `LogGaborBank` that regressors need.
+
+    Parameters
+    ----------
+    control : {"random", "pixel"}
+    bank : LogGaborBank
+        Whose place it takes: number of scales and orientations, wavelengths.
+    """
+
+    def __init__(self, control, bank):
+        self.control, self.bank = control, bank
+        self.n_scales, self.n_filters = bank.n_scales, bank.n_filters
+        self.margin_px = bank.margin_px
+
+    def __eq__(self, other):
+        """Tell whether both are the same bank."""
+        own = isinstance(other, ControlBank) and self.control == other.control
+        return own and self.bank == other.bank
+
+    def __hash__(self):
+        """Hash of what makes the bank."""
+        return hash((self.control, self.bank))
+
+    broad = True  # filters pass all frequencies
+
+    def wavelength_px(self, number):
+        """Shortest wavelength in px that a filter passes: that of all px, whichever filter."""
+        return 2.0
+
+    def gains(self, shape):
+        """
+        Transfer functions of all filters.
+
+        Parameters
+        ----------
+        shape : (int, int)
+            Height and width in px.
+
+        Returns
+        -------
+        gains : complex64 array (filter, height, width)
+            On the frequencies of `numpy.fft.fftfreq`.
+        """
+        found = []
+        for kernel in kernels(self.control, self.bank.wavelengths_px, self.bank.n_orientations):
+            # a kernel larger than a small image wraps around
+            whole = np.zeros(shape, complex)
+            radius = len(kernel) // 2
+            rows = np.arange(-radius, radius + 1) % shape[0]
+            columns = np.arange(-radius, radius + 1) % shape[1]
+            np.add.at(whole, np.ix_(rows, columns), kernel)
+            found.append(fft.fft2(whole).astype(np.complex64))
+        return np.stack(found)
+
+    def residual_gain(self, shape):
+        """Transfer function of the low-pass residual, that of the log-Gabor bank."""
+        return self.bank.residual_gain(shape)
+
+    def prepare(self, shape, boundary="symmetric"):
+        """
+        Transfer functions for images of one shape, cached.
+
+        Parameters
+        ----------
+        shape : (int, int)
+        boundary : {"symmetric", "periodic"}
+
+        Returns
+        -------
+        prepared : PreparedControl
+        """
+        return _prepared(self.control, tuple(self.bank.parameters.values()), shape, boundary)
+
+
+class PreparedControl:
+    """
+    A control on images of one shape, as `loggabor.PreparedBank`; plain, not fast.
+
+    Parameters
+    ----------
+    control : {"random", "pixel"}
+    bank : LogGaborBank
+    shape : (int, int)
+    boundary : {"symmetric", "periodic"}
+    """
+
+    def __init__(self, control, bank, shape, boundary):
+        self.shape = self._full = shape
+        if boundary == "symmetric":
+            self._full = fourier.padded_shape(shape, bank.margin_px)
+        self._transfer = ControlBank(control, bank).gains(self._full)
+        self._lowpass = bank.residual_gain(self._full).astype(np.float32)
+        self._spectrum = self._window = None
+
+    def analyse(self, image):
+        """
+        Take the spectrum of an image; the responses that follow are this image's.
+
+        Parameters
+        ----------
+        image : real array (shape)
+        """
+        padded, origin = fourier.mirror_pad(image, self._full)
+        self._window = tuple(
+            slice(first, first + extent) for first, extent in zip(origin, self.shape, strict=True)
+        )
+        self._spectrum = fft.fft2(padded.astype(np.float32))
+
+    def responses(self):
+        """
+        Responses to the image analysed, filter by filter.
+
+        Yields
+        ------
+        filters : slice
+        responses : complex64 array (1, height, width)
+        """
+        for index, transfer in enumerate(self._transfer):
+            yield slice(index, index + 1), fft.ifft2(self._spectrum * transfer)[self._window][None]
+
+    def residual(self):
+        """
+        Low-pass residual of the image analysed, that of the log-Gabor bank.
+
+        Returns
+        -------
+        residual : float32 array (shape)
+        """
+        return fft.ifft2(self._spectrum * self._lowpass)[self._window].real
+
+
+@functools.lru_cache(maxsize=4)
+def _prepared(control, parameters, shape, boundary):
+    return PreparedControl(control, LogGaborBank(*parameters), tuple(shape), boundary)

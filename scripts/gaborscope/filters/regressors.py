@@ -1,0 +1,236 @@
+"""Regressors of a layer: log-Gabor responses of a stimulus, pooled to the layer's grid."""
+
+import dataclasses
+import functools
+
+import numpy as np
+
+from gaborscope.filters import plan as pooled_plan
+from gaborscope.filters import sampling
+from gaborscope.filters import second_stage as second_stages
+from gaborscope.filters.controls import ControlBank
+from gaborscope.filters.loggabor import LogGaborBank
+from gaborscope.filters.pooling import Sampler
+from gaborscope.stimuli import colour as colours
+from gaborscope.stimuli import geometry
+
+RESPONSE_KINDS = ("even", "odd", "amplitude")
+POSITION_TERMS = ("x", "y", "xx", "yy", "xy", "centre")
+
+
+@dataclasses.dataclass(frozen=True)
+class Regressors:
+    """
+    Which regressors an explanation has.
+
+    Attributes
+    ----------
+    bank : mapping
+        Arguments of `LogGaborBank`; wavelengths in px of the network's input.
+    colour : {"yuv", "lab", "dkl", "rgb"}
+    kinds : sequence of {"even", "odd", "amplitude"}
+        Parts of the response that enter.
+    residual : bool
+        Whether the low-pass residual of each channel enters.
+    normalisation : bool
+        Whether amplitudes divided by the pooled energy of their scale and channel enter as well
+        (surround suppression).
+    position : bool
+        Whether low-order polynomials of position and a centre Gaussian enter.
+    boundary : {"symmetric", "periodic"}
+    control : {"random", "pixel"}, optional
+        Another bank in the place of the log-Gabors, see `controls`.
+    second_stage : bool
+        Whether amplitudes of the first colour channel, filtered again at coarser scales, enter,
+        see `secondstage`.
+    """
+
+    bank: dict
+    colour: str
+    kinds: tuple
+    residual: bool
+    normalisation: bool
+    position: bool
+    boundary: str
+    control: str | None = None
+    second_stage: bool = False
+
+    def table(self):
+        """
+        Describe each regressor.
+
+        Returns
+        -------
+        table : dict of str to array (K,)
+            `kind` (even, odd, amplitude, normalised, residual, second_stage, position), `scale`
+            and `orientation` (indices, -1 where there is none), `colour` (channel index, -1 for
+            position), `name`.
+        """
+        rows = []
+        channels = colours.CHANNELS[self.colour]
+        kinds = self._response_kinds()
+        kinds += ["normalised"] if self.normalisation else []
+        for c, channel in enumerate(channels):
+            for scale in range(self.bank["n_scales"]):
+                for orientation in range(self.bank["n_orientations"]):
+                    for kind in kinds:
+                        name = f"{channel} {kind} s{scale} o{orientation}"
+                        rows.append((kind, scale, orientation, c, name))
+            if self.residual:
+                rows.append(("residual", -1, -1, c, f"{channel} residual"))
+        if self.second_stage:
+            rows += second_stages.rows(self.bank, self._response_kinds(), channels[0])
+        if self.position:
+            rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
+        kind, scale, orientation, channel, name = zip(*rows, strict=True)
+        return {
+            "kind": np.array(kind),
+            "scale": np.array(scale, dtype=np.int32),
+            "orientation": np.array(orientation, dtype=np.int32),
+            "colour": np.array(channel, dtype=np.int32),
+            "name": np.array(name),
+        }
+
+    def compute(self, content, placement, targets):
+        """
+        Regressors of one stimulus on several grids, its responses computed once.
+
+        Parameters
+        ----------
+        content : uint8 array (placement.height, placement.width, 3)
+            The stimulus, resized, without padding.
+        placement : geometry.Placement
+        targets : sequence of (geometry.Grid, pool, width)
+            Grids with the pooling of each, see `geometry.sampling_matrix`.
+
+        Returns
+        -------
+        maps : list of float32 array (K, row, column)
+            One per target, on the cells whose centre lies in the content.
+        """
+        bank = LogGaborBank(**self.bank)
+        if self.control is not None:
+            bank = ControlBank(self.control, bank)
+        channels = colours.to_opponent(content, self.colour)
+        n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
+        n_first = n_channel * len(channels)
+        n = n_first + self._n_second() + self.position * len(POSITION_TERMS)
+        maps = []
+        for grid, *_ in targets:
+            shape = [len(along) for along in sampling.centres(grid, placement)]
+            maps.append(np.empty((n, *shape), np.float32))
+        slots = [self._slots(found[:n_first], bank.n_filters, len(channels)) for found in maps]
+        handled = [sampling.handles(target, placement) for target in targets]
+        for make, ours in ((self._sampled, True), (self._whole, False)):
+            members = [t for t, own in enumerate(handled) if own is ours]
+            if members:
+                own = tuple(targets[t] for t in members)
+                make(bank, channels, placement, own, [slots[t] for t in members])
+        if self.second_stage:
+            sampler = _sampler(placement, tuple(targets))
+            self._second(channels[0], sampler, [found[n_first:] for found in maps])
+        for (grid, *_), found, own in zip(targets, maps, slots, strict=True):
+            if self.normalisation:
+                for amplitude, normalised in zip(own["amplitude"], own["normalised"], strict=True):
+                    normalised[...] = _normalised(amplitude, bank.n_scales)
+            if self.position:
+                found[-len(POSITION_TERMS) :] = _position(grid, placement)
+        return maps
+
+    def _response_kinds(self):
+        return [kind for kind in RESPONSE_KINDS if kind in self.kinds]
+
+    def _n_second(self):
+        """Return the number of regressors of the second stage."""
+        if not self.second_stage:
+            return 0
+        return len(second_stages.rows(self.bank, self._response_kinds(), ""))
+
+    def _second(self, channel, sampler, found):
+        """Fill in the pooled responses of the second stage, one array per target."""
+        keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
+        first = 0
+        for responses in second_stages.responses(channel, self.bank, self.boundary, self.control):
+            pooled = sampler.maps(len(responses))  # (orientation, row, 3, column) each
+            sampler.responses(responses, pooled)
+            last = first + len(responses) * len(keep)
+            for maps, target in zip(pooled, found, strict=True):
+                kept = maps[:, :, keep].swapaxes(1, 2)
+                target[first:last] = kept.reshape(last - first, maps.shape[1], maps.shape[3])
+            first = last
+
+    def _slots(self, found, n_filters, n_channels):
+        """Return by kind where it goes: (channel, filter, row, column), as `plan.Plan.run`."""
+        kinds = self._response_kinds()
+        kinds += ["normalised"] if self.normalisation else []
+        shape = found.shape[1:]
+        by_channel = found.reshape(n_channels, -1, *shape)
+        by_filter = by_channel[:, : n_filters * len(kinds)]
+        by_filter = by_filter.reshape(n_channels, n_filters, len(kinds), *shape)
+        slots = {kind: by_filter[:, :, column] for column, kind in enumerate(kinds)}
+        if self.normalisation and "amplitude" not in slots:
+            slots["amplitude"] = np.empty((n_channels, n_filters, *shape), np.float32)
+        if self.residual:
+            slots["residual"] = by_channel[:, -1]
+        return slots
+
+    def _sampled(self, bank, channels, placement, targets, slots):
+        """Fill in responses from as few points as the targets need."""
+        parts = frozenset(slots[0]) - {"normalised"}
+        shape = channels.shape[1:]
+        pooled_plan.plan(bank, shape, self.boundary, placement, targets, len(channels), parts).run(
+            channels, slots
+        )
+
+    def _whole(self, bank, channels, placement, targets, slots):
+        """Fill in responses pooled from all px."""
+        prepared = bank.prepare(channels.shape[1:], self.boundary)
+        sampler = _sampler(placement, targets)
+        pooled = sampler.maps(bank.n_filters)
+        for number, channel in enumerate(channels):
+            prepared.analyse(channel)
+            for filters, responses in prepared.responses():
+                sampler.responses(responses, [maps[filters] for maps in pooled])
+            for maps, own in zip(pooled, slots, strict=True):  # (filter, row, 3, column)
+                for column, kind in enumerate(RESPONSE_KINDS):
+                    if kind in own:
+                        own[kind][number] = maps[:, :, column]
+            if self.residual:
+                for found, own in zip(sampler.plain(prepared.residual()), slots, strict=True):
+                    own["residual"][number] = found
+
+
+@functools.lru_cache(maxsize=8)
+def _sampler(placement, targets):
+    samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
+    return Sampler(samplers, (placement.height, placement.width))
+
+
+def _normalised(amplitude, n_scales):
+    """Return amplitudes over the root mean square of their scale, in space and orientation."""
+    by_scale = amplitude.reshape(n_scales, -1, *amplitude.shape[1:])
+    local = (by_scale**2).mean(axis=1, keepdims=True)
+    energy = np.sqrt(local.mean(axis=(1, 2, 3), keepdims=True))
+    return (by_scale / (energy + np.sqrt(local) + 1e-4)).reshape(amplitude.shape)
+
+
+@functools.lru_cache(maxsize=16)
+def _position(grid, placement):
+    """Return the position terms on the valid cells, in units of half the content's size."""
+    axes = []
+    for axis, cells, first, extent in zip(
+        (0, 1),
+        grid.cells(placement),
+        (placement.top, placement.left),
+        (placement.height, placement.width),
+        strict=True,
+    ):
+        centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop)
+        axes.append((centres - first + 0.5) / extent * 2 - 1)
+    y, x = np.meshgrid(*axes, indexing="ij")
+    return np.stack(position_terms(x, y)).astype(np.float32)
+
+
+def position_terms(x, y):
+    """Return `POSITION_TERMS` at places in units of half the content's size, centre at 0."""
+    return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]

@@ -1,0 +1,129 @@
+"""Second stage: amplitudes filtered again at coarser scales (filter, rectify, filter)."""
+
+import functools
+
+import numpy as np
+
+from gaborscope.filters.controls import ControlBank
+from gaborscope.filters.loggabor import LogGaborBank
+
+KIND = "second_stage"
+STEPS = (2, 3)  # from the scale of the first stage to that of the second
+
+
+def pairs(n_scales):
+    """
+    Scales of both stages, where the bank has them.
+
+    Parameters
+    ----------
+    n_scales : int
+        Of the bank.
+
+    Returns
+    -------
+    pairs : list of (int, int)
+        First and second scale.
+    """
+    return [(s, s + step) for s in range(n_scales) for step in STEPS if s + step < n_scales]
+
+
+def orientations(n_orientations):
+    """
+    Orientations of the second stage among those of the bank: every other one of eight or more.
+
+    Parameters
+    ----------
+    n_orientations : int
+
+    Returns
+    -------
+    orientations : list of int
+    """
+    every = 2 if n_orientations >= 8 and n_orientations % 2 == 0 else 1
+    return list(range(0, n_orientations, every))
+
+
+def rows(bank, kinds, channel):
+    """
+    Describe the regressors, as `Regressors.table` does.
+
+    Parameters
+    ----------
+    bank : mapping
+        Arguments of `LogGaborBank`.
+    kinds : sequence of {"even", "odd", "amplitude"}
+        Parts of the second response that enter.
+    channel : str
+        Name of the first colour channel.
+
+    Returns
+    -------
+    rows : list of (kind, scale, orientation, colour, name)
+        Scale of the first stage, orientation of the second; the name says "+2" where the second
+        scale is two above the first.
+    """
+    return [
+        (KIND, first, o, 0, f"{channel} second {kind} +{second - first} s{first} o{o}")
+        for first, second in pairs(bank["n_scales"])
+        for o in orientations(bank["n_orientations"])
+        for kind in kinds
+    ]
+
+
+def responses(image, bank, boundary, control=None):
+    """
+    Responses of the second stage to one colour channel.
+
+    `z2 = g_t * mean_o |g_so * image|`: the amplitude of scale s, averaged over orientations,
+    filtered by the log-Gabors of scale t = s + 2 and s + 3 (wavelengths four and eight times those
+    of s, where scales double).
+
+    Parameters
+    ----------
+    image : real array (height, width)
+    bank : mapping
+        Arguments of `LogGaborBank`.
+    boundary : {"symmetric", "periodic"}
+    control : {"random", "pixel"}, optional
+        Another bank in both stages.
+
+    Yields
+    ------
+    responses : complex64 array (orientation, height, width)
+        For each of `pairs`; even and odd part.
+
+    References
+    ----------
+    Landy, M. S., Graham, N. (2004). Visual perception of texture. The Visual Neurosciences,
+    1106-1118.
+    """
+    whole = LogGaborBank(**bank)
+    own = whole.parameters
+    wanted = pairs(whole.n_scales)
+    first = _prepared({**own, "n_scales": len({s for s, _ in wanted})}, image, boundary, control)
+    amplitude = np.zeros((len({s for s, _ in wanted}), *image.shape), np.float32)
+    first.analyse(image)
+    for filters, found in first.responses():
+        for index, response in zip(range(filters.start, filters.stop), found, strict=True):
+            amplitude[index // whole.n_orientations] += np.abs(response)
+    amplitude /= whole.n_orientations
+    n = len(orientations(whole.n_orientations))
+    for s, t in wanted:
+        wavelength = float(whole.wavelengths_px[t])
+        coarse = {**own, "n_scales": 1, "n_orientations": n, "min_wavelength_px": wavelength}
+        second = _prepared({**coarse, "angular_sigma": None}, image, boundary, control)
+        second.analyse(amplitude[s])
+        yield np.concatenate([found.copy() for _, found in second.responses()])
+
+
+def _prepared(parameters, image, boundary, control):
+    return _cached(tuple(parameters.items()), image.shape, boundary, control)
+
+
+@functools.lru_cache(maxsize=16)
+def _cached(parameters, shape, boundary, control):
+    bank = LogGaborBank(**dict(parameters))
+    if control is not None:
+        bank = ControlBank(control, bank)
+    return bank.prepare(shape, boundary)

@@ -1,0 +1,1 @@
+"""From sufficient statistics to weights: ridge, sparse, non-negative, Shapley values."""

@@ -1,0 +1,172 @@
+"""HDF5 files of the fit: sufficient statistics and fitted layers."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from gaborscope.fitting.statistics import Statistics
+from gaborscope.store.files import create, open_file, put, put_text
+
+
+def write_statistics(path, statistics, origin):
+    """
+    Write the sufficient statistics of one layer and block.
+
+    Parameters
+    ----------
+    path : str or Path
+    statistics : list of statistics.Statistics
+        One for each candidate of pooling; a group each.
+    origin : dict
+    """
+    axes = {
+        "gram": "regressor, regressor",
+        "cross": "regressor, channel",
+        "sum_phi": "regressor",
+        "sum": "channel",
+        "cov": "channel, channel",
+        "n": "",
+    }
+    with create(path, "statistics", origin) as file:
+        for candidate, own in enumerate(statistics):
+            group = file.create_group(str(candidate))
+            for key, names in axes.items():
+                unit = "pixels" if key == "n" else "summed products"
+                put(group, key, getattr(own, key), names, unit)
+
+
+def read_statistics(paths, candidate):
+    """
+    Read sufficient statistics by block.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files named by their block.
+    candidate : int
+        Of pooling.
+
+    Returns
+    -------
+    statistics : dict of str to statistics.Statistics
+    """
+    found = {}
+    for path in paths:
+        with open_file(path, "statistics") as file:
+            group = file[str(candidate)]
+            parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
+            found[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
+    return found
+
+
+def read_layer_statistics(paths, layer, candidate):
+    """
+    Read sufficient statistics of one of several layers by block.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files `{layer}/{block}.h5` of all layers.
+    layer : str
+    candidate : int
+        Of pooling.
+
+    Returns
+    -------
+    statistics : dict of str to statistics.Statistics
+    """
+    return read_statistics([p for p in paths if Path(p).parent.name == layer], candidate)
+
+
+def write_filters(path, solution, described, origin):
+    """
+    Write a fitted layer.
+
+    Parameters
+    ----------
+    path : str or Path
+    solution : Solution
+    described : dict
+        `layer` and `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
+        regressors), `marginal` (C, K), `shares` (as `identities.shares` gives them).
+    origin : dict
+    """
+    with create(path, "filters", origin) as file:
+        file.attrs["layer"] = json.dumps(described["layer"], sort_keys=True)
+        file.attrs["candidate"] = described["candidate"]
+        file.attrs["penalty"] = solution.penalty
+        file.attrs["pooled_explained_variance"] = solution.pooled
+        bank = file.create_group("bank")
+        bank.attrs["regressors"] = json.dumps(described["regressors"], sort_keys=True)
+        regressor = file.create_group("regressor")
+        for key, values in described["table"].items():
+            if values.dtype.kind == "U":
+                put_text(regressor, key, values, "regressor")
+            else:
+                put(regressor, key, values, "regressor", "index")
+        put(file, "weight", solution.weight, "channel, regressor", "activation", np.float32)
+        put(file, "intercept", solution.intercept, "channel", "activation", np.float32)
+        put(file, "residual_sd", solution.residual_sd, "channel", "activation", np.float32)
+        dead = np.isnan(solution.explained_variance)
+        explained = np.where(dead, 0, solution.explained_variance)
+        put(file, "explained_variance", explained, "channel", "share of the validation variance")
+        put(file, "dead", dead, "channel", "flag")
+        path = np.array([step for step in solution.path if np.isfinite(step[1])]).reshape(-1, 2)
+        put(file, "path", path, "step, (penalty, explained variance)", "")
+        put(file, "marginal", described["marginal"], "channel, regressor", "r^2", np.float32)
+        for name, (labels, values, by_map) in described["shares"].items():
+            group = file.require_group(f"share/{name}")
+            put_text(group, "label", labels, "group")
+            put(group, "value", np.nan_to_num(values), "group", "share of the fit variance")
+            unit = "share of the map's fit variance, 0 where it is dead"
+            put(group, "by_map", np.nan_to_num(by_map), "channel, group", unit, np.float32)
+        for block, (weight, intercept) in solution.folds.items():
+            group = file.create_group(f"fold/{block}")
+            put(group, "weight", weight, "channel, regressor", "activation", np.float32)
+            put(group, "intercept", intercept, "channel", "activation", np.float32)
+
+
+def read_filters(path, fold=None):
+    """
+    Read a fitted layer.
+
+    Parameters
+    ----------
+    path : str or Path
+    fold : str, optional
+        Block whose out-of-fold weights are wanted where there are some.
+
+    Returns
+    -------
+    filters : dict
+        `layer`, `regressors`, `weight` (C, K), `intercept`, `residual_sd`, `explained_variance`
+        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`
+        (labels and values by grouping), `map_shares` (C, group).
+    """
+    with open_file(path, "filters") as file:
+        source = file
+        if fold is not None and f"fold/{fold}" in file:
+            source = file[f"fold/{fold}"]
+        dead = file["dead"][()]
+        return {
+            "layer": json.loads(file.attrs["layer"]),
+            "regressors": json.loads(file["bank"].attrs["regressors"]),
+            "weight": source["weight"][()],
+            "intercept": source["intercept"][()],
+            "residual_sd": file["residual_sd"][()],
+            "explained_variance": np.where(dead, np.nan, file["explained_variance"][()]),
+            "pooled": float(file.attrs["pooled_explained_variance"]),
+            "penalty": float(file.attrs["penalty"]),
+            "candidate": int(file.attrs["candidate"]),
+            "marginal": file["marginal"][()],
+            "table": {
+                key: values.asstr()[()] if values.dtype.kind == "O" else values[()]
+                for key, values in file["regressor"].items()
+            },
+            "shares": {
+                name: (list(group["label"].asstr()[()]), group["value"][()])
+                for name, group in file["share"].items()
+            },
+            "map_shares": {name: group["by_map"][()] for name, group in file["share"].items()},
+        }

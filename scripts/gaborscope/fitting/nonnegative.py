@@ -1,0 +1,100 @@
+"""Least squares with weights that are not negative, from the Gram matrix."""
+
+import numpy as np
+from scipy import linalg
+
+from gaborscope.fitting.statistics import standardised
+
+# Signs are told apart at this share of the largest covariance.
+TOLERANCE = 1e-10
+# Steps that may fail to lessen the number of wrong signs before they are taken one by one.
+PATIENCE = 3
+
+
+def nonnegative(gram, cross, start=None):
+    """
+    Minimise w^T gram w / 2 - cross^T w over w >= 0, by block principal pivoting.
+
+    Which weights are 0 is guessed, the others solved for, and all wrong signs exchanged at once;
+    one at a time where that does not lessen their number, which ends after finitely many steps.
+
+    Parameters
+    ----------
+    gram : float64 array (K, K)
+        Positive definite.
+    cross : float64 array (K,)
+    start : bool array (K,), optional
+        Which weights are positive at first; None for none.
+
+    Returns
+    -------
+    weight : float64 array (K,)
+        Not negative.
+
+    References
+    ----------
+    Portugal, L. F., Judice, J. J., Vicente, L. N. (1994). Math. Comput. 63, 625-643.
+    """
+    positive = np.zeros(len(cross), bool) if start is None else start.copy()
+    tolerance = TOLERANCE * np.abs(cross).max(initial=0)
+    fewest, patience = len(cross) + 1, PATIENCE
+    for _ in range(20 * len(cross) + 1):
+        weight, own = np.zeros(len(cross)), np.flatnonzero(positive)
+        if len(own):
+            weight[own] = linalg.solve(gram[np.ix_(own, own)], cross[own], assume_a="pos")
+        slope = gram[:, own] @ weight[own] - cross
+        wrong = np.flatnonzero(np.where(positive, weight, slope) < -tolerance)
+        if not len(wrong):
+            break
+        if len(wrong) < fewest:
+            fewest, patience = len(wrong), PATIENCE
+        elif patience:
+            patience -= 1
+        else:
+            wrong = wrong[-1:]
+        positive[wrong] ^= True
+    return np.maximum(weight, 0)
+
+
+class NonnegativePath:
+    """
+    Solutions of one set of statistics with weights that are not negative, for any penalty.
+
+    All regressors are constrained, even and odd responses too: the opposite phase is then not at
+    hand, and a map consists of what adds to it.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the pixels to fit.
+    """
+
+    def __init__(self, statistics):
+        self._mean_phi = statistics.sum_phi / statistics.n
+        self._mean = statistics.sum / statistics.n
+        self._correlation, self._cross, self._inverse = standardised(statistics)
+        self._positive = [None] * self._cross.shape[1]
+
+    def solve(self, penalty):
+        """
+        Weights >= 0 that minimise mean squared error + penalty * squared standardised weights.
+
+        Parameters
+        ----------
+        penalty : float
+            Positive; in units of the correlation matrix's diagonal.
+
+        Returns
+        -------
+        weight : float64 array (C, K)
+            For the regressors as they are (not standardised).
+        intercept : float64 array (C,)
+            Of any sign.
+        """
+        gram = self._correlation + penalty * np.eye(len(self._correlation))
+        weight = np.zeros(self._cross.T.shape)
+        for index, cross in enumerate(self._cross.T):
+            weight[index] = nonnegative(gram, cross, self._positive[index])
+            self._positive[index] = weight[index] > 0
+        weight *= self._inverse
+        return weight, self._mean - weight @ self._mean_phi

@@ -1,0 +1,204 @@
+"""Identify activation maps as combinations of regressors, from sufficient statistics alone."""
+
+import dataclasses
+import math
+
+import numpy as np
+from scipy import linalg
+
+from gaborscope.fitting.nonlinearity import through_nonlinearity
+from gaborscope.fitting.nonnegative import NonnegativePath
+from gaborscope.fitting.shapley import group_shares
+from gaborscope.fitting.sparse import BudgetPath, SparsePath, select, solve_sparse, sparse_path
+from gaborscope.fitting.statistics import (
+    DEAD,
+    Statistics,
+    combine,
+    explained_variance,
+    inverse_spread,
+    marginal_correlation,
+    standardised,
+)
+
+__all__ = [
+    "DEAD",
+    "BudgetPath",
+    "NonnegativePath",
+    "RidgePath",
+    "Solution",
+    "SparsePath",
+    "Statistics",
+    "combine",
+    "explained_variance",
+    "group_shares",
+    "inverse_spread",
+    "marginal_correlation",
+    "select",
+    "solve",
+    "solve_sparse",
+    "sparse_path",
+    "standardised",
+    "through_nonlinearity",
+]
+
+
+class RidgePath:
+    """
+    Ridge solutions of one set of statistics for any penalty, from one eigendecomposition.
+
+    Regressors are standardised before they are penalised (natural amplitudes fall as 1/f); the
+    intercept is never penalised.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the pixels to fit.
+    """
+
+    def __init__(self, statistics):
+        self._mean_phi = statistics.sum_phi / statistics.n
+        self._mean = statistics.sum / statistics.n
+        correlation, cross, self._inverse = standardised(statistics)
+        self._eigenvalue, self._vector = linalg.eigh(correlation)
+        self._eigenvalue = np.maximum(self._eigenvalue, 0)
+        self._projected = self._vector.T @ cross
+
+    def solve(self, penalty):
+        """
+        Weights that minimise mean squared error + penalty * squared standardised weights.
+
+        Parameters
+        ----------
+        penalty : float
+            Positive; in units of the correlation matrix's diagonal.
+
+        Returns
+        -------
+        weight : float64 array (C, K)
+            For the regressors as they are (not standardised).
+        intercept : float64 array (C,)
+        """
+        standardised = self._vector @ (self._projected / (self._eigenvalue + penalty)[:, None])
+        weight = (standardised * self._inverse[:, None]).T
+        return weight, self._mean - weight @ self._mean_phi
+
+
+@dataclasses.dataclass
+class Solution:
+    """
+    A fitted layer.
+
+    Attributes
+    ----------
+    weight : float64 array (C, K)
+    intercept : float64 array (C,)
+    penalty : float
+        Chosen on the validation split.
+    residual_sd : float64 array (C,)
+        Root mean squared error on the validation split.
+    explained_variance : float64 array (C,)
+        Per map on the validation split, nan where dead.
+    pooled : float
+        The same pooled over maps.
+    path : list of (penalty, pooled explained variance)
+    folds : dict of str to (weight, intercept)
+        Out-of-fold solution for each fit block: fitted without that block's fold.
+    """
+
+    weight: np.ndarray
+    intercept: np.ndarray
+    penalty: float
+    residual_sd: np.ndarray
+    explained_variance: np.ndarray
+    pooled: float
+    path: list
+    folds: dict
+
+
+def solve(fit, validation, penalties, folds, name="ridge", budget=None):
+    """
+    Fit of a layer: penalty chosen on the validation split, out-of-fold refits with it.
+
+    Parameters
+    ----------
+    fit : dict of str to Statistics
+        By fit block.
+    validation : Statistics
+        Summed over the validation blocks.
+    penalties : sequence of float
+        Candidates, positive.
+    folds : int
+        Fit blocks are dealt out to this many folds at most.
+    name : {"ridge", "nnls", "omp", "ols"}
+        All regressors; all with weights that are not negative; at most `budget` per map.
+    budget : int, optional
+
+    Returns
+    -------
+    solution : Solution
+    """
+
+    def path_of(statistics):
+        if name == "ridge":
+            return RidgePath(statistics)
+        if name == "nnls":
+            return NonnegativePath(statistics)
+        return BudgetPath(statistics, budget, name)
+
+    total = combine(fit.values())
+    path_of_all = path_of(total)
+    path = []
+    for penalty in penalties:
+        path.append((penalty, explained_variance(validation, *path_of_all.solve(penalty))[1]))
+    penalty = max(path, key=lambda step: -math.inf if math.isnan(step[1]) else step[1])[0]
+    weight, intercept = path_of_all.solve(penalty)
+    per_map, pooled = explained_variance(validation, weight, intercept)
+    error = validation.squared_error(weight, intercept)
+    return Solution(
+        weight=weight,
+        intercept=intercept,
+        penalty=float(penalty),
+        residual_sd=np.sqrt(np.maximum(error, 0) / validation.n),
+        explained_variance=per_map,
+        pooled=pooled,
+        path=path,
+        folds=_out_of_fold(fit, total, path_of, penalty, folds),
+    )
+
+
+def _out_of_fold(fit, total, path_of, penalty, n_folds):
+    if min(n_folds, len(fit)) < 2:
+        # a single block leaves nothing to fit without it
+        solution = path_of(total).solve(penalty)
+        return {block: solution for block in fit}
+    folds = {}
+    for members, rest in deal(fit, total, n_folds):
+        solution = path_of(rest).solve(penalty)
+        folds.update({block: solution for block in members})
+    return folds
+
+
+def deal(fit, total, n_folds):
+    """
+    Deal blocks out to folds.
+
+    Parameters
+    ----------
+    fit : dict of str to Statistics
+        By block, two at least.
+    total : Statistics
+        Of all blocks.
+    n_folds : int
+        At most; not more than there are blocks.
+
+    Yields
+    ------
+    members : list of str
+        Blocks of a fold.
+    rest : Statistics
+        Of all blocks but these.
+    """
+    blocks, n_folds = sorted(fit), min(n_folds, len(fit))
+    for fold in range(n_folds):
+        members = blocks[fold::n_folds]
+        yield members, total - combine(fit[block] for block in members)

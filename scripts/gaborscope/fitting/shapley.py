@@ -1,0 +1,146 @@
+"""Shapley shares of groups of regressors in explained variance."""
+
+import itertools
+import math
+
+import numpy as np
+from scipy import linalg
+
+from gaborscope.fitting.statistics import DEAD, standardised
+
+
+def split(value, n):
+    """
+    Shapley value of every member from the values of all coalitions.
+
+    Parameters
+    ----------
+    value : dict of tuple of int to float or float array
+        Of each coalition of 0 ... n - 1, in ascending order; all 2^n of them.
+    n : int
+
+    Returns
+    -------
+    shares : float64 array (n, ...)
+        They add up to the value of all members less that of none.
+
+    References
+    ----------
+    Shapley, L. S. (1953). In: Contributions to the Theory of Games II, 307-317.
+    """
+    shares = np.zeros((n, *np.shape(value[()])))
+    for members, worth in value.items():
+        for member in members:
+            without = tuple(m for m in members if m != member)
+            weight = 1 / (n * math.comb(n - 1, len(without)))
+            shares[member] += weight * (worth - value[without])
+    return shares
+
+
+def coalitions(n):
+    """Return all coalitions of n members as tuples, smaller ones first."""
+    return [c for size in range(n + 1) for c in itertools.combinations(range(n), size)]
+
+
+def map_shares(statistics, penalty, groups):
+    """
+    Shapley shares of groups of regressors in the variance of each map.
+
+    Exact: the variance that every union of groups explains is computed from the Gram matrix by a
+    refit, so correlated regressors share what they explain together.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the fit split; explained variance is evaluated on it as well.
+    penalty : float
+        Ridge penalty of every refit.
+    groups : sequence of sequence of int
+        Regressor indices of each group; a partition. 2^groups refits are made.
+
+    Returns
+    -------
+    explained : float64 array (group, C)
+        Variance, in units of the maps.
+    variance : float64 array (C,)
+        All of it.
+    """
+    correlation, cross, _ = standardised(statistics)
+    value = {
+        members: _explained(correlation, cross, penalty, [groups[m] for m in members])
+        for members in coalitions(len(groups))
+    }
+    return split(value, len(groups)), statistics.total_variation() / statistics.n
+
+
+def pooled(explained, variance):
+    """
+    Shares in the pooled variance of a layer.
+
+    Parameters
+    ----------
+    explained : float64 array (group, C)
+    variance : float64 array (C,)
+        Both from `map_shares`.
+
+    Returns
+    -------
+    shares : float64 array (group,)
+        nan if all maps are dead.
+    """
+    total = variance.sum()
+    return explained.sum(axis=1) / total if total > 0 else np.full(len(explained), np.nan)
+
+
+def of_each_map(explained, variance):
+    """
+    Shares in the variance of every map.
+
+    Parameters
+    ----------
+    explained : float64 array (group, C)
+    variance : float64 array (C,)
+        Both from `map_shares`.
+
+    Returns
+    -------
+    shares : float64 array (C, group)
+        nan for dead maps.
+    """
+    alive = variance > DEAD * max(variance.max(initial=0), np.finfo(float).tiny)
+    shares = np.full(explained.T.shape, np.nan)
+    shares[alive] = (explained[:, alive] / variance[alive]).T
+    return shares
+
+
+def group_shares(statistics, penalty, groups):
+    """
+    Shapley shares of groups of regressors in the pooled explained variance of a layer.
+
+    Shares add up to the explained variance of all groups.
+
+    Parameters
+    ----------
+    statistics, penalty, groups
+        See `map_shares`.
+
+    Returns
+    -------
+    shares : float64 array (group,)
+
+    References
+    ----------
+    Lindeman, R. H., Merenda, P. F., Gold, R. Z. (1980), for the use on R^2.
+    """
+    return pooled(*map_shares(statistics, penalty, groups))
+
+
+def _explained(correlation, cross, penalty, groups):
+    """Return the variance of each map that the regressors of some groups explain."""
+    if not groups:
+        return np.zeros(cross.shape[1])
+    index = np.concatenate([np.asarray(group, dtype=int) for group in groups])
+    gram = correlation[np.ix_(index, index)]
+    regular = gram + penalty * np.eye(len(index))
+    weight = linalg.cho_solve(linalg.cho_factor(regular), cross[index])
+    return 2 * (weight * cross[index]).sum(axis=0) - (weight * (gram @ weight)).sum(axis=0)

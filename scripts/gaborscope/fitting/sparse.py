@@ -1,0 +1,252 @@
+"""Few regressors per map, chosen one after the other on the Gram matrix."""
+
+import dataclasses
+import math
+
+import numpy as np
+from scipy import linalg
+
+from gaborscope.fitting.statistics import DEAD, standardised
+
+# A regressor of which less than this share is left beside those chosen adds nothing of its own.
+INDEPENDENT = 1e-6
+
+
+def select(correlation, cross, k, rule="omp"):
+    """
+    Choose regressors of one map one after the other.
+
+    `omp`, orthogonal matching pursuit: next comes the one that correlates most with what is not
+    explained yet. `ols`, orthogonal least squares: the one that leaves least unexplained, once it
+    is made orthogonal to those chosen. Both find the true support of a map made of few regressors
+    where these meet the exact recovery condition.
+
+    Parameters
+    ----------
+    correlation : float64 array (K, K)
+    cross : float64 array (K,)
+        Covariance of the standardised regressors with the map.
+    k : int
+        At most this many.
+    rule : {"omp", "ols"}
+
+    Returns
+    -------
+    chosen : list of int
+        In the order of choice.
+
+    References
+    ----------
+    Tropp, J. A. (2004). IEEE Trans. Inf. Theory 50, 2231-2242.
+    Chen, S., Billings, S. A., Luo, W. (1989). Int. J. Control 50, 1873-1896.
+    """
+    left, explains = np.diag(correlation).copy(), cross.copy()
+    directions = np.zeros((min(k, len(cross)), len(cross)))
+    free, chosen = left > INDEPENDENT, []
+    for step in range(len(directions)):
+        gain = explains**2 / np.maximum(left, INDEPENDENT) if rule == "ols" else explains**2
+        gain[~free] = -1
+        best = int(gain.argmax())
+        if gain[best] <= 0:
+            break
+        known = directions[:step]
+        root = math.sqrt(left[best])
+        direction = (correlation[best] - known[:, best] @ known) / root
+        explains -= explains[best] / root * direction
+        left -= direction**2
+        directions[step] = direction
+        chosen.append(best)
+        free[best] = False
+        free &= left > INDEPENDENT
+    return chosen
+
+
+class BudgetPath:
+    """
+    Solutions of one set of statistics with at most k regressors per map, for any penalty.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the pixels to fit.
+    k : int
+    rule : {"omp", "ols"}
+        See `select`.
+    """
+
+    def __init__(self, statistics, k, rule):
+        self._mean_phi = statistics.sum_phi / statistics.n
+        self._mean = statistics.sum / statistics.n
+        self._correlation, self._cross, self._inverse = standardised(statistics)
+        self._chosen = [select(self._correlation, own, k, rule) for own in self._cross.T]
+
+    def solve(self, penalty, k=None):
+        """
+        Ridge on the regressors chosen, which do not depend on the penalty.
+
+        Parameters
+        ----------
+        penalty : float
+            On standardised weights.
+        k : int, optional
+            Take the first so many of those chosen; None for all.
+
+        Returns
+        -------
+        weight : float64 array (C, K)
+            For the regressors as they are; at most k per row are not 0.
+        intercept : float64 array (C,)
+        """
+        weight = np.zeros(self._cross.T.shape)
+        for row, own, every in zip(weight, self._cross.T, self._chosen, strict=True):
+            chosen = every[:k]
+            gram = self._correlation[np.ix_(chosen, chosen)] + penalty * np.eye(len(chosen))
+            row[chosen] = linalg.solve(gram, own[chosen], assume_a="pos") * self._inverse[chosen]
+        return weight, self._mean - weight @ self._mean_phi
+
+
+def solve_sparse(statistics, k, rule="omp", penalty=1e-6):
+    """
+    Least squares with at most k regressors per map.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Of the pixels to fit.
+    k : int
+    rule : {"omp", "ols"}
+        See `select`.
+    penalty : float
+        Ridge penalty of the refit on the regressors chosen, on standardised weights.
+
+    Returns
+    -------
+    weight : float64 array (C, K)
+        For the regressors as they are; at most k per row are not 0.
+    intercept : float64 array (C,)
+    """
+    return BudgetPath(statistics, k, rule).solve(penalty)
+
+
+@dataclasses.dataclass
+class SparsePath:
+    """
+    Regressors of every map in the order of their choice, and how far each number of them goes.
+
+    Attributes
+    ----------
+    chosen : list of list of int
+        By map.
+    weights : list of float64 array
+        By map, of the regressors chosen, all of them together; standardised regressors and maps.
+    error : float64 array (C, k)
+        Sum of squared errors on the split evaluated with the first 1, 2, ... k regressors.
+    total : float64 array (C,)
+        Sum of squared deviations of that split.
+    """
+
+    chosen: list
+    weights: list
+    error: np.ndarray
+    total: np.ndarray
+
+    def explained_variance(self, k):
+        """
+        Explained variance with at most k regressors per map.
+
+        Parameters
+        ----------
+        k : int
+            Not more than the path is long.
+
+        Returns
+        -------
+        per_map : float64 array (C,)
+            nan for dead maps.
+        pooled : float
+            Over the maps that are not dead.
+        """
+        alive = self.total > DEAD * max(self.total.max(initial=0), np.finfo(float).tiny)
+        error, total = self.error[:, k - 1], self.total
+        per_map = np.full(len(total), np.nan)
+        per_map[alive] = 1 - error[alive] / total[alive]
+        if not alive.any():
+            return per_map, math.nan
+        return per_map, float(1 - error[alive].sum() / total[alive].sum())
+
+
+def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
+    """
+    Choose regressors of each map one after the other; evaluate every number of them.
+
+    Parameters
+    ----------
+    fit : Statistics
+        To choose and to fit by.
+    validation : Statistics
+        To evaluate on.
+    k : int
+        Length of the path.
+    rule : {"omp", "ols"}
+        See `select`.
+    penalty : float
+        As in `solve_sparse`.
+
+    Returns
+    -------
+    path : SparsePath
+    """
+    correlation, cross, _ = standardised(fit)
+    chosen = [select(correlation, own, k, rule) for own in cross.T]
+    return follow(fit, validation, chosen, k, penalty)
+
+
+def follow(fit, validation, chosen, k, penalty=1e-6):
+    """
+    Evaluate regressors that were chosen already, fitted to other pixels.
+
+    Parameters
+    ----------
+    fit, validation : Statistics
+        To fit by and to evaluate on.
+    chosen : list of list of int
+        By map, in the order of choice.
+    k : int
+        Length of the path.
+    penalty : float
+        As in `solve_sparse`.
+
+    Returns
+    -------
+    path : SparsePath
+    """
+    correlation, cross, inverse = standardised(fit)
+    mean_phi, mean = fit.sum_phi / fit.n, fit.sum / fit.n
+    spread = np.sqrt(fit.total_variation() / fit.n)
+    weights, error = [], np.empty((cross.shape[1], k))
+    for c, (own, order) in enumerate(zip(cross.T, chosen, strict=True)):
+        standard = np.zeros(0)
+        error[c] = _error(validation, c, [], standard, mean[c])
+        for n in range(1, len(order) + 1):
+            first = order[:n]
+            gram = correlation[np.ix_(first, first)] + penalty * np.eye(n)
+            standard = linalg.solve(gram, own[first], assume_a="pos")
+            weight = standard * inverse[first]
+            # what is not chosen any more changes nothing
+            error[c, n - 1 :] = _error(
+                validation, c, first, weight, mean[c] - weight @ mean_phi[first]
+            )
+        weights.append(standard / spread[c] if spread[c] > 0 else standard)
+    return SparsePath(chosen, weights, error, validation.total_variation())
+
+
+def _error(statistics, channel, index, weight, intercept):
+    """Sum of squared errors of one map from some regressors."""
+    predicted = weight @ statistics.sum_phi[index]
+    return (
+        statistics.cov[channel, channel]
+        - 2 * weight @ statistics.cross[index, channel]
+        + weight @ statistics.gram[np.ix_(index, index)] @ weight
+        - 2 * intercept * (statistics.sum[channel] - predicted)
+        + statistics.n * intercept**2
+    )

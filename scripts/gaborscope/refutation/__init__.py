@@ -1,0 +1,1 @@
+"""What could refute an explanation: halves, seeds, substitution, interventions, verdicts."""

@@ -1,0 +1,284 @@
+"""Take out of an image what an explanation names, and compare its prediction with the network's."""
+
+import zlib
+
+import numpy as np
+import pandas as pd
+
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.refutation import notches
+from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli import fixations, geometry
+
+# What takes less than half a grey level out is lost in rounding: there is nothing to take out.
+LEAST_ENERGY = 0.25
+
+
+def bank_settings(model):
+    """
+    Return the settings of the regressors that an explained model takes from the image.
+
+    Parameters
+    ----------
+    model : ExplainedModel
+
+    Returns
+    -------
+    settings : dict
+        `bank`, `colour` and others.
+    """
+    return model.layers[0].settings if model.cascade is None else model.cascade.image_settings
+
+
+def content_of(block, index, box):
+    """
+    Stimulus as the regressors see it, an image of its own that fills the network's input.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    index : int
+    box : geometry.Box
+
+    Returns
+    -------
+    content : uint8 array (height, width, 3)
+    pixels : int array (n, 2)
+        Fixated pixels of it, x and y.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    content = geometry.content(block.image(index), geometry.place(size, box))
+    points, _ = block.points(index)
+    relative = centre_biases.relative(fixations.to_pixels(points, size), size)
+    height, width = content.shape[:2]
+    return content, np.floor(relative * (width, height)).astype(int)
+
+
+def rank(contents, predict, settings, families):
+    """
+    Notches of some families by how much the explained density changes without them.
+
+    Nothing but the explanation is asked.
+
+    Parameters
+    ----------
+    contents : sequence of uint8 array (height, width, 3)
+    predict : callable
+        Density of an image, of the explained model.
+    settings : dict
+        From `bank_settings`.
+    families : sequence of str
+
+    Returns
+    -------
+    table : DataFrame
+        One row per notch, the largest `contribution` of each family first: mean over the images of
+        KL(density of the image || density without it) in nats; mean `energy` taken out;
+        `channel, scale, orientation` (-1: all) beside `Notch.described`.
+    """
+    bank, channels = layer_tools.bank_and_channels(settings)
+    found = notches.candidates(bank, families)
+    changes, energies = np.zeros((2, len(contents), len(found)))
+    for row, content in enumerate(contents):
+        notcher, before = notches.Notcher(content, settings), predict(content)
+        for column, notch in enumerate(found):
+            without = notches.clipped(notcher.without(notcher.component(notch.cells(bank))))
+            changes[row, column] = divergence(before, predict(without))
+            energies[row, column] = notches.energy(without, content)
+    rows = [
+        {
+            **notch.described(bank, channels),
+            "channel": notch.channel,
+            "scale": -1 if notch.scale is None else notch.scale,
+            "orientation": -1 if notch.orientation is None else notch.orientation,
+            "contribution": changes[:, column].mean(),
+            "energy": energies[:, column].mean(),
+        }
+        for column, notch in enumerate(found)
+    ]
+    table = pd.DataFrame(rows)
+    table["family"] = pd.Categorical(table["family"], families, ordered=True)
+    table = table.sort_values(
+        ["family", "contribution"], ascending=[True, False], kind="stable", ignore_index=True
+    )
+    return table.astype({"family": str})
+
+
+def leading(table, n):
+    """
+    First notches of each family.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `rank`.
+    n : int
+        Of each family.
+
+    Returns
+    -------
+    notches : list of (str, Notch)
+        In words, and as they are.
+    """
+    first = table.groupby("family", sort=False).head(n)
+    return [
+        (
+            row.notch,
+            notches.Notch(
+                row.family,
+                int(row.channel),
+                None if row.scale < 0 else int(row.scale),
+                None if row.orientation < 0 else int(row.orientation),
+            ),
+        )
+        for row in first.itertuples()
+    ]
+
+
+def changed_images(notcher, notch, n_random, key):
+    """
+    Image without a notch, and changed at random by equal energy.
+
+    The energy is that of the whole notch, or half of what all the rest holds where that is less:
+    else there would be nothing to draw from.
+
+    Parameters
+    ----------
+    notcher : notches.Notcher
+    notch : notches.Notch
+    n_random : int
+        Of each kind.
+    key : sequence of int
+        Seed.
+
+    Yields
+    ------
+    kind : {"leading", "random_cells", "random_phase"}
+        `random_cells`: cells of the bank, drawn from all others; `random_phase`: the amplitudes
+        that the notch takes out, their phases drawn.
+    image : uint8 array (height, width, 3)
+    facts : dict
+        `depth`: share of the component that is subtracted; `energy`: mean squared difference;
+        `clipped`: share of it that clipping and rounding took away.
+    """
+    own = notch.cells(notcher.bank)
+    whole = notcher.component(own)
+    target = min(notcher.energy(whole), notcher.energy(notcher.component(~own)) / 2)
+    if target < LEAST_ENERGY:
+        return
+    rng = np.random.default_rng(key)
+    yield "leading", *_at_energy(notcher, whole, target, 1.0)
+    for _ in range(n_random):
+        component, _ = notcher.random_cells(own, target, rng)
+        yield "random_cells", *_at_energy(notcher, component, target, 1.0)
+        component = notcher.random_phases(own, rng)
+        yield "random_phase", *_at_energy(notcher, component, target, 4.0)
+
+
+def _at_energy(notcher, component, target, most):
+    depth = notcher.depth_of(component, target, most)
+    without = notcher.without(component, depth)
+    image = notches.clipped(without)
+    full, kept = (notches.energy(own, notcher.content) for own in (without, image))
+    return image, {"depth": depth, "energy": kept, "clipped": 1 - kept / full}
+
+
+def intervene(content, pixels, settings, chosen, predictors, n_random, key):
+    """
+    Predicted and measured changes of one stimulus.
+
+    Parameters
+    ----------
+    content : uint8 array (height, width, 3)
+    pixels : int array (n, 2)
+        Fixated, x and y.
+    settings : dict
+        From `bank_settings`.
+    chosen : list of (str, Notch)
+    predictors : (callable, callable)
+        Densities of an image: of the explained model, of the network.
+    n_random : int
+    key : (int, str)
+        Seed and the stimulus's name.
+
+    Returns
+    -------
+    rows : list of dict
+        `notch, family, kind`, the facts of `changed_images`, and those of `compare`.
+    """
+    notcher, rows = notches.Notcher(content, settings), []
+    before = [predict(content) for predict in predictors]
+    for number, (words, notch) in enumerate(chosen):
+        seeds = [key[0], zlib.crc32(key[1].encode()), number]
+        for kind, image, facts in changed_images(notcher, notch, n_random, seeds):
+            after = [predict(image) for predict in predictors]
+            row = {"notch": words, "family": notch.family, "kind": kind, **facts}
+            rows.append({**row, **compare(before, after, pixels)})
+    return rows
+
+
+def compare(before, after, pixels):
+    """
+    Compare the change of the explained density with that of the network's.
+
+    Parameters
+    ----------
+    before, after : (float array (height, width), float array (height, width))
+        Densities of the image as it was and as it has become: explained, network's.
+    pixels : int array (n, 2)
+        Fixated, x and y.
+
+    Returns
+    -------
+    measures : dict of str to float
+        `correlation` of the two changes over pixels; `sign_agreement`: share of the fixated pixels
+        where both have one sign (chance: about one half); `kl_explained`, `kl_deep`: size of the
+        change, KL(before || after) in nats; `cc_deep`: correlation of the network's two maps.
+    """
+    predicted, measured = (
+        np.asarray(new, float) - np.asarray(old, float)
+        for old, new in zip(before, after, strict=True)
+    )
+    return {
+        "correlation": correlation(predicted, measured),
+        "sign_agreement": sign_agreement(predicted, measured, pixels),
+        "kl_explained": divergence(before[0], after[0]),
+        "kl_deep": divergence(before[1], after[1]),
+        "cc_deep": correlation(before[1], after[1]),
+    }
+
+
+def divergence(density, other):
+    """KL(density || other) in nats; both positive and of sum 1."""
+    density, other = (np.asarray(own, float) for own in (density, other))
+    return float((density * np.log(density / other)).sum())
+
+
+def correlation(values, other):
+    """Pearson's correlation over all pixels; nan where one is constant."""
+    first, second = (np.asarray(v, float) - np.mean(v, dtype=float) for v in (values, other))
+    norm = np.sqrt((first**2).sum() * (second**2).sum())
+    return float((first * second).sum() / norm) if norm > 0 else float("nan")
+
+
+def sign_agreement(predicted, measured, pixels):
+    """
+    Share of the fixated pixels at which two changes have the same sign.
+
+    Parameters
+    ----------
+    predicted, measured : float array (height, width)
+    pixels : int array (n, 2)
+        x, y; those outside are left out, each one counts once.
+
+    Returns
+    -------
+    share : float
+        nan without a fixation.
+    """
+    height, width = measured.shape
+    inside = ((pixels >= 0) & (pixels < (width, height))).all(axis=1)
+    x, y = np.unique(pixels[inside], axis=0).T
+    if not len(x):
+        return float("nan")
+    return float((np.sign(predicted[y, x]) == np.sign(measured[y, x])).mean())

@@ -1,0 +1,355 @@
+"""Take bands, orientations and colours out of an image, and equally much at random."""
+
+import dataclasses
+
+import numpy as np
+
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.filters import fourier, loggabor
+from gaborscope.stimuli import colour as colours
+
+FAMILIES = ("band", "orientation", "colour")
+STEPS = 14  # halvings of the depth: it is found to 1 part in 16,000
+
+
+def from_opponent(channels, space):
+    """
+    RGB image of channels in an opponent colour space, the inverse of `colour.to_opponent`.
+
+    Parameters
+    ----------
+    channels : float array (3, height, width)
+    space : {"yuv", "lab", "dkl", "rgb"}
+
+    Returns
+    -------
+    image : float64 array (height, width, 3)
+        Gamma-encoded, 0..255; beyond it where the channels lie outside what RGB can show.
+    """
+    values = np.moveaxis(np.asarray(channels, dtype=float), 0, -1)
+    if space == "rgb":
+        return 255 * values
+    if space == "yuv":
+        return 255 * values @ np.linalg.inv(colours.RGB_TO_YUV).T
+    xyz = _xyz_of_lab(values) if space == "lab" else _xyz_of_dkl(values)
+    return 255 * _encode(xyz @ np.linalg.inv(colours.LINEAR_RGB_TO_XYZ).T)
+
+
+def _xyz_of_lab(values):
+    lightness, a, b = np.moveaxis(values, -1, 0)
+    y = (lightness + 0.16) / 1.16
+    cube = np.stack([y + a / 5, y, y - b / 2], axis=-1)
+    ratio = np.where(cube > 6 / 29, cube**3, 3 * (6 / 29) ** 2 * (cube - 4 / 29))
+    return ratio * colours.LINEAR_RGB_TO_XYZ.sum(axis=1)
+
+
+def _xyz_of_dkl(values):
+    luminance, red_green, blue = np.moveaxis(values, -1, 0)
+    lms = np.stack(
+        [luminance + red_green / 2, luminance - red_green / 2, blue + luminance], axis=-1
+    )
+    white = colours.XYZ_TO_LMS @ colours.LINEAR_RGB_TO_XYZ.sum(axis=1)
+    return (lms * white) @ np.linalg.inv(colours.XYZ_TO_LMS).T
+
+
+def _encode(linear):
+    """Gamma-encoded sRGB of linear light, continued below 0."""
+    curved = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
+    return np.where(linear <= 0.0031308, 12.92 * linear, curved)
+
+
+@dataclasses.dataclass(frozen=True)
+class Notch:
+    """
+    What is taken out of an image.
+
+    Attributes
+    ----------
+    family : {"band", "orientation", "colour"}
+    channel : int
+        Of the opponent space.
+    scale : int or None
+        Index of a scale of the bank; the number of scales: what lies below the coarsest; None: all.
+    orientation : int or None
+        Index; None: all.
+    """
+
+    family: str
+    channel: int
+    scale: int | None = None
+    orientation: int | None = None
+
+    def cells(self, bank):
+        """Which cells of each channel it takes, bool array (3, cell); see `partition`."""
+        mask = np.zeros((3, bank.n_filters + 1), bool)
+        oriented = mask[self.channel, :-1].reshape(bank.n_scales, bank.n_orientations)
+        scales = slice(None) if self.scale is None else slice(self.scale, self.scale + 1)
+        own = slice(None) if self.orientation is None else self.orientation
+        oriented[scales, own] = True
+        mask[self.channel, -1] = self.orientation is None and self.scale in (None, bank.n_scales)
+        return mask
+
+    def described(self, bank, channels):
+        """
+        Describe the notch.
+
+        Parameters
+        ----------
+        bank : loggabor.LogGaborBank
+        channels : sequence of str
+
+        Returns
+        -------
+        row : dict
+            `notch` (in words), `family`, `colour`, `wavelength_px` (of the network's input) and
+            `orientation_deg`, nan where it takes all.
+        """
+        name, wavelength, degrees = channels[self.channel], np.nan, np.nan
+        if self.scale == bank.n_scales:
+            name += f" above {bank.wavelengths_px[-1] * bank.scale_factor**0.5:.3g} px"
+        elif self.scale is not None:
+            wavelength = bank.wavelengths_px[self.scale]
+            name += f" {wavelength:.3g} px"
+        if self.orientation is not None:
+            degrees = float(np.degrees(bank.orientations[self.orientation]))
+            name += f" {degrees:.3g} deg"
+        return {
+            "notch": name,
+            "family": self.family,
+            "colour": channels[self.channel],
+            "wavelength_px": wavelength,
+            "orientation_deg": degrees,
+        }
+
+
+def candidates(bank, families):
+    """
+    All notches of some families.
+
+    Parameters
+    ----------
+    bank : loggabor.LogGaborBank
+    families : sequence of str
+        `band`: a scale in a channel, all orientations; `orientation`: one in a channel, all
+        scales; `colour`: a channel, all but its mean.
+
+    Returns
+    -------
+    notches : list of Notch
+    """
+    found = []
+    for channel in range(3):
+        if "band" in families:
+            found += [Notch("band", channel, scale=s) for s in range(bank.n_scales + 1)]
+        if "orientation" in families:
+            found += [
+                Notch("orientation", channel, orientation=o) for o in range(bank.n_orientations)
+            ]
+        if "colour" in families:
+            found.append(Notch("colour", channel))
+    return found
+
+
+def partition(bank, shape):
+    """
+    Cell of the spectrum that each frequency belongs to: every one but 0 to exactly one.
+
+    Parameters
+    ----------
+    bank : loggabor.LogGaborBank
+    shape : (int, int)
+        Of the discrete spectrum.
+
+    Returns
+    -------
+    index : int array (shape)
+        `scale * n_orientations + orientation` of the nearest centre, wavelengths on a logarithmic
+        scale; `n_filters` below half a step under the coarsest scale, where no orientation is
+        told apart; -1 at frequency 0. Equal at a frequency and its opposite.
+    """
+    radius, angle = loggabor.frequencies(shape)
+    with np.errstate(divide="ignore"):
+        steps = np.log(1 / (radius * bank.min_wavelength_px)) / np.log(bank.scale_factor)
+    steps[0, 0] = bank.n_scales
+    scale = np.clip(np.rint(steps), 0, bank.n_scales).astype(int)
+    turn = np.pi / bank.n_orientations
+    orientation = np.rint(np.mod(angle, np.pi) / turn).astype(int) % bank.n_orientations
+    index = np.where(
+        scale == bank.n_scales, bank.n_filters, scale * bank.n_orientations + orientation
+    )
+    # at the highest frequency of an even length both signs are one: the two halves must agree
+    opposite = np.roll(index[::-1, ::-1], (1, 1), axis=(0, 1))
+    index = np.minimum(index, opposite)
+    index[0, 0] = -1
+    return index
+
+
+class Notcher:
+    """
+    An image taken apart into the cells of a bank.
+
+    Parameters
+    ----------
+    content : uint8 array (height, width, 3)
+        RGB.
+    settings : dict
+        Of the regressors: `bank` and `colour`.
+    """
+
+    def __init__(self, content, settings):
+        self.content, self.space = content, settings["colour"]
+        self.bank, _ = layer_tools.bank_and_channels(settings)
+        self.channels = colours.to_opponent(content, self.space).astype(float)
+        full = fourier.padded_shape(content.shape[:2], self.bank.margin_px)
+        padded = []
+        for channel in self.channels:
+            whole, origin = fourier.mirror_pad(channel, full)
+            padded.append(whole)
+        self.spectra = np.fft.fft2(np.stack(padded))
+        self.index = partition(self.bank, full)
+        self._window = tuple(
+            slice(first, first + extent)
+            for first, extent in zip(origin, content.shape[:2], strict=True)
+        )
+        self._whole = from_opponent(self.channels, self.space)
+
+    def component(self, cells, factor=1):
+        """
+        Part of the image that lies in some cells.
+
+        Parameters
+        ----------
+        cells : bool array (3, cell)
+        factor : complex array (shape of the spectrum), optional
+
+        Returns
+        -------
+        component : float64 array (3, height, width)
+            In the opponent space; of all cells together the image without its (padded) mean.
+        """
+        # the last entry is that of frequency 0, index -1
+        taken = np.pad(cells, ((0, 0), (0, 1)))[:, self.index]
+        parts = np.fft.ifft2(self.spectra * taken * factor).real
+        return parts[(slice(None), *self._window)]
+
+    def without(self, component, depth=1.0):
+        """
+        Image from which a component is subtracted.
+
+        Parameters
+        ----------
+        component : float array (3, height, width)
+        depth : float
+            Factor of the component.
+
+        Returns
+        -------
+        image : float64 array (height, width, 3)
+            RGB, beyond 0..255 where it would have to be clipped.
+        """
+        changed = from_opponent(self.channels - depth * component, self.space)
+        return self.content + (changed - self._whole)
+
+    def energy(self, component, depth=1.0):
+        """Mean squared difference that subtracting a component makes, clipped; RGB, 0..255."""
+        return energy(clipped(self.without(component, depth)), self.content)
+
+    def depth_of(self, component, target, most=1.0):
+        """
+        Find the depth at which a component takes a given energy out of the image.
+
+        Parameters
+        ----------
+        component : float array (3, height, width)
+        target : float
+            See `energy`.
+        most : float
+
+        Returns
+        -------
+        depth : float
+            At most `most`, also where that takes less.
+        """
+        low, high = 0.0, most
+        if self.energy(component, most) <= target:
+            return most
+        for _ in range(STEPS):
+            middle = (low + high) / 2
+            low, high = (middle, high) if self.energy(component, middle) < target else (low, middle)
+        return (low + high) / 2
+
+    def random_cells(self, spared, target, rng):
+        """
+        Component of cells drawn at random, as many as hold a given energy.
+
+        Parameters
+        ----------
+        spared : bool array (3, cell)
+            Cells that are not drawn.
+        target : float
+            See `energy`.
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        component : float64 array (3, height, width)
+            Holds `target` or more where the cells drawn from do.
+        cells : bool array (3, cell)
+        """
+        order = rng.permutation(np.flatnonzero(~spared))
+        held = np.cumsum(self._held().ravel()[order])
+        n = int(np.searchsorted(held, target)) + 1
+        while True:
+            cells = np.zeros(spared.size, bool)
+            cells[order[:n]] = True
+            cells = cells.reshape(spared.shape)
+            component = self.component(cells)
+            if n >= len(order) or self.energy(component) >= target:
+                return component, cells
+            n = min(len(order), n + max(1, n // 8))
+
+    def _held(self):
+        """Energy of every cell, about: exact for a linear space without clipping or mirroring."""
+        n_cells = self.bank.n_filters + 1
+        power = np.abs(self.spectra) ** 2 / self.index.size**2
+        kept = self.index >= 0
+        found = np.stack(
+            [np.bincount(self.index[kept], own[kept], minlength=n_cells) for own in power]
+        )
+        middle = self.channels.mean(axis=(1, 2))[:, None, None]
+        for channel in range(3):
+            step = np.zeros((3, 1, 1))
+            step[channel] = 1e-3
+            change = from_opponent(middle + step, self.space) - from_opponent(middle, self.space)
+            found[channel] *= (change**2).mean() / 1e-6
+        return found
+
+    def random_phases(self, cells, rng):
+        """
+        Component with the amplitudes of some cells and random phases, as much of it as of theirs.
+
+        Parameters
+        ----------
+        cells : bool array (3, cell)
+        rng : numpy.random.Generator
+
+        Returns
+        -------
+        component : float64 array (3, height, width)
+            The phases are shifted alike in all channels.
+        """
+        noise = np.fft.fft2(rng.standard_normal(self.index.shape))
+        own = self.component(cells)
+        found = self.component(cells, noise / np.abs(noise))
+        norm = np.sqrt((found**2).sum())
+        return found * (np.sqrt((own**2).sum()) / norm if norm > 0 else 0)
+
+
+def clipped(image):
+    """RGB image of whole numbers in 0..255, uint8."""
+    return np.clip(np.rint(image), 0, 255).astype(np.uint8)
+
+
+def energy(image, other):
+    """Mean squared difference of two RGB images, per value."""
+    return float(((np.asarray(image, float) - np.asarray(other, float)) ** 2).mean())

@@ -1,0 +1,66 @@
+"""Maps of two networks that differ in their training seed, matched by what they do."""
+
+from pathlib import Path
+
+import numpy as np
+
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.refutation import stability
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import read_layers
+
+
+def is_of(path, model, layer):
+    """
+    Tell whether a file of statistics is of one model and layer.
+
+    Parameters
+    ----------
+    path : str or Path
+        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5`.
+    model, layer : str
+
+    Returns
+    -------
+    is_of : bool
+    """
+    return Path(path).parent.name == layer and Path(path).parents[3].name == model
+
+
+def match_layers(fitted, first, second):
+    """
+    Match the maps of every layer of two networks by the correlation of their activations.
+
+    Parameters
+    ----------
+    fitted : sequence of layers.FittedLayer
+        Of the first network; the second has the same layers on the same grids.
+    first, second : sequence of str
+        Activation files of the same blocks of either network.
+
+    Returns
+    -------
+    order : dict of str to int array (C,)
+        By layer, the partner in the second of each map of the first.
+    matched : dict of str to float
+        By layer, mean correlation of partners; maps that do not vary are left out.
+    """
+    names = [own.name for own in fitted]
+    sums = {
+        own.name: stability.Correlation(own.layer["channels"], own.layer["channels"])
+        for own in fitted
+    }
+    pairs = zip(sorted(first), sorted(second), strict=True)
+    for paths in pairs:
+        readers = [read_layers(path, names) for path in paths]
+        for (_, valid, size, mine), (_, _, _, other) in zip(*readers, strict=True):
+            placement = geometry.Placement(size, *valid)
+            cut = [layer_tools.valid_maps(maps, fitted, placement) for maps in (mine, other)]
+            for name in names:
+                sums[name].add(cut[0][name], cut[1][name])
+    order, matched = {}, {}
+    for name, own in sums.items():
+        order[name], correlation = stability.match(own.value())
+        alive = correlation[~np.isnan(correlation)]
+        matched[name] = float(alive.mean()) if len(alive) else float("nan")
+    return order, matched

@@ -1,0 +1,232 @@
+"""Verdicts: which attempts to refute an explanation it survives, each in a sentence."""
+
+import numpy as np
+
+from gaborscope.scoring import summaries
+
+METRICS = ("nss", "cc")
+TWICE = 2.0  # NSS of the deep model over the centre bias's, below which ratios do not count
+LIMIT = 0.05  # of the share of permutations that agree as much
+COLUMNS = (
+    "model", "explanation", "dataset", "preset", "test", "metric", "against", "value", "ci_low",
+    "ci_high", "passed", "sentence",
+)  # fmt: skip
+NOT_RUN = "not run"
+SUBSTITUTES = ("mean", "other", "shuffled")  # in the place of a layer's reconstruction
+
+
+def contest_rows(contest, tables, n_resamples, seed):
+    """
+    Rows of one explanation against its rivals, on the test split.
+
+    Parameters
+    ----------
+    contest : dict
+        From `contests.plan`.
+    tables : dict of (preset, predictor, dataset) to DataFrame
+        Scores by stimulus.
+    n_resamples, seed : int
+        Of the bootstrap over stimuli.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`. `value`: paired difference explanation - rival; passed where its 95 %
+        interval lies above 0.
+    """
+    model, explanation = contest["model"], contest["explanation"]
+    predictor, rows = f"{model}-{explanation}", []
+    for preset, name, dataset in tables:
+        if name != predictor:
+            continue
+        own = tables[preset, predictor, dataset]
+        where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": preset}
+        for test, rival, otherwise in contest["rivals"]:
+            if rival is None:
+                rows.append({**where, **not_run(test, otherwise)})
+                continue
+            other = tables[preset, rival, dataset]
+            for metric in METRICS:
+                difference = (own[metric] - other[metric].reindex(own.index)).to_numpy()
+                row = _difference(predictor, rival, metric, difference, n_resamples, seed)
+                rows.append({**where, "test": test, "metric": metric, "against": rival, **row})
+        deep, bias = tables[preset, model, dataset], tables[preset, "centre_bias", dataset]
+        pair = deep["nss"].to_numpy(), bias["nss"].reindex(deep.index).to_numpy()
+        rows.append({**where, **_strength(model, *pair, n_resamples, seed)})
+    return rows
+
+
+def _difference(predictor, rival, metric, difference, n_resamples, seed):
+    mean, low, high, n = summaries.bootstrap_mean(difference, n_resamples, seed)
+    passed = bool(low > 0)
+    said = "is above" if passed else "is not above"
+    sentence = (
+        f"{predictor} {said} {rival} in {metric.upper()}: {mean:+.3f} [{low:+.3f}, {high:+.3f}] "
+        f"over {n} stimuli."
+    )
+    return _row(mean, low, high, passed, sentence)
+
+
+def _strength(model, deep, bias, n_resamples, seed):
+    """Whether the deep model is good enough for shares of its performance to mean something."""
+    ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
+    passed = bool(ratio >= TWICE)
+    sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]" + (
+        "." if passed else ": less than twice, so mechanics only; shares of it do not count."
+    )
+    row = _row(ratio, low, high, passed, sentence)
+    return {"test": "deep_twice_centre_bias", "metric": "nss", "against": "centre_bias", **row}
+
+
+def stability_rows(model, explanation, dataset, test, tables, otherwise):
+    """
+    Rows of one explanation's agreement with another fit of it.
+
+    Parameters
+    ----------
+    model, explanation, dataset : str
+    test : {"halves_agree", "seeds_agree"}
+    tables : list of (str, DataFrame)
+        What it is compared with, and the table of `stability.rows`; empty: not run.
+    otherwise : str
+        What it takes for the test to be run.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`. `value`: agreement beyond chance, all layers pooled.
+    """
+    where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
+    if not tables:
+        return [{**where, **not_run(test, otherwise)}]
+    rows = []
+    for against, table in tables:
+        whole = table[table["layer"] == "all"].set_index("measure")
+        shown = [m for m in whole.index if m == "identity" or m.startswith("profile_")]
+        for measure in shown:
+            own = whole.loc[measure]
+            if not own["maps"]:
+                reason = "the fit split has a single block, or no layer two maps"
+                rows.append({**where, **not_run(test, reason), "metric": measure})
+                continue
+            passed = bool(own["ci_low"] > 0 and own["p"] < LIMIT)
+            said = "beyond chance" if passed else "not beyond chance"
+            sentence = (
+                f"{model}-{explanation}, {against}: {measure.replace('_', ' by ')} of "
+                f"{int(own['maps'])} maps agrees {said}: {own['agreement']:.3f}, by chance "
+                f"{own['chance']:.3f}, p = {own['p']:.3g}."
+            )
+            row = _row(own["excess"], own["ci_low"], own["ci_high"], passed, sentence)
+            rows.append({**where, "test": test, "metric": measure, "against": against, **row})
+    return rows
+
+
+def faithfulness_rows(model, explanation, dataset, table):
+    """
+    Judge an explanation whose reconstructions took the place of the network's layers.
+
+    Parameters
+    ----------
+    model, explanation, dataset : str
+    table : DataFrame or None
+        `layer, way, control, metric, difference, ci_low, ci_high`: reconstruction minus control,
+        paired over test stimuli; None: not run.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`, one for each of `SUBSTITUTES`. `value`: the least difference over layers
+        replaced alone, in CC with the map of the intact network, with its own interval; passed
+        where the intervals of all layers lie above 0.
+    """
+    where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
+    if table is None:
+        return [{**where, **not_run("faithful_layers", "no layer was replaced")}]
+    rows = []
+    own = table[(table["way"] == "alone") & (table["metric"] == "cc_intact")]
+    for control in SUBSTITUTES:
+        layers = own[own["control"] == control]
+        if layers.empty:
+            continue
+        above, least = int((layers["ci_low"] > 0).sum()), layers.loc[layers["difference"].idxmin()]
+        mean, low, high = (float(least[key]) for key in ("difference", "ci_low", "ci_high"))
+        sentence = (
+            f"{model}-{explanation} in the place of one layer keeps the map better than {control} "
+            f"in {above} of {len(layers)} layers (CC with the intact map); least in "
+            f"{least['layer']}: {mean:+.3f} [{low:+.3f}, {high:+.3f}]."
+        )
+        row = _row(mean, low, high, above == len(layers), sentence)
+        named = {"test": "faithful_layers", "metric": "cc_intact", "against": control}
+        rows.append({**where, **named, **row})
+    return rows
+
+
+def not_run(test, reason):
+    """
+    Row of a test that could not be run.
+
+    Parameters
+    ----------
+    test, reason : str
+
+    Returns
+    -------
+    row : dict
+    """
+    blank = _row(np.nan, np.nan, np.nan, NOT_RUN, f"Not run: {reason}.")
+    return {"test": test, "metric": "", "against": "", **blank}
+
+
+def _row(value, low, high, passed, sentence):
+    said = passed if passed == NOT_RUN else str(passed).lower()
+    return {"value": value, "ci_low": low, "ci_high": high, "passed": said, "sentence": sentence}
+
+
+def outcome(rows):
+    """
+    One word for all rows of a test.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Of one test of one explanation.
+
+    Returns
+    -------
+    outcome : {"passes", "fails", "in part", "not run"}
+        Rows not run do not count beside such that were.
+    """
+    said = set(rows["passed"]) - {NOT_RUN}
+    if not said:
+        return NOT_RUN
+    return {"true": "passes", "false": "fails"}[said.pop()] if len(said) == 1 else "in part"
+
+
+def content(table):
+    """
+    Verdicts as the report shows them.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/verdicts.csv`.
+
+    Returns
+    -------
+    sections : list of dict
+        `name`, `outcomes` (list of (word, list of tests)), `rows` (list of dict).
+    """
+    sections = []
+    for (model, explanation), own in table.groupby(["model", "explanation"], sort=False):
+        words = {}
+        for test, rows in own.groupby("test", sort=False):
+            words.setdefault(outcome(rows), []).append(test.replace("_", " "))
+        order = ("passes", "fails", "in part", NOT_RUN)
+        sections.append(
+            {
+                "name": f"{model}-{explanation}",
+                "outcomes": [(word, words[word]) for word in order if word in words],
+                "rows": own.to_dict("records"),
+            }
+        )
+    return sections

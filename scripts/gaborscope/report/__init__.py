@@ -1,0 +1,1 @@
+"""Figures, the report's page, the model card."""

@@ -1,0 +1,92 @@
+"""Figures of what layers are tuned to, and of how far few filters go."""
+
+import numpy as np
+
+from gaborscope.analysis import tuning
+from gaborscope.report.drawing import GREY, plt
+
+SHOWN = {
+    "auc_judd": "AUC-Judd",
+    "nss": "NSS",
+    "cc": "CC",
+    "kld": "KLD (less is better)",
+    "ig": "IG",
+}
+
+
+def tuning_beside_people(table):
+    """
+    Each layer's shares by wavelength, where luminance allows beside human contrast sensitivity.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/tuning/{model}/{dataset}/{explanation}.csv`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    luminance = table[table["property"] == "luminance_wavelength"]
+    own = luminance if len(luminance) else table[table["property"] == "wavelength"]
+    known = own["cycles_per_degree"].notna().all()
+    layers = list(dict.fromkeys(own["layer"]))
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    for name, shade in zip(layers, shades, strict=True):
+        part = own[own["layer"] == name]
+        x = part["cycles_per_degree"] if known else 1 / part["wavelength_px"]
+        axis.plot(x, part["share"], "o-", color=shade, markersize=3, linewidth=1, label=name)
+    axis.set_xscale("log")
+    axis.set_ylim(bottom=min(0, float(own["share"].min())))
+    axis.set_xlabel("cycles/degree" if known else "cycles/px of the stimulus")
+    axis.set_ylabel("share of explained variance")
+    if known and len(luminance):
+        people = axis.twinx()
+        f = np.geomspace(
+            own["cycles_per_degree"].min() / 2, own["cycles_per_degree"].max() * 2, 200
+        )
+        people.plot(f, tuning.contrast_sensitivity(f), "--", color=GREY, linewidth=1)
+        people.set_ylim(bottom=0)
+        people.set_ylabel("contrast sensitivity, relative (dashed)", color=GREY)
+        people.spines["top"].set_visible(False)
+    axis.spines["top"].set_visible(False)
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.15, 0.5))
+    return figure
+
+
+def sparsity_scores(table):
+    """
+    Scores of the explanation fused anew with few filters per map, test and validation split.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/sparsity_scores/{model}/{dataset}/{explanation}.csv`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    fused = table[table["layer"] == "fused"]
+    budgets = [
+        own for own in dict.fromkeys(fused["filters_per_map"]) if own not in ("deep", "centre_bias")
+    ]
+    figure, axes = plt.subplots(1, len(SHOWN), figsize=(2.5 * len(SHOWN), 2.4))
+    x = np.arange(len(budgets))
+    for axis, (metric, title) in zip(axes, SHOWN.items(), strict=True):
+        for split, shade in (("validation", "0.65"), ("test", "0.1")):
+            part = fused[(fused["metric"] == metric) & (fused["split"] == split)]
+            part = part.set_index("filters_per_map")
+            own = part.loc[budgets]
+            error = np.abs(own[["ci_low", "ci_high"]].to_numpy().T - own["mean"].to_numpy())
+            axis.errorbar(x, own["mean"], error, fmt="o-", color=shade, markersize=3, linewidth=1)
+            for name, style in (("deep", "--"), ("centre_bias", ":")):
+                axis.axhline(part.loc[name, "mean"], color=shade, linestyle=style, linewidth=0.8)
+        axis.set_xticks(x, budgets, fontsize=7)
+        axis.set_title(title, fontsize=9)
+        axis.set_xlabel("filters per map", fontsize=8)
+        axis.tick_params(axis="y", labelsize=7)
+        axis.spines[["top", "right"]].set_visible(False)
+    figure.tight_layout()
+    return figure

@@ -1,0 +1,255 @@
+"""Figures of the report: stimuli beside their maps, explained variance, shares, filters."""
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+
+from gaborscope.filters import loggabor
+from gaborscope.stimuli import colour as stimuli_colour
+
+GREY = "0.35"
+
+
+def save(figure, path, dpi):
+    """
+    Write a figure as PNG and close it.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or Path
+    dpi : int
+    """
+    # no software version or date in the file: equal inputs give equal bytes
+    figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+    plt.close(figure)
+
+
+def stimulus_panels(panels, colour_map):
+    """
+    One stimulus beside its maps.
+
+    Parameters
+    ----------
+    panels : list of (str, str, array or tuple)
+        Title, kind, content: "image" a uint8 array (y, x, 3); "fixations" the image and an int
+        array (n, 2) of x, y; "density" a float array (y, x); "activation" a float array (y, x)
+        drawn with its own range.
+    colour_map : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.3 * len(panels), 2.2))
+    for axis, (title, kind, content) in zip(np.atleast_1d(axes), panels, strict=True):
+        axis.set_title(title, fontsize=8)
+        axis.set_xticks([])
+        axis.set_yticks([])
+        if kind == "image":
+            axis.imshow(content)
+        elif kind == "fixations":
+            image, points = content
+            axis.imshow(image, alpha=0.5)
+            axis.scatter(points[:, 0], points[:, 1], s=4, c="crimson", linewidths=0)
+        else:
+            axis.imshow(content, cmap=colour_map)
+    return figure
+
+
+def explained_variance_bars(table):
+    """
+    Explained variance per layer on both held-out splits.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `layer, split, explained_variance, mean_per_map`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    layers = list(dict.fromkeys(table["layer"]))
+    figure, axis = plt.subplots(figsize=(1 + 0.75 * len(layers), 2.8))
+    x = np.arange(len(layers))
+    for shift, (split, shade) in zip((-0.2, 0.2), (("validation", "0.7"), ("test", "0.25")),
+                                     strict=True):  # fmt: skip
+        part = table[table["split"] == split].set_index("layer").loc[layers]
+        axis.bar(x + shift, part["explained_variance"], 0.38, color=shade, label=f"{split} split")
+        axis.plot(x + shift, part["mean_per_map"], "_", color="crimson", markersize=9)
+    axis.set_xticks(x, layers)
+    axis.set_ylim(min(0, float(np.nanmin(table["mean_per_map"])) - 0.05), 1)
+    axis.set_ylabel("explained variance")
+    axis.legend(fontsize=7, frameon=False)
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def sparsity_curves(table):
+    """
+    Explained variance of every layer with few filters per map.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Columns `layer, filters_per_map` (nan: all), `explained_variance`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    few = table[table["filters_per_map"].notna()]
+    budgets = sorted(few["filters_per_map"].astype(int).unique())
+    layers = list(dict.fromkeys(table["layer"]))
+    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+    for name, shade in zip(layers, colours, strict=True):
+        own = table[table["layer"] == name].sort_values("filters_per_map")
+        axis.plot(range(len(own)), own["explained_variance"], "o-", color=shade, markersize=3,
+                  linewidth=1, label=name)  # fmt: skip
+    axis.set_xticks(range(len(budgets) + 1), [*map(str, budgets), "all"])
+    axis.set_xlabel("filters per map")
+    axis.set_ylabel("explained variance")
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def normalised_dots(table, preset, dataset):
+    """
+    Predictors between the centre bias and the gold standard, one panel per metric.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/normalised.csv`.
+    preset, dataset : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    part = table[(table["preset"] == preset) & (table["dataset"] == dataset)]
+    metrics, names = (list(dict.fromkeys(part[key])) for key in ("metric", "predictor"))
+    size = (1.2 + 1.35 * len(metrics), 0.8 + 0.24 * len(names))
+    figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
+    y = np.arange(len(names))[::-1]
+    for axis, metric in zip(axes[0], metrics, strict=True):
+        own = part[part["metric"] == metric].set_index("predictor").loc[names]
+        axis.hlines(y, own["ci_low"], own["ci_high"], color="0.6", linewidth=2)
+        axis.plot(own["normalised"], y, "o", color="black", markersize=3.5)
+        for place in (0, 1):
+            axis.axvline(place, color="crimson", linewidth=0.7)
+        # far below chance is below chance: keep the span between the bounds readable
+        axis.set_xlim(max(-1.0, min(-0.1, float(own["ci_low"].min()))), 1.15)
+        axis.set_title(metric, fontsize=8)
+        axis.tick_params(labelsize=7)
+        axis.set_yticks(y, names)
+        axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def share_bars(layers, shares, labels, title):
+    """
+    Shapley shares of explained variance per layer, stacked.
+
+    Parameters
+    ----------
+    layers : list of str
+    shares : float array (layer, group)
+    labels : list of str
+    title : str
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    figure, axis = plt.subplots(figsize=(1.2 + 0.6 * len(layers), 2.6))
+    bottom = np.zeros(len(layers))
+    shades = plt.get_cmap("twilight" if title == "orientation" else "cividis")
+    for group, label in enumerate(labels):
+        tint = shades((group + 0.5) / (len(labels) + (0 if title == "orientation" else 0.5)))
+        tint = "0.8" if label in ("no scale", "no orientation") else tint
+        height = np.maximum(shares[:, group], 0)
+        axis.bar(np.arange(len(layers)), height, 0.8, bottom=bottom, color=tint, label=label)
+        bottom += height
+    axis.set_xticks(np.arange(len(layers)), layers, rotation=40, ha="right", fontsize=8)
+    axis.set_ylabel("share of variance")
+    axis.set_title(f"by {title}", fontsize=9)
+    axis.legend(fontsize=6, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def dominant_filters(rows_by_layer, bank, space, wavelengths):
+    """
+    Dominant filters of every layer, drawn as their even impulse response.
+
+    Parameters
+    ----------
+    rows_by_layer : dict of str to list of dict
+        From `identities.dominant`.
+    bank : loggabor.LogGaborBank
+    space : str
+        Colour space, names the channels.
+    wavelengths : list of str
+        Of each scale, as it is to be written.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    n = max(len(rows) for rows in rows_by_layer.values())
+    figure, axes = plt.subplots(
+        len(rows_by_layer), n, figsize=(1.25 * n, 1.45 * len(rows_by_layer)), squeeze=False
+    )
+    for line, (layer, rows) in zip(axes, rows_by_layer.items(), strict=True):
+        for axis in line:
+            axis.axis("off")
+        for axis, row in zip(line, rows, strict=False):
+            patch, label = _patch(
+                row, bank, stimuli_colour.CHANNELS[space][row["colour"]], wavelengths
+            )
+            limit = np.abs(patch).max() or 1
+            axis.imshow(patch, cmap="gray", vmin=-limit, vmax=limit)
+            axis.set_title(f"{label}\nr² {row['r2']:.2f}", fontsize=6)
+        line[0].text(
+            -0.25, 0.5, layer, transform=line[0].transAxes, ha="right", va="center", fontsize=8
+        )
+    figure.subplots_adjust(hspace=0.6)
+    return figure
+
+
+def _patch(row, bank, channel, wavelengths):
+    side = 96
+    if row["scale"] < 0:
+        impulse = np.fft.ifft2(bank.residual_gain((side, side))).real
+        return np.fft.fftshift(impulse), f"{channel} low-pass residual"
+    index = row["scale"] * bank.n_orientations + row["orientation"]
+    impulse = np.fft.fftshift(np.fft.ifft2(bank.gains((side, side))[index]).real)
+    wavelength = bank.wavelengths_px[row["scale"]]
+    half = int(min(side // 2, max(6, 1.5 * wavelength)))
+    middle = slice(side // 2 - half, side // 2 + half)
+    degrees = np.degrees(bank.orientations[row["orientation"]])
+    label = f"{channel} {row['kind']} {degrees:.0f}°\n{wavelengths[row['scale']]}"
+    return impulse[middle, middle], label
+
+
+def bank_of(settings):
+    """
+    Bank of an explanation's settings.
+
+    Parameters
+    ----------
+    settings : dict
+        Arguments of `LogGaborBank`.
+
+    Returns
+    -------
+    bank : loggabor.LogGaborBank
+    """
+    return loggabor.LogGaborBank(**settings)

@@ -1,0 +1,150 @@
+"""Faithfulness as the report shows it: one figure and two tables for each explanation."""
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from gaborscope.report import drawing
+
+SHADES = {
+    "reconstruction": "crimson",
+    "resampled": "0.6",
+    "mean": "tab:blue",
+    "other": "tab:green",
+    "shuffled": "tab:orange",
+}
+SHOWN = ("correlation", "sign_agreement", "kl_deep", "kl_explained", "size_correlation")
+
+
+def parts(paths, folder, dpi):
+    """
+    Draw the figures and lay out the tables.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        `substitution.csv` and `interventions.summary.csv` in turns, each pair in a folder
+        `{model}/{dataset}/{explanation}`.
+    folder : Path
+        For the figures.
+    dpi : int
+
+    Returns
+    -------
+    content : list of dict
+        What the template needs of each explanation.
+    """
+    content = []
+    for first, second in zip(paths[::2], paths[1::2], strict=True):
+        model, dataset, explanation = Path(first).parts[-4:-1]
+        replaced, changed = pd.read_csv(first), second
+        figure = Path(folder) / f"faithfulness_{model}_{dataset}_{explanation}.png"
+        drawing.save(substitution_curves(replaced), figure, dpi)
+        intact = replaced[(replaced["way"] == "intact") & (replaced["metric"] == "nss")]
+        content.append(
+            {
+                "model": model,
+                "dataset": dataset,
+                "explanation": explanation,
+                "figure": figure,
+                "n": int(replaced["n"].max()),
+                "intact": f"{intact['mean'].iloc[0]:z.3f}",
+                "substitution": substitution_table(replaced),
+                "interventions": intervention_table(pd.read_csv(changed)),
+            }
+        )
+    return content
+
+
+def substitution_curves(table):
+    """
+    Correlation with the intact network's map, layer by layer, for every substitute.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `substitution.csv`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    own = table[(table["metric"] == "cc_intact") & (table["way"] != "intact")]
+    layers = list(dict.fromkeys(own["layer"]))
+    size = (1.5 + 0.7 * len(layers), 2.9)
+    figure, axes = plt.subplots(1, 2, figsize=size, sharey=True)
+    for axis, way in zip(axes, ("alone", "cumulative"), strict=True):
+        for name, shade in SHADES.items():
+            part = own[(own["way"] == way) & (own["substitute"] == name)]
+            if part.empty:
+                continue
+            x = [layers.index(layer) for layer in part["layer"]]
+            axis.vlines(x, part["ci_low"], part["ci_high"], color=shade, linewidth=2, alpha=0.4)
+            axis.plot(x, part["mean"], "o-", color=shade, markersize=3, linewidth=1, label=name)
+        axis.set_xticks(np.arange(len(layers)), layers, rotation=50, ha="right", fontsize=7)
+        axis.set_title(way, fontsize=9)
+        axis.spines[["top", "right"]].set_visible(False)
+    axes[0].set_ylabel("CC with the intact map")
+    axes[1].legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def substitution_table(table):
+    """
+    Lay out correlations with the intact network's map, one row per layer and way.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `substitution.csv`.
+
+    Returns
+    -------
+    table : dict
+        `columns`, `rows`.
+    """
+    kinds = [name for name in SHADES if name in set(table["substitute"])]
+    cells = table.set_index(["layer", "way", "substitute", "metric"])[["mean", "ci_low", "ci_high"]]
+    rows = []
+    for way in ("alone", "cumulative"):
+        for layer in dict.fromkeys(table.loc[table["way"] == way, "layer"]):
+            wanted = [(layer, way, kind, "cc_intact") for kind in kinds]
+            wanted.append((layer, way, "reconstruction", "nss"))
+            texts = [interval(*cells.loc[key]) if key in cells.index else "" for key in wanted]
+            rows.append((f"{layer}, {way}", texts))
+    return {"columns": [*kinds, "NSS, reconstruction"], "rows": rows}
+
+
+def intervention_table(table):
+    """
+    Lay out interventions, one row per kind.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `interventions.summary.csv`.
+
+    Returns
+    -------
+    table : dict
+        `columns`, `rows`.
+    """
+    cells = table.set_index(["kind", "measure"])[["mean", "ci_low", "ci_high"]]
+    rows = [
+        (
+            kind,
+            [
+                interval(*cells.loc[kind, measure]) if (kind, measure) in cells.index else ""
+                for measure in SHOWN
+            ],
+        )
+        for kind in dict.fromkeys(table["kind"])
+    ]
+    return {"columns": [name.replace("_", " ") for name in SHOWN], "rows": rows}
+
+
+def interval(mean, low, high):
+    """Mean and interval as the page writes them."""
+    return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]" if np.isfinite(mean) else "undefined"

@@ -1,0 +1,356 @@
+"""Gather what a section of the report shows and have it drawn."""
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.fitting.files import read_filters
+from gaborscope.report import curves, drawing, page
+from gaborscope.stimuli import fixations, geometry
+from gaborscope.store.files import layer_names, read_data, read_density, read_layers
+
+
+@dataclasses.dataclass
+class Inputs:
+    """
+    Files of a run that the report draws from, as lists of paths.
+
+    Attributes
+    ----------
+    explained, filters, explained_variance, identities, sparsity : list of str
+    tuning, sparsity_scores : list of str
+    scores, data, saliency, activations : list of str
+    """
+
+    explained: list
+    filters: list
+    explained_variance: list
+    identities: list
+    sparsity: list
+    tuning: list
+    sparsity_scores: list
+    scores: list
+    data: list
+    saliency: list
+    activations: list
+
+
+@dataclasses.dataclass
+class Names:
+    """
+    What a section of the report is about.
+
+    Attributes
+    ----------
+    model, explanation : str
+    deep : str
+        Model whose density the explanation is fused to: itself, or of a random copy the network
+        that it is like.
+    """
+
+    model: str
+    explanation: str
+    deep: str
+
+
+def draw_normalised(table, presets, datasets, folder, dpi):
+    """
+    Draw every preset's and data set's predictors between the bounds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/normalised.csv`.
+    presets, datasets : sequence of str
+    folder : Path
+    dpi : int
+
+    Returns
+    -------
+    figures : list of dict
+        `preset, dataset, path`.
+    """
+    figures = []
+    for preset in presets:
+        for dataset in datasets:
+            path = folder / f"normalised_{preset}_{dataset}.png"
+            drawing.save(drawing.normalised_dots(table, preset, dataset), path, dpi)
+            figures.append({"preset": preset, "dataset": dataset, "path": path})
+    return figures
+
+
+class Section:
+    """
+    What the report shows of one explanation of one backbone.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    names : Names
+    preset : str
+        Whose NSS chooses the stimuli.
+    settings : dict
+        `n_stimuli, colour_map, dpi`.
+    """
+
+    def __init__(self, inputs, names, preset, settings):
+        self.inputs, self.settings = inputs, settings
+        self.model, self.explanation, self.deep = names.model, names.explanation, names.deep
+        self.predictor, self.preset = f"{names.model}-{names.explanation}", preset
+        self.filters = {
+            Path(path).stem: read_filters(path)
+            for path in inputs.filters
+            if Path(path).parent.name == names.explanation
+            and Path(path).parents[2].name == names.model
+        }
+        self.table = self._own_table(inputs.explained_variance)
+        found = [
+            path
+            for path in inputs.explained
+            if Path(path).stem == names.explanation and Path(path).parents[1].name == names.model
+        ]
+        self.explained, self.nss = None, pd.Series(dtype=float)
+        for path in found:  # none of a network that predicts no saliency
+            self.explained = ExplainedModel.load(path)
+            (scores,) = (
+                pd.read_csv(path).set_index("stimulus")
+                for path in inputs.scores
+                if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
+            )
+            self.nss = scores["nss"]
+        # a cascade has no filters of single layers on the image to show
+        self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
+
+    def draw(self, folder):
+        """
+        Draw the figures of the section.
+
+        Parameters
+        ----------
+        folder : Path
+
+        Returns
+        -------
+        content : dict
+            What the template needs of it.
+        """
+        stem = folder / self.predictor
+        dpi = self.settings["dpi"]
+        drawing.save(drawing.explained_variance_bars(self.table), f"{stem}_variance.png", dpi)
+        layer, channel = self._typical_map()
+        return {
+            "model": self.model,
+            "explanation": self.explanation,
+            "fused": self.explained is not None,
+            "preset": self.preset,
+            "variance_figure": f"{stem}_variance.png",
+            "variance_rows": self.table.to_dict("records"),
+            **self._draw_filters(stem),
+            "layer": layer,
+            "channel": channel,
+            "stimulus_figures": self._draw_stimuli(stem, layer, channel),
+        }
+
+    def _draw_filters(self, stem):
+        """Dominant filters and shares of a direct explanation."""
+        if not self.filters:
+            return {"filters_figure": None}
+        first = next(iter(self.filters.values()))
+        bank = drawing.bank_of(first["regressors"]["bank"])
+        rows = {name: identity_tools.dominant(own, 6) for name, own in self.filters.items()}
+        space = first["regressors"]["colour"]
+        figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
+        drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
+        figure = drawing.sparsity_curves(self._own_table(self.inputs.sparsity))
+        drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
+        figure = curves.tuning_beside_people(self._own_table(self.inputs.tuning))
+        drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
+        scored = None
+        if self.explained is not None and self._own_paths(self.inputs.sparsity_scores):
+            figure = curves.sparsity_scores(self._own_table(self.inputs.sparsity_scores))
+            scored = f"{stem}_sparsity_scores.png"
+            drawing.save(figure, scored, self.settings["dpi"])
+        return {
+            "tuning_figure": f"{stem}_tuning.png",
+            "luminance": first["regressors"]["colour"] in drawing.colour.LUMINANCE_FIRST,
+            "sparsity_scores_figure": scored,
+            "sparsity_figure": f"{stem}_sparsity.png",
+            "identity_rows": self._identity_rows(),
+            "filters_figure": f"{stem}_filters.png",
+            "share_figures": self._draw_shares(stem, bank),
+            "wavelengths": self.unit,
+        }
+
+    def _own_paths(self, paths):
+        """Those of this backbone and explanation."""
+        return [
+            path
+            for path in paths
+            if Path(path).stem == self.explanation and Path(path).parents[1].name == self.model
+        ]
+
+    def _own_table(self, paths):
+        """Table of this backbone and explanation."""
+        (path,) = self._own_paths(paths)
+        return pd.read_csv(path)
+
+    def _identity_rows(self):
+        """Of each layer the map that its listed filters explain best, filter by filter."""
+        table = self._own_table(self.inputs.identities)
+        rows = []
+        for _, own in table.groupby("layer", sort=False):
+            last = own[own["rank"] == own["rank"].max()]
+            best = last.loc[last["explained_variance"].idxmax(), "map"]
+            shown = own[own["map"] == best].sort_values("rank")
+            rows.append(
+                (own["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
+            )
+        return rows
+
+    def _wavelengths(self):
+        """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
+        blocks = [read_data(path) for path in self.inputs.data]
+        sizes = np.concatenate([block.sizes for block in blocks])
+        box = geometry.Box.of(next(iter(self.filters.values()))["layer"]["box"])
+        widths = [geometry.place(size, box).width for size in sizes]
+        ratio = float(np.median(np.array(widths) / sizes[:, 1]))
+        bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
+        own = bank.wavelengths_px / ratio
+        unit = (
+            "Wavelengths are px of the stimulus at the median enlargement of the test stimuli "
+            f"({1 / ratio:.3g}); the network's input sees "
+            + ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
+            + " px."
+        )
+        per_degree = blocks[0].facts.get("px_per_degree")
+        if per_degree is None:
+            return [f"{w:.3g} px" for w in own], f"{unit} px per degree are not known."
+        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in own], unit
+
+    def _typical_map(self):
+        """Middle layer of those recorded and its map of median explained variance."""
+        if self.filters:
+            variance = {name: own["explained_variance"] for name, own in self.filters.items()}
+        else:
+            variance = {
+                own.name: 1 - (own.residual_sd / np.maximum(own.map_sd, 1e-12)) ** 2
+                for own in self.explained.cascade.layers
+                if own.name in self._recorded()
+            }
+        if not variance:
+            return None, 0
+        layer = list(variance)[len(variance) // 2]
+        alive = np.flatnonzero(~np.isnan(variance[layer]))
+        ordered = alive[np.argsort(variance[layer][alive])]
+        return layer, int(ordered[len(ordered) // 2]) if len(ordered) else 0
+
+    def _recorded(self):
+        """List the layers in the activation files of the backbone."""
+        path = next(p for p in self.inputs.activations if Path(p).parents[1].name == self.model)
+        return layer_names(path)
+
+    def _draw_shares(self, stem, bank):
+        paths = []
+        for grouping in identity_tools.GROUPINGS:
+            labels = next(iter(self.filters.values()))["shares"][grouping][0]
+            values = np.array([own["shares"][grouping][1] for own in self.filters.values()])
+            names = [self._label(grouping, label, bank) for label in labels]
+            figure = drawing.share_bars(list(self.filters), values, names, grouping)
+            path = f"{stem}_shares_{grouping}.png"
+            drawing.save(figure, path, self.settings["dpi"])
+            paths.append(path)
+        return paths
+
+    def _label(self, grouping, label, bank):
+        if grouping == "scale":
+            return "no scale" if label == "none" else self.wavelengths[int(label)]
+        if grouping == "orientation":
+            if label == "none":
+                return "no orientation"
+            return f"{np.degrees(bank.orientations[int(label)]):.0f}°"
+        if grouping == "colour" and label != "none":
+            space = next(iter(self.filters.values()))["regressors"]["colour"]
+            return drawing.colour.CHANNELS[space][int(label)]
+        return "position" if label == "none" else label
+
+    def _draw_stimuli(self, stem, layer, channel):
+        chosen = page.quantile_stimuli(self.nss, self.settings["n_stimuli"])
+        figures = []
+        for number, name in enumerate(chosen):
+            figure = drawing.stimulus_panels(
+                self._panels(name, layer, channel), self.settings["colour_map"]
+            )
+            path = f"{stem}_stimulus_{number}.png"
+            drawing.save(figure, path, self.settings["dpi"])
+            figures.append({"path": path, "name": name, "nss": float(self.nss[name])})
+        return figures
+
+    def _panels(self, name, layer, channel):
+        """Panels of one stimulus: image, fixations, maps, an activation and its reconstruction."""
+        for data in self.inputs.data:
+            block = read_data(data)
+            if name in block.names:
+                break
+        index, stem = block.names.index(name), Path(data).stem
+        size = tuple(int(extent) for extent in block.sizes[index])
+        image = block.image(index)
+        points, _ = block.points(index)
+        maps, placement = self.explained.reconstruct(image)
+        panels = [
+            (name, "image", image),
+            (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
+        ]
+        for title, predictor in (
+            ("gold standard\n(all observers)", "gold_standard"),
+            (f"{self.deep} (deep)", self.deep),
+            (f"{self.explanation} (explained)", self.predictor),
+        ):
+            (path,) = (
+                path
+                for path in self.inputs.saliency
+                if Path(path).stem == stem and Path(path).parents[1].name == predictor
+            )
+            panels.append((title, "density", read_density(path, index)))
+        if layer is None:
+            return panels
+        activation = self._activation(stem, index, layer, placement)
+        panels.append((f"activation\n{layer} {channel}", "activation", activation[channel]))
+        panels.append((f"reconstruction\n{layer} {channel}", "activation", maps[layer][channel]))
+        return panels
+
+    def _activation(self, stem, index, layer, placement):
+        (path,) = (
+            path
+            for path in self.inputs.activations
+            if Path(path).stem == stem and Path(path).parents[1].name == self.model
+        )
+        whole = self.explained.cascade
+        layers = self.explained.layers if whole is None else whole.layers
+        (fitted,) = (fitted for fitted in layers if fitted.name == layer)
+        for own, _, _, maps in read_layers(path, [layer]):
+            if own == index:
+                valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
+                passed = fitted.layer.get("passed", fitted.layer["nonlinearity"])
+                return np.maximum(valid, 0) if passed != "none" else valid
+        raise KeyError(f"stimulus {index} is not in {path}")
+
+
+def _described(_, row):
+    """One filter of an identity in words."""
+    parts = [row["kind"]]
+    if pd.notna(row["wavelength_px"]):
+        parts.append(f"{row['wavelength_px']:.3g} px")
+    if pd.notna(row["cycles_per_degree"]):
+        parts.append(f"{row['cycles_per_degree']:.2g} c/deg")
+    if pd.notna(row["orientation_deg"]):
+        parts.append(f"{row['orientation_deg']:.0f}°")
+    if pd.notna(row["colour"]):
+        parts.append(row["colour"])
+    if row["kind"] == "position":
+        parts = [row["name"]]
+    return f"{', '.join(parts)} ({row['weight']:+.2f}; {row['explained_variance']:.2f})"

@@ -1,0 +1,316 @@
+"""
+Classical saliency models, written from their papers: an image in, a saliency map in 0..1 out.
+
+They know nothing of fixations. `sun` knows the statistics of natural images, which are fitted to
+stimuli of the fit split; the others are parameter-free but for what their papers fix.
+"""
+
+import math
+
+import cv2
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli.densities import resize_bilinear
+
+ORIENTATIONS = (0.0, 45.0, 90.0, 135.0)  # degrees
+ITTI_SIDE = 640  # px of the longer side: the size that the nine scales of the paper are meant for
+GRAPH_SIDE = 32  # nodes along the longer side
+RESIDUAL_SIDE = 64  # px of the longer side
+SUN_SIDE = 320  # px of the longer side
+SUN_SIGMAS = (2.0, 4.0, 8.0, 16.0)  # px of that side; the paper has twice these at 681 px
+
+FAINTEST = 1e-6  # differences of values in 0..1 below it are rounding
+
+
+def itti_koch(image):
+    """
+    Saliency by centre-surround differences of intensity, colour and orientation.
+
+    As in the paper: pyramids of nine scales, centres at scales 2 to 4, surrounds three and four
+    scales coarser; at scale 4 each map is weighted by (largest - mean local maximum)^2, summed
+    within its channel, weighted again and summed over channels. The image is brought to 640 px on
+    its longer side first. A local maximum is the largest of 7 x 7 px of scale 4, so that the gap
+    between two items is none. Colour differences are centre minus surround of R - G and B - Y (the
+    paper's formula turns the sign of the surround round, which would add them). Orientation energy
+    is that of quadrature Gabor pairs.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+
+    Returns
+    -------
+    saliency_map : float64 array (height, width), in 0..1
+        All zeros for an image of one colour.
+
+    References
+    ----------
+    Itti, Koch, Niebur (1998). IEEE Trans. Pattern Analysis and Machine Intelligence 20, 1254-1259.
+    """
+    pyramids = _itti_pyramids(_scaled(image, ITTI_SIDE))
+    shape = pyramids["intensity"][0][4].shape
+    conspicuity = 0.0
+    for channels in pyramids.values():
+        total = 0.0
+        for pyramid in channels:
+            own = 0.0
+            for centre in (2, 3, 4):
+                for surround in (centre + 3, centre + 4):
+                    coarse = resize_bilinear(pyramid[surround], pyramid[centre].shape)
+                    own += _promote(_at(np.abs(pyramid[centre] - coarse), shape))
+            total += _promote(own) if len(channels) == len(ORIENTATIONS) else own
+        conspicuity += _promote(total) / 3
+    return _unit(conspicuity, image)
+
+
+def gbvs(image):
+    """
+    Graph-based visual saliency: where random walks over feature maps dwell.
+
+    Nodes are the cells of a grid of 32 along the longer side. Activation: the walk goes from cell
+    to cell in proportion to |difference of the feature| times a Gaussian of their distance (0.15
+    of the longer side); normalisation: in proportion to the target's activation times the
+    Gaussian. Both chains are reversible, so their stationary distributions are closed forms, and
+    no iteration is needed: the row sums of the symmetric weights, and A (F A). Features are those
+    of `itti_koch` at scales 2 to 4.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+
+    Returns
+    -------
+    saliency_map : float64 array (height, width), in 0..1
+        All zeros for an image of one colour.
+
+    References
+    ----------
+    Harel, Koch, Perona (2006). Advances in Neural Information Processing Systems 19.
+    """
+    small = _scaled(image, ITTI_SIDE)
+    ratio = GRAPH_SIDE / max(small.shape[:2])
+    shape = tuple(max(2, round(extent * ratio)) for extent in small.shape[:2])
+    near = _nearness(shape)
+    total = np.zeros(shape[0] * shape[1])
+    for channels in _itti_pyramids(small).values():
+        for pyramid in channels:
+            for scale in (2, 3, 4):
+                feature = _at(pyramid[scale], shape).ravel()
+                spread = np.ptp(feature)
+                if spread < FAINTEST:
+                    continue
+                feature = (feature - feature.min()) / spread
+                active = (np.abs(feature[:, None] - feature) * near).sum(axis=1)
+                active /= active.sum()
+                dwelt = active * (near @ active)
+                total += dwelt / dwelt.sum() / len(channels)
+    return _unit(total.reshape(shape), image)
+
+
+def spectral_residual(image):
+    """
+    Saliency by what the log amplitude spectrum has beyond its local mean.
+
+    The intensity at 64 px on the longer side; 3 x 3 mean of the log amplitude taken off; the
+    inverse transform squared and blurred (2.5 px, as in the authors' published code).
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+
+    Returns
+    -------
+    saliency_map : float64 array (height, width), in 0..1
+        All zeros for an image of one colour.
+
+    References
+    ----------
+    Hou, Zhang (2007). IEEE Conference on Computer Vision and Pattern Recognition.
+    """
+    intensity = _scaled(image, RESIDUAL_SIDE).mean(axis=2)
+    if np.ptp(intensity) < FAINTEST:
+        return np.zeros(image.shape[:2])
+    spectrum = np.fft.fft2(intensity)
+    log_amplitude = np.log(np.abs(spectrum) + 1e-12)
+    # a spectrum is periodic, and so is its mean
+    mean = sum(
+        np.roll(log_amplitude, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)
+    ) / 9  # fmt: skip
+    residual = np.exp(log_amplitude - mean + 1j * np.angle(spectrum))
+    return _unit(_blur(np.abs(np.fft.ifft2(residual)) ** 2, 2.5), image)
+
+
+def sun_statistics(images):
+    """
+    Shape and scale of the distribution of each feature of `sun` over natural images.
+
+    Generalised Gaussians, density proportional to exp(-|x / scale|^shape), by their first two
+    absolute moments.
+
+    Parameters
+    ----------
+    images : iterable of uint8 array (height, width, 3)
+
+    Returns
+    -------
+    shape, scale : float64 arrays (12,)
+
+    Raises
+    ------
+    InputError
+        If there are no images.
+    """
+    first, second, n = 0.0, 0.0, 0
+    for image in images:
+        features = np.abs(_sun_features(image))
+        first = first + features.mean(axis=(1, 2))
+        second = second + (features**2).mean(axis=(1, 2))
+        n += 1
+    if n == 0:
+        raise InputError("there are no stimuli to fit the statistics of sun to")
+    first, second = np.maximum(first / n, 1e-12), np.maximum(second / n, 1e-24)
+    shape = np.array([_shape_of(ratio) for ratio in second / first**2])
+    gammas = [math.gamma(1 / s) / math.gamma(2 / s) for s in shape]
+    return shape, first * gammas
+
+
+def sun(image, shape, scale):
+    """
+    Saliency as self-information: how improbable the local features are in natural images.
+
+    Differences of Gaussians at four scales of intensity, red-green and blue-yellow; the sum over
+    the twelve of |response / scale|^shape, which is -log p up to a constant.
+
+    Parameters
+    ----------
+    image : uint8 array (height, width, 3)
+        RGB.
+    shape, scale : float arrays (12,)
+        From `sun_statistics`.
+
+    Returns
+    -------
+    saliency_map : float64 array (height, width), in 0..1
+        All zeros for an image of one colour.
+
+    References
+    ----------
+    Zhang, Tong, Marks, Shan, Cottrell (2008). Journal of Vision 8(7):32.
+    """
+    features = np.abs(_sun_features(image))
+    information = ((features / scale[:, None, None]) ** shape[:, None, None]).sum(axis=0)
+    return _unit(information, image)
+
+
+def _scaled(image, side):
+    """RGB in 0..1 as float64, the longer side brought to `side` px."""
+    ratio = side / max(image.shape[:2])
+    size = tuple(max(2, round(extent * ratio)) for extent in image.shape[1::-1])
+    method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=method).astype(float) / 255
+
+
+def _unit(values, image):
+    """Map at the image's size, its least value 0 and its largest 1; zeros where it is constant."""
+    values = values - values.min()
+    largest = values.max()
+    if largest < FAINTEST**2:
+        return np.zeros(image.shape[:2])
+    return np.clip(resize_bilinear(values / largest, image.shape[:2]), 0, 1)
+
+
+def _itti_pyramids(rgb):
+    """Return nine-scale pyramids: {intensity: 1, colour: 2, orientation: 4 of them}."""
+    intensity = rgb.mean(axis=2)
+    bright = intensity > 0.1 * intensity.max()  # hue means nothing in the dark
+    r, g, b = np.moveaxis(
+        np.divide(
+            rgb, intensity[..., None], out=np.zeros_like(rgb), where=bright[..., None]
+        ), 2, 0
+    )  # fmt: skip
+    red, green, blue = r - (g + b) / 2, g - (r + b) / 2, b - (r + g) / 2
+    yellow = (r + g) / 2 - np.abs(r - g) / 2 - b
+    red, green, blue, yellow = (np.maximum(c, 0) for c in (red, green, blue, yellow))
+    levels = _pyramid(intensity)
+    oriented = [[_energy(level, theta) for level in levels] for theta in ORIENTATIONS]
+    colours = [_pyramid(red - green), _pyramid(blue - yellow)]
+    return {"intensity": [levels], "colour": colours, "orientation": oriented}
+
+
+def _pyramid(image):
+    """Nine scales, each a low-passed half of the one before, none smaller than a pixel."""
+    levels = [image]
+    while len(levels) < 9:
+        # not cv2.pyrDown, which keeps even pixels: half a pixel off at each scale
+        half = tuple(max(1, round(extent / 2)) for extent in levels[-1].shape)
+        levels.append(_at(_blur(levels[-1], 1.0), half))
+    return levels
+
+
+def _energy(level, theta):
+    """Amplitude of a quadrature pair of Gabors of 7 px wavelength."""
+    parts = []
+    for phase in (0.0, math.pi / 2):
+        kernel = cv2.getGaborKernel((15, 15), 7 / 3, math.radians(theta), 7.0, 1.0, phase)
+        parts.append(
+            cv2.filter2D(level, -1, kernel - kernel.mean(), borderType=cv2.BORDER_REPLICATE)
+        )
+    return np.hypot(*parts)
+
+
+def _promote(values):
+    """Map in 0..1 times (largest - mean other local maximum)^2: few peaks up, many down."""
+    values = values - values.min()
+    largest = values.max()
+    if largest < FAINTEST:
+        return np.zeros_like(values)
+    values = values / largest
+    peaks = (values == cv2.dilate(values, np.ones((7, 7)))) & (values > 0.05) & (values < 1)
+    others = values[peaks].mean() if peaks.any() else 0.0
+    return values * (1 - others) ** 2
+
+
+def _at(values, shape):
+    """Map at another size: area average where it shrinks."""
+    method = cv2.INTER_AREA if shape[0] < values.shape[0] else cv2.INTER_LINEAR
+    return cv2.resize(values, shape[::-1], interpolation=method)
+
+
+def _nearness(shape):
+    """Gaussian of the distance of all pairs of cells, 0.15 of the longer side wide."""
+    y, x = (axis.ravel() for axis in np.indices(shape))
+    squares = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
+    return np.exp(-squares / (2 * (0.15 * max(shape)) ** 2))
+
+
+def _sun_features(image):
+    """Differences of Gaussians, (12, y, x)."""
+    rgb = _scaled(image, SUN_SIDE)
+    r, g, b = np.moveaxis(rgb, 2, 0)
+    channels = (r + g + b) / 3, r - g, b - (r + g) / 2
+    return np.stack(
+        [
+            # exp(-r^2 / s^2) has the standard deviation s / sqrt(2)
+            _blur(channel, sigma / 2**0.5) - _blur(channel, 1.6 * sigma / 2**0.5)
+            for channel in channels
+            for sigma in SUN_SIGMAS
+        ]
+    )
+
+
+def _shape_of(ratio):
+    """Shape of the generalised Gaussian whose E x^2 / (E |x|)^2 is `ratio`, in 0.2 .. 4."""
+    shapes = np.linspace(0.2, 4, 400)
+    ratios = [
+        math.gamma(1 / s) * math.gamma(3 / s) / math.gamma(2 / s) ** 2 for s in shapes
+    ]  # falls with the shape
+    return float(np.interp(-ratio, -np.array(ratios), shapes))
+
+
+def _blur(values, sigma):
+    """Gaussian blur, border replicated."""
+    return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)

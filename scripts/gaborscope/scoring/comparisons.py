@@ -1,0 +1,162 @@
+"""Predictors against each other: paired differences, normalised scores, ranks."""
+
+import itertools
+
+import numpy as np
+
+from gaborscope.scoring import summaries
+
+LOWER_IS_BETTER = ("kld",)
+# The gold standard of these is no leave-one-out and no upper bound: halves of the observers.
+SPLIT_HALVES = ("cc", "kld", "sim")
+
+DIFFERENCE_COLUMNS = (
+    "preset", "dataset", "metric", "predictor", "other", "difference", "ci_low", "ci_high",
+    "effect_size", "n",
+)  # fmt: skip
+NORMALISED_COLUMNS = (
+    "preset", "predictor", "dataset", "metric", "normalised", "ci_low", "ci_high", "n", "bound",
+)  # fmt: skip
+RANK_COLUMNS = (
+    "preset", "predictor", "dataset", "metric", "rank", "rank_low", "rank_high", "n"
+)  # fmt: skip
+
+
+def effect_size(differences):
+    """
+    Cohen's d of paired differences: their mean over their standard deviation (n - 1).
+
+    Parameters
+    ----------
+    differences : (n,) float array
+        Without nan.
+
+    Returns
+    -------
+    d : float
+        0 where all differences are 0; nan for fewer than two, or where they are all equal to
+        something else.
+    """
+    if differences.size < 2:
+        return float("nan")
+    mean, spread = differences.mean(), differences.std(ddof=1)
+    if spread > 1e-12 * abs(mean):
+        return float(mean / spread)
+    return 0.0 if mean == 0 else float("nan")
+
+
+def difference_rows(tables, n_resamples, seed):
+    """
+    Paired differences between all pairs of predictors.
+
+    Parameters
+    ----------
+    tables : dict of (preset, predictor, dataset) to DataFrame
+        Scores by stimulus.
+    n_resamples, seed : int
+        Of the bootstrap over stimuli.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `DIFFERENCE_COLUMNS`: mean over stimuli of score(predictor) - score(other) with its
+        95 % interval, Cohen's d, and the number of stimuli on which both are defined. For KLD a
+        negative difference is in favour of the predictor.
+    """
+    rows = []
+    for (preset, dataset), own in _by_cell(tables).items():
+        for first, second in itertools.combinations(own, 2):
+            for metric in own[first].columns:
+                pair = _aligned([own[first], own[second]], metric)
+                difference = pair[:, 0] - pair[:, 1]
+                mean, low, high, n = summaries.bootstrap_mean(difference, n_resamples, seed)
+                finite = difference[np.isfinite(difference)]
+                d = effect_size(finite) if finite.size == n else float("nan")
+                values = preset, dataset, metric, first, second, mean, low, high, d, n
+                rows.append(dict(zip(DIFFERENCE_COLUMNS, values, strict=True)))
+    return rows
+
+
+def normalised_rows(tables, n_resamples, seed):
+    """
+    Place of every predictor between the centre bias (0) and the gold standard (1).
+
+    (score - centre_bias) / (gold_standard - centre_bias), a ratio of means with a paired bootstrap.
+
+    Parameters
+    ----------
+    tables, n_resamples, seed
+        As for `difference_rows`.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `NORMALISED_COLUMNS`; `bound` says what the gold standard of the metric is.
+    """
+    rows = []
+    for (preset, dataset), own in _by_cell(tables).items():
+        for predictor, table in own.items():
+            for metric in table.columns:
+                columns = [table, own["gold_standard"], own["centre_bias"]]
+                values = _aligned(columns, metric)
+                share = summaries.share_above_baseline(*values.T, n_resamples, seed)
+                bound = "split halves" if metric in SPLIT_HALVES else "leave one observer out"
+                values = preset, predictor, dataset, metric, *share, len(values), bound
+                rows.append(dict(zip(NORMALISED_COLUMNS, values, strict=True)))
+    return rows
+
+
+def rank_rows(tables, n_resamples, seed):
+    """
+    Rank of every predictor by its mean score, 1 the best; equal means share the mean rank.
+
+    Parameters
+    ----------
+    tables, n_resamples, seed
+        As for `difference_rows`.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `RANK_COLUMNS`. The interval is that of the ranks in bootstrap samples of the
+        stimuli on which all predictors are defined.
+    """
+    rows = []
+    for (preset, dataset), own in _by_cell(tables).items():
+        for metric in next(iter(own.values())).columns:
+            values = _aligned(list(own.values()), metric)
+            sign = 1 if metric in LOWER_IS_BETTER else -1
+            drawn = summaries.resampled_means(list(values.T), n_resamples, seed)
+            resampled = _ranks(sign * drawn.T)
+            whole = _ranks(sign * values.mean(axis=0)[None])[0] if len(values) else None
+            for place, predictor in enumerate(own):
+                if whole is None:
+                    found = (float("nan"),) * 3
+                else:
+                    found = (whole[place], *summaries.interval(resampled[:, place]))
+                row = preset, predictor, dataset, metric, *map(float, found), len(values)
+                rows.append(dict(zip(RANK_COLUMNS, row, strict=True)))
+    return rows
+
+
+def _by_cell(tables):
+    """Return {(preset, dataset): {predictor: table}}."""
+    found = {}
+    for (preset, predictor, dataset), table in tables.items():
+        found.setdefault((preset, dataset), {})[predictor] = table
+    return found
+
+
+def _aligned(tables, metric):
+    """Scores of the same stimuli by all tables, (stimulus, table), those with a nan left out."""
+    index = tables[0].index
+    values = np.stack([table.loc[index, metric].to_numpy(float) for table in tables], axis=1)
+    return values[~np.isnan(values).any(axis=1)]
+
+
+def _ranks(values):
+    """Ranks along the last axis, the least value 1, equal ones their mean (to rounding)."""
+    values = np.round(values, 12)
+    below = (values[..., None, :] < values[..., :, None]).sum(axis=-1)
+    equal = (values[..., None, :] == values[..., :, None]).sum(axis=-1)
+    return below + (equal + 1) / 2

@@ -1,0 +1,145 @@
+"""Other people's saliency maps as predictors: image files, .npy, or pysaliency's HDF5."""
+
+import h5py
+import numpy as np
+from PIL import Image
+
+from gaborscope.data import map_files
+from gaborscope.errors import InputError
+from gaborscope.stimuli import densities
+
+KINDS = (*densities.KINDS, "map")
+
+
+def read(name, path, stimuli, sizes, kind, resize):
+    """
+    Iterate over the maps of some stimuli, as `densities.to_density` takes them.
+
+    Parameters
+    ----------
+    name : str
+        Of the predictor, for messages.
+    path : Path
+        From `map_files.location`. In an HDF5 file each dataset is a map, called like its stimulus,
+        or like the end of its path, as pysaliency's `export_model_to_hdf5` writes them.
+    stimuli : sequence of str
+    sizes : sequence of (height, width)
+        Of the stimuli.
+    kind : {'density', 'log_density', 'logits', 'unit', 'map'}
+        What the values are, see `densities.to_density`; 'map' is any real map, which is min-max
+        scaled and then taken as proportional to a density.
+    resize : bool
+        Whether a map of another size is resized (bilinear), not refused.
+
+    Yields
+    ------
+    values : float64 array (height, width)
+    kind : str
+        Of `densities.KINDS`.
+
+    Raises
+    ------
+    InputError
+        If a map is missing, no map, of another size, or holds NaN or infinity.
+    """
+    reader = _Hdf5(name, path) if path.is_file() else _Folder(name, path, stimuli)
+    with reader:
+        for stimulus, size in zip(stimuli, sizes, strict=True):
+            values = np.asarray(reader.read(stimulus))
+            where = f"maps '{name}': the map of {stimulus!r}"
+            if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "buif":
+                raise InputError(
+                    f"{where} is a {values.dtype} array of shape {values.shape}; it must be real, "
+                    "of shape (height, width)"
+                )
+            values = values.astype(float)
+            if not np.isfinite(values).all():
+                raise InputError(f"{where} holds NaN or infinity")
+            size = tuple(int(extent) for extent in size)
+            if values.shape != size:
+                if not resize:
+                    raise InputError(
+                        f"{where} is {values.shape[1]}x{values.shape[0]} px and the stimulus "
+                        f"{size[1]}x{size[0]}; resize it, or set resize: true"
+                    )
+                values = _resized(values, kind, size)
+            if kind == "map":
+                spread = np.ptp(values)
+                yield (values - values.min()) / (spread or 1), "unit"
+            else:
+                yield values, kind
+
+
+def _resized(values, kind, size):
+    if kind == "log_density":
+        return densities.resize_log_density(values, size)
+    return densities.resize_bilinear(values, size)
+
+
+class _Folder:
+    """Maps in files of their own."""
+
+    def __init__(self, name, path, stimuli):
+        self._name, self._files = name, map_files.find(name, path, stimuli)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        return None
+
+    def read(self, stimulus):
+        path = self._files[stimulus]
+        try:
+            if path.suffix.lower() == ".npy":
+                return np.load(path, allow_pickle=False)
+            with Image.open(path) as file:
+                values = np.array(file.convert("RGB") if file.mode == "P" else file)
+        except (OSError, SyntaxError, ValueError, EOFError) as error:
+            raise InputError(
+                f"maps '{self._name}': {path} cannot be read ({error}); write it again"
+            ) from None
+        if values.ndim == 3:
+            if (values[..., :3] != values[..., :1]).any():
+                raise InputError(
+                    f"maps '{self._name}': {path} is coloured; a saliency map is grey, not drawn "
+                    "in a colour map"
+                )
+            values = values[..., 0]
+        return values
+
+
+class _Hdf5:
+    """Maps as datasets of one file."""
+
+    def __init__(self, name, path):
+        self._name, self._path = name, path
+
+    def __enter__(self):
+        try:
+            self._file = h5py.File(self._path, "r")
+        except OSError as error:
+            raise InputError(
+                f"maps '{self._name}': {self._path} cannot be read as HDF5 ({error})"
+            ) from None
+        self._keys = []
+        self._file.visititems(
+            lambda key, item: self._keys.append(key) if isinstance(item, h5py.Dataset) else None
+        )
+        return self
+
+    def __exit__(self, *error):
+        self._file.close()
+
+    def read(self, stimulus):
+        own = [key for key in self._keys if key == stimulus] or [
+            key
+            for key in self._keys
+            if stimulus.endswith(f"/{key}") or key.endswith(f"/{stimulus}")
+        ]
+        if len(own) != 1:
+            what = f"the maps {own[0]} and {own[1]}" if own else "no map"
+            raise InputError(
+                f"maps '{self._name}': the stimulus {stimulus!r} has {what} in {self._path}"
+            )
+        return self._file[own[0]][()]

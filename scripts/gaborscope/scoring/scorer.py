@@ -1,0 +1,214 @@
+"""Score a predictor on the stimuli of a data set, one row per stimulus."""
+
+import hashlib
+
+import numpy as np
+
+from gaborscope.scoring import gold_standard, metrics, prepared_map
+from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli import fixations
+
+# Predictors that are no single map: what is scored leaves out who is predicted.
+PEOPLE = {
+    "gold_standard": gold_standard.score_gold_standard,
+    "one_observer": gold_standard.score_one_observer,
+}
+
+
+FEW = ("auc_judd", "nss", "cc", "kld", "ig")
+
+
+def score_few(block, index, densities, centre_bias):
+    """
+    Score many densities of one stimulus by the metrics of preset `mit` that need no other stimuli.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    index : int
+    densities : dict of str to float array (height, width)
+        By predictor.
+    centre_bias : float array (height, width)
+        What IG is measured against.
+
+    Returns
+    -------
+    scores : dict of str to dict of str to float
+        By predictor; keys of each are `FEW`, all nan for a stimulus without fixations.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    pixels = fixations.to_pixels(block.points(index)[0], size)
+    if not len(pixels):
+        return {name: dict.fromkeys(FEW, float("nan")) for name in densities}
+    truth = prepared_map.prepare(fixations.observed_density(block, index), "density")
+    reference = prepared_map.prepare(centre_bias, "baseline")
+    found = {}
+    for name, density in densities.items():
+        salience = prepared_map.prepare(density)
+        found[name] = {
+            "auc_judd": metrics.auc_judd(salience, pixels),
+            "nss": metrics.nss(salience, pixels),
+            "cc": metrics.cc(salience, truth),
+            "kld": metrics.kld(salience, truth),
+            "ig": metrics.ig(salience, pixels, reference),
+        }
+    return found
+
+
+class Scorer:
+    """
+    Scores of one preset on one data set.
+
+    Parameters
+    ----------
+    preset : str
+    blocks : sequence of StimulusBlock
+        All blocks of the data set: the other stimuli of the shuffled AUC come from here.
+    n_shuffle : int
+        Other stimuli per stimulus for preset `mit`; the others take all other stimuli.
+    seed : int
+    """
+
+    def __init__(self, preset, blocks, n_shuffle, seed):
+        self.preset, self.seed = preset, seed
+        self.n_shuffle = n_shuffle if preset == "mit" else None
+        self.pixels, self.sizes = {}, {}
+        for block in blocks:
+            for index, name in enumerate(block.names):
+                size = tuple(int(extent) for extent in block.sizes[index])
+                points, _ = block.points(index)
+                self.sizes[name] = size
+                self.pixels[name] = fixations.to_pixels(points, size)
+
+    def others(self, name):
+        """
+        Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
+
+        Drawn by a seeded hash of both names: adding a stimulus to the data set changes the draw
+        of few others, and no run of a random generator can.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        others : list of str
+        """
+        candidates = [other for other in sorted(self.pixels) if other != name]
+        if self.n_shuffle is None:
+            return candidates
+        return sorted(
+            candidates,
+            key=lambda o: hashlib.sha256(f"{self.seed}\0{name}\0{o}".encode()).hexdigest(),
+        )[: self.n_shuffle]
+
+    def other_fixations(self, name):
+        """
+        Fixations on the other stimuli, brought to this stimulus's size.
+
+        Parameters
+        ----------
+        name : str
+
+        Returns
+        -------
+        pixels : int array (n, 2)
+            x, y; scaled by the ratio of the sizes where they differ.
+        """
+        height, width = self.sizes[name]
+        parts = [np.zeros((0, 2), int)]
+        for other in self.others(name):
+            relative = centre_biases.relative(self.pixels[other], self.sizes[other])
+            parts.append(np.floor(relative * (width, height)).astype(int))
+        return np.concatenate(parts)
+
+    def score(self, block, index, density, centre_bias):
+        """
+        Score a density on one stimulus.
+
+        Parameters
+        ----------
+        block : StimulusBlock
+        index : int
+        density, centre_bias : float array (height, width)
+
+        Returns
+        -------
+        scores : dict of str to float
+        """
+        name = block.names[index]
+        return metrics.score(
+            density,
+            self.pixels[name],
+            fixations.observed_density(block, index) if len(self.pixels[name]) else None,
+            self.other_fixations(name),
+            centre_bias,
+            self.preset,
+        )
+
+    def score_people(self, predictor, block, index, centre_bias, uniform_weight, temperature=1.0):
+        """
+        Score people as predictors of each other on one stimulus.
+
+        Parameters
+        ----------
+        predictor : {'gold_standard', 'one_observer'}
+        block : StimulusBlock
+        index : int
+        centre_bias : float array (height, width)
+        uniform_weight : float
+        temperature : float
+
+        Returns
+        -------
+        scores : dict of str to float
+            See the functions of `goldstandard`.
+        """
+        name, size = block.names[index], self.sizes[block.names[index]]
+        points, subjects = block.points(index)
+        sigma, _ = fixations.sigma_px(*size, block.facts)
+        return PEOPLE[predictor](
+            points,
+            subjects,
+            size,
+            sigma,
+            self.other_fixations(name),
+            centre_bias,
+            self.preset,
+            uniform_weight,
+            temperature,
+        )
+
+
+def predictions(predictor, block, index, density, uniform_weight):
+    """
+    Pair what a predictor said of one stimulus with the fixations that it should have predicted.
+
+    Parameters
+    ----------
+    predictor : str
+    block : StimulusBlock
+    index : int
+    density : float array (height, width)
+        The predictor's; not used for those of `PEOPLE`, who predict each other.
+    uniform_weight : float
+
+    Yields
+    ------
+    density : float array (height, width)
+    pixels : int array (n, 2)
+        x, y.
+    """
+    size = tuple(int(extent) for extent in block.sizes[index])
+    points, subjects = block.points(index)
+    pixels = fixations.to_pixels(points, size)
+    if predictor not in PEOPLE:
+        yield density, pixels
+        return
+    sigma, _ = fixations.sigma_px(*size, block.facts)
+    observers = np.unique(subjects)
+    for observer in observers if len(observers) > 1 else ():
+        left_out = subjects == observer
+        known = ~left_out if predictor == "gold_standard" else left_out
+        yield gold_standard.density_of(pixels[known], size, sigma, uniform_weight), pixels[~known]

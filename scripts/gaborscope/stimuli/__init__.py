@@ -1,0 +1,1 @@
+"""The ground floor: stimuli, their geometry, colours, fixations and densities, as arrays."""

@@ -1,0 +1,200 @@
+"""What predictors are judged against: the uniform density and the centre bias."""
+
+import math
+
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli import densities, fixations
+
+# Cells (rows, columns) of the relative grid on which a centre bias is computed: a centre bias is
+# some 20 cells wide, so bilinear interpolation from it costs nothing that matters.
+GRID = (96, 128)
+
+POINTS_AT_ONCE = 1 << 14  # keeps memory flat in the number of fixations
+
+
+def uniform(size):
+    """
+    Return the uniform density.
+
+    Parameters
+    ----------
+    size : (height, width)
+
+    Returns
+    -------
+    density : (height, width) float64 array, sum 1
+    """
+    height, width = size
+    return np.full((height, width), 1 / (height * width))
+
+
+def relative(pixels, size):
+    """
+    Relative coordinates of pixels, comparable between stimuli of different sizes.
+
+    Parameters
+    ----------
+    pixels : (n, 2) array of x, y
+        0-based px.
+    size : (height, width)
+
+    Returns
+    -------
+    points : (n, 2) float64 array
+        ((x + 0.5) / width, (y + 0.5) / height), within (0, 1).
+    """
+    height, width = size
+    return (np.asarray(pixels, dtype=float).reshape(-1, 2) + 0.5) / (width, height)
+
+
+class CentreBias:
+    """
+    Density of the fixations on the other stimuli of the fit split, in relative coordinates.
+
+    The sum of Gaussians over all fixations is made once, on a fixed grid; leaving a stimulus out
+    subtracts its own. Mass outside of the stimulus is lost and the rest normalised, as for a
+    fixation density.
+
+    Parameters
+    ----------
+    points : mapping of stimulus name to (n, 2) float array
+        Relative fixations in [0, 1], see `relative`; n may be 0.
+    sigma : (sigma_x, sigma_y)
+        Standard deviations relative to the stimulus' width and height; at least a cell of `GRID`,
+        1 / 128 and 1 / 96.
+    uniform_weight : float in [0, 1]
+        Of the uniform that the density is mixed with.
+
+    Raises
+    ------
+    InputError
+        If there are no fixations, one lies outside [0, 1], or a sigma is below its cell.
+    """
+
+    def __init__(self, points, sigma, uniform_weight):
+        rows, columns = GRID
+        self.sigma = tuple(float(value) for value in sigma)
+        if len(self.sigma) != 2 or not (
+            1 / columns <= self.sigma[0] < math.inf and 1 / rows <= self.sigma[1] < math.inf
+        ):
+            raise InputError(
+                f"sigma of a centre bias must be (sigma_x, sigma_y) relative to width and height, "
+                f"at least 1/{columns} and 1/{rows}, got {self.sigma}"
+            )
+        self.uniform_weight = uniform_weight
+        self._points = {name: _checked_relative(name, array) for name, array in points.items()}
+        everything = np.concatenate([np.zeros((0, 2)), *self._points.values()])
+        self._n_points = len(everything)
+        if self._n_points == 0:
+            raise InputError(f"none of {len(self._points)} stimuli has a fixation for centre bias")
+        self._total = self._gaussians(everything)
+
+    def _gaussians(self, points):
+        rows, columns = GRID
+        x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
+        total = np.zeros(GRID)
+        for start in range(0, len(points), POINTS_AT_ONCE):
+            some = points[start : start + POINTS_AT_ONCE]
+            total += fixations.sum_of_gaussians(some, x, y, *self.sigma)
+        return total
+
+    def density(self, size, exclude=None):
+        """
+        Centre bias at a stimulus' own size.
+
+        Parameters
+        ----------
+        size : (height, width)
+            In px.
+        exclude : str, optional
+            Name of the stimulus to be predicted, whose own fixations are left out. A name that is
+            not of the fit split has none to leave out.
+
+        Returns
+        -------
+        density : (height, width) float64 array, sum 1
+
+        Raises
+        ------
+        InputError
+            If no other stimulus has a fixation.
+        """
+        total = self._total
+        own = self._points.get(exclude, ())
+        if len(own) == self._n_points:
+            raise InputError(f"no stimulus but {exclude!r} has a fixation for the centre bias")
+        if len(own):
+            # the difference of two nearly equal sums may fall below 0 by rounding
+            total = np.maximum(total - self._gaussians(own), 0)
+        bilinear = densities.resize_bilinear(total, size)
+        return densities.to_density(bilinear, "density", self.uniform_weight)
+
+    def log_likelihood(self, points):
+        """
+        Mean log-likelihood of fixations, in nats per fixation above the uniform density.
+
+        Parameters
+        ----------
+        points : mapping of stimulus name to (n, 2) float array
+            Relative fixations; those of a stimulus of the fit split are predicted without it.
+
+        Returns
+        -------
+        mean : float
+            Over fixations; -inf where one has density 0.
+        """
+        rows, columns = GRID
+        shared = self.density(GRID)
+        total, n = 0.0, 0
+        for name, array in points.items():
+            array = _checked_relative(name, array)
+            density = self.density(GRID, exclude=name) if name in self._points else shared
+            cells = np.minimum((array * (columns, rows)).astype(int), (columns - 1, rows - 1))
+            with np.errstate(divide="ignore"):  # log(0) = -inf is the answer
+                total += np.log(density[cells[:, 1], cells[:, 0]] * density.size).sum()
+            n += len(array)
+        if n == 0:
+            raise InputError("no validation stimulus has a fixation to choose the centre bias by")
+        return float(total / n)
+
+
+def select_sigma(fit, validation, candidates, uniform_weight):
+    """
+    Width of the centre bias with the highest log-likelihood per validation fixation.
+
+    Parameters
+    ----------
+    fit, validation : mapping of stimulus name to (n, 2) float array
+        Relative fixations.
+    candidates : sequence of (sigma_x, sigma_y)
+        As for `CentreBias`.
+    uniform_weight : float in [0, 1]
+
+    Returns
+    -------
+    sigma : (sigma_x, sigma_y)
+        The first of the best candidates.
+    log_likelihoods : list of float
+        Of each candidate, in nats per fixation above the uniform density.
+    """
+    log_likelihoods = [
+        CentreBias(fit, sigma, uniform_weight).log_likelihood(validation) for sigma in candidates
+    ]
+    if not log_likelihoods:
+        raise InputError("there are no candidate sigmas to choose the centre bias from")
+    return candidates[int(np.argmax(log_likelihoods))], log_likelihoods
+
+
+def _checked_relative(name, points):
+    """Relative points as an (n, 2) float array, if they lie in [0, 1]."""
+    points = np.asarray(points, dtype=float).reshape(-1, 2)
+    outside = ~((points >= 0) & (points <= 1)).all(axis=1)  # also true for NaN
+    if outside.any():
+        x, y = points[outside][0]
+        raise InputError(
+            f"relative fixation at x = {x:g}, y = {y:g} of stimulus {name!r} lies outside 0..1; "
+            "use baselines.relative"
+        )
+    return points

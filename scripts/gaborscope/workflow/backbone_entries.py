@@ -1,0 +1,283 @@
+"""
+What the config says of backbones: those of Gaborscope by name, one's own in a mapping.
+
+Imported whenever the workflow is parsed: standard library alone.
+"""
+
+import copy
+import hashlib
+from pathlib import Path
+
+from gaborscope.errors import InputError
+from gaborscope.workflow import digests, variants
+
+KNOWN = ("cmrnet", "msinet", "unisal")
+OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")  # fixed for those of Gaborscope
+SCRIPT = "torchscript:"
+
+
+def complete(config):
+    """
+    Bring a config's models into one form: `models` a list, `backbones` an entry for each.
+
+    Parameters
+    ----------
+    config : dict
+        Checked; changed in place. An own model's `input` is completed by `own_input`, and what is
+        like another backbone by that one's entry.
+
+    Raises
+    ------
+    InputError
+        If an own model lacks what it needs, or an entry sets what cannot be set.
+    """
+    if isinstance(config["models"], dict):
+        for name, entry in config["models"].items():
+            _add(config, name, copy.deepcopy(entry or {}))
+        config["models"] = list(config["models"])
+    variants.resolve(config["backbones"], overlay)
+    for name, entry in config["backbones"].items():
+        _check(name, entry)
+
+
+def _add(config, name, entry):
+    if "factory" not in entry and "like" in entry and name not in config["backbones"]:
+        config["backbones"][name] = entry
+        return
+    if "factory" not in entry:
+        if name not in config["backbones"]:
+            raise InputError(
+                f"config: models.{name} needs a factory: package.module:function, "
+                "path/to/file.py:function or torchscript:path"
+            )
+        if entry:
+            raise InputError(
+                f"config: {name} is no model of your own; set its {', '.join(entry)} at "
+                f"backbones.{name}"
+            )
+        return
+    if name in config["backbones"]:
+        raise InputError(f"config: models.{name}: that name is taken by a model of Gaborscope")
+    if not entry.get("layers"):
+        raise InputError(
+            f"config: models.{name} needs layers: {{alias: module path}}, "
+            "such as {early: features.3}"
+        )
+    blank = {"weights": None, "options": {}, "start": None, "trained_on": None, "training": {}}
+    blank["seed"] = None
+    entry["input"] = {**config["own_input"], **entry.get("input", {})}
+    config["backbones"][name] = {**blank, **entry}
+
+
+def _check(name, entry):
+    given = [key for key in OWN_KEYS if key in entry["input"]]
+    if "factory" not in entry:
+        if entry.get("network", name) not in KNOWN:
+            raise InputError(
+                f"config: backbones has {name!r}, but Gaborscope has only {', '.join(KNOWN)}; a "
+                "variant of one says like: its name, and a model of your own belongs under models: "
+                "{name: {factory: ..., layers: ...}}"
+            )
+        if given:
+            raise InputError(
+                f"config: backbones.{name}.input.{given[0]} cannot be set: {name} has its own"
+            )
+        if entry["weights"] is None:
+            raise InputError(
+                f"config: backbones.{name}.weights is null; train, published or a path"
+            )
+    elif entry["input"].get("output") == "none" and entry["weights"] == "train":
+        raise InputError(f"config: models.{name} has no saliency map (output: none) to train")
+    if entry.get("start") and entry["weights"] != "train":
+        raise InputError(
+            f"config: {name} has start: {entry['start']}, where training begins, but its weights "
+            f"are {entry['weights']!r}; set weights: train"
+        )
+
+
+def predicts(entry):
+    """
+    Tell whether a backbone predicts saliency, or has layers alone.
+
+    Parameters
+    ----------
+    entry : dict
+        Complete.
+
+    Returns
+    -------
+    predicts : bool
+    """
+    return entry["input"].get("output") != "none"
+
+
+def layers(config, model):
+    """
+    Layer table of a backbone, as far as the config wants it recorded.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    table : dict of str to str
+        Alias to module path.
+
+    Raises
+    ------
+    InputError
+        If a layer is wanted that the table has not.
+    """
+    table = config["backbones"][model]["layers"]
+    wanted = config["activations"]["layers"]
+    if isinstance(wanted, dict):
+        unknown = [name for name in wanted if name not in config["models"]]
+        if unknown:
+            raise InputError(
+                f"config: activations.layers names the model {unknown[0]!r}, but models has only "
+                f"{', '.join(config['models'])}"
+            )
+        wanted = _of_its_own(config, model, wanted)
+    wanted = wanted or list(table)
+    unknown = [alias for alias in wanted if alias not in table]
+    if unknown:
+        raise InputError(
+            f"config: activations.layers names {unknown[0]!r}, "
+            f"but {model} has the layers {', '.join(table)}; any module can be added to "
+            f"backbones.{model}.layers as alias: module path"
+        )
+    return {alias: table[alias] for alias in wanted}
+
+
+def _of_its_own(config, model, table):
+    """Entry of a table by model; a variant has that of the backbone it is like."""
+    while model not in table and "like" in config["backbones"][model]:
+        model = config["backbones"][model]["like"]
+    return table.get(model)
+
+
+def training(config, model):
+    """
+    Training settings of a backbone: its own laid over the common ones.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    settings : dict
+    """
+    return overlay(config["training"], config["backbones"][model].get("training") or {})
+
+
+def seed(config, model):
+    """
+    Seed of a backbone's training, or of its random weights.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    seed : int
+        The config's, where the backbone has none of its own.
+    """
+    own = config["backbones"][model]["seed"]
+    return config["seed"] if own is None else own
+
+
+def overlay(below, above):
+    """
+    Merge two settings key by key.
+
+    Parameters
+    ----------
+    below, above : dict
+
+    Returns
+    -------
+    merged : dict
+        A new one; where both have a key, `above` wins, and dicts are merged in turn.
+    """
+    merged = copy.deepcopy(below)
+    for key, value in above.items():
+        if isinstance(value, dict) and isinstance(merged.get(key), dict):
+            merged[key] = overlay(merged[key], value)
+        else:
+            merged[key] = copy.deepcopy(value)
+    return merged
+
+
+def network(config, model):
+    """
+    Return the part of an entry that decides the network and what is fed to it.
+
+    Parameters
+    ----------
+    config : dict
+    model : str
+
+    Returns
+    -------
+    entry : dict
+    """
+    entry = config["backbones"][model]
+    kept = ("input", "options", "layers", "factory", "trained_on", "network")
+    return {key: entry[key] for key in kept if key in entry}
+
+
+def digest(name, entry, root):
+    """
+    Digest of a network's code: an edit reruns what uses it.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        Complete.
+    root : str or Path
+        Folder that relative paths refer to.
+
+    Returns
+    -------
+    digest : str
+        Of the modules of Gaborscope, of the file of one's own factory (not of what it imports), of
+        the size and time of a TorchScript file; "" of an installed module.
+    """
+    if "factory" not in entry:
+        return digests.digest(f"backbones.{entry.get('network', name)}")
+    factory = entry["factory"]
+    if factory.startswith(SCRIPT):
+        return stamp(factory.removeprefix(SCRIPT), root)
+    module = factory.partition(":")[0]
+    relative = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
+    path = Path(root) / Path(relative).expanduser()
+    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+
+
+def stamp(path, root):
+    """
+    Size and time of a file or folder of weights, which stand for its content.
+
+    Parameters
+    ----------
+    path : str or None
+        Relative to `root`; "published", "train" and "random" have none.
+    root : str or Path
+
+    Returns
+    -------
+    stamp : str
+        "" where there is no such file.
+    """
+    if path in (None, "published", "train", "random"):
+        return ""
+    whole = Path(root) / Path(path).expanduser()
+    found = [p for p in (whole, whole.with_name(f"{whole.name}.index")) if p.exists()]
+    return " ".join(f"{p.stat().st_size} {p.stat().st_mtime_ns}" for p in found)

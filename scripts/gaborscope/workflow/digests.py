@@ -1,0 +1,248 @@
+"""
+Digests of stage scripts and library modules: an edit reruns the rules that use it, and no others.
+
+So does another version of a package that they import. Standard library only: the workflow imports
+this module whenever it is parsed, so every file is read and parsed once per process.
+"""
+
+import ast
+import functools
+import hashlib
+import sys
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# Files besides Python ones that a module reads, relative to the package.
+READ = {
+    "report.page": ("report/templates/report.html",),
+    "report.model_card": ("report/templates/model_card.md",),
+}
+# Packages that are distributed under another name than they are imported by.
+DISTRIBUTED_AS = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "jinja2": "Jinja2",
+    "pyfftw": "pyFFTW",
+    "yaml": "PyYAML",
+}
+# Packages that have no bearing on results: bars, processes, numbers of threads, the schema's check.
+WITHOUT_EFFECT = {"jsonschema", "psutil", "threadpoolctl", "tqdm", "yaml"}
+
+
+class Source(NamedTuple):
+    """What one Python file imports, and its content's digest."""
+
+    modules: frozenset[str]  # of Gaborscope, dotted names below the package
+    packages: frozenset[str]  # of others, the standard library included, by import name
+    sha256: str
+
+
+def read(path):
+    """
+    Read what a Python file imports, anywhere in it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    source : Source
+        Read once per process.
+
+    Raises
+    ------
+    ValueError
+        If the file has a relative import: digests follow absolute ones alone, so an edit behind
+        it would rerun nothing.
+    """
+    return _read(str(path), str(PACKAGE))
+
+
+@functools.cache
+def _read(path, package):
+    content = Path(path).read_bytes()
+    modules, packages, name = set(), set(), PACKAGE.name
+    for node in ast.walk(ast.parse(content)):
+        if isinstance(node, ast.ImportFrom):
+            if node.level or not node.module:
+                raise ValueError(
+                    f"{path}, line {node.lineno}: a relative import, which digests do not follow; "
+                    f"write it as from {name}. ..."
+                )
+            if node.module == name:
+                modules.update(alias.name for alias in node.names)
+            elif node.module.startswith(f"{name}."):
+                module = node.module.removeprefix(f"{name}.")
+                names = (f"{module}.{alias.name}" for alias in node.names)
+                modules.update([module, *filter(_is_module, names)])
+            packages.add(node.module.partition(".")[0])
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith(f"{name}."):
+                    modules.add(alias.name.removeprefix(f"{name}."))
+                packages.add(alias.name.partition(".")[0])
+    sha256 = hashlib.sha256(content).hexdigest()
+    return Source(frozenset(modules), frozenset(packages), sha256)
+
+
+def imported(source):
+    """
+    Modules of Gaborscope that a source file imports.
+
+    Parameters
+    ----------
+    source : str or Path
+        Python file.
+
+    Returns
+    -------
+    modules : frozenset of str
+        Dotted names below the package, such as "backbones.cmrnet".
+    """
+    return read(source).modules
+
+
+def _is_module(name):
+    base = PACKAGE.joinpath(*name.split("."))
+    return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
+
+
+def module_file(module):
+    """
+    File of a module of the package.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name below the package.
+
+    Returns
+    -------
+    path : Path
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such module.
+    """
+    base = PACKAGE.joinpath(*module.split("."))
+    for path in (base.with_suffix(".py"), base / "__init__.py"):
+        if path.exists():
+            return path
+    raise FileNotFoundError(f"the library has no module {module!r}")
+
+
+@functools.cache
+def closure(*modules):
+    """
+    Modules with all that they import from the package, directly or not.
+
+    Parameters
+    ----------
+    *modules : str
+
+    Returns
+    -------
+    names : tuple of str, sorted
+    """
+    seen, waiting = set(), list(modules)
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        waiting.extend(imported(module_file(module)))
+        if "." in module:
+            waiting.append(module.rpartition(".")[0])  # its package is run as well
+    return tuple(sorted(seen))
+
+
+@functools.cache
+def packages(*modules):
+    """
+    Return the packages that modules use, with all they import, by their import names.
+
+    Parameters
+    ----------
+    *modules : str
+
+    Returns
+    -------
+    names : tuple of str, sorted
+        Without the standard library, and without those that have no bearing on results.
+    """
+    found = set()
+    for module in closure(*modules):
+        found |= read(module_file(module)).packages
+    return tuple(sorted(found - sys.stdlib_module_names - WITHOUT_EFFECT - {PACKAGE.name}))
+
+
+@functools.cache
+def version(package):
+    """Return the version of a package by its import name; 'absent' where it is not installed."""
+    try:
+        return metadata.version(DISTRIBUTED_AS.get(package, package))
+    except metadata.PackageNotFoundError:
+        return "absent"
+
+
+@functools.cache
+def digest(*modules):
+    """
+    Digest of modules with all that they import, what these read, and the versions of packages.
+
+    Parameters
+    ----------
+    *modules : str
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits.
+    """
+    total = hashlib.sha256()
+    for module in closure(*modules):
+        total.update(f"{module} {read(module_file(module)).sha256}".encode())
+        for name in READ.get(module, ()):
+            total.update(file_digest(name).encode())
+    for package in packages(*modules):
+        total.update(f"{package} {version(package)}".encode())
+    return total.hexdigest()[:16]
+
+
+def script_digest(path):
+    """
+    Digest of a stage script with all that it imports, as `digest`.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits; by content alone, so the same in every checkout.
+    """
+    source = read(path)
+    total = f"{source.sha256} {digest(*sorted(source.modules))}"
+    return hashlib.sha256(total.encode()).hexdigest()[:16]
+
+
+def file_digest(name):
+    """
+    Digest of a file of the package that is no module, such as a template.
+
+    Parameters
+    ----------
+    name : str
+        Path below the package.
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits.
+    """
+    return hashlib.sha256(PACKAGE.joinpath(name).read_bytes()).hexdigest()[:16]

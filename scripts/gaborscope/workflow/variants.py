@@ -1,0 +1,117 @@
+"""
+Backbones that are variants of others: of another training seed, or randomly initialised.
+
+Imported whenever the workflow is parsed: standard library alone.
+"""
+
+import copy
+
+from gaborscope.errors import InputError
+
+RANDOM = "random"  # weights of a network that has learned nothing
+OF_ITS_LIKE = ("input", "options", "factory", "start", "trained_on")  # a random copy sets none
+
+
+def resolve(backbones, overlay):
+    """
+    Complete entries that are like others.
+
+    Parameters
+    ----------
+    backbones : dict of str to dict
+        Changed in place. An entry with `like` takes from the entry named there what it does not
+        set, and gets `network`, the name at the end of the chain: whose code it runs.
+    overlay : callable
+        Merges two settings key by key, `backbone_entries.overlay`.
+
+    Raises
+    ------
+    InputError
+        If `like` names no backbone or leads back to itself, or random weights are asked for in an
+        entry that cannot have them.
+    """
+    given = copy.deepcopy(backbones)
+    for name, entry in given.items():
+        if "like" in entry:
+            backbones[name] = _resolved(name, given, overlay, ())
+    for name, entry in backbones.items():
+        if entry.get("weights") == RANDOM:
+            _check_random(name, given[name], backbones)
+
+
+def _resolved(name, given, overlay, seen):
+    if name in seen:
+        raise InputError(
+            f"config: backbones.{seen[0]}.like leads back to itself: {' like '.join([*seen, name])}"
+        )
+    own = given[name]
+    if "like" not in own:
+        return own
+    like = own["like"]
+    if like not in given:
+        others = ", ".join(other for other in given if other != name)
+        raise InputError(
+            f"config: backbones.{name}.like is {like!r}, which is no backbone; there are {others}"
+        )
+    below = _resolved(like, given, overlay, (*seen, name))
+    found = overlay(below, own)
+    found["network"] = below.get("network", like)
+    if "weights" in own:  # what it began with and what it has seen belong to other weights
+        found["start"], found["trained_on"] = own.get("start"), own.get("trained_on")
+    return found
+
+
+def _check_random(name, own, backbones):
+    if "like" not in own:
+        raise InputError(
+            f"config: backbones.{name}.weights is random, but an explanation of a random network "
+            "shares the target of a trained one; name that: like: its name"
+        )
+    like = own["like"]
+    if backbones[like]["weights"] == RANDOM:
+        raise InputError(
+            f"config: backbones.{name}: {like!r} is random itself and has no target; name the "
+            "trained backbone that both are like"
+        )
+    for key in OF_ITS_LIKE:
+        if key in own:
+            raise InputError(
+                f"config: backbones.{name}.{key} cannot be set: a random copy takes it from "
+                f"{like}; leave it out"
+            )
+    if str(backbones[name].get("factory", "")).startswith("torchscript:"):
+        raise InputError(
+            f"config: backbones.{name}: a TorchScript file cannot be initialised anew; give the "
+            f"factory of {like} as a function"
+        )
+
+
+def targets(config):
+    """
+    Backbones whose densities the explanations of each backbone are fused to.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+
+    Returns
+    -------
+    targets : dict of str to str
+        By model: itself, or of a random copy the network that it is like.
+
+    Raises
+    ------
+    InputError
+        If a random copy is explained without that network.
+    """
+    found = {}
+    for name in config["models"]:
+        entry = config["backbones"][name]
+        found[name] = entry["like"] if entry["weights"] == RANDOM else name
+        if found[name] not in config["models"]:
+            raise InputError(
+                f"config: models has {name!r}, whose explanations are compared with those of "
+                f"{found[name]!r}; add that to models"
+            )
+    return found

@@ -1,0 +1,115 @@
+"""Options tried one by one: what differs, how it is fitted, how it is set beside the plain one."""
+
+import copy
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import BOX, SETTINGS, make_block, make_layer
+
+from gaborscope.analysis import ablation
+from gaborscope.explanation import accumulation
+from gaborscope.explanation import layers as layer_tools
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.statistics import combine
+from gaborscope.stimuli import geometry
+
+SIZES = [(40, 60), (32, 48), (38, 60), (36, 48), (40, 44), (32, 50)]
+LAYERS = {"fine": make_layer(4, 2, "relu")}
+OWN = {
+    **SETTINGS,
+    "pools": [{"kind": "gaussian", "width": 2.0}, {"kind": "point", "width": 1.0}],
+    "solver": {"name": "ridge", "budget": None, "penalties": [1e-3, 1.0], "folds": 2},
+}
+
+
+def recorded(block):
+    """Activations that a point of the image decides, as `read_layers` yields them."""
+    for index, size in enumerate(block.sizes):
+        placement = geometry.place(size, BOX)
+        grid, *_ = layer_tools.target(LAYERS["fine"], placement.input_size, SETTINGS)
+        maps = np.random.default_rng(index).standard_normal((2, *grid.shape)).astype(np.float32)
+        yield index, placement.valid, placement.input_size, {"fine": maps}
+
+
+def tried(settings):
+    trial, block = ablation.Trial(settings, LAYERS), make_block(SIZES)
+    trial.add("fit", "0", block, recorded(block), 2)
+    trial.add("validation", "7", block, recorded(block), 4)
+    return trial
+
+
+def test_what_differs_is_said_by_key():
+    other = copy.deepcopy(OWN)
+    other["bank"]["n_scales"], other["colour"] = 1, "lab"
+    other["pools"] = other["pools"][1:]
+    assert ablation.differing(OWN, other) == (
+        'bank.n_scales: 1, colour: "lab", pools: [{"kind": "point", "width": 1.0}]'
+    )
+    assert ablation.differing(OWN, OWN) == ""
+
+
+def test_parts_hold_all_stimuli_in_order():
+    assert list(ablation.parts_of(range(5), 2)) == [[0, 1], [2, 3], [4]]
+
+
+def test_the_solution_is_that_of_the_statistics_of_the_whole_block():
+    alternative, rows = tried(OWN).solve()
+    block = make_block(SIZES)
+    pools = [row["pool"] for row in rows]
+    candidate = [pool["kind"] for pool in OWN["pools"]].index(pools[0])
+    whole = accumulation.accumulate(block, recorded(block), LAYERS, OWN)["fine"][candidate]
+    weight, intercept = RidgePath(whole).solve(rows[0]["penalty"])
+    np.testing.assert_allclose(alternative.layers[0].weight, weight, rtol=1e-3, atol=1e-4)
+    assert sorted(alternative.folds) == ["0-0", "0-1", "0-2"]
+    assert alternative.layers[0].layer["nonlinearity"] == "relu"
+
+
+def test_behind_the_nonlinearity_what_comes_out_of_it_is_fitted():
+    alternative, _ = tried({**OWN, "activation": "output"}).solve()
+    assert alternative.layers[0].layer["nonlinearity"] == "none"
+    block = make_block(SIZES)
+    settings = {**OWN, "activation": "output"}
+    found = accumulation.accumulate(block, recorded(block), LAYERS, settings)["fine"][0]
+    passed = [
+        (index, valid, size, {"fine": np.maximum(maps["fine"], 0)})
+        for index, valid, size, maps in recorded(block)
+    ]
+    expected = accumulation.accumulate(block, passed, LAYERS, OWN)["fine"][0]
+    np.testing.assert_array_equal(found.cross, expected.cross)
+    np.testing.assert_array_equal(found.cov, expected.cov)
+
+
+def test_parts_add_up_to_the_block():
+    trial, block = tried(OWN), make_block(SIZES)
+    parts = combine(found["fine"][0] for found in trial._fit.values())
+    whole = accumulation.accumulate(block, recorded(block), LAYERS, OWN)["fine"][0]
+    np.testing.assert_allclose(parts.gram, whole.gram, rtol=1e-6)
+    assert parts.n == whole.n
+
+
+def test_options_are_set_beside_the_plain_explanation_by_stimulus(rng):
+    def scores(level):
+        return pd.DataFrame(
+            [
+                {
+                    "stimulus": f"s{i}",
+                    "predictor": name,
+                    **dict.fromkeys(ablation.METRICS, value + i),
+                }
+                for i in range(5)
+                for name, value in (("explained", level), ("deep", 4.0), ("centre_bias", 0.0))
+            ]
+        )
+
+    layers = pd.DataFrame({"explained_variance": [0.4, 0.6], "cpu_s": [9.0, 9.0]})
+    better = pd.DataFrame({"explained_variance": [0.5, 0.7], "cpu_s": [7.0, 7.0]})
+    tables = {"direct": (scores(2.0), layers), "lab": (scores(3.0), better)}
+    rows = ablation.rows("m", tables, {"direct": "", "lab": "colour"}, 100, 1)
+    table = pd.DataFrame(rows).set_index(["option", "metric"])
+    own = table.loc[("lab", "nss")]
+    assert (own["share"], own["difference"]) == pytest.approx((0.75, 1.0))
+    assert (own["difference_low"], own["difference_high"]) == pytest.approx((1.0, 1.0))
+    assert table.loc[("direct", "cc"), "difference"] == 0
+    assert table.loc[("lab", "explained_variance"), "difference"] == pytest.approx(0.1)
+    assert table.loc[("lab", "cpu_s"), "mean"] == 7

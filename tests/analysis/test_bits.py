@@ -1,0 +1,327 @@
+"""Explained bits: planted dimensions get what they carry, and all parts add up."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import BOX, SETTINGS, make_block, make_explained, make_image, make_layer
+
+from gaborscope.analysis import bits, coalitions, dimensions, refits
+from gaborscope.explanation import fusion, layers, warm_fusion
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.fitting import shapley
+from gaborscope.fitting.ridge import Statistics, explained_variance, inverse_spread
+from gaborscope.scoring import metrics
+from gaborscope.stimuli import geometry, observers
+from gaborscope.stimuli.centre_bias import CentreBias
+from gaborscope.store.files import read_density, write_saliency
+
+FULL = {**SETTINGS, "normalisation": True, "position": True}
+BANK3 = {**SETTINGS["bank"], "n_scales": 3}
+SECOND = {**FULL, "bank": BANK3, "second_stage": True}
+
+
+def table_of(settings):
+    return layers.make_regressors(settings).table()
+
+
+def random_statistics(table, planted, n=3000, seed=0):
+    """Statistics of independent regressors and a map that is the sum of those named."""
+    rng = np.random.default_rng(seed)
+    phi = rng.normal(size=(len(table["name"]), n))
+    rows = [list(table["name"]).index(name) for name in planted]
+    statistics = Statistics.empty(len(phi), 1)
+    statistics.add(phi, phi[rows].sum(axis=0, keepdims=True))
+    return statistics, phi
+
+
+@pytest.mark.parametrize(
+    "settings, expected",
+    [
+        (SETTINGS, ["colour", "scale", "orientation"]),
+        (FULL, ["position", "colour", "scale", "orientation"]),
+        (SECOND, ["position", "colour", "scale", "orientation", "second_stage"]),
+    ],
+)
+def test_dimensions_are_those_that_regressors_vary_along(settings, expected):
+    assert dimensions.present(table_of(settings)) == expected
+
+
+def test_all_dimensions_restrict_nothing_but_units():
+    table = table_of(SECOND)
+    inverse = np.random.default_rng(0).uniform(1, 2, len(table["name"]))
+    matrix = dimensions.restriction(table, dimensions.DIMENSIONS, inverse)
+    np.testing.assert_array_equal(matrix.toarray(), np.diag(inverse))
+
+
+@pytest.mark.parametrize(
+    "without, n",
+    [
+        ("position", 3 * (3 * 3 * 4 + 1) + 9),
+        ("second_stage", 3 * (3 * 3 * 4 + 1) + 6),
+        ("colour", 3 * 3 * 4 + 1 + 6 + 9),
+        ("scale", 3 * (3 * 4 + 1) + 6 + 9),
+        ("orientation", 3 * (3 * 4 + 1) + 6 + 3),
+    ],
+)
+def test_without_a_dimension_as_many_regressors_are_left_as_differ_in_another(without, n):
+    table = table_of(SECOND)
+    kept = [name for name in dimensions.DIMENSIONS if name != without]
+    matrix = dimensions.restriction(table, kept, np.ones(len(table["name"])))
+    assert matrix.shape == (n, len(table["name"]))
+
+
+def test_without_orientation_responses_of_all_orientations_are_summed():
+    table = table_of(SETTINGS)
+    kept = ("colour", "scale")
+    matrix = dimensions.restriction(table, kept, np.ones(len(table["name"]))).toarray()
+    row = matrix[matrix[:, list(table["name"]).index("U odd s1 o0")] > 0][0]
+    assert sorted(table["name"][row > 0]) == [f"U odd s1 o{o}" for o in range(3)]
+
+
+def test_without_colour_rgb_is_summed_and_opponent_spaces_keep_luminance():
+    table = table_of({**SETTINGS, "colour": "rgb"})
+    ones = np.ones(len(table["name"]))
+    summed = dimensions.restriction(table, ("scale", "orientation"), ones, opponent=False)
+    assert (np.bincount(summed.indices) == 1).all() and (np.diff(summed.indptr) == 3).all()
+    kept = dimensions.restriction(table_of(SETTINGS), ("scale", "orientation"), ones)
+    names = table_of(SETTINGS)["name"][kept.indices]
+    assert all(name.startswith("Y ") for name in names)
+
+
+def test_restricted_statistics_are_those_of_restricted_regressors():
+    table = table_of(FULL)
+    statistics, phi = random_statistics(table, ["Y even s0 o0"])
+    matrix = dimensions.restriction(table, ("colour",), inverse_spread(statistics))
+    target = phi[[list(table["name"]).index("Y even s0 o0")]]
+    direct = Statistics.empty(matrix.shape[0], 1)
+    direct.add(matrix @ phi, target)
+    found = coalitions.restricted(statistics, matrix)
+    for key in ("gram", "cross", "sum_phi", "sum", "cov"):
+        np.testing.assert_allclose(getattr(found, key), getattr(direct, key), atol=1e-8)
+
+
+@pytest.mark.parametrize(
+    "planted, dimension",
+    [
+        (["U amplitude s0 o0", "U amplitude s0 o1", "U amplitude s0 o2",
+          "U amplitude s1 o0", "U amplitude s1 o1", "U amplitude s1 o2"], "colour"),
+        (["Y amplitude s1 o0", "Y amplitude s1 o1", "Y amplitude s1 o2"], "scale"),
+        (["Y odd s0 o1", "Y odd s1 o1"], "orientation"),
+        (["position xx"], "position"),
+    ],
+)  # fmt: skip
+def test_a_planted_dimension_explains_all_that_it_adds(planted, dimension):
+    table = table_of(FULL)
+    statistics, _ = random_statistics(table, planted)
+    every = coalitions.names(table)
+    inverse = inverse_spread(statistics)
+    value = {}
+    for own, kept in every.items():
+        matrix = dimensions.restriction(table, kept, inverse)
+        total = coalitions.restricted(statistics, matrix)
+        value[own] = explained_variance(total, *coalitions._ridge(total, 1e-6))[1]
+    frame = pd.DataFrame({own: [v] for own, v in value.items()}).assign(deep=1.0)
+    found = bits.parts(frame).iloc[0]
+    # 3000 pixels: each of some hundred regressors explains 1/3000 by chance
+    others = found.drop([dimension, "contrast", "unexplained"]).abs()
+    assert (others < 0.05).all()
+    assert found[dimension] > 0.4 and found[dimension] + found["contrast"] > 0.9
+
+
+def gains_of(players, rng, n=7):
+    labels = [coalitions.label(tuple(players[m] for m in c))
+              for c in shapley.coalitions(len(players))]  # fmt: skip
+    return pd.DataFrame(rng.normal(size=(n, len(labels))), columns=labels).assign(
+        deep=rng.normal(2, 1, n), fused=rng.normal(1, 1, n)
+    )
+
+
+@pytest.mark.parametrize("n_players", [1, 3, 5])
+def test_the_parts_add_up_to_the_deep_gain_on_every_stimulus_and_in_the_mean(rng, n_players):
+    table = gains_of(dimensions.DIMENSIONS[:n_players], rng)
+    found = bits.parts(table)
+    np.testing.assert_allclose(found.sum(axis=1), table["deep"], atol=1e-12)
+    players = found.drop(columns=["contrast", "unexplained"]).sum(axis=1)
+    whole = coalitions.label(dimensions.DIMENSIONS[:n_players])
+    np.testing.assert_allclose(players, table[whole] - table["none"], atol=1e-12)
+    summary = bits.summarise(table, 200, 1).set_index("part")
+    inner = summary.drop(["explained", "deep", "fused"])
+    np.testing.assert_allclose(inner["bits"].sum(), summary.loc["deep", "bits"])
+    np.testing.assert_allclose(inner["share"].sum(), 1)
+    np.testing.assert_allclose(summary.loc["explained", "bits"], table[whole].mean(), atol=1e-12)
+
+
+def test_a_dimension_that_never_changes_anything_gets_nothing(rng):
+    players = dimensions.DIMENSIONS[:3]
+    table = gains_of(players, rng)
+    for members in shapley.coalitions(3):
+        kept = tuple(players[m] for m in members)
+        without = tuple(p for p in kept if p != "colour")
+        table[coalitions.label(kept)] = table[coalitions.label(without)]
+    np.testing.assert_allclose(bits.parts(table)["colour"], 0, atol=1e-12)
+
+
+def test_stimuli_without_fixations_are_left_out(rng):
+    table = gains_of(dimensions.DIMENSIONS[:2], rng)
+    table.loc[0] = math.nan
+    summary = bits.summarise(table, 200, 1)
+    assert (summary["n"] == len(table) - 1).all()
+
+
+def test_information_gain_is_that_of_preset_exact(rng):
+    density, reference = rng.uniform(0.1, 1, (2, 30, 41))
+    density, reference = density / density.sum(), reference / reference.sum()
+    pixels = np.column_stack([rng.integers(0, 41, 20), rng.integers(0, 30, 20)])
+    found = bits.information_gain(np.log(density), np.log(reference), pixels)
+    expected = metrics.ig(density, pixels, reference, "exact")
+    np.testing.assert_allclose(found, expected)
+
+
+@pytest.fixture
+def problem(rng):
+    """Features and targets of ten small stimuli."""
+    batches = []
+    for _ in range(10):
+        features = rng.normal(size=(30, 6)).astype(np.float32)
+        score = features @ np.array([1, -1, 0.5, 0, 0, 2.0])
+        target = np.exp(score + 0.3 * rng.normal(size=30))
+        batches.append((features, target / target.sum()))
+    return lambda: iter(batches)
+
+
+@pytest.mark.parametrize("start", [np.zeros(6), np.full(6, 3.0)])
+def test_a_warm_start_changes_the_cost_not_the_outcome(problem, start):
+    cold = fusion.fit(problem, problem, 6, [0.1, 0.01], tolerance=1e-9)
+    warm = warm_fusion.fit(problem, problem, start, [0.1, 0.01], tolerance=1e-9)
+    np.testing.assert_allclose(warm.weight, cold.weight, atol=1e-3)
+    assert warm.penalty == cold.penalty
+
+
+def test_a_start_at_which_rounding_leaves_no_positive_curvature_is_left(rng):
+    batches = [
+        (1e3 * rng.normal(size=(30, 60)).astype(np.float32), rng.dirichlet(np.ones(30)))
+        for _ in range(2)
+    ]
+    found = warm_fusion.fit(
+        lambda: iter(batches), lambda: iter(batches), rng.normal(size=60), [0.1]
+    )
+    uniform = np.log(30)
+    assert np.isfinite(found.weight).all() and found.path[0][1] < uniform
+
+
+def test_a_constant_feature_weighs_nothing(problem):
+    def batches():
+        for features, target in problem():
+            yield np.column_stack([features, np.ones(30, np.float32)]), target
+
+    found = warm_fusion.fit(batches, batches, np.ones(7), [0.1])
+    assert abs(found.weight[-1]) < 1e-8
+
+
+def coalitions_of(seed=0):
+    """Layers refitted in all coalitions, from made activations; filters of the whole."""
+    rng = np.random.default_rng(seed)
+    regressors = layers.make_regressors(FULL)
+    table = regressors.table()
+    layer = {**make_layer(4, 2, "relu"), "name": "fine", "box": {"height": 32, "width": 48}}
+    placement = geometry.place(BOX, BOX)
+    target = layers.target(layer, BOX, FULL)
+    weight = rng.normal(size=(2, len(table["name"])))
+    fit = {}
+    for number in range(4):
+        statistics = Statistics.empty(len(table["name"]), 2)
+        for repeat in range(2):
+            image = make_image(BOX, 10 * number + repeat + 1)
+            (phi,) = regressors.compute(image, placement, [target])
+            phi = phi.reshape(len(phi), -1)
+            statistics.add(phi, (weight @ phi).astype(np.float32))
+        fit[str(number)] = statistics
+    filters = {
+        "layer": layer, "regressors": FULL, "table": table, "weight": weight.astype(np.float32),
+        "intercept": np.zeros(2, np.float32), "residual_sd": np.ones(2, np.float32),
+    }  # fmt: skip
+    solver = {"penalties": [1e-4, 1e-2], "folds": 2}
+    found = coalitions.Coalitions(coalitions.names(table), solver)
+    found.add_layer(filters, {k: fit[k] for k in "012"}, {"3": fit["3"]})
+    return found, filters, fit
+
+
+def test_a_restricted_layer_is_the_layer_with_the_weights_of_both_steps():
+    found, _, _ = coalitions_of()
+    own = found.members()["colour"].layers[0]
+    whole = layers.FittedLayer(
+        own.name, own.layer, own.settings, (own.weight @ own.restriction).astype(np.float32),
+        own.intercept, own.residual_sd,
+    )  # fmt: skip
+    phi = np.random.default_rng(1).normal(size=(own.restriction.shape[1], 5, 7))
+    phi = phi.astype(np.float32)
+    np.testing.assert_allclose(own.reconstruct(phi), whole.reconstruct(phi), atol=1e-3)
+    np.testing.assert_allclose(
+        own.weighted_sum(phi, [0.5, -2.0]), whole.weighted_sum(phi, [0.5, -2.0]), atol=1e-3
+    )
+
+
+def test_each_fit_block_has_layers_that_were_fitted_without_it():
+    found, filters, fit = coalitions_of()
+    member = found.members()["position+colour+scale+orientation"]
+    assert set(member.folds) == {"0", "1", "2"}
+    # blocks 0 and 2 are one fold, so theirs is fitted to block 1 alone
+    assert member.folds["0"][0] is member.folds["2"][0]
+    own = member.folds["0"][0]
+    total = coalitions.restricted(fit["1"], own.restriction.astype(float))
+    errors = [np.abs(own.weight - coalitions._ridge(total, p)[0]).max() for p in (1e-4, 1e-2)]
+    assert min(errors) < 1e-3 * np.abs(own.weight).max()
+
+
+def test_gains_of_coalitions_and_given_maps_are_those_of_their_densities(tmp_path):
+    block, model = make_block([(40, 60), (70, 45)]), make_explained()
+    files = {"deep": {}, "centre_bias": {}}
+    for seed, key in enumerate(files):
+        rng = np.random.default_rng(seed)
+        maps = [np.log(rng.dirichlet(np.ones(h * w)).reshape(h, w)) for h, w in block.sizes]
+        files[key]["0"] = tmp_path / f"{key}.h5"
+        write_saliency(files[key]["0"], block.names, maps, {"code": "0"})
+    rows = list(bits.gains({"none": model}, {"0": block}, files))
+    assert [row["stimulus"] for row in rows] == block.names
+    deep, bias = (read_density(files[key]["0"], 1) for key in files)
+    pixels = np.floor(block.points(1)[0] + 0.5).astype(int)
+    np.testing.assert_allclose(rows[1]["deep"], metrics.ig(deep, pixels, bias, "exact"))
+    own = model.predict(block.image(1)).astype(float)
+    np.testing.assert_allclose(
+        rows[1]["none"], metrics.ig(own, pixels, bias, "exact"), rtol=1e-4, atol=1e-4
+    )
+
+
+def test_coalitions_go_through_the_fusion_as_any_alternative(rng):
+    found, filters, _ = coalitions_of()
+    block = make_block([(40, 60), (70, 45)])
+    bias = CentreBias(observers.relative_points([block]), (0.1, 0.15), 1e-3)
+    settings = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
+    many = refits.Alternatives(found.members(), BOX, settings, bias, 1e-3)
+    for index in range(2):
+        for split in ("fit", "validation"):
+            many.add_stimulus(split, "0", block, index, None)
+    for own, data in many.data["fit"].items():
+        fused = warm_fusion.fit(data.batches, data.batches, np.zeros(3), [0.1])
+        assert np.isfinite(fused.weight).all(), own
+    model = ExplainedModel(
+        BOX, found.members()["none"].layers, settings, fused.weight, np.ones((4, 5)) / 20, 1e-3
+    )
+    np.testing.assert_allclose(
+        np.exp(refits.predict({"none": model}, block.image(0))["none"]),
+        model.predict(block.image(0)), rtol=1e-3,
+    )  # fmt: skip
+
+
+def test_dependent_regressors_are_fitted_below_the_rounding_of_their_sums(rng):
+    phi = rng.normal(size=(3, 4000)).astype(np.float32)
+    phi = np.concatenate([phi, phi.sum(axis=0, keepdims=True)])
+    maps = phi[:1] - 2 * phi[1:2] + 3
+    sums = Statistics.empty(4, 1)
+    sums.add(phi, maps)
+    sums.gram[3, 3] *= 1 - 1e-7  # as rounding leaves it: one eigenvalue below 0
+    weight, intercept = coalitions._ridge(sums, 1e-12)
+    left = weight @ phi + intercept[:, None] - maps
+    assert left.var() < 1e-3 * maps.var()

@@ -1,0 +1,98 @@
+"""Many sets of weights in one pass: each as if it were alone."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from helpers import BOX, make_block, make_explained
+
+from gaborscope.analysis import refits
+from gaborscope.analysis.refits import Alternative, Alternatives
+from gaborscope.explanation import fusion, fusion_data
+from gaborscope.stimuli import observers
+from gaborscope.stimuli.centre_bias import CentreBias
+
+SIZES = [(40, 60), (70, 45), (20, 61)]
+SETTINGS = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
+
+
+@pytest.fixture
+def block():
+    return make_block(SIZES)
+
+
+@pytest.fixture
+def centre_bias(block):
+    return CentreBias(observers.relative_points([block]), (0.1, 0.15), 1e-3)
+
+
+@pytest.fixture
+def members():
+    """Two sets of weights; the first was fitted otherwise without block 3."""
+    first, second, third = (make_explained(seed).layers for seed in (0, 1, 2))
+    return {"one": Alternative(first, {"3": third}), "two": Alternative(second)}
+
+
+def collected(members, block, centre_bias, name="0"):
+    found = Alternatives(members, BOX, SETTINGS, centre_bias, 1e-3)
+    for split in ("fit", "validation"):
+        for index in range(len(SIZES)):
+            found.add_stimulus(split, name, block, index, None)
+    return found
+
+
+def features(found, name):
+    return np.concatenate([own for own, _ in found.data["fit"][name].batches()])
+
+
+def test_each_alternative_has_the_features_it_would_have_alone(members, block, centre_bias):
+    found = collected(members, block, centre_bias)
+    for name, member in members.items():
+        alone = fusion_data.FusionData(member.layers, SETTINGS)
+        model = dataclasses.replace(make_explained(), layers=member.layers)
+        for index in range(len(SIZES)):
+            maps, placement = model.reconstruct(block.image(index))
+            target = alone.target_of(block, index, None)
+            alone.add_stimulus(maps, placement, target, centre_bias, block.names[index])
+        expected = np.concatenate([own for own, _ in alone.batches()])
+        np.testing.assert_array_equal(features(found, name), expected)
+
+
+def test_a_fit_block_is_reconstructed_without_itself(members, block, centre_bias):
+    plain = collected(members, block, centre_bias)
+    own = collected(members, block, centre_bias, "3")
+    third = {"one": Alternative(make_explained(2).layers), "two": members["two"]}
+    np.testing.assert_array_equal(
+        features(own, "one"), features(collected(third, block, centre_bias), "one")
+    )
+    assert np.abs(features(own, "one") - features(plain, "one")).max() > 0.1
+    np.testing.assert_array_equal(features(own, "two"), features(plain, "two"))
+
+
+def test_predictions_are_those_of_each_fused_model_alone(members, block, centre_bias):
+    models = collected(members, block, centre_bias).fit()
+    image = block.image(1)
+    found = refits.predict(models, image)
+    for name, model in models.items():
+        np.testing.assert_allclose(np.exp(found[name]), model.predict(image), rtol=1e-4)
+    assert np.abs(found["one"] - found["two"]).max() > 1e-3
+
+
+def test_each_fusion_is_the_best_of_its_own_features(members, block, centre_bias):
+    found = collected(members, block, centre_bias)
+    for name, model in found.fit().items():
+        data = found.data["fit"][name]
+        alone = fusion.fit(data.batches, data.batches, data.n_features, [0.1])
+        np.testing.assert_allclose(model.weight, alone.weight)
+
+
+def test_stimuli_are_drawn_by_their_names(block):
+    other = dataclasses.replace(block, names=["a.png", "b.png", "c.png"])
+    whole = refits.sample({"0": block, "1": other}, None)
+    assert whole == {"0": [0, 1, 2], "1": [0, 1, 2]}
+    drawn = refits.sample({"0": block, "1": other}, 3)
+    assert sum(map(len, drawn.values())) == 3
+    turned = dataclasses.replace(other, names=other.names[::-1])
+    assert refits.sample({"0": block, "1": turned}, 3)["1"] == sorted(
+        2 - index for index in drawn["1"]
+    )

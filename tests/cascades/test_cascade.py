@@ -1,0 +1,506 @@
+"""Cascades: edges, graph, fit, refinement; numpy and torch the same."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import describe
+from gaborscope.cascades import fusing, graph, layerwise, refining
+from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity
+from gaborscope.cascades.observed import Observed, image_tensors, make_examples
+from gaborscope.errors import InputError
+from gaborscope.explanation import cascade
+from gaborscope.explanation.files import read_cascade, write_cascade
+from gaborscope.explanation.model import ExplainedModel, fusion_features, log_centre_bias
+from gaborscope.filters import loggabor
+from gaborscope.fitting.ridge import Statistics, explained_variance, solve_sparse, standardised
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store.files import create, open_file, write_saliency
+
+EDGE = {
+    "n_scales": 2,
+    "n_orientations": 4,
+    "min_wavelength_cells": 2.5,
+    "scale_factor": 2.0,
+    "bandwidth_ratio": 0.55,
+    "radius": 4,
+}
+IMAGE = {
+    "colour": "yuv",
+    "boundary": "symmetric",
+    "bank": {
+        "n_scales": 2,
+        "n_orientations": 2,
+        "min_wavelength_px": 3.0,
+        "scale_factor": 2.0,
+        "bandwidth_ratio": 0.65,
+        "angular_sigma": None,
+    },
+    "kinds": ["even", "odd", "amplitude"],
+    "residual": True,
+    "normalisation": False,
+    "position": False,
+    "pool": {"kind": "point", "width": 1.0},
+}
+SETTINGS = {
+    "image": IMAGE,
+    "edge": EDGE,
+    "control": None,
+    "channels": 6,
+    "budget": None,
+    "cells": 400,
+    "penalties": [1e-4, 1e-2],
+}
+BOX = (32, 48)
+TABLE = {
+    "stem": "stem.5",
+    "s1": "cmr1.s1.2",
+    "p1": "cmr1.p1.2",
+    "cmr1": "cmr1",
+    "cmr2": "cmr2",
+    "cmr3": "cmr3",
+    "hff": "hff.2",
+    "dec1": "dec1.2",
+    "logits": "out",
+}
+
+
+def layer(shape, stride, offset=0.0, nonlinearity="none", channels=3, pool=1):
+    return {
+        "shape": {"32x48": list(shape)},
+        "stride": [stride, stride],
+        "offset_px": [offset, offset],
+        "nonlinearity": nonlinearity,
+        "channels": channels,
+        "pool": pool,
+    }
+
+
+PLACE = geometry.Placement((32, 48), 0, 0, 32, 48)
+
+
+def edge(kind="local", ratio=1.0, offset=0.0, basis=None):
+    return cascade.Edge("parent", kind, (ratio, ratio), (offset, offset), basis)
+
+
+def test_responses_of_an_edge_are_those_of_the_bank(rng):
+    kernels, lost = cascade.edge_kernels(EDGE)
+    maps = np.zeros((1, 40, 56), np.float32)
+    maps[:, 12:-12, 12:-12] = rng.normal(size=(1, 16, 32))
+    ours = cascade._filtered(maps, kernels)[0]
+    bank = loggabor.LogGaborBank(2, 4, 2.5, 2.0, 0.55)
+    exact = bank.responses(maps[0], boundary="periodic")
+    assert 0 < lost < 0.05
+    for index in range(8):
+        for part, whole in ((0, exact.real), (1, exact.imag)):
+            error = ours[2 * index + part] - whole[index]
+            # what the cut costs, and no more
+            assert error.std() < 1.5 * np.sqrt(lost) * whole[index].std()
+
+
+def test_kernels_pass_no_mean():
+    kernels, _ = cascade.edge_kernels(EDGE)
+    np.testing.assert_allclose(kernels.sum(axis=(1, 2)), 0, atol=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["pointwise", "local", "global"])
+@pytest.mark.parametrize(
+    "child, ratio, offset",
+    [
+        (layer((8, 12), 4), 1.0, 0.0),
+        (layer((4, 6), 8), 2.0, 0.0),
+        (layer((4, 6), 8, 2.0), 2.0, 0.5),
+        (layer((16, 24), 2, -1.0), 0.5, -0.25),
+    ],
+)
+def test_torch_gives_the_regressors_of_numpy(rng, kind, child, ratio, offset):
+    parent = layer((8, 12), 4, channels=5)
+    maps = rng.normal(size=(2, 5, 8, 12)).astype(np.float32)
+    basis = rng.normal(size=(3, 5)).astype(np.float32)
+    own = edge(kind, ratio, offset, basis)
+    features = EdgeFeatures(own, parent, child, EDGE)
+    ours = features(torch.from_numpy(maps), PLACE).numpy()
+    for row in range(2):
+        exact = cascade.edge_regressors(maps[row], own, parent, child, PLACE, EDGE)
+        assert len(exact) == features.width(5) == 3 * cascade.n_kinds(own, EDGE)
+        np.testing.assert_allclose(ours[row], exact, atol=2e-5)
+    cells = rng.permutation(ours[0, 0].size)[:7]
+    some = features.at(cells, torch.from_numpy(maps), PLACE).numpy()
+    np.testing.assert_allclose(some, ours.reshape(2, len(exact), -1)[:, :, cells], atol=2e-5)
+    weight = rng.normal(size=(4, len(exact))).astype(np.float32)
+    total = features.weighted(torch.from_numpy(maps), torch.from_numpy(weight), PLACE).numpy()
+    np.testing.assert_allclose(total, np.einsum("dk,nkyx->ndyx", weight, ours), atol=2e-4)
+
+
+def test_the_expected_relu_has_the_gradient_of_its_formula(rng):
+    linear = torch.from_numpy(rng.normal(size=(2, 3, 4, 5))).requires_grad_()
+    sd = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
+    for nonlinearity in ("relu", "relu6"):
+        assert torch.autograd.gradcheck(
+            lambda a, s, own=nonlinearity: pass_nonlinearity(6 * a, s, own), (linear, sd)
+        )
+
+
+def test_a_global_edge_gives_the_mean_of_a_map(rng):
+    parent = layer((8, 12), 4)
+    maps = rng.normal(size=(3, 8, 12)).astype(np.float32)
+    phi = cascade.edge_regressors(maps, edge("global"), parent, parent, PLACE, EDGE)
+    np.testing.assert_allclose(
+        phi[17::18], maps.mean(axis=(1, 2))[:, None, None] + 0 * maps, atol=1e-6
+    )
+
+
+def test_cells_of_averaged_maps_are_found_by_their_middle():
+    # a decoder doubles (cell i reads i / 2 - 1 / 4), and its map is averaged over 2 x 2 cells
+    ratio, offset = cascade.between(
+        {"ratio": [0.5, 0.5], "offset": [-0.25, -0.25]}, {"pool": 1}, {"pool": 2}
+    )
+    assert ratio == (1.0, 1.0) and offset == (0.0, 0.0)
+
+
+class Branches(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.a = nn.Sequential(nn.Conv2d(3, 4, 3, 2, 1), nn.ReLU(inplace=True))
+        self.b = nn.Sequential(nn.Conv2d(4, 4, 3, 1, 1), nn.ReLU6(inplace=True))
+        self.context = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(4, 2, 1))
+        self.mix = nn.Conv2d(10, 3, 1)
+        self.up = nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, x):
+        a = self.a(x)
+        b = self.b(a)
+        context = self.context(b).expand(-1, -1, *b.shape[2:])
+        mixed = self.mix(torch.cat([a, b, context], 1))
+        large = nn.functional.interpolate(mixed, scale_factor=2, mode="bilinear")
+        return self.up(large)
+
+
+def test_graph_names_parents_their_kind_and_where_cells_look():
+    torch.manual_seed(0)
+    table = {"a": "a.1", "b": "b.1", "mix": "mix", "up": "up"}
+    found = graph.measure_graph(Branches().eval(), table, (32, 48), 1)
+    assert list(found) == list(table)
+    assert found["a"] == {"image": True, "parents": {}}
+    assert found["b"]["parents"]["a"] == {"kind": "local", "ratio": [1, 1], "offset": [0, 0]}
+    assert not found["b"]["image"]
+    assert {p: e["kind"] for p, e in found["mix"]["parents"].items()} == {
+        "a": "pointwise",
+        "b": "global",
+    }
+    assert found["up"]["parents"]["mix"]["ratio"] == [0.5, 0.5]
+    assert found["up"]["parents"]["mix"]["offset"] == [-0.25, -0.25]
+
+
+def test_a_layer_that_depends_on_nothing_is_named():
+    class Constant(Branches):
+        def forward(self, x):
+            return self.up(torch.ones(1, 3, 8, 8)) + self.a(x).mean()
+
+    with pytest.raises(InputError, match=r"layer up \(up\) depends neither on the image"):
+        graph.measure_graph(Constant().eval(), {"up": "up"}, (32, 48), 1)
+
+
+@pytest.fixture(scope="module")
+def watched():
+    """A small network, some stimuli, and what is needed to fit a cascade to it."""
+    torch.manual_seed(1)
+    rng = np.random.default_rng(0)
+    backbone = describe("cmrnet", widths=[8, 8, 8])
+    with torch.no_grad():
+        backbone.network.out.weight *= 100  # a map that is not flat
+    tree = graph.measure_graph(backbone.network, TABLE, BOX, 1)
+    measured = recording.measure_layers(backbone.network, TABLE, [BOX, BOX[::-1]], 4, 1)
+    images = [
+        np.kron(rng.integers(0, 255, (10, 12, 3)), np.ones((4, 5, 1))).astype(np.uint8)
+        for _ in range(9)
+    ]
+    sizes = np.array([image.shape[:2] for image in images], np.int32)
+    x = rng.uniform(0, 60, 90).astype(np.float32)
+    y = rng.uniform(0, 40, 90).astype(np.float32)
+    names = [f"s{i}.png" for i in range(9)]
+    block = StimulusBlock(
+        names, [""] * 9, [""] * 9, sizes, np.minimum(x, 59), np.minimum(y, 39),
+        np.repeat(np.arange(9, dtype=np.int32), 10), np.tile(np.arange(10, dtype=np.int32), 9),
+        {"sigma_px": 4.0}, images,
+    )  # fmt: skip
+    examples = make_examples({"0": block}, geometry.Box(*BOX), backbone)
+    observed = Observed(backbone, measured, 4)
+    model = layerwise.CascadeFit(observed, tree, BOX, SETTINGS, 1).run(examples[:6], examples[6:])
+    return backbone, observed, tree, examples, model, block
+
+
+def test_numpy_reconstructs_what_torch_does(watched):
+    *_, examples, model, block = watched
+    net = CascadeNet(model)
+    outputs, placement = model.reconstruct(block.image(0))
+    phi = image_tensors(model, [examples[0].content], placement, torch.device("cpu"))
+    with torch.no_grad():
+        _, ours = net(phi, placement)
+    for name, maps in outputs.items():
+        scale = np.abs(maps).max() + 1e-6
+        np.testing.assert_allclose(ours[name][0].numpy(), maps, atol=2e-4 * scale)
+
+
+def test_the_graph_of_cmrnet_is_followed(watched):
+    model = watched[4]
+    parents = {own.name: [e.parent for e in own.edges] for own in model.layers}
+    assert parents["s1"] == ["stem"] and parents["hff"] == ["cmr1", "cmr2", "cmr3"]
+    assert [own.name for own in model.sinks] == ["logits"]
+    assert [own.name for own in model.layers if own.image] == ["stem"]
+
+
+def test_wide_layers_are_read_through_principal_channels(watched):
+    for own in watched[4].layers:
+        for one in own.edges:
+            if one.parent in ("dec1",):
+                assert one.basis is None  # 4 channels, all of them
+                continue
+            assert one.basis.shape == (6, 8)
+            np.testing.assert_allclose(one.basis @ one.basis.T, np.eye(6), atol=1e-5)
+            assert 0.5 < one.variance <= 1
+
+
+def test_export_returns_the_weights_that_came_in(watched):
+    model = watched[4]
+    back = CascadeNet(model).export()
+    for own, other in zip(model.layers, back.layers, strict=True):
+        alive = own.regressor_sd > 0
+        np.testing.assert_allclose(other.weight[:, alive], own.weight[:, alive], rtol=1e-5)
+        np.testing.assert_allclose(other.intercept, own.intercept, rtol=1e-5, atol=1e-6)
+
+
+def test_a_budget_leaves_that_many_regressors_per_map(watched):
+    backbone, observed, tree, examples, *_ = watched
+    settings = {**SETTINGS, "budget": 3}
+    model = layerwise.CascadeFit(observed, tree, BOX, settings, 1).run(examples[:6], examples[6:])
+    assert max((own.weight != 0).sum(axis=1).max() for own in model.layers) == 3
+
+
+def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
+    _, observed, _, examples, model, _ = watched
+    net = CascadeNet(model)
+    found = layerwise.explained_variance(net, observed, examples[6:])
+    errors, values = [], []
+    for example in examples[6:]:
+        activations, _ = observed.look([example.seen], example.placement)
+        phi = image_tensors(model, [example.content], example.placement, observed.device)
+        with torch.no_grad():
+            linear, _ = net(phi, example.placement)
+        real = activations["dec1"][0].flatten(1).double().numpy()
+        errors.append((real - linear["dec1"][0].flatten(1).double().numpy()) ** 2)
+        values.append(real)
+    values, errors = np.concatenate(values, axis=1), np.concatenate(errors, axis=1)
+    exact = 1 - errors.sum() / ((values - values.mean(axis=1, keepdims=True)) ** 2).sum()
+    assert found["dec1"][1] == pytest.approx(exact, abs=1e-6)
+
+
+REFINE = {
+    "epochs": 2,
+    "batch_size": 3,
+    "learning_rate": 0.01,
+    "layer_weight": 0.3,
+    "budget": None,
+    "prune_until": 0.5,
+    "precision": "float32",
+    "flip": 0.5,
+    "min_crop": 0.9,
+    "seed": 1,
+}
+
+
+def refiner(watched, tmp_path, **changes):
+    _, observed, _, examples, model, _ = watched
+    net = CascadeNet(model)
+    bias = np.full((9, 16), 1 / 144)
+    fused = refining.FusedDensity(model, {"stride": 4, "smoothing": 4.0}, [1.0, 0.0], bias)
+    settings = {**REFINE, **changes}
+    return refining.Refiner(
+        net, fused, observed, examples[:6], examples[6:], settings, tmp_path / "c.pt", "digest"
+    )
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_refining_lowers_the_loss_on_what_it_is_fitted_to(watched, tmp_path, precision):
+    changes = {"flip": 0.0, "min_crop": 1.0, "epochs": 3, "precision": precision}
+    one = refiner(watched, tmp_path, **changes)
+    one.validation = one.fit
+    before = one.validate()
+    one.run()
+    assert one.validate() < 0.9 * before
+
+
+def test_refining_keeps_to_its_budget(watched, tmp_path):
+    one = refiner(watched, tmp_path, budget=5)
+    one.run()
+    kept = [(own.weight != 0).sum(axis=1).max() for own in one.net.export().layers]
+    assert max(kept) == 5
+
+
+def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_path):
+    whole = refiner(watched, tmp_path)
+    whole.run()
+    first = refiner(watched, tmp_path)
+    epochs = first._train_epoch
+
+    def stop():
+        if first.epoch == 1:
+            raise KeyboardInterrupt
+        return epochs()
+
+    first._train_epoch = stop
+    with pytest.raises(KeyboardInterrupt):
+        first.run()
+    second = refiner(watched, tmp_path)
+    second.run()
+    for key, value in whole.net.state_dict().items():
+        torch.testing.assert_close(second.net.state_dict()[key], value)
+
+
+def test_the_fused_density_is_the_explained_models(watched, tmp_path):
+    _, observed, _, examples, model, block = watched
+    bias = np.random.default_rng(2).uniform(1, 2, (9, 16))
+    bias /= bias.sum()
+    weight, settings = np.array([0.7, 0.4]), {"stride": 4, "smoothing": 4.0}
+    whole = ExplainedModel(BOX, model.sinks, settings, weight, bias, 1e-3, model)
+    maps, placement = whole.reconstruct(block.image(0))
+    features, shape = fusion_features(maps, whole.layers, placement, **settings)
+    score = features @ weight[:-1] + weight[-1] * log_centre_bias(bias, shape)
+    fused = refining.FusedDensity(model, settings, weight, bias)
+    tensors = {name: torch.from_numpy(values)[None] for name, values in maps.items()}
+    ours = fused(tensors, placement)[0].detach().numpy()
+    np.testing.assert_allclose(ours, score - np.log(np.exp(score).sum()), atol=1e-4)
+
+
+def test_an_explained_cascade_survives_its_file(watched, tmp_path):
+    model, block = watched[4], watched[5]
+    bias = np.full((9, 16), 1 / 144)
+    settings = {"stride": 4, "smoothing": 4.0}
+    before = ExplainedModel(BOX, model.sinks, settings, np.array([0.7, 0.4]), bias, 1e-3, model)
+    before.save(tmp_path / "m.h5", {})
+    after = ExplainedModel.load(tmp_path / "m.h5")
+    image = block.image(2)
+    np.testing.assert_array_equal(after.predict(image), before.predict(image))
+    assert after.predict(image).sum() == pytest.approx(1, abs=1e-5)
+
+
+def test_the_cascade_is_fused_with_the_centre_bias(watched, tmp_path):
+    _, observed, _, examples, model, block = watched
+    write_saliency(
+        tmp_path / "0.h5",
+        block.names,
+        [np.full(size, -np.log(size.prod())) for size in block.sizes],
+        {},
+    )
+    settings = {"target": "model", "stride": 4, "smoothing": 4.0, "penalties": [0.1]}
+    split = {"fit": examples[:6], "validation": examples[6:]}
+    fused = fusing.fuse(
+        fusing.make_net(model, observed.device), observed, split, {"0": tmp_path / "0.h5"},
+        settings, [0.1], 1e-3,
+    )  # fmt: skip
+    assert fused.weight.shape == (2,)
+    # the target is uniform: neither the network's map nor the centre bias helps
+    np.testing.assert_allclose(fused.predict(block.image(7)), 1 / 2400, rtol=0.5)
+
+
+def planted(rng, n_regressors, support, n=4000):
+    phi = rng.normal(size=(n_regressors, n))
+    phi[1] = 0.6 * phi[0] + 0.8 * phi[1]
+    weight = np.zeros((1, n_regressors))
+    weight[0, support] = rng.choice([-1, 1], len(support)) * rng.uniform(1, 2, len(support))
+    statistics = Statistics.empty(n_regressors, 1)
+    statistics.add(phi, weight @ phi + 3)
+    return statistics, weight
+
+
+@pytest.mark.parametrize("rule", ["omp", "ols"])
+def test_planted_combinations_are_recovered_where_the_condition_holds(rng, rule):
+    statistics, weight = planted(rng, 30, [0, 7, 19, 28])
+    correlation, _, _ = standardised(statistics)
+    support = np.flatnonzero(weight[0])
+    inside = correlation[np.ix_(support, support)]
+    outside = np.delete(np.arange(30), support)
+    # Tropp's exact recovery condition
+    assert np.abs(np.linalg.solve(inside, correlation[np.ix_(support, outside)])).sum(0).max() < 1
+    found, intercept = solve_sparse(statistics, 4, rule)
+    np.testing.assert_array_equal(np.flatnonzero(found[0]), support)
+    np.testing.assert_allclose(found, weight, atol=1e-4)
+    np.testing.assert_allclose(intercept, 3, atol=1e-3)
+
+
+def test_ols_explains_no_less_than_omp_at_its_first_two_choices(rng):
+    phi = rng.normal(size=(12, 500))
+    phi[3:] += 0.7 * phi[:1]
+    target = phi[2:6].sum(axis=0, keepdims=True)
+    statistics = Statistics.empty(12, 1)
+    statistics.add(phi, target)
+    explained_by = {
+        rule: explained_variance(statistics, *solve_sparse(statistics, 2, rule))[1]
+        for rule in ("omp", "ols")
+    }
+    assert explained_by["ols"] >= explained_by["omp"] - 1e-9
+
+
+def test_constant_regressors_are_never_chosen(rng):
+    phi = rng.normal(size=(5, 300))
+    phi[2] = 4.0
+    statistics = Statistics.empty(5, 1)
+    statistics.add(phi, phi[:1] + 0.1 * phi[1:2])
+    weight, _ = solve_sparse(statistics, 5)
+    assert weight[0, 2] == 0 and np.count_nonzero(weight) == 4
+
+
+def test_a_cascade_group_holds_every_attribute(watched, tmp_path):
+    model = watched[4]
+    with create(tmp_path / "c.h5", "explained", {}) as file:
+        write_cascade(file.create_group("cascade"), model)
+    with open_file(tmp_path / "c.h5", "explained") as file:
+        back = read_cascade(file["cascade"])
+    for own, other in zip(model.layers, back.layers, strict=True):
+        for field in dataclasses.fields(own):
+            a, b = getattr(own, field.name), getattr(other, field.name)
+            if field.name == "edges":
+                assert [(e.parent, e.kind, e.ratio) for e in a] == [
+                    (e.parent, e.kind, e.ratio) for e in b
+                ]
+            elif isinstance(a, np.ndarray):
+                np.testing.assert_allclose(a, b, rtol=1e-6)
+            else:
+                assert a == b
+
+
+@pytest.mark.parametrize("control", ["random", "pixel"])
+def test_a_control_has_as_many_filters_of_the_same_extent(control):
+    kernels, _ = cascade.edge_kernels({**EDGE, "control": control})
+    exact, _ = cascade.edge_kernels(EDGE)
+    assert kernels.shape == exact.shape
+    assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
+    energy = (kernels.astype(float) ** 2).sum(axis=(1, 2))
+    np.testing.assert_allclose(energy, 1, rtol=0.02)  # a random one is cut at the radius
+
+
+def test_the_pixel_control_holds_all_neighbours():
+    kernels, _ = cascade.edge_kernels({**EDGE, "control": "pixel"})
+    together = kernels.sum(axis=0)[2:7, 2:7]
+    ring = np.zeros((5, 5))
+    ring[1:4, 1:4] = 1
+    ring[2, 2] = 0
+    np.testing.assert_array_equal(together[1:4, 1:4], ring[1:4, 1:4])
+    assert together.sum() == 16
+
+
+@pytest.mark.parametrize("control", ["random", "pixel"])
+def test_a_cascade_of_a_control_runs_without_log_gabors(watched, control):
+    _, observed, tree, examples, _, block = watched
+    settings = {**SETTINGS, "control": control, "budget": 3}
+    model = layerwise.CascadeFit(observed, tree, geometry.Box(*BOX), settings, 1).run(
+        examples[:6], examples[6:]
+    )
+    assert model.edge_settings["control"] == model.image_settings["control"] == control
+    outputs, _ = model.reconstruct(block.image(0))
+    assert all(np.isfinite(maps).all() for maps in outputs.values())

@@ -1,0 +1,125 @@
+"""Statistics and fitted layers on disk."""
+
+import numpy as np
+import pytest
+from helpers import ORIGIN, SETTINGS, make_layer, make_regressors
+
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.errors import InputError
+from gaborscope.fitting.files import read_filters, read_statistics, write_filters, write_statistics
+from gaborscope.fitting.ridge import Statistics, combine, marginal_correlation, solve
+
+
+@pytest.fixture
+def statistics():
+    """By block; the third map is dead."""
+    rng = np.random.default_rng(0)
+    k = len(make_regressors().table()["kind"])
+    mixing, found = rng.standard_normal((3, k)), {}
+    for block in ("0", "1", "2"):
+        phi = rng.standard_normal((k, 200))
+        activation = mixing @ phi + rng.standard_normal((3, 200))
+        activation[2] = 0
+        found[block] = Statistics.empty(k, 3)
+        found[block].add(phi, activation)
+    return found
+
+
+@pytest.fixture
+def solution(statistics):
+    fit = {block: statistics[block] for block in ("0", "1")}
+    return solve(fit, statistics["2"], [1e-3, 0.1], 2)
+
+
+@pytest.fixture
+def described(statistics, solution):
+    table, total = make_regressors().table(), combine(statistics.values())
+    return {
+        "layer": {**make_layer(4, 3), "name": "fine"},
+        "regressors": SETTINGS,
+        "candidate": 0,
+        "table": table,
+        "marginal": marginal_correlation(total),
+        "shares": identity_tools.shares(total, solution.penalty, table, "yuv"),
+    }
+
+
+def test_statistics_come_back_by_block(statistics, tmp_path):
+    for block, own in statistics.items():
+        write_statistics(tmp_path / f"{block}.h5", [own], ORIGIN)
+    found = read_statistics(sorted(tmp_path.iterdir()), 0)
+    assert list(found) == ["0", "1", "2"]
+    for block, own in statistics.items():
+        for key in ("gram", "cross", "sum_phi", "sum", "cov", "n"):
+            np.testing.assert_array_equal(getattr(found[block], key), getattr(own, key))
+
+
+def test_statistics_with_nan_are_refused(statistics, tmp_path):
+    statistics["0"].cross[0, 0] = np.nan
+    with pytest.raises(InputError, match="cross holds NaN"):
+        write_statistics(tmp_path / "0.h5", [statistics["0"]], ORIGIN)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_fitted_layer_comes_back(solution, described, tmp_path):
+    write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
+    found = read_filters(tmp_path / "fine.h5")
+    for key in ("weight", "intercept", "residual_sd"):
+        np.testing.assert_array_equal(found[key], getattr(solution, key).astype(np.float32))
+    assert (found["layer"], found["regressors"]) == (described["layer"], SETTINGS)
+    assert (found["penalty"], found["pooled"]) == (solution.penalty, solution.pooled)
+    for key, column in described["table"].items():
+        np.testing.assert_array_equal(found["table"][key], column)
+    for key, (labels, values, by_map) in described["shares"].items():
+        assert found["shares"][key][0] == labels
+        np.testing.assert_array_equal(found["shares"][key][1], values)
+        np.testing.assert_array_equal(found["map_shares"][key], np.float32(np.nan_to_num(by_map)))
+
+
+def test_dead_maps_are_still_nan_after_reading(solution, described, tmp_path):
+    write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
+    found = read_filters(tmp_path / "fine.h5")["explained_variance"]
+    np.testing.assert_array_equal(found, solution.explained_variance)
+    assert np.isnan(found).tolist() == [False, False, True]
+
+
+def test_out_of_fold_weights_are_given_for_fit_blocks_alone(solution, described, tmp_path):
+    write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
+    for block in ("0", "1"):
+        found = read_filters(tmp_path / "fine.h5", fold=block)
+        expected = solution.folds[block][0].astype(np.float32)
+        np.testing.assert_array_equal(found["weight"], expected)
+    other = read_filters(tmp_path / "fine.h5", fold="2")
+    np.testing.assert_array_equal(other["weight"], solution.weight.astype(np.float32))
+
+
+def test_equal_layers_give_equal_bytes(solution, described, tmp_path):
+    for name in ("a.h5", "b.h5"):
+        write_filters(tmp_path / name, solution, described, ORIGIN)
+    assert (tmp_path / "a.h5").read_bytes() == (tmp_path / "b.h5").read_bytes()
+
+
+def test_a_layer_of_dead_maps_can_be_written(statistics, described, tmp_path):
+    for own in statistics.values():
+        own.cross[:], own.sum[:], own.cov[:] = 0, 0, 0
+    solution = solve(statistics, statistics["2"], [0.1, 1.0], 3)
+    total = combine(statistics.values())
+    described["shares"] = identity_tools.shares(total, 0.1, described["table"], "yuv")
+    write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
+    found = read_filters(tmp_path / "fine.h5")
+    assert np.isnan(found["explained_variance"]).all() and np.isnan(found["pooled"])
+
+
+def test_shares_of_every_grouping_have_the_same_sum(described):
+    sums = [values.sum() for _, values, _ in described["shares"].values()]
+    np.testing.assert_allclose(sums, sums[0], rtol=1e-9)
+    assert set(described["shares"]) == {*identity_tools.GROUPINGS, "luminance_scale"}
+
+
+def test_the_dominant_filters_are_ranked_and_each_counts_once(described):
+    rows = identity_tools.dominant(described, 5)
+    assert len(rows) == 5
+    values = [row["r2"] for row in rows]
+    assert values == sorted(values, reverse=True)
+    assert len({(row["scale"], row["orientation"], row["colour"]) for row in rows}) == 5
+    assert values[0] == pytest.approx(described["marginal"].mean(axis=0).max())

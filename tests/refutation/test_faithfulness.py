@@ -1,0 +1,109 @@
+"""Tables of faithfulness: stable draws, paired differences, means over stimuli."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import make_block
+
+from gaborscope.refutation import faithfulness
+from gaborscope.report import faithfulness as report_faithfulness
+from gaborscope.scoring import metrics
+
+
+def test_stimuli_drawn_stay_when_others_join():
+    names = [f"{i}.png" for i in range(20)]
+    drawn = {names[i] for i in faithfulness.chosen(names, 8, 1)}
+    more = ["new.png", *names]
+    assert len(drawn & {more[i] for i in faithfulness.chosen(more, 8, 1)}) >= 7
+    assert not drawn & {names[i] for i in faithfulness.chosen(names, 8, 1, drawn)}
+
+
+@pytest.mark.parametrize("preset", ["mit", "exact"])
+def test_the_intact_map_is_judged_perfect_against_itself(preset, rng):
+    block = make_block([(20, 30)])
+    density = rng.uniform(0.1, 1, (20, 30))
+    density /= density.sum()
+    found = faithfulness.Judge(block, 0, density, preset).score(density)
+    assert found["cc_intact"] == pytest.approx(1) and found["sim_intact"] == pytest.approx(1)
+    assert found["kld_intact"] == pytest.approx(0, abs=1e-6)
+    assert list(found) == [*faithfulness.HUMAN, *faithfulness.INTACT]
+
+
+def test_without_fixations_only_the_intact_map_judges(rng):
+    block = make_block([(20, 30)], n_points=0)
+    density = np.full((20, 30), 1 / 600)
+    density[3, 4] *= 2
+    found = faithfulness.Judge(block, 0, density / density.sum(), "mit").score(density)
+    assert all(np.isnan(found[name]) for name in faithfulness.HUMAN)
+    assert found["cc_intact"] == pytest.approx(1)
+
+
+def test_auc_of_preset_mit_is_that_of_judd(rng):
+    block = make_block([(20, 30)])
+    density = rng.uniform(0.1, 1, (20, 30))
+    judge = faithfulness.Judge(block, 0, density / density.sum(), "mit")
+    assert judge.score(density)["auc"] == metrics.auc_judd(density, judge.pixels)
+
+
+def substituted(stimuli, shift):
+    """Rows in which the reconstruction is above the mean by `shift` of each stimulus."""
+    rows = []
+    for number, stimulus in enumerate(stimuli):
+        for kind, value in (("reconstruction", number + shift), ("mean", number)):
+            scores = dict.fromkeys([*faithfulness.HUMAN, *faithfulness.INTACT], value)
+            rows.append({"layer": "a", "way": "alone", "substitute": kind, "stimulus": stimulus,
+                         **scores})  # fmt: skip
+        whole = dict.fromkeys([*faithfulness.HUMAN, *faithfulness.INTACT], 9.0)
+        keys = dict.fromkeys(["layer", "way", "substitute"], "intact")
+        rows.append({**keys, "stimulus": stimulus, **whole})
+    return pd.DataFrame(rows)
+
+
+def test_differences_from_a_control_are_paired_by_stimulus():
+    rows = substituted(["b", "a", "c"], 0.25).sample(frac=1, random_state=1)
+    means, differences = faithfulness.substitution_tables(rows, 50, 1)
+    own = differences.set_index("metric").loc["nss"]
+    # stimuli differ by whole numbers, the pairs by a quarter each: no spread is left
+    assert tuple(own[["difference", "ci_low", "ci_high"]]) == (0.25, 0.25, 0.25)
+    assert set(means["substitute"]) == {"reconstruction", "mean", "intact"}
+    assert set(differences["control"]) == {"mean"}
+
+
+def test_the_page_reads_what_the_stage_wrote(tmp_path):
+    folder = tmp_path / "cmrnet" / "demo" / "direct"
+    folder.mkdir(parents=True)
+    # by way of files, as the workflow does
+    substituted(["b", "a", "c"], 0.25).to_csv(tmp_path / "rows.csv", index=False)
+    means, _ = faithfulness.substitution_tables(pd.read_csv(tmp_path / "rows.csv"), 50, 1)
+    means.to_csv(folder / "substitution.csv", index=False)
+    table = faithfulness.intervention_table(intervened(0.3, 0.1), 50, 1)
+    table.to_csv(folder / "interventions.summary.csv", index=False)
+    paths = [folder / "substitution.csv", folder / "interventions.summary.csv"]
+    (part,) = report_faithfulness.parts(paths, tmp_path, 40)
+    assert (part["model"], part["dataset"], part["explanation"]) == ("cmrnet", "demo", "direct")
+    assert part["n"] == 3 and part["intact"] == "9.000" and part["figure"].stat().st_size > 0
+    assert part["substitution"]["columns"] == ["reconstruction", "mean", "NSS, reconstruction"]
+    assert [name for name, _ in part["substitution"]["rows"]] == ["a, alone"]
+    assert [name for name, _ in part["interventions"]["rows"]] == list(dict.fromkeys(table["kind"]))
+
+
+def intervened(leading, random, n=6):
+    rng, rows = np.random.default_rng(0), []
+    for stimulus in "abc":
+        for number in range(n):
+            for kind, size in (("leading", leading), ("random_cells", random),
+                               ("random_phase", random)):  # fmt: skip
+                size = size * (1 + number)
+                row = dict.fromkeys(faithfulness.MEASURES, float(rng.uniform()))
+                row |= {"kl_deep": size, "kl_explained": size**2}
+                rows.append({"stimulus": stimulus, "notch": str(number), "kind": kind, **row})
+    return pd.DataFrame(rows)
+
+
+def test_leading_notches_are_set_against_random_ones_of_the_same_stimulus():
+    table = faithfulness.intervention_table(intervened(0.3, 0.1), 50, 1)
+    cells = table.set_index(["kind", "measure"])["mean"]
+    assert cells["leading / random_cells", "kl_deep"] == pytest.approx(3)
+    assert cells["leading - random_phase", "kl_deep"] == pytest.approx(0.2 * 3.5)
+    # sizes rise together: a rank correlation does not mind the square
+    assert cells["all", "size_correlation"] == pytest.approx(1)

@@ -1,0 +1,218 @@
+"""Notches take out their band and nothing else; predicted and measured changes are compared."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from helpers import make_block, make_image
+
+from gaborscope.explanation import layers
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.filters.loggabor import LogGaborBank
+from gaborscope.refutation import interventions, notches
+from gaborscope.stimuli.colour import CHANNELS, to_opponent
+
+BANK = {
+    "n_scales": 3,
+    "n_orientations": 4,
+    "min_wavelength_px": 3.0,
+    "scale_factor": 2.0,
+    "bandwidth_ratio": 0.6,
+    "angular_sigma": None,
+}
+SETTINGS = {
+    "bank": BANK,
+    "colour": "yuv",
+    "kinds": ["even"],
+    "residual": False,
+    "normalisation": False,
+    "position": False,
+    "boundary": "symmetric",
+    "pool": {"kind": "point", "width": 1.0},
+}
+SIZE = (40, 56)
+
+
+def toy_model(filters, gain):
+    """Explained model whose log-density is a weighted sum of even responses of one pixel each."""
+    layer = {
+        "nonlinearity": "none",
+        "channels": 1,
+        "shape": {"40x56": list(SIZE)},
+        "pool": 1,
+        "stride": [1.0, 1.0],
+        "offset_px": [0.0, 0.0],
+    }
+    weight = np.zeros((1, 3 * LogGaborBank(**BANK).n_filters), np.float32)
+    weight[0, filters] = gain
+    fitted = layers.FittedLayer("only", layer, SETTINGS, weight, np.zeros(1, np.float32),
+                                np.zeros(1, np.float32))  # fmt: skip
+    return ExplainedModel(
+        box=SIZE,
+        layers=[fitted],
+        settings={"stride": 1, "smoothing": 0.0},
+        weight=np.array([1.0, 0.0]),
+        centre_bias=np.full((4, 4), 1 / 16),
+        uniform_weight=1e-3,
+    )
+
+
+def toy_network(filter_index, gain):
+    """A network that is one filter of the bank, written down apart from the explained model."""
+    bank = LogGaborBank(**BANK)
+
+    def predict(image):
+        response = bank.responses(to_opponent(image, "yuv")[0])[filter_index].real
+        score = gain * response.astype(float)
+        density = np.exp(score - score.max())
+        return (1 - 1e-3) * density / density.sum() + 1e-3 / density.size
+
+    return predict
+
+
+@pytest.mark.parametrize("space", list(CHANNELS))
+def test_opponent_channels_lead_back_to_the_image(space):
+    image = make_image((13, 17))
+    back = notches.from_opponent(to_opponent(image, space), space)
+    np.testing.assert_allclose(back, image, atol=0.02)  # float32 through cube roots and powers
+
+
+@pytest.mark.parametrize("shape", [(48, 80), (45, 64), (27, 25)])
+def test_every_frequency_but_0_has_one_cell_as_its_opposite_has(shape):
+    bank = LogGaborBank(**BANK)
+    index = notches.partition(bank, shape)
+    assert index[0, 0] == -1 and (index.ravel()[1:] >= 0).all()
+    assert index.max() == bank.n_filters
+    opposite = np.roll(index[::-1, ::-1], (1, 1), axis=(0, 1))
+    np.testing.assert_array_equal(index, opposite)
+
+
+@pytest.mark.parametrize("scale", [0, 1, 2])
+@pytest.mark.parametrize("orientation", [0, 1, 3])
+def test_the_cell_of_a_filters_centre_is_its_own(scale, orientation):
+    bank = LogGaborBank(**BANK)
+    shape = (240, 320)
+    radius = 1 / bank.wavelengths_px[scale]
+    angle = bank.orientations[orientation]
+    row = round(-radius * np.sin(angle) * shape[0]) % shape[0]
+    column = round(radius * np.cos(angle) * shape[1]) % shape[1]
+    index = notches.partition(bank, shape)[row, column]
+    assert index == scale * bank.n_orientations + orientation
+
+
+def test_a_notch_removes_exactly_its_band():
+    # mirrored to 96 x 108 these gratings are periodic, so that nothing leaks
+    bank = {**BANK, "n_scales": 5, "n_orientations": 8}
+    y, x = np.mgrid[:48, :54]
+    across = 40 * np.cos(np.pi * 18 * (2 * x + 1) / 108)  # 6 px
+    down = 40 * np.cos(np.pi * 8 * (2 * y + 1) / 96)  # 12 px
+    image = np.rint(128 + across + down).astype(np.uint8)
+    notcher = notches.Notcher(np.repeat(image[..., None], 3, 2), {**SETTINGS, "bank": bank})
+    assert notcher.index.shape == (96, 108)
+    for notch, left in (
+        (notches.Notch("band", 0, scale=1), down),
+        (notches.Notch("orientation", 0, orientation=4), across),
+        (notches.Notch("colour", 0), 0 * across),
+        (notches.Notch("band", 1, scale=1), across + down),
+        (notches.Notch("band", 0, scale=5), across + down),
+    ):
+        without = notcher.without(notcher.component(notch.cells(notcher.bank)))
+        # pixels are rounded to whole grey levels
+        np.testing.assert_allclose(without, np.repeat((128 + left)[..., None], 3, 2), atol=0.6)
+
+
+@pytest.mark.parametrize("space", list(CHANNELS))
+def test_all_cells_together_are_the_image_without_its_mean(space):
+    image = make_image(SIZE)
+    notcher = notches.Notcher(image, {**SETTINGS, "colour": space})
+    every = np.ones((3, notcher.bank.n_filters + 1), bool)
+    without = notcher.without(notcher.component(every))
+    np.testing.assert_allclose(without, np.broadcast_to(without[:1, :1], without.shape), atol=1e-3)
+
+
+@pytest.mark.parametrize("space", list(CHANNELS))
+def test_random_changes_have_the_energy_of_the_notch(space):
+    image = make_image(SIZE, seed=3)
+    notcher = notches.Notcher(image, {**SETTINGS, "colour": space})
+    for notch in (notches.Notch("band", 0, scale=1), notches.Notch("colour", 0)):
+        found = list(notches_of(notcher, notch))
+        assert [kind for kind, *_ in found] == ["leading", "random_cells", "random_phase"]
+        energies = [facts["energy"] for *_, facts in found]
+        np.testing.assert_allclose(energies, energies[0], rtol=0.02)  # pixels are whole numbers
+        assert len({own.tobytes() for _, own, _ in found}) == 3
+
+
+def notches_of(notcher, notch, key=(1, 2, 3)):
+    return interventions.changed_images(notcher, notch, 1, key)
+
+
+def test_random_cells_spare_those_of_the_notch():
+    notcher = notches.Notcher(make_image(SIZE), SETTINGS)
+    own = notches.Notch("band", 0, scale=1).cells(notcher.bank)
+    _, cells = notcher.random_cells(own, 30.0, np.random.default_rng(0))
+    assert cells.any() and not (cells & own).any()
+
+
+def test_random_phases_stay_in_the_band():
+    notcher = notches.Notcher(make_image(SIZE), SETTINGS)
+    own = notches.Notch("band", 0, scale=1).cells(notcher.bank)
+    component, other = notcher.component(own), notcher.random_phases(own, np.random.default_rng(0))
+    assert abs(interventions.correlation(component[0], other[0])) < 0.3
+    np.testing.assert_allclose((other**2).sum(), (component**2).sum())
+    assert np.abs(other[1:]).max() < 1e-9
+
+
+def test_nothing_is_taken_out_of_a_grey_image_by_its_colour():
+    image = np.repeat(make_image(SIZE)[..., :1], 3, axis=2)
+    notcher = notches.Notcher(image, SETTINGS)
+    assert list(notches_of(notcher, notches.Notch("colour", 1))) == []
+
+
+def test_of_a_network_that_is_the_bank_the_predicted_change_is_the_measured_one():
+    filter_index, gain = 1 * 4 + 2, 3.0
+    model, network = toy_model([filter_index], gain), toy_network(filter_index, gain)
+    block = make_block([SIZE])
+    content, pixels = interventions.content_of(block, 0, model.box)
+    np.testing.assert_allclose(model.predict(content), network(content), rtol=1e-4)
+    notch = notches.Notch("band", 0, scale=1)
+    rows = interventions.intervene(
+        content, pixels, SETTINGS, [("Y 6 px", notch)], (model.predict, network), 2, (1, "s0.png")
+    )
+    assert len(rows) == 5
+    for row in rows:
+        assert row["correlation"] > 1 - 1e-6 and row["sign_agreement"] == 1
+        assert row["kl_deep"] == pytest.approx(row["kl_explained"], rel=1e-3) and row["kl_deep"] > 0
+
+
+def test_the_leading_notches_are_what_the_explanation_reads():
+    model = toy_model([1 * 4 + 2], 3.0)  # luminance, 6 px, 90 degrees
+    contents = [make_image(SIZE, seed) for seed in range(2)]
+    table = interventions.rank(contents, model.predict, SETTINGS, notches.FAMILIES)
+    chosen = dict(interventions.leading(table, 1))
+    assert list(chosen) == ["Y 6 px", "Y 90 deg", "Y"]
+    assert chosen["Y 6 px"] == notches.Notch("band", 0, scale=1)
+    unread = table[table["colour"] != "Y"]
+    # taking colour out moves luminance by the rounding of pixels alone
+    assert unread["contribution"].max() < 0.02 * table["contribution"].max()
+
+
+def test_an_unchanged_map_has_no_effect_and_an_opposite_one_disagrees():
+    rng = np.random.default_rng(0)
+    before = rng.uniform(1, 2, (5, 7))
+    before /= before.sum()
+    change = rng.standard_normal((5, 7)) * 1e-3
+    change -= change.mean()
+    pixels = np.array([[0, 0], [6, 4], [6, 4], [9, 1]])
+    found = interventions.compare((before, before), (before + change, before - change), pixels)
+    assert found["correlation"] == pytest.approx(-1) and found["sign_agreement"] == 0
+    still = interventions.compare((before, before), (before, before), pixels)
+    assert still["kl_deep"] == 0 and np.isnan(still["correlation"])
+    assert still["sign_agreement"] == 1
+
+
+def test_a_notch_is_described_in_words():
+    bank = LogGaborBank(**BANK)
+    row = notches.Notch("orientation", 2, orientation=3).described(bank, CHANNELS["yuv"])
+    assert row["notch"] == "V 135 deg" and np.isnan(row["wavelength_px"])
+    assert pd.Series(notches.Notch("band", 0, scale=3).described(bank, CHANNELS["yuv"]))[
+        "notch"
+    ].startswith("Y above 17 px")

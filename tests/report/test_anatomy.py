@@ -1,0 +1,87 @@
+"""Sections of the report on the anatomy of explanations."""
+
+import types
+
+import numpy as np
+import pandas as pd
+from helpers import page_content as content
+
+from gaborscope.analysis import anatomy as analysis_anatomy
+from gaborscope.report import anatomy, anatomy_drawing, page
+
+PARTS = ("contrast", "position", "colour", "unexplained", "explained", "deep")
+
+
+def bits_table(folder, name, parts=PARTS, values=(0.2, -0.1, 0.3, 0.6, 0.4, 1.0)):
+    path = folder / "bits" / "cmrnet" / "made" / f"{name}.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [
+        (p, v, v - 0.1, v + 0.1, v, v - 0.1, v + 0.1, 9) for p, v in zip(parts, values, strict=True)
+    ]
+    columns = ["part", "bits", "ci_low", "ci_high", "share", "share_low", "share_high", "n"]
+    pd.DataFrame(rows, columns=columns).to_csv(path, index=False)
+    return path
+
+
+def spectra_table(folder, per_degree=True):
+    rows = [("cmrnet", "made", "explained_variance", "test", None, None, 0.5, 0.4, 0.6)]
+    for scale, wavelength in enumerate((3.0, 6.0)):
+        cycles = 24 / wavelength if per_degree else None
+        rows.append(("cmrnet", "made", "scale", str(scale), wavelength, cycles, 0.2, 0.1, 0.3))
+    columns = ["predictor", "dataset", "grouping", "group", "wavelength_px", "cycles_per_degree",
+               "value", "ci_low", "ci_high"]  # fmt: skip
+    pd.DataFrame(rows, columns=columns).to_csv(folder / "spectra.csv", index=False)
+    return folder / "spectra.csv"
+
+
+def anatomy_tables(folder):
+    rows = {
+        "position": [("stem", 0.0, 0.2, 0.1, 0.05), ("stem", 1.0, 0.1, -0.1, 0.05)],
+        "colour": [("stem", a, 0.6 / a, *np.eye(3)[a - 1], "Y", 12.0, 0.4) for a in (1, 2, 3)],
+        "scale": [("stem", s, 3.0 * 2**s, None, 0.2, 4.0) for s in range(2)],
+    }
+    paths = []
+    for key, own in rows.items():
+        path = folder / "anatomy" / "cmrnet" / "made" / "direct" / f"{key}.csv"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pd.DataFrame(own, columns=analysis_anatomy.COLUMNS[key]).to_csv(path, index=False)
+        paths.append(path)
+    return paths
+
+
+def files(**changes):
+    return types.SimpleNamespace(**{"bits": [], "spectra": [], "anatomy": [], **changes})
+
+
+def test_without_files_the_page_has_none_of_these_sections(tmp_path):
+    found = anatomy.content(files(), tmp_path, 40)
+    html = page.render(content(anatomy=found))
+    for heading in ("What the information is made of", "spectra of all", "by depth"):
+        assert heading not in html
+
+
+def test_the_page_shows_what_there_is(tmp_path):
+    given = files(
+        bits=[bits_table(tmp_path, "direct"), bits_table(tmp_path, "second",
+              (*PARTS, "second_stage"), (0.2, -0.1, 0.3, 0.5, 0.5, 1.0, 0.1))],
+        spectra=[spectra_table(tmp_path)], anatomy=anatomy_tables(tmp_path),
+    )  # fmt: skip
+    found = anatomy.content(given, tmp_path, 40)
+    html = page.render(content(anatomy=found))
+    for text in ("What the information is made of", "cmrnet-second", "not in the bank", "by depth",
+                 "0.300 [0.200, 0.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
+        assert text in html
+    assert html.index("What the information") < html.index("<h2>Scores")
+
+
+def test_bars_stack_gains_to_the_right_and_losses_to_the_left(tmp_path):
+    table = pd.read_csv(bits_table(tmp_path, "direct")).set_index("part")
+    figure = anatomy_drawing.bits_bars({"cmrnet-direct": table})
+    bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
+    np.testing.assert_allclose(bars, [(0, 0.2), (0, -0.1), (0.2, 0.3), (0.5, 0.6)])
+
+
+def test_spectra_are_drawn_over_cycles_per_degree_where_these_are_known(tmp_path):
+    for known, label in ((True, "cycles per degree"), (False, "wavelength, px of the stimulus")):
+        table = pd.read_csv(spectra_table(tmp_path, known))
+        assert anatomy_drawing.spectra_lines(table).axes[0].get_xlabel() == label

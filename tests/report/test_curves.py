@@ -1,0 +1,64 @@
+"""Figures of tuning and of few filters: what they draw is what the tables say."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaborscope.report import curves
+from gaborscope.report.drawing import plt
+from gaborscope.scoring.scorer import FEW
+
+
+def tuning_table(**changes):
+    rows = [
+        {"layer": layer, "property": "luminance_wavelength", "wavelength_px": w, "share": share,
+         "cycles_per_degree": 24 / w}
+        for layer, shares in (("stem", (0.7, 0.3)), ("dec", (0.2, 0.8)))
+        for w, share in zip((4.0, 8.0), shares, strict=True)
+    ]  # fmt: skip
+    return pd.DataFrame(rows).assign(**changes)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+def test_layers_lie_beside_people_where_degrees_are_known():
+    axis, people = curves.tuning_beside_people(tuning_table()).axes
+    stem = axis.lines[0]
+    np.testing.assert_allclose(stem.get_xdata(), [6, 3])
+    np.testing.assert_allclose(stem.get_ydata(), [0.7, 0.3])
+    assert axis.get_xlabel() == "cycles/degree"
+    assert people.lines[0].get_ydata().max() == pytest.approx(1, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    "changes, label",
+    [
+        ({"cycles_per_degree": np.nan}, "cycles/px of the stimulus"),
+        ({"property": "wavelength"}, "cycles/degree"),
+    ],
+)
+def test_without_degrees_or_luminance_there_are_no_people(changes, label):
+    (axis,) = curves.tuning_beside_people(tuning_table(**changes)).axes
+    assert axis.get_xlabel() == label
+
+
+def test_budgets_are_drawn_in_their_order_with_the_bounds():
+    levels = {"1": 1.0, "16": 2.0, "all": 3.0, "deep": 4.0, "centre_bias": 0.5}
+    rows = [
+        {"filters_per_map": name, "split": split, "layer": "fused", "metric": metric,
+         "mean": level, "ci_low": level - 0.1, "ci_high": level + 0.2}
+        for name, level in levels.items()
+        for split in ("validation", "test")
+        for metric in FEW
+    ]  # fmt: skip
+    figure = curves.sparsity_scores(pd.DataFrame(rows))
+    assert len(figure.axes) == len(FEW)
+    axis = figure.axes[1]
+    assert [text.get_text() for text in axis.get_xticklabels()] == ["1", "16", "all"]
+    drawn = np.float64(axis.containers[1].lines[0].get_ydata())
+    np.testing.assert_allclose(drawn, [1, 2, 3])
+    assert {line.get_ydata()[0] for line in axis.lines if len(line.get_xdata()) == 2} == {4.0, 0.5}

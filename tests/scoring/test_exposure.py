@@ -1,0 +1,47 @@
+"""Stimuli that a backbone was trained on are told apart."""
+
+import numpy as np
+from torch import nn
+
+from gaborscope.backbones import weights
+from gaborscope.data import catalogue
+from gaborscope.scoring import exposure
+
+OSIE = [f"{1001 + i}.jpg" for i in range(700)]
+
+
+def test_osie_as_msinets_authors_split_it():
+    entry = {"type": "osie", "shuffled": [42, 500]}
+    found = exposure.seen([entry], "any", "osie", OSIE[::-1])
+    order = np.arange(700)
+    np.random.RandomState(42).shuffle(order)
+    assert found == {OSIE[i] for i in order[:500]} and len(found) == 500
+
+
+def test_a_part_is_told_by_the_beginning_of_its_names():
+    names = ["COCO_train2014_1.jpg", "COCO_val2014_2.jpg"]
+    entry = {"type": "salicon", "prefix": "COCO_train2014"}
+    assert exposure.seen([entry], "s", "salicon", names) == {names[0]}
+    assert exposure.seen([entry], "s", "osie", names) == set()
+
+
+def test_blocks_are_those_of_the_workflow_that_trained():
+    entry = {"type": "folder", "dataset": "mine", "n_blocks": 10, "blocks": ["00", "01"]}
+    found = exposure.seen([entry], "mine", "folder", OSIE)
+    assert found == {name for name in OSIE if catalogue.block_of(name, 10) < 2}
+    assert exposure.seen([entry], "another", "folder", OSIE) == set()
+    of_osie = {**entry, "type": "osie"}
+    assert exposure.seen([of_osie], "another_name", "osie", OSIE) == found
+
+
+def test_an_entry_without_a_part_is_all_of_it():
+    assert exposure.seen([{"type": "toronto"}], "t", "toronto", ["1.jpg", "2.jpg"]) == {
+        "1.jpg", "2.jpg"
+    }  # fmt: skip
+
+
+def test_what_weights_have_seen_is_read_from_their_file(tmp_path):
+    wanted = [{"type": "osie", "shuffled": [42, 500]}]
+    path = tmp_path / "w.safetensors"
+    weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": wanted, "seed": "1"})
+    assert exposure.trained_on(path) == wanted

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from gaborscope.scoring import metrics
+from gaborscope.scoring.scorer import FEW, Scorer, score_few
+from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli.block import StimulusBlock
+
+SIZE = (30, 44)
+
+
+@pytest.fixture
+def block(rng):
+    names = [f"s{index:02d}.png" for index in range(14)]
+    n = 12
+    return StimulusBlock(
+        names=names,
+        paths=[""] * len(names),
+        sha256=[""] * len(names),
+        sizes=np.tile(np.array(SIZE, np.int32), (len(names), 1)),
+        x=rng.uniform(0, SIZE[1] - 1, n * 13).astype(np.float32),
+        y=rng.uniform(0, SIZE[0] - 1, n * 13).astype(np.float32),
+        stimulus=np.repeat(np.arange(13, dtype=np.int32), n),  # the last has no fixations
+        subject=np.tile(np.arange(n, dtype=np.int32) // 4, 13),
+        facts={"px_per_degree": 3.0},
+        images=[np.zeros((*SIZE, 3), np.uint8)] * len(names),
+    )
+
+
+def test_shuffle_takes_ten_other_stimuli(block):
+    others = Scorer("mit", [block], 10, 1).others("s00.png")
+    assert len(set(others)) == 10
+    assert "s00.png" not in others
+
+
+def test_pysaliency_takes_all_other_stimuli(block):
+    assert len(Scorer("pysaliency", [block], 10, 1).others("s00.png")) == 13
+
+
+def test_draw_depends_on_the_seed_alone(block):
+    draws = [Scorer("mit", [block], 5, seed).others("s03.png") for seed in (1, 1, 2)]
+    assert draws[0] == draws[1]
+    assert draws[0] != draws[2]
+
+
+def test_other_fixations_are_brought_to_the_size_of_the_stimulus(block):
+    block.sizes[1:] *= 2
+    scorer = Scorer("mit", [block], 10, 1)
+    pixels = scorer.other_fixations("s00.png")
+    assert pixels.min() >= 0
+    assert (pixels < [SIZE[1], SIZE[0]]).all()
+    assert pixels[:, 0].max() < SIZE[1] / 2 + 1
+
+
+def test_stimulus_without_fixations_is_nan_in_every_metric(block):
+    scorer = Scorer("mit", [block], 10, 1)
+    uniform = centre_biases.uniform(SIZE)
+    scores = scorer.score(block, 13, uniform, uniform)
+    assert list(scores) == list(metrics.METRICS["mit"])
+    assert np.isnan(list(scores.values())).all()
+
+
+def test_score_is_that_of_the_metrics_module(block, rng):
+    scorer = Scorer("mit", [block], 10, 1)
+    density = rng.random(SIZE)
+    found = scorer.score(block, 2, density, centre_biases.uniform(SIZE))
+    assert found["nss"] == metrics.nss(density, scorer.pixels["s02.png"], "mit")
+
+
+def test_few_scores_are_those_of_the_preset(block, rng):
+    scorer = Scorer("mit", [block], 10, 1)
+    density, bias = (rng.uniform(0.1, 1, SIZE) for _ in range(2))
+    density, bias = density / density.sum(), bias / bias.sum()
+    uniform = centre_biases.uniform(SIZE)
+    found = score_few(block, 2, {"own": density, "uniform": uniform}, bias)
+    for name, own in (("own", density), ("uniform", uniform)):
+        whole = scorer.score(block, 2, own, bias)
+        assert found[name] == pytest.approx({key: whole[key] for key in FEW}, rel=1e-12)
+    assert np.isnan(list(score_few(block, 13, {"own": density}, bias)["own"].values())).all()

@@ -1,0 +1,181 @@
+"""Means and ratios with their bootstrap intervals."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gaborscope.errors import InputError
+from gaborscope.scoring import summaries
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+def test_interval_of_a_normal_sample_is_two_standard_errors_wide(rng):
+    values = rng.standard_normal(400)
+    mean, low, high, n = summaries.bootstrap_mean(values, 4000, seed=1)
+    error = values.std() / math.sqrt(400)
+    assert n == 400
+    assert mean == pytest.approx(values.mean())
+    # a percentile of 4000 resamples is itself uncertain by about 0.05 standard errors
+    assert low == pytest.approx(mean - 1.96 * error, abs=0.2 * error)
+    assert high == pytest.approx(mean + 1.96 * error, abs=0.2 * error)
+
+
+def test_interval_covers_the_true_mean_about_95_times_of_100(rng):
+    covered = []
+    for i in range(300):
+        _, low, high, _ = summaries.bootstrap_mean(rng.standard_normal(80), 400, seed=i)
+        covered.append(low <= 0 <= high)
+    # 300 draws of 0.94 have a standard deviation of 0.014
+    assert 0.89 < np.mean(covered) < 0.99
+
+
+def test_nan_scores_are_left_out_and_not_counted(rng):
+    values = rng.random(30)
+    with_nan = np.insert(values, [3, 9, 30], math.nan)
+    expected = summaries.bootstrap_mean(values, 200, seed=1)
+    assert summaries.bootstrap_mean(with_nan, 200, seed=1) == expected
+    assert expected[3] == 30
+
+
+def test_minus_infinity_is_a_score():
+    mean, low, high, n = summaries.bootstrap_mean([1.0, -math.inf, 2.0], 500, seed=1)
+    assert (mean, low, n) == (-math.inf, -math.inf, 3)
+    assert high <= 2
+
+
+def test_no_scores_have_no_mean():
+    for values in ([], [math.nan, math.nan]):
+        *rest, n = summaries.bootstrap_mean(values, 100, seed=1)
+        assert n == 0
+        assert np.isnan(rest).all()
+
+
+def test_one_score_is_its_own_interval():
+    assert summaries.bootstrap_mean([0.7], 100, seed=1) == (0.7, 0.7, 0.7, 1)
+
+
+def test_the_seed_decides_the_interval(rng):
+    values = rng.random(30)
+    first, again, other = (summaries.bootstrap_mean(values, 200, seed=s) for s in (1, 1, 2))
+    assert first == again != other
+
+
+def test_a_share_is_a_ratio_of_means():
+    explained, deep, baseline = [2.0, 4.0], [3.0, 6.0], [1.0, 1.0]
+    share, low, high = summaries.share_above_baseline(explained, deep, baseline, 500, seed=1)
+    assert share == pytest.approx((3 - 1) / (4.5 - 1))
+    assert low == pytest.approx(1 / 2)  # twice the first stimulus
+    assert high == pytest.approx(3 / 5)  # twice the second
+
+
+def test_a_share_is_the_same_for_a_metric_where_lower_is_better(rng):
+    explained, deep, baseline = rng.random((3, 20)) + [[1], [2], [0]]
+    better = summaries.share_above_baseline(explained, deep, baseline, 300, seed=1)
+    lower = summaries.share_above_baseline(-explained, -deep, -baseline, 300, seed=1)
+    assert better == pytest.approx(lower, rel=1e-12)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**32), st.floats(-1, 2))
+def test_a_constant_share_has_no_uncertainty_because_stimuli_are_paired(seed, share):
+    rng = np.random.default_rng(seed)
+    baseline, gain = 10 * rng.random(15), 0.1 + rng.random(15)
+    found = summaries.share_above_baseline(
+        baseline + share * gain, baseline + gain, baseline, 100, seed=1
+    )
+    assert found == pytest.approx((share,) * 3, abs=1e-9)
+
+
+def test_a_stimulus_with_nan_in_any_column_is_left_out_of_all(rng):
+    columns = rng.random((3, 12)) + [[1], [2], [0]]
+    expected = summaries.share_above_baseline(*columns[:, 3:], 100, seed=1)
+    for row in range(3):
+        columns[row, row] = math.nan
+    assert summaries.share_above_baseline(*columns, 100, seed=1) == expected
+
+
+def test_a_ratio_is_the_ratio_of_means():
+    whole, low, high = summaries.ratio([1.0, 3.0], [2.0, 4.0], 500, seed=1)
+    assert whole == pytest.approx(4 / 6)
+    assert (low, high) == pytest.approx((1 / 2, 3 / 4))
+
+
+def test_a_ratio_to_nothing_is_nan():
+    assert np.isnan(summaries.ratio([math.nan], [1.0], 100, seed=1)).all()
+    assert np.isnan(summaries.share_above_baseline([1.0], [2.0], [2.0], 100, seed=1)[0])
+
+
+def test_resamples_are_drawn_in_pieces_of_bounded_size(rng, monkeypatch):
+    values = rng.random(30)
+    expected = summaries.bootstrap_mean(values, 1001, seed=1)
+    monkeypatch.setattr(summaries, "DRAWS_AT_ONCE", 1000)
+    assert summaries.bootstrap_mean(values, 1001, seed=1) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    "columns", [([1.0], [1.0, 2.0]), ([[1.0]], [[1.0]])], ids=["unequal", "two_dimensional"]
+)
+def test_columns_that_do_not_match_raise(columns):
+    with pytest.raises(InputError, match="equal numbers of stimuli"):
+        summaries.ratio(*columns, 100, seed=1)
+
+
+def test_no_resamples_raise():
+    with pytest.raises(InputError, match="n_resamples must be at least 1, got 0"):
+        summaries.bootstrap_mean([1.0], 0, seed=1)
+
+
+def tables(rng):
+    """Scores by stimulus of a deep model, its explanation and the centre bias."""
+    names = [f"s{i}" for i in range(20)]
+    base, gain = rng.random(20), rng.random(20)
+    parts = {"centre_bias": 0 * gain, "net": gain, "net-direct": 0.75 * gain}
+    return {
+        ("mit", predictor, "demo"): pd.DataFrame(
+            {"nss": base + part, "kld": 3 - base - part}, index=names
+        )
+        for predictor, part in parts.items()
+    }
+
+
+def test_a_summary_has_a_row_for_every_predictor_and_metric(rng):
+    rows = summaries.summary_rows(tables(rng), 200, seed=1)
+    assert [(row["predictor"], row["metric"]) for row in rows] == [
+        (predictor, metric)
+        for predictor in ("centre_bias", "net", "net-direct")
+        for metric in ("nss", "kld")
+    ]
+    assert list(rows[0]) == "preset predictor dataset metric mean ci_low ci_high n".split()
+
+
+def test_a_summary_row_is_the_bootstrap_of_its_column(rng):
+    scores = tables(rng)
+    rows = summaries.summary_rows(scores, 200, seed=1)
+    expected = summaries.bootstrap_mean(scores["mit", "net", "demo"]["kld"], 200, seed=1)
+    assert tuple(rows[3][key] for key in ("mean", "ci_low", "ci_high", "n")) == expected
+
+
+def test_shares_are_of_explained_models_alone_and_of_every_metric(rng):
+    rows = summaries.share_rows(tables(rng), {"net-direct": "net"}, 200, seed=1)
+    assert [(row["predictor"], row["metric"]) for row in rows] == [
+        ("net-direct", "nss"),
+        ("net-direct", "kld"),
+    ]
+    for row in rows:
+        for key in ("share", "share_low", "share_high"):
+            assert row[key] == pytest.approx(0.75)  # of every stimulus, hence of every resample
+
+
+def test_shares_pair_stimuli_by_name(rng):
+    scores = tables(rng)
+    expected = summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1)
+    scores["mit", "net", "demo"] = scores["mit", "net", "demo"].iloc[::-1]
+    assert summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1) == expected
