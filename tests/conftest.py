@@ -13,30 +13,29 @@ if WORKER:
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 
-# What takes longest, in the order in which parallel workers start it. The first test makes the run
-# that others look at; the second needs none, so nobody waits. Short tests fill the end.
+# The files that take longest, in the order in which parallel workers start them; a file is one
+# worker's, who makes its runs once. The first makes the run that others look at; the second needs
+# none, so nobody waits. Short files fill the end.
 LONGEST = (
-    "test_every_stage_runs",
-    "test_own_models.py",
-    "test_a_run_killed_again_and_again",
-    "test_places.py",
-    "test_cascades_are_fitted_refined_and_reported",
-    "test_interruptions.py",
-    "test_popout.py",
-    "test_additions.py",
-    "test_baselines_alone.py",
-    "tests/pipeline/",
+    "test_results",
+    "test_own_models",
+    "test_interruptions",
+    "test_places",
+    "test_reruns",
+    "test_additions",
+    "test_bad_input",
+    "test_popout",
+    "test_baselines_alone",
+    "test_download_rule",
+    "test_requests",
 )
 
 
 def pytest_collection_modifyitems(items):
     """Parallel workers start with what takes longest."""
     if WORKER:
-        items.sort(
-            key=lambda item: next(
-                (rank for rank, part in enumerate(LONGEST) if part in item.nodeid), len(LONGEST)
-            )
-        )
+        rank = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from gaborscope.backbones.backbone import build
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import exposure
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("own_models")]
+pytestmark = pytest.mark.slow
 
 # one of twenty blocks: about half of the stimuli of one of ten, the test split here
 TOLD = [{"type": "folder", "dataset": "made", "n_blocks": 20, "blocks": ["08"]}]

@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 from pipeline.runs import ROOT, copy_checkout, make_dataset, snakemake, tiny_config
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("places")]
+pytestmark = pytest.mark.slow
 
 
 ACTIVATE = """# stand-in for conda's: source activate PREFIX
