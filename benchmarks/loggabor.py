@@ -26,10 +26,7 @@ from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope.filters import (
-    fourier,  # noqa: E402
-    loggabor,  # noqa: E402
-)
+from gaborscope.filters import fourier, loggabor
 from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
 
 SIZES = [(56, 80), (112, 160), (224, 320)]

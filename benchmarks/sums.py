@@ -27,7 +27,7 @@ from gaborscope.filters import plan as pooled_plan  # noqa: E402
 from gaborscope.filters import sampling  # noqa: E402
 from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
 from gaborscope.filters.regressors import Regressors  # noqa: E402
-from gaborscope.fitting.ridge import Statistics  # noqa: E402
+from gaborscope.fitting.statistics import Statistics  # noqa: E402
 from gaborscope.stimuli import colour as colours  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 

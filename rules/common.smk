@@ -36,10 +36,14 @@ def library(script):
     return digests.script_digest(f"{workflow.basedir}/scripts/{script}.py")
 
 
-config = or_stop(settings.complete, config)
+# one line for each deprecated setting; every job parses this file, the first process alone says it
+DEPRECATED = []
+config = or_stop(settings.complete, config, DEPRECATED)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
 or_stop(backbone_entries.complete, config)
 or_stop(contests.check_equal, config)
+for line in DEPRECATED if workflow.is_main_process else ():
+    logger.warning(line)
 
 MODELS = list(config["models"])
 # of each, whose densities its explanations are fused to: its own, but for random copies

@@ -9,8 +9,11 @@ import pandas as pd
 
 from gaborscope.analysis import ablation, refits
 from gaborscope.scoring import exposure
-from gaborscope.stimuli import geometry, observers
-from gaborscope.store.files import read_data, read_layers, whole
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.centre_bias import centre_bias
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import whole
+from gaborscope.store.layers import read_layers
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -39,7 +42,7 @@ def main(smk):
         {"explained": alternative},
         geometry.Box.of(params.box),
         {**settings["fusion"], "stride": params.stride, "penalties": params.penalties},
-        observers.centre_bias(
+        centre_bias(
             [blocks[name] for name in params.fit], [blocks[name] for name in params.validation],
             params.sigmas, params.uniform_weight,
         ),

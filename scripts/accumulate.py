@@ -6,7 +6,9 @@ from pathlib import Path
 
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
-from gaborscope.store.files import provenance, read_data, read_layers
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.layers import read_layers
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

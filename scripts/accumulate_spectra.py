@@ -8,7 +8,9 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import write_statistics
 from gaborscope.scoring import baselines
 from gaborscope.stimuli import densities
-from gaborscope.store.files import provenance, read_data, read_density
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.saliency import read_density
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

@@ -5,7 +5,9 @@ import logging
 
 from gaborscope.scoring import calibration
 from gaborscope.scoring.scorer import predictions
-from gaborscope.store.files import provenance, read_data, read_saliency, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance, whole
+from gaborscope.store.saliency import read_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

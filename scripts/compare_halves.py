@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 
 from gaborscope.fitting.files import read_filters, read_statistics
-from gaborscope.fitting.ridge import combine
+from gaborscope.fitting.statistics import combine
 from gaborscope.refutation import stability
 from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage

@@ -9,7 +9,7 @@ import pandas as pd
 
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_filters, read_statistics
-from gaborscope.fitting.ridge import combine
+from gaborscope.fitting.statistics import combine
 from gaborscope.refutation import seeds, stability
 from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage

@@ -10,7 +10,8 @@ from gaborscope.analysis import tuning
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_filters
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import read_data, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

@@ -7,11 +7,13 @@ from pathlib import Path
 import torch
 
 from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import recording, weights
+from gaborscope.backbones import devices, recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store import overlap
-from gaborscope.store.files import LayerWriter, provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.layers import LayerWriter
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -24,7 +26,7 @@ def main(smk):
     layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
-    device = backbone_tools.device(smk.params.device)
+    device = devices.device(smk.params.device)
     log.info("recording on %s", device)
     backbone.network.to(device, memory_format=torch.channels_last)
     block = read_data(smk.input.data)

@@ -10,7 +10,8 @@ from gaborscope.backbones import opening
 from gaborscope.cascades import fusing, layerwise
 from gaborscope.cascades.observed import make_examples
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store.files import read_blocks, whole
+from gaborscope.store.blocks import read_blocks
+from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

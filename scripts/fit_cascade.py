@@ -10,7 +10,8 @@ from gaborscope.backbones import opening, recording
 from gaborscope.cascades import fusing, graph, layerwise
 from gaborscope.cascades.observed import Observed, make_examples
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import provenance, read_blocks
+from gaborscope.store.blocks import read_blocks
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

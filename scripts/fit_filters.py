@@ -7,7 +7,8 @@ from pathlib import Path
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
-from gaborscope.fitting.ridge import combine, marginal_correlation, solve
+from gaborscope.fitting.ridge import solve
+from gaborscope.fitting.statistics import combine, marginal_correlation
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 

@@ -3,7 +3,8 @@
 import logging
 
 from gaborscope.analysis import fixation_bank
-from gaborscope.store.files import provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

@@ -7,9 +7,11 @@ from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.stimuli import geometry, observers
+from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import GRID
-from gaborscope.store.files import provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -20,7 +22,7 @@ def main(smk):
     settings, fit_blocks = smk.params.fusion, set(smk.params.fit_blocks)
     layers = [layer_tools.fitted_layer(read_filters(p)) for p in smk.input.filters]
     blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
-    centre_bias = observers.centre_bias(
+    centre_bias = centre_biases.centre_bias(
         [block for name, block in blocks.items() if name in fit_blocks],
         [block for name, block in blocks.items() if name not in fit_blocks],
         smk.params.sigmas,

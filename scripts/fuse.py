@@ -6,7 +6,10 @@ from pathlib import Path
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import provenance, read_data, read_layers, write_saliency
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.layers import read_layers
+from gaborscope.store.saliency import write_saliency
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

@@ -13,7 +13,7 @@ from gaborscope.fitting.files import read_filters, read_layer_statistics
 from gaborscope.fitting.statistics import combine, explained_variance
 from gaborscope.stimuli import geometry
 from gaborscope.store import files as store_files
-from gaborscope.store.files import read_data
+from gaborscope.store.blocks import read_data
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

@@ -6,7 +6,9 @@ from pathlib import Path
 from gaborscope.data import map_files
 from gaborscope.scoring import imported_maps
 from gaborscope.stimuli import densities
-from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.saliency import write_saliency
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

@@ -10,7 +10,8 @@ from gaborscope.backbones.predictor import Predictor
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, interventions
 from gaborscope.scoring import exposure
-from gaborscope.store.files import read_data, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import whole
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

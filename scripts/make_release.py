@@ -17,7 +17,8 @@ import pandas as pd
 from gaborscope.backbones import weights
 from gaborscope.backbones.predictor import Predictor
 from gaborscope.report import model_card
-from gaborscope.store.files import open_file, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import open_file
 
 log = logging.getLogger("gaborscope")
 

@@ -4,7 +4,8 @@ import json
 import logging
 
 from gaborscope.backbones import recording, weights
-from gaborscope.backbones.backbone import configured, device
+from gaborscope.backbones.backbone import configured
+from gaborscope.backbones.devices import device
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage

@@ -8,7 +8,8 @@ import torch
 from gaborscope.backbones import opening
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, substitution
-from gaborscope.store.files import provenance, read_data, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance, whole
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

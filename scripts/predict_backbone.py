@@ -4,11 +4,12 @@ import logging
 
 import torch
 
-from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import weights
+from gaborscope.backbones import devices, weights
 from gaborscope.backbones.backbone import configured, predict
 from gaborscope.stimuli import densities
-from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.saliency import write_saliency
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -20,7 +21,7 @@ def main(smk):
     entry = smk.params.backbone
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
-    device = backbone_tools.device(smk.params.device)
+    device = devices.device(smk.params.device)
     log.info("predicting on %s", device)
     backbone.network.to(device)
     block = read_data(smk.input.data)

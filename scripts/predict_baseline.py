@@ -5,7 +5,9 @@ import logging
 from gaborscope.analysis import fixation_bank
 from gaborscope.scoring import baselines
 from gaborscope.stimuli import densities
-from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.saliency import write_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

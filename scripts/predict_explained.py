@@ -3,7 +3,9 @@
 import logging
 
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store.files import provenance, read_data, write_saliency
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.saliency import write_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from gaborscope.data import catalogue, loading
 from gaborscope.stimuli import fixations
-from gaborscope.store.files import provenance, write_data
+from gaborscope.store.blocks import write_data
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

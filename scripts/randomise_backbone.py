@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import checking, randomising, weights
+from gaborscope.backbones import checking, devices, randomising, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -23,7 +24,7 @@ def main(smk):
     backbone = configured(smk.wildcards.model, entry)
     if "factory" in entry:  # which may have loaded weights
         randomising.reinitialise(backbone.network, smk.params.seed)
-    device = backbone_tools.device(smk.params.device)
+    device = devices.device(smk.params.device)
     backbone.network.to(device)
     batches = (
         x.to(device)

@@ -4,7 +4,8 @@ import logging
 
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, interventions
-from gaborscope.store.files import read_data, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

@@ -7,7 +7,9 @@ from pathlib import Path
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import LayerWriter, provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
+from gaborscope.store.layers import LayerWriter
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

@@ -11,7 +11,8 @@ from gaborscope.backbones import opening
 from gaborscope.cascades import fusing, refining
 from gaborscope.cascades.observed import make_examples
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store.files import provenance, read_blocks
+from gaborscope.store.blocks import read_blocks
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

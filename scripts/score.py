@@ -8,7 +8,9 @@ import pandas as pd
 
 from gaborscope.scoring import calibration, exposure
 from gaborscope.scoring.scorer import PEOPLE, Scorer
-from gaborscope.store.files import provenance, read_data, read_saliency, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance, whole
+from gaborscope.store.saliency import read_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")

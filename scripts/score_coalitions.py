@@ -8,9 +8,9 @@ import pandas as pd
 from gaborscope.analysis import bits, coalitions, refits
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters, read_statistics
-from gaborscope.stimuli import observers
+from gaborscope.stimuli.centre_bias import centre_bias
 from gaborscope.store import files as store_files
-from gaborscope.store.files import read_data
+from gaborscope.store.blocks import read_data
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -36,7 +36,7 @@ def main(smk):
     blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     test = {name: blocks.pop(name) for name in params.test_blocks}
     fit = {name: blocks.pop(name) for name in params.fit_blocks}
-    bias = observers.centre_bias(
+    bias = centre_bias(
         list(fit.values()), list(blocks.values()), params.sigmas, params.uniform_weight
     )
     whole = ExplainedModel.load(smk.input.explained)

@@ -10,9 +10,10 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters, read_layer_statistics
 from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import exposure
-from gaborscope.stimuli import geometry, observers
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.centre_bias import centre_bias
 from gaborscope.store import files as store_files
-from gaborscope.store.files import read_data
+from gaborscope.store.blocks import read_data
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -43,7 +44,7 @@ def main(smk):
         split: {name: blocks[name] for name in params[f"{split}_blocks"]}
         for split in ("fit", "validation", "test")
     }
-    bias = observers.centre_bias(
+    bias = centre_bias(
         list(parts["fit"].values()), list(parts["validation"].values()), params.sigmas,
         params.uniform_weight,
     )  # fmt: skip

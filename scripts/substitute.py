@@ -13,7 +13,8 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, substitution
 from gaborscope.scoring import exposure
 from gaborscope.stimuli import densities
-from gaborscope.store.files import read_data, whole
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")

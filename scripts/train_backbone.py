@@ -7,11 +7,11 @@ from pathlib import Path
 
 import torch
 
-from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import checking, training, weights
+from gaborscope.backbones import checking, devices, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import provenance, read_data
+from gaborscope.store.blocks import read_data
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -23,7 +23,7 @@ def main(smk):
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.set_num_threads(smk.threads)
     name, entry = smk.wildcards.model, smk.params.backbone
-    device = backbone_tools.device(smk.params.device)
+    device = devices.device(smk.params.device)
     log.info("training %s on %s with %d threads", name, device, smk.threads)
     box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
     backbone = configured(name, entry)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers import ORIGIN, make_block
 
-from gaborscope.store.files import write_data
+from gaborscope.store.blocks import write_data
 from gaborscope.workflow.stage import cost
 
 PATH = Path(__file__).resolve().parents[1] / "benchmarks" / "scaling_plan.py"

@@ -8,7 +8,8 @@ from gaborscope.analysis import anatomy
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
-from gaborscope.fitting.ridge import RidgePath, Statistics, explained_variance
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.statistics import Statistics, explained_variance
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli.geometry import Grid, Placement
 

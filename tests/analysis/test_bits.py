@@ -7,15 +7,16 @@ import pandas as pd
 import pytest
 from helpers import BOX, SETTINGS, make_block, make_explained, make_image, make_layer
 
-from gaborscope.analysis import bits, coalitions, dimensions, refits
+from gaborscope.analysis import bits, coalitions, refits
+from gaborscope.analysis.coalitions import DIMENSIONS, present, restriction
 from gaborscope.explanation import fusion, layers, warm_fusion
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
-from gaborscope.fitting.ridge import Statistics, explained_variance, inverse_spread
+from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
 from gaborscope.scoring import metrics
-from gaborscope.stimuli import geometry, observers
-from gaborscope.stimuli.centre_bias import CentreBias
-from gaborscope.store.files import read_density, write_saliency
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.centre_bias import CentreBias, relative_points
+from gaborscope.store.saliency import read_density, write_saliency
 
 FULL = {**SETTINGS, "normalisation": True, "position": True}
 BANK3 = {**SETTINGS["bank"], "n_scales": 3}
@@ -45,13 +46,13 @@ def random_statistics(table, planted, n=3000, seed=0):
     ],
 )
 def test_dimensions_are_those_that_regressors_vary_along(settings, expected):
-    assert dimensions.present(table_of(settings)) == expected
+    assert present(table_of(settings)) == expected
 
 
 def test_all_dimensions_restrict_nothing_but_units():
     table = table_of(SECOND)
     inverse = np.random.default_rng(0).uniform(1, 2, len(table["name"]))
-    matrix = dimensions.restriction(table, dimensions.DIMENSIONS, inverse)
+    matrix = restriction(table, DIMENSIONS, inverse)
     np.testing.assert_array_equal(matrix.toarray(), np.diag(inverse))
 
 
@@ -67,15 +68,15 @@ def test_all_dimensions_restrict_nothing_but_units():
 )
 def test_without_a_dimension_as_many_regressors_are_left_as_differ_in_another(without, n):
     table = table_of(SECOND)
-    kept = [name for name in dimensions.DIMENSIONS if name != without]
-    matrix = dimensions.restriction(table, kept, np.ones(len(table["name"])))
+    kept = [name for name in DIMENSIONS if name != without]
+    matrix = restriction(table, kept, np.ones(len(table["name"])))
     assert matrix.shape == (n, len(table["name"]))
 
 
 def test_without_orientation_responses_of_all_orientations_are_summed():
     table = table_of(SETTINGS)
     kept = ("colour", "scale")
-    matrix = dimensions.restriction(table, kept, np.ones(len(table["name"]))).toarray()
+    matrix = restriction(table, kept, np.ones(len(table["name"]))).toarray()
     row = matrix[matrix[:, list(table["name"]).index("U odd s1 o0")] > 0][0]
     assert sorted(table["name"][row > 0]) == [f"U odd s1 o{o}" for o in range(3)]
 
@@ -83,9 +84,9 @@ def test_without_orientation_responses_of_all_orientations_are_summed():
 def test_without_colour_rgb_is_summed_and_opponent_spaces_keep_luminance():
     table = table_of({**SETTINGS, "colour": "rgb"})
     ones = np.ones(len(table["name"]))
-    summed = dimensions.restriction(table, ("scale", "orientation"), ones, opponent=False)
+    summed = restriction(table, ("scale", "orientation"), ones, opponent=False)
     assert (np.bincount(summed.indices) == 1).all() and (np.diff(summed.indptr) == 3).all()
-    kept = dimensions.restriction(table_of(SETTINGS), ("scale", "orientation"), ones)
+    kept = restriction(table_of(SETTINGS), ("scale", "orientation"), ones)
     names = table_of(SETTINGS)["name"][kept.indices]
     assert all(name.startswith("Y ") for name in names)
 
@@ -93,7 +94,7 @@ def test_without_colour_rgb_is_summed_and_opponent_spaces_keep_luminance():
 def test_restricted_statistics_are_those_of_restricted_regressors():
     table = table_of(FULL)
     statistics, phi = random_statistics(table, ["Y even s0 o0"])
-    matrix = dimensions.restriction(table, ("colour",), inverse_spread(statistics))
+    matrix = restriction(table, ("colour",), inverse_spread(statistics))
     target = phi[[list(table["name"]).index("Y even s0 o0")]]
     direct = Statistics.empty(matrix.shape[0], 1)
     direct.add(matrix @ phi, target)
@@ -119,7 +120,7 @@ def test_a_planted_dimension_explains_all_that_it_adds(planted, dimension):
     inverse = inverse_spread(statistics)
     value = {}
     for own, kept in every.items():
-        matrix = dimensions.restriction(table, kept, inverse)
+        matrix = restriction(table, kept, inverse)
         total = coalitions.restricted(statistics, matrix)
         value[own] = explained_variance(total, *coalitions._ridge(total, 1e-6))[1]
     frame = pd.DataFrame({own: [v] for own, v in value.items()}).assign(deep=1.0)
@@ -140,11 +141,11 @@ def gains_of(players, rng, n=7):
 
 @pytest.mark.parametrize("n_players", [1, 3, 5])
 def test_the_parts_add_up_to_the_deep_gain_on_every_stimulus_and_in_the_mean(rng, n_players):
-    table = gains_of(dimensions.DIMENSIONS[:n_players], rng)
+    table = gains_of(DIMENSIONS[:n_players], rng)
     found = bits.parts(table)
     np.testing.assert_allclose(found.sum(axis=1), table["deep"], atol=1e-12)
     players = found.drop(columns=["contrast", "unexplained"]).sum(axis=1)
-    whole = coalitions.label(dimensions.DIMENSIONS[:n_players])
+    whole = coalitions.label(DIMENSIONS[:n_players])
     np.testing.assert_allclose(players, table[whole] - table["none"], atol=1e-12)
     summary = bits.summarise(table, 200, 1).set_index("part")
     inner = summary.drop(["explained", "deep", "fused"])
@@ -154,7 +155,7 @@ def test_the_parts_add_up_to_the_deep_gain_on_every_stimulus_and_in_the_mean(rng
 
 
 def test_a_dimension_that_never_changes_anything_gets_nothing(rng):
-    players = dimensions.DIMENSIONS[:3]
+    players = DIMENSIONS[:3]
     table = gains_of(players, rng)
     for members in shapley.coalitions(3):
         kept = tuple(players[m] for m in members)
@@ -164,7 +165,7 @@ def test_a_dimension_that_never_changes_anything_gets_nothing(rng):
 
 
 def test_stimuli_without_fixations_are_left_out(rng):
-    table = gains_of(dimensions.DIMENSIONS[:2], rng)
+    table = gains_of(DIMENSIONS[:2], rng)
     table.loc[0] = math.nan
     summary = bits.summarise(table, 200, 1)
     assert (summary["n"] == len(table) - 1).all()
@@ -297,7 +298,7 @@ def test_gains_of_coalitions_and_given_maps_are_those_of_their_densities(tmp_pat
 def test_coalitions_go_through_the_fusion_as_any_alternative(rng):
     found, filters, _ = coalitions_of()
     block = make_block([(40, 60), (70, 45)])
-    bias = CentreBias(observers.relative_points([block]), (0.1, 0.15), 1e-3)
+    bias = CentreBias(relative_points([block]), (0.1, 0.15), 1e-3)
     settings = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
     many = refits.Alternatives(found.members(), BOX, settings, bias, 1e-3)
     for index in range(2):

@@ -8,9 +8,8 @@ from helpers import make_block
 from gaborscope.analysis import fixation_bank
 from gaborscope.errors import InputError
 from gaborscope.scoring import baselines
-from gaborscope.stimuli import observers
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import CentreBias
+from gaborscope.stimuli.centre_bias import CentreBias, centre_bias
 
 SETTINGS = {
     **{key: value for key, value in REGRESSOR_SETTINGS.items() if key not in ("pool", "pools")},
@@ -51,7 +50,7 @@ def patches(seed, n):
 @pytest.fixture(scope="module")
 def bank():
     fit, validation = patches(1, 8)[0], patches(2, 3)[0]
-    bias = observers.centre_bias([fit], [validation], [0.1, 0.2], 0.01)
+    bias = centre_bias([fit], [validation], [0.1, 0.2], 0.01)
     return fixation_bank.fit([fit], [validation], SETTINGS, [0.01, 1.0], bias)
 
 

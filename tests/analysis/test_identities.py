@@ -5,7 +5,8 @@ import pytest
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
-from gaborscope.fitting.ridge import Statistics, combine, sparse_path
+from gaborscope.fitting.sparse import sparse_path
+from gaborscope.fitting.statistics import Statistics, combine
 
 SETTINGS = {
     "bank": {

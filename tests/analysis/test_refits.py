@@ -9,8 +9,7 @@ from helpers import BOX, make_block, make_explained
 from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative, Alternatives
 from gaborscope.explanation import fusion, fusion_data
-from gaborscope.stimuli import observers
-from gaborscope.stimuli.centre_bias import CentreBias
+from gaborscope.stimuli.centre_bias import CentreBias, relative_points
 
 SIZES = [(40, 60), (70, 45), (20, 61)]
 SETTINGS = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
@@ -23,7 +22,7 @@ def block():
 
 @pytest.fixture
 def centre_bias(block):
-    return CentreBias(observers.relative_points([block]), (0.1, 0.15), 1e-3)
+    return CentreBias(relative_points([block]), (0.1, 0.15), 1e-3)
 
 
 @pytest.fixture

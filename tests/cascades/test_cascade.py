@@ -17,10 +17,12 @@ from gaborscope.explanation import cascade
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.model import ExplainedModel, fusion_features, log_centre_bias
 from gaborscope.filters import loggabor
-from gaborscope.fitting.ridge import Statistics, explained_variance, solve_sparse, standardised
+from gaborscope.fitting.sparse import solve_sparse
+from gaborscope.fitting.statistics import Statistics, explained_variance, standardised
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.store.files import create, open_file, write_saliency
+from gaborscope.store.files import create, open_file
+from gaborscope.store.saliency import write_saliency
 
 EDGE = {
     "n_scales": 2,

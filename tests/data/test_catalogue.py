@@ -133,10 +133,11 @@ def changed_blocks(before, after):
     return {block for block in old | new if old.get(block) != new.get(block)}
 
 
-def test_block_digests_are_the_digests_of_each_block(folder):
+def test_a_blocks_digest_depends_on_its_own_stimuli_alone(folder):
     found = index(folder)
     for block, digest in catalogue.block_digests(found, 10).items():
-        assert digest == catalogue.block_digest(found, block, 10)
+        own = {name: found[name] for name in catalogue.block_stimuli(found, block, 10)}
+        assert catalogue.block_digests(own, 10) == {block: digest}
 
 
 def test_adding_a_stimulus_changes_only_its_own_block(folder):

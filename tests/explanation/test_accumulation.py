@@ -6,7 +6,7 @@ from helpers import BOX, N_REGRESSORS, SETTINGS, make_block, make_layer, make_re
 
 from gaborscope.explanation import accumulation
 from gaborscope.explanation import layers as layer_tools
-from gaborscope.fitting.ridge import Statistics
+from gaborscope.fitting.statistics import Statistics
 from gaborscope.stimuli import geometry
 
 SIZES = [(40, 60), (70, 45), (20, 60)]

@@ -8,9 +8,10 @@ from gaborscope.errors import InputError
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.fusion_data import FusionData
 from gaborscope.explanation.model import fusion_features, log_centre_bias
-from gaborscope.stimuli import geometry, observers
-from gaborscope.stimuli.centre_bias import GRID, CentreBias
-from gaborscope.store.files import LayerWriter, write_saliency
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.centre_bias import GRID, CentreBias, relative_points
+from gaborscope.store.layers import LayerWriter
+from gaborscope.store.saliency import write_saliency
 
 SIZES = [(40, 60), (70, 45), (20, 61)]
 
@@ -27,7 +28,7 @@ def block():
 
 @pytest.fixture
 def centre_bias(block):
-    return CentreBias(observers.relative_points([block]), (0.1, 0.15), 1e-3)
+    return CentreBias(relative_points([block]), (0.1, 0.15), 1e-3)
 
 
 @pytest.fixture

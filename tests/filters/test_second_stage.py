@@ -9,7 +9,7 @@ from gaborscope.explanation import layers
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.filters import second_stage as second_stages
 from gaborscope.filters.loggabor import LogGaborBank
-from gaborscope.fitting.ridge import Statistics, marginal_correlation
+from gaborscope.fitting.statistics import Statistics, marginal_correlation
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli.geometry import Grid, Placement
 

@@ -7,7 +7,8 @@ from helpers import ORIGIN, SETTINGS, make_layer, make_regressors
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.errors import InputError
 from gaborscope.fitting.files import read_filters, read_statistics, write_filters, write_statistics
-from gaborscope.fitting.ridge import Statistics, combine, marginal_correlation, solve
+from gaborscope.fitting.ridge import solve
+from gaborscope.fitting.statistics import Statistics, combine, marginal_correlation
 
 
 @pytest.fixture

@@ -3,17 +3,15 @@
 import numpy as np
 import pytest
 
-from gaborscope.fitting.ridge import (
-    RidgePath,
+from gaborscope.fitting.nonlinearity import through_nonlinearity
+from gaborscope.fitting.ridge import RidgePath, solve
+from gaborscope.fitting.shapley import group_shares
+from gaborscope.fitting.sparse import solve_sparse, sparse_path
+from gaborscope.fitting.statistics import (
     Statistics,
     combine,
     explained_variance,
-    group_shares,
     marginal_correlation,
-    solve,
-    solve_sparse,
-    sparse_path,
-    through_nonlinearity,
 )
 
 SCALES = np.array([1.0, 0.01, 30.0, 2.0, 0.3])  # natural amplitudes differ by orders of magnitude

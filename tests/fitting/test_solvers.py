@@ -5,14 +5,10 @@ import pytest
 from scipy import optimize
 
 from gaborscope.fitting import nonnegative, shapley
-from gaborscope.fitting.ridge import (
-    BudgetPath,
-    NonnegativePath,
-    RidgePath,
-    explained_variance,
-    solve,
-)
-from gaborscope.fitting.statistics import Statistics, combine
+from gaborscope.fitting.nonnegative import NonnegativePath
+from gaborscope.fitting.ridge import RidgePath, solve
+from gaborscope.fitting.sparse import BudgetPath
+from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 
 
 def collect(phi, activation):

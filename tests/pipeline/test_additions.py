@@ -6,17 +6,18 @@ import pytest
 from pipeline.runs import snakemake
 
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store.files import read_data, read_density
+from gaborscope.store.blocks import read_data
+from gaborscope.store.saliency import read_density
 
 pytestmark = pytest.mark.slow
 
 
 def test_faithfulness_is_tested_where_it_is_asked_for(run):
     folder, config, _ = run
-    config["faithfulness"]["explanations"] = ["direct"]
+    config["analyses"].append("faithfulness")
     _, jobs = snakemake(folder, config)
     assert jobs == {
-        "measure_means": 1, "substitute": 2, "rank_notches": 1, "intervene": 2,
+        "measure_means": 1, "substitute": 1, "rank_notches": 1, "intervene": 1,
         "summarise_faithfulness": 1, "judge": 1, "report": 1,
     }  # fmt: skip
     results = folder / "results" / "faithfulness" / "cmrnet" / "made" / "direct"

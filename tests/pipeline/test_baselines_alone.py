@@ -22,7 +22,7 @@ def test_baselines_and_maps_are_scored_alone_raw_and_calibrated(tmp_path):
     theirs = {"paths": {"made": str(tmp_path / "maps")}, "kind": "map"}
     config.update(models=[], maps={"theirs": theirs}, presets=["mit", "exact"])
     config["baselines"]["predictors"] = ["uniform", "one_observer", "itti_koch"]
-    config["scores"]["calibrate"] = True
+    config["analyses"].append("calibration")
     snakemake(tmp_path, config)
     results = tmp_path / "results"
     raw, calibrated = (

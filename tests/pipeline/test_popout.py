@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.backbones import recording, training
@@ -13,7 +12,8 @@ from gaborscope.backbones.backbone import batches, configured
 from gaborscope.data.layouts import demo as layout
 from gaborscope.data.readers import demo
 from gaborscope.explanation import accumulation, layers
-from gaborscope.fitting.ridge import select, standardised
+from gaborscope.fitting.sparse import select
+from gaborscope.fitting.statistics import standardised
 from gaborscope.stimuli import geometry
 from gaborscope.workflow import backbone_entries, settings
 
@@ -27,11 +27,7 @@ SHARED = {"pools": [{"kind": "gaussian", "width": 2.0}], "normalisation": False}
 @pytest.fixture(scope="module")
 def config():
     """Settings of examples/popout.yaml over the shipped ones, made small."""
-    shipped, example = (
-        yaml.safe_load((ROOT / name).read_text(encoding="utf-8"))
-        for name in ("config.yaml", "examples/popout.yaml")
-    )
-    found = settings.complete(backbone_entries.overlay(shipped, example))
+    found = settings.load(ROOT / "examples" / "popout.yaml")
     backbone_entries.complete(found)
     found["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
     found["backbones"]["cmrnet"]["options"] = {"widths": WIDTHS}

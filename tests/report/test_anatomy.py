@@ -7,7 +7,7 @@ import pandas as pd
 from helpers import page_content as content
 
 from gaborscope.analysis import anatomy as analysis_anatomy
-from gaborscope.report import anatomy, anatomy_drawing, page
+from gaborscope.report import anatomy, page
 
 PARTS = ("contrast", "position", "colour", "unexplained", "explained", "deep")
 
@@ -76,7 +76,7 @@ def test_the_page_shows_what_there_is(tmp_path):
 
 def test_bars_stack_gains_to_the_right_and_losses_to_the_left(tmp_path):
     table = pd.read_csv(bits_table(tmp_path, "direct")).set_index("part")
-    figure = anatomy_drawing.bits_bars({"cmrnet-direct": table})
+    figure = anatomy.bits_bars({"cmrnet-direct": table})
     bars = [(bar.get_x(), bar.get_width()) for bar in figure.axes[0].patches]
     np.testing.assert_allclose(bars, [(0, 0.2), (0, -0.1), (0.2, 0.3), (0.5, 0.6)])
 
@@ -84,4 +84,4 @@ def test_bars_stack_gains_to_the_right_and_losses_to_the_left(tmp_path):
 def test_spectra_are_drawn_over_cycles_per_degree_where_these_are_known(tmp_path):
     for known, label in ((True, "cycles per degree"), (False, "wavelength, px of the stimulus")):
         table = pd.read_csv(spectra_table(tmp_path, known))
-        assert anatomy_drawing.spectra_lines(table).axes[0].get_xlabel() == label
+        assert anatomy.spectra_lines(table).axes[0].get_xlabel() == label

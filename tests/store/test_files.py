@@ -7,18 +7,10 @@ from helpers import BOX, ORIGIN, make_block, make_layer
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import (
-    LayerWriter,
-    create,
-    put,
-    read_data,
-    read_density,
-    read_layers,
-    read_saliency,
-    whole,
-    write_data,
-    write_saliency,
-)
+from gaborscope.store.blocks import read_data, write_data
+from gaborscope.store.files import create, put, whole
+from gaborscope.store.layers import LayerWriter, read_layers
+from gaborscope.store.saliency import read_density, read_saliency, write_saliency
 
 SIZES = [(40, 60), (70, 45), (20, 61)]
 LAYERS = {"fine": make_layer(4, 3), "coarse": make_layer(8, 2, "relu")}

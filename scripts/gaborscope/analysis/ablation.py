@@ -9,7 +9,7 @@ from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import accumulation
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import ridge
-from gaborscope.fitting.ridge import combine
+from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import summaries
 
 METRICS = ("auc_judd", "nss", "cc")

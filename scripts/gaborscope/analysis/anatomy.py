@@ -5,7 +5,8 @@ import dataclasses
 import numpy as np
 
 from gaborscope.filters import regressors
-from gaborscope.fitting.ridge import RidgePath, explained_variance, inverse_spread
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.statistics import explained_variance, inverse_spread
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
 

@@ -6,14 +6,13 @@ import math
 import numpy as np
 import pandas as pd
 
-from gaborscope.analysis.coalitions import label
-from gaborscope.analysis.dimensions import DIMENSIONS
+from gaborscope.analysis.coalitions import DIMENSIONS, label
 from gaborscope.analysis.refits import predict, sample
 from gaborscope.explanation import warm_fusion
 from gaborscope.fitting import shapley
 from gaborscope.scoring import summaries
 from gaborscope.stimuli import fixations
-from gaborscope.store.files import read_saliency
+from gaborscope.store.saliency import read_saliency
 
 COLUMNS = (
     "part", "bits", "ci_low", "ci_high", "share", "share_low", "share_high", "n",

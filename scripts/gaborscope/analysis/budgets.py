@@ -6,7 +6,8 @@ from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import sparse, statistics
-from gaborscope.fitting.ridge import combine, deal
+from gaborscope.fitting.ridge import deal
+from gaborscope.fitting.statistics import combine
 
 # Ridge penalty of the refit on few regressors, on standardised weights.
 PENALTY = 1e-6

@@ -1,17 +1,27 @@
 """Layers refitted with only some dimensions of their regressors, from the statistics kept."""
 
 import dataclasses
+import re
 
 import numpy as np
 from scipy import linalg, sparse
 
-from gaborscope.analysis import dimensions
+from gaborscope.analysis import coalitions
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.fitting import shapley
-from gaborscope.fitting.ridge import RidgePath, inverse_spread
-from gaborscope.fitting.statistics import Statistics, combine, explained_variance, standardised
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.statistics import (
+    Statistics,
+    combine,
+    explained_variance,
+    inverse_spread,
+    standardised,
+)
+
+DIMENSIONS = ("position", "colour", "scale", "orientation", "second_stage")
+TAGS = {"scale": re.compile(r" s\d+\b"), "orientation": re.compile(r" o\d+\b")}
 
 
 @dataclasses.dataclass
@@ -81,7 +91,7 @@ def names(table):
     coalitions : dict of str to tuple of str
         By label, such as "position+colour"; that of no dimension is called "none".
     """
-    players = dimensions.present(table)
+    players = present(table)
     every = [tuple(players[m] for m in c) for c in shapley.coalitions(len(players))]
     return {label(kept): kept for kept in reversed(every)}
 
@@ -183,7 +193,7 @@ class Coalitions:
         held_out, every = combine(validation.values()), names(filters["table"])
         opponent = filters["regressors"]["colour"] != "rgb"
         for own in self.labels:
-            matrix = dimensions.restriction(filters["table"], every[own], inverse, opponent)
+            matrix = coalitions.restriction(filters["table"], every[own], inverse, opponent)
             layer, folds = refit(
                 fitted, fit, held_out, matrix, self.solver["penalties"], self.solver["folds"]
             )
@@ -194,3 +204,68 @@ class Coalitions:
     def members(self):
         """Return the coalitions as `refits.Alternative`, by label."""
         return {own: Alternative(self._layers[own], self._folds[own]) for own in self.labels}
+
+
+def present(table):
+    """
+    Dimensions that regressors vary along.
+
+    Parameters
+    ----------
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+
+    Returns
+    -------
+    names : list of str
+        Of `DIMENSIONS`, in their order.
+    """
+    varies = {
+        "position": (table["kind"] == "position").any(),
+        "second_stage": (table["kind"] == "second_stage").any(),
+        **{key: table[key].max() > 0 for key in ("colour", "scale", "orientation")},
+    }
+    return [name for name in DIMENSIONS if varies[name]]
+
+
+def restriction(table, kept, inverse, opponent=True):
+    """
+    Linear map from all regressors to those that know only some dimensions.
+
+    `phi_S = P_S phi`. Without scale (orientation) the standardised regressors that differ in
+    nothing else are summed, so that no scale counts more for its power; without colour only the
+    first channel, luminance, is left, or of rgb the sum of the three; without position and without
+    the second stage theirs are left out.
+
+    Parameters
+    ----------
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+    kept : collection of str
+        Of `DIMENSIONS`.
+    inverse : float array (K,)
+        Reciprocal standard deviation of each regressor, see `statistics.inverse_spread`.
+    opponent : bool
+        False for rgb, whose channels are all luminance.
+
+    Returns
+    -------
+    restriction : csr_array (K_S, K)
+        Float64; rows in the order of the first regressor that enters.
+    """
+    rows, members, row_of = [], [], {}
+    for index, (kind, name) in enumerate(zip(table["kind"], table["name"], strict=True)):
+        if kind in ("position", "second_stage") and str(kind) not in kept:
+            continue
+        label = str(name)
+        if "colour" not in kept and kind != "position":
+            if opponent and table["colour"][index] > 0:
+                continue
+            label = label.partition(" ")[2]
+        if kind != "position":
+            for dimension, tag in TAGS.items():
+                label = label if dimension in kept else tag.sub("", label)
+        rows.append(row_of.setdefault(label, len(row_of)))
+        members.append(index)
+    shape = (len(row_of), len(table["name"]))
+    return sparse.csr_array((inverse[members], (rows, members)), shape=shape)

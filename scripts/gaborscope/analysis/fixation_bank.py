@@ -11,7 +11,8 @@ from gaborscope.errors import InputError
 from gaborscope.explanation import fusion
 from gaborscope.explanation.layers import make_regressors
 from gaborscope.explanation.model import grid_shape, log_centre_bias
-from gaborscope.stimuli import densities, fixations, geometry, observers
+from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli import densities, fixations, geometry
 from gaborscope.stimuli.centre_bias import GRID
 from gaborscope.store.files import create, open_file, put
 
@@ -217,6 +218,6 @@ def fit_to(fit_blocks, validation_blocks, entry, sigmas, uniform_weight, progres
     -------
     bank : FixationBank
     """
-    bias = observers.centre_bias(fit_blocks, validation_blocks, sigmas, uniform_weight)
+    bias = centre_biases.centre_bias(fit_blocks, validation_blocks, sigmas, uniform_weight)
     settings = {key: value for key, value in entry.items() if key != "penalties"}
     return fit(fit_blocks, validation_blocks, settings, entry["penalties"], bias, progress)

@@ -17,7 +17,7 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import summaries
 from gaborscope.scoring.scorer import FEW, score_few
 from gaborscope.stimuli.centre_bias import GRID
-from gaborscope.store.files import read_saliency
+from gaborscope.store.saliency import read_saliency
 
 
 @dataclasses.dataclass

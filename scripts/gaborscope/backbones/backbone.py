@@ -12,7 +12,6 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 
 KNOWN = ("cmrnet", "msinet", "unisal")
-OUTPUTS = ("log_density", "logits", "density", "unit", "none")
 EPS = 1e-7
 
 
@@ -233,35 +232,6 @@ def configured(name, entry):
     kept = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
     network = own.build(name, entry)
     return Backbone(name=name, network=network, **{key: settings[key] for key in kept})
-
-
-def device(wanted):
-    """
-    Torch device for a config's `device`.
-
-    Parameters
-    ----------
-    wanted : {"auto", "cpu", "cuda"}
-        `auto` takes CUDA where there is one.
-
-    Returns
-    -------
-    device : torch.device
-        On CUDA float32 is then float32, in convolutions too, where PyTorch would round to TF32.
-
-    Raises
-    ------
-    InputError
-        If CUDA is asked for and none is found.
-    """
-    torch.backends.cudnn.allow_tf32 = False
-    available = torch.cuda.is_available()
-    if wanted == "cuda" and not available:
-        raise InputError(
-            "device: cuda is set but this machine shows no CUDA device; "
-            "set device: auto, or send the job to a GPU node"
-        )
-    return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
 def batches(backbone, block, box, batch_size):

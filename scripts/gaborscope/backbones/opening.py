@@ -2,8 +2,7 @@
 
 import torch
 
-from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import weights
+from gaborscope.backbones import devices, weights
 from gaborscope.backbones.backbone import configured
 
 
@@ -27,6 +26,6 @@ def open_network(name, entry, weights_file, device):
     torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
     backbone = configured(name, entry)
     weights.load_into(backbone.network, weights_file)
-    backbone.network.to(backbone_tools.device(device))
+    backbone.network.to(devices.device(device))
     backbone.network.eval()
     return backbone

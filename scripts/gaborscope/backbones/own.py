@@ -64,25 +64,6 @@ def absolute(path):
     return ROOT / Path(path).expanduser()
 
 
-def factory_file(factory):
-    """
-    Python file of a factory, for digests.
-
-    Parameters
-    ----------
-    factory : str
-        "package.module:function" or "path/to/file.py:function".
-
-    Returns
-    -------
-    path : Path or None
-        None where it is no file of the repository.
-    """
-    module = factory.partition(":")[0]
-    path = absolute(module if module.endswith(".py") else f"{module.replace('.', '/')}.py")
-    return path if path.exists() else None
-
-
 def build(name, entry):
     """
     Network of an entry with `factory`, in eval mode.

@@ -16,7 +16,6 @@ import numpy as np
 from gaborscope.errors import InputError
 
 TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # numbers of types.proto
-STRING = 7
 TABLE_MAGIC = 0xDB4775248B80FB57
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # fields of TensorProto that hold numbers one by one: field to dtype

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 import torch
 
-from gaborscope.backbones import precision
+from gaborscope.backbones.devices import autocasts
 from gaborscope.errors import InputError
 from gaborscope.stimuli import fixations, geometry
 
@@ -321,7 +321,7 @@ class Trainer:
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
         self.checkpoint = Path(checkpoint)
-        self.bf16 = precision.autocasts(settings["precision"], device)
+        self.bf16 = autocasts(settings["precision"], device)
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
         self.layout = torch.channels_last if channels_last else torch.contiguous_format

@@ -8,7 +8,7 @@ from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import Observed, batches, image_tensors
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.stimuli import observers
+from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.centre_bias import GRID
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,9 @@ def fuse(net, observed, examples, files, settings, sigmas, uniform_weight):
     parts = {
         split: list({id(e.block): e.block for e in own}.values()) for split, own in examples.items()
     }
-    centre_bias = observers.centre_bias(parts["fit"], parts["validation"], sigmas, uniform_weight)
+    centre_bias = centre_biases.centre_bias(
+        parts["fit"], parts["validation"], sigmas, uniform_weight
+    )
     exported = net.export()
     data = {split: fusion_data.FusionData(exported.sinks, settings) for split in examples}
     for split, own in examples.items():

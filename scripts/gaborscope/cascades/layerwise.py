@@ -10,8 +10,10 @@ from gaborscope.cascades import observed as observing
 from gaborscope.cascades.network import EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
-from gaborscope.fitting import ridge
-from gaborscope.fitting.ridge import DEAD, RidgePath, Statistics, inverse_spread, solve_sparse
+from gaborscope.fitting import statistics as fitting_statistics
+from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.sparse import solve_sparse
+from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread
 
 log = logging.getLogger(__name__)
 
@@ -197,7 +199,7 @@ class CascadeFit:
     def _solve(self, fit, validation):
         best = None
         for penalty, weight, intercept in self._candidates(fit):
-            _, pooled = ridge.explained_variance(validation, weight, intercept)
+            _, pooled = fitting_statistics.explained_variance(validation, weight, intercept)
             if best is None or pooled > best[0]:
                 best = (pooled, penalty, weight, intercept)
         pooled, penalty, weight, intercept = best

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gaborscope.backbones import precision
+from gaborscope.backbones.devices import autocasts
 from gaborscope.cascades import observed as observing
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
@@ -131,7 +131,7 @@ class Refiner:
         self.net, self.fused, self.observed = net, fused, observed
         self.fit, self.validation, self.settings = fit, validation, settings
         self.checkpoint, self.digest = Path(checkpoint), digest
-        self.bf16 = precision.autocasts(settings["precision"], observed.device)
+        self.bf16 = autocasts(settings["precision"], observed.device)
         log.info("refinement computes in %s", "bf16" if self.bf16 else "float32")
         groups = [{"params": [fused.weight], "rate": 0.1 * settings["learning_rate"]}]
         for own in net.model.layers:

@@ -139,11 +139,6 @@ def block_sizes(index, n_blocks):
     return found
 
 
-def block_digest(index, block, n_blocks):
-    """Return the digest of one block: its stimuli's names and digests (64 hexadecimal digits)."""
-    return _digest_of(index, block_stimuli(index, block, n_blocks))
-
-
 def block_digests(index, n_blocks):
     """Return {block name: digest} of all blocks that hold a stimulus, in one pass."""
     members = {}

@@ -10,7 +10,8 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import fusion_features, log_centre_bias
 from gaborscope.stimuli import fixations, geometry
 from gaborscope.stimuli.centre_bias import GRID
-from gaborscope.store.files import read_density, read_layers
+from gaborscope.store.layers import read_layers
+from gaborscope.store.saliency import read_density
 
 
 class FusionData:

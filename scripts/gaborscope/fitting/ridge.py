@@ -6,40 +6,13 @@ import math
 import numpy as np
 from scipy import linalg
 
-from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.fitting.nonnegative import NonnegativePath
-from gaborscope.fitting.shapley import group_shares
-from gaborscope.fitting.sparse import BudgetPath, SparsePath, select, solve_sparse, sparse_path
+from gaborscope.fitting.sparse import BudgetPath
 from gaborscope.fitting.statistics import (
-    DEAD,
-    Statistics,
     combine,
     explained_variance,
-    inverse_spread,
-    marginal_correlation,
     standardised,
 )
-
-__all__ = [
-    "DEAD",
-    "BudgetPath",
-    "NonnegativePath",
-    "RidgePath",
-    "Solution",
-    "SparsePath",
-    "Statistics",
-    "combine",
-    "explained_variance",
-    "group_shares",
-    "inverse_spread",
-    "marginal_correlation",
-    "select",
-    "solve",
-    "solve_sparse",
-    "sparse_path",
-    "standardised",
-    "through_nonlinearity",
-]
 
 
 class RidgePath:

@@ -7,7 +7,7 @@ import numpy as np
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.refutation import stability
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import read_layers
+from gaborscope.store.layers import read_layers
 
 
 def is_of(path, model, layer):

@@ -12,7 +12,6 @@ from gaborscope.backbones import recording
 from gaborscope.explanation import cascade
 from gaborscope.stimuli import geometry
 
-WAYS = ("alone", "cumulative")
 CONTROLS = ("mean", "other", "shuffled", "resampled")
 
 

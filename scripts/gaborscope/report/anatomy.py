@@ -2,10 +2,21 @@
 
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
-from gaborscope.report import anatomy_drawing, drawing
-from gaborscope.report.anatomy_drawing import SHADES
+from gaborscope.report import anatomy, drawing
+
+SHADES = {
+    "contrast": "0.45",
+    "position": "#8c6d31",
+    "colour": "#d6616b",
+    "scale": "#3182bd",
+    "orientation": "#31a354",
+    "second_stage": "#756bb1",
+    "unexplained": "0.88",
+}
 
 
 def content(files, folder, dpi):
@@ -33,7 +44,7 @@ def content(files, folder, dpi):
     figure = None
     if tables:
         figure = folder / "bits.png"
-        drawing.save(anatomy_drawing.bits_bars(tables), figure, dpi)
+        drawing.save(anatomy.bits_bars(tables), figure, dpi)
     columns = [
         name
         for name in (*SHADES, "explained", "deep")
@@ -54,7 +65,7 @@ def _layers(files, folder, dpi):
     figures = []
     for name, own in tables.items():
         path = folder / f"{name}_anatomy.png"
-        drawing.save(anatomy_drawing.layer_panels(own), path, dpi)
+        drawing.save(anatomy.layer_panels(own), path, dpi)
         figures.append((name, path))
     return figures
 
@@ -65,7 +76,7 @@ def _spectra(files, folder, dpi):
         return {"spectra_figure": None, "spectra_table": None}
     table = pd.read_csv(files[0])
     path = folder / "spectra.png"
-    drawing.save(anatomy_drawing.spectra_lines(table), path, dpi)
+    drawing.save(anatomy.spectra_lines(table), path, dpi)
     columns = {
         "explained variance, test": ("explained_variance", "test"),
         "position": ("kind", "position"),
@@ -93,3 +104,161 @@ def _cell(table, part):
         return "not in the bank"
     row = table.loc[part]
     return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}], {row['share']:.0%}"
+
+
+def bits_bars(tables):
+    """
+    Information gain of each deep model over the centre bias, split by what carries it.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By explained model, as `bits.summarise` makes them, with `part` as the index.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Bars to the right of 0 for parts that add, to the left for those that take away; the line
+        is the deep model's gain.
+    """
+    figure, axis = plt.subplots(figsize=(7.5, 1.3 + 0.45 * len(tables)))
+    y = np.arange(len(tables))[::-1]
+    for place, table in zip(y, tables.values(), strict=True):
+        ends = {True: 0.0, False: 0.0}
+        for name, shade in SHADES.items():
+            if name not in table.index:
+                continue
+            value = table.loc[name, "bits"]
+            axis.barh(place, value, 0.7, left=ends[value > 0], color=shade,
+                      label=name.replace("_", " ") if place == y[0] else None)  # fmt: skip
+            ends[value > 0] += value
+        axis.plot([table.loc["deep", "bits"]] * 2, [place - 0.4, place + 0.4], color="black",
+                  linewidth=1)  # fmt: skip
+    axis.axvline(0, color="0.3", linewidth=0.7)
+    axis.set_yticks(y, list(tables))
+    axis.set_xlabel("bits per fixation above the centre bias")
+    axis.legend(fontsize=7, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def spectra_lines(table):
+    """
+    Share of the variance of each predictor's log-density over wavelength.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/spectra.csv`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Over cycles per degree where they are known, else over px of the stimulus.
+    """
+    scales = table[(table["grouping"] == "scale") & table["wavelength_px"].notna()]
+    known = scales["cycles_per_degree"].notna().all()
+    figure, axis = plt.subplots(figsize=(6.5, 3.2))
+    names = list(dict.fromkeys(scales["predictor"]))
+    shades = plt.get_cmap("tab10" if len(names) <= 10 else "tab20")
+    for number, name in enumerate(names):
+        own = scales[scales["predictor"] == name]
+        x = own["cycles_per_degree" if known else "wavelength_px"]
+        axis.plot(x, own["value"], "o-", color=shades(number), markersize=3, linewidth=1,
+                  label=name)  # fmt: skip
+        axis.fill_between(x, own["ci_low"], own["ci_high"], color=shades(number), alpha=0.12,
+                          linewidth=0)  # fmt: skip
+    axis.set_xscale("log")
+    axis.set_xticks(x, [f"{value:.2g}" for value in x])
+    axis.minorticks_off()
+    axis.set_xlabel("cycles per degree" if known else "wavelength, px of the stimulus")
+    axis.set_ylabel("share of variance")
+    axis.axhline(0, color="0.3", linewidth=0.7)
+    axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def layer_panels(tables):
+    """
+    Place, colour and scale of every layer, by depth.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        `position`, `colour`, `scale`, as rule dissect writes them.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+        Profile of the position part over the distance from the centre; share of place; axes of
+        colour as they look (grey + axis), wide as their energy; shares of scales, and the mean
+        wavelength.
+    """
+    layers = list(dict.fromkeys(tables["scale"]["layer"]))
+    size = (13, 1.2 + 0.28 * len(layers))
+    figure, (place, hues, scales) = plt.subplots(
+        1, 3, figsize=size, width_ratios=(1, 0.8, 1.2), layout="constrained"
+    )
+    _profiles(place, tables["position"])
+    _swatches(hues, tables["colour"], layers)
+    _scales(scales, tables["scale"], layers)
+    for axis in (place, hues, scales):
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.tick_params(labelsize=7)
+    return figure
+
+
+def _profiles(axis, table):
+    names = list(dict.fromkeys(table["layer"]))
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(len(names), 1)))
+    for name, shade in zip(names, shades, strict=False):
+        own = table[table["layer"] == name]
+        share = own["share"].iloc[0]
+        axis.plot(
+            own["radius"], own["rms"], color=shade, linewidth=1, label=f"{name} ({share:.0%})"
+        )
+    axis.set_xlabel("distance from the centre (1: middle of a side)", fontsize=8)
+    axis.set_ylabel("position part, s.d. of the maps", fontsize=8)
+    axis.set_title("place (share of variance)", fontsize=9)
+    if names:
+        axis.legend(fontsize=6, frameon=False, ncols=2)
+
+
+def _swatches(axis, table, layers):
+    for y, layer in enumerate(layers[::-1]):
+        left = 0.0
+        for row in table[table["layer"] == layer].itertuples():
+            direction = np.array([row.first, row.second, row.third])
+            if not np.isfinite(direction).all() or not np.isfinite(row.energy):
+                continue
+            both = (np.clip(0.5 + sign * 0.45 * direction, 0, 1) for sign in (1, -1))
+            for half, tint in enumerate(both):  # the axis has no sign: both ends
+                axis.barh(y + 0.2 - 0.4 * half, row.energy, 0.4, left=left, color=tint)
+            if row.energy > 0.12:
+                label = f"{row.nearest} {row.angle_deg:.0f}°"
+                axis.text(left + row.energy / 2, y, label, fontsize=6, ha="center", va="center",
+                          color="white")  # fmt: skip
+            left += row.energy
+    axis.set_yticks(range(len(layers)), layers[::-1])
+    axis.set_xlabel("share of squared weights", fontsize=8)
+    axis.set_title("axes of colour (nearest channel, angle)", fontsize=9)
+
+
+def _scales(axis, table, layers):
+    left = np.zeros(len(layers))
+    n = int(table["scale"].max()) + 1
+    for scale in range(n):
+        own = table[table["scale"] == scale].set_index("layer").loc[layers[::-1]]
+        width = np.maximum(own["share"].to_numpy(), 0)
+        label = f"{own['wavelength_px'].iloc[0]:.3g} px"
+        axis.barh(range(len(layers)), width, 0.8, left=left, label=label,
+                  color=plt.get_cmap("cividis")((scale + 0.5) / n))  # fmt: skip
+        left += width
+    means = table.drop_duplicates("layer").set_index("layer").loc[layers[::-1], "mean_px"]
+    for y, (end, mean) in enumerate(zip(left, means, strict=True)):
+        axis.text(end + 0.01, y, f"{mean:.3g} px", fontsize=6, va="center")
+    axis.set_yticks(range(len(layers)), layers[::-1])
+    axis.set_xlabel("share of variance", fontsize=8)
+    axis.set_title("scales (mean wavelength of the stimulus)", fontsize=9)
+    axis.legend(fontsize=6, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

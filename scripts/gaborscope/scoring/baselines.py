@@ -6,8 +6,8 @@ import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import classical
-from gaborscope.stimuli import fixations, observers
-from gaborscope.stimuli.centre_bias import uniform
+from gaborscope.stimuli import fixations
+from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
 
 
 def make(name, fit, validation, settings, seed, bank=None):
@@ -48,12 +48,10 @@ def make(name, fit, validation, settings, seed, bank=None):
         If there is no such predictor.
     """
     if name == "centre_bias":
-        bias = observers.centre_bias(
-            fit, validation, settings["sigmas"], settings["uniform_weight"]
-        )
+        bias = centre_bias(fit, validation, settings["sigmas"], settings["uniform_weight"])
         return lambda block, i: (bias.density(_size(block, i), exclude=block.names[i]), "density")
     if name == "shuffled_stimulus":
-        return shuffled_stimulus(observers.relative_points(fit), seed)
+        return shuffled_stimulus(relative_points(fit), seed)
     if name == "sun":
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")

@@ -1,14 +1,14 @@
 import torch
 
-from gaborscope.backbones import precision
+from gaborscope.backbones.devices import autocasts
 
 
 def test_auto_precision_is_float32_where_bf16_is_not_native(monkeypatch):
     device = torch.device("cpu")
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: False)
     monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
-    assert not precision.autocasts("auto", device)
-    assert precision.autocasts("bf16", device)
+    assert not autocasts("auto", device)
+    assert autocasts("bf16", device)
     monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True)
-    assert precision.autocasts("auto", device)
-    assert not precision.autocasts("float32", device)
+    assert autocasts("auto", device)
+    assert not autocasts("float32", device)

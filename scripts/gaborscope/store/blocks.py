@@ -1,0 +1,94 @@
+"""Blocks of stimuli as HDF5 files: results/data/{dataset}/{block}.h5."""
+
+import os
+from pathlib import Path
+
+# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+import numpy as np
+
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store.files import create, open_file, put, put_text
+
+FACTS = (
+    "images", "observers", "task", "duration_s", "faults", "px_per_degree", "sigma_px", "source",
+    "licence",
+)  # fmt: skip
+
+
+def write_data(path, block, origin):
+    """
+    Write the stimuli and fixations of one block.
+
+    Parameters
+    ----------
+    path : str or Path
+    block : StimulusBlock
+    origin : dict
+    """
+    with create(path, "data", origin) as file:
+        for key in FACTS:
+            if block.facts.get(key) is not None:
+                file.attrs[key] = block.facts[key]
+        stimulus = file.create_group("stimulus")
+        put_text(stimulus, "name", block.names)
+        put_text(stimulus, "path", block.paths)
+        put_text(stimulus, "sha256", block.sha256)
+        put(stimulus, "size", block.sizes, "stimulus, (height, width)", "px", np.int32)
+        if block.images is not None:
+            images = stimulus.create_group("image")
+            for index, image in enumerate(block.images):
+                put(images, str(index), image, "y, x, rgb", "0..255", np.uint8)
+        fixation = file.create_group("fixation")
+        for key in ("x", "y"):
+            put(fixation, key, getattr(block, key), "fixation", "px", np.float32)
+        for key in ("stimulus", "subject"):
+            put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
+
+
+def read_data(path):
+    """
+    Read the stimuli and fixations of one block.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    block : StimulusBlock
+    """
+    with open_file(path, "data") as file:
+        images = None
+        if "image" in file["stimulus"]:
+            images = [
+                file[f"stimulus/image/{index}"][()] for index in range(len(file["stimulus/name"]))
+            ]
+        return StimulusBlock(
+            names=list(file["stimulus/name"].asstr()[()]),
+            paths=list(file["stimulus/path"].asstr()[()]),
+            sha256=list(file["stimulus/sha256"].asstr()[()]),
+            sizes=file["stimulus/size"][()],
+            x=file["fixation/x"][()],
+            y=file["fixation/y"][()],
+            stimulus=file["fixation/stimulus"][()],
+            subject=file["fixation/subject"][()],
+            facts={key: file.attrs[key] for key in FACTS if key in file.attrs},
+            images=images,
+        )
+
+
+def read_blocks(paths):
+    """
+    Stimulus blocks of some files.
+
+    Parameters
+    ----------
+    paths : sequence of str
+
+    Returns
+    -------
+    blocks : dict of str to StimulusBlock
+        By the file's name.
+    """
+    return {Path(path).stem: read_data(path) for path in paths}

@@ -1,0 +1,150 @@
+"""Maps of layers as HDF5 files: activations and reconstructions."""
+
+import contextlib
+import os
+
+# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+import numpy as np
+
+from gaborscope.errors import InputError
+from gaborscope.stimuli import geometry
+from gaborscope.store.files import create, open_file, put
+
+
+class LayerWriter:
+    """
+    Writes maps of layers stimulus by stimulus, grouped by input size.
+
+    Parameters
+    ----------
+    path : str or Path
+    groups : dict of (int, int) to list of (int, geometry.Placement)
+        From `geometry.group_by_input`.
+    layers : dict of str to dict
+        As `recording.measure_layers` gives them.
+    origin : dict
+    """
+
+    def __init__(self, path, groups, layers, origin):
+        self._stack = contextlib.ExitStack()
+        self._arguments = (path, groups, layers, origin)
+        self._rows = {
+            index: (geometry.size_name(size), row)
+            for size, group in groups.items()
+            for row, (index, _) in enumerate(group)
+        }
+
+    def __enter__(self):
+        """Create the file and its datasets."""
+        path, groups, layers, origin = self._arguments
+        self._file = self._stack.enter_context(create(path, "activations", origin))
+        for size, members in sorted(groups.items()):
+            index, placements = zip(*members, strict=True)
+            valid = [placement.valid for placement in placements]
+            group = self._file.create_group(geometry.size_name(size))
+            put(group, "stimulus", index, "stimulus", "index in the block", np.int32)
+            put(group, "valid", valid, "stimulus, (top, left, height, width)", "px", np.int32)
+            for name, layer in layers.items():
+                _create_layer(group, name, layer, len(index))
+        return self
+
+    def __exit__(self, *error):
+        """Finish the file, or remove it after an error."""
+        return self._stack.__exit__(*error)
+
+    def put(self, index, layer, maps):
+        """
+        Write the maps of one stimulus.
+
+        Parameters
+        ----------
+        index : int
+            Stimulus in the block.
+        layer : str
+        maps : float array (channel, y, x)
+
+        Raises
+        ------
+        InputError
+            If a value is not finite or does not fit float16.
+        """
+        largest = np.abs(maps).max(initial=0)
+        if not largest <= np.finfo(np.float16).max:
+            raise InputError(
+                f"layer {layer}: an activation is {largest:.3g}; float16 files hold finite values "
+                "up to 65504, so record a normalised layer instead"
+            )
+        size, row = self._rows[index]
+        self._file[size][layer][row] = maps.astype(np.float16)
+
+    def put_batch(self, index, layer, maps):
+        """
+        Write the maps of several stimuli.
+
+        Parameters
+        ----------
+        index : sequence of int
+            Stimuli in the block.
+        layer : str
+        maps : float array (n, channel, y, x)
+        """
+        for stimulus, values in zip(index, maps, strict=True):
+            self.put(stimulus, layer, values)
+
+
+def _create_layer(group, name, layer, n):
+    shape = (layer["channels"], *layer["shape"][group.name.strip("/")])
+    dataset = group.create_dataset(name, (n, *shape), np.float16, chunks=(1, *shape))
+    dataset.attrs["axes"] = "stimulus, channel, y, x"
+    dataset.attrs["unit"] = "activation"
+    for key in ("module", "nonlinearity"):
+        dataset.attrs[key] = layer[key]
+    for key in ("stride", "offset_px", "receptive_field_px"):
+        dataset.attrs[key] = np.asarray(layer[key], dtype=float)
+
+
+def read_layers(path, layers):
+    """
+    Iterate over the stimuli of an activation or reconstruction file.
+
+    Parameters
+    ----------
+    path : str or Path
+    layers : sequence of str
+
+    Yields
+    ------
+    index : int
+        Stimulus in its block.
+    valid : (int, int, int, int)
+        Top, left, height, width of the content in px.
+    size : (int, int)
+        Input size.
+    maps : dict of str to float32 array (channel, y, x)
+    """
+    with open_file(path, "activations") as file:
+        for name in sorted(file):
+            group = file[name]
+            size = tuple(int(extent) for extent in name.split("x"))
+            for row, index in enumerate(group["stimulus"][()]):
+                valid = tuple(int(v) for v in group["valid"][row])
+                maps = {layer: group[layer][row].astype(np.float32) for layer in layers}
+                yield int(index), valid, size, maps
+
+
+def layer_names(path):
+    """
+    Layers of an activation or reconstruction file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    names : list of str
+    """
+    with open_file(path, "activations") as file:
+        group = next(iter(file.values()), {})
+        return [name for name in group if name not in ("stimulus", "valid")]

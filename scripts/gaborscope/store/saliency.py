@@ -1,0 +1,71 @@
+"""Log-densities of a predictor as HDF5 files: results/saliency/{predictor}/{dataset}/{block}.h5."""
+
+import os
+
+# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
+import numpy as np
+
+from gaborscope.store.files import create, open_file, put, put_text
+
+
+def write_saliency(path, names, log_densities, origin):
+    """
+    Write the log-densities of one predictor on one block.
+
+    Parameters
+    ----------
+    path : str or Path
+    names : sequence of str
+        Stimuli of the block.
+    log_densities : iterable of float array (height, width)
+        In the order of `names`, at each stimulus's own size.
+    origin : dict
+    """
+    with create(path, "saliency", origin) as file:
+        put(file, "stimulus", np.arange(len(names)), "stimulus", "index in the block", np.int32)
+        put_text(file, "name", names)
+        group = file.create_group("log_density")
+        for index, log_density in enumerate(log_densities):
+            put(group, str(index), log_density, "y, x", "natural logarithm", np.float32)
+
+
+def read_saliency(path):
+    """
+    Iterate over the densities of a saliency file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    index : int
+        Stimulus in its block.
+    density : float64 array (height, width)
+        Positive, sum 1.
+    """
+    with open_file(path, "saliency") as file:
+        for index in file["stimulus"][()]:
+            density = np.exp(file[f"log_density/{index}"][()].astype(float))
+            yield int(index), density / density.sum()
+
+
+def read_density(path, index):
+    """
+    Density of one stimulus of a saliency file.
+
+    Parameters
+    ----------
+    path : str or Path
+    index : int
+        Stimulus in its block.
+
+    Returns
+    -------
+    density : float64 array (height, width)
+        Positive, sum 1.
+    """
+    with open_file(path, "saliency") as file:
+        density = np.exp(file[f"log_density/{index}"][()].astype(float))
+    return density / density.sum()
