@@ -30,6 +30,8 @@ def config():
     found = settings.load(ROOT / "examples" / "popout.yaml")
     backbone_entries.complete(found)
     found["training"] |= {"epochs": EPOCHS, "patience": EPOCHS}
+    # the displays as they are: a flip would make 45 degrees 135, half of the time
+    found["training"]["augmentation"] = {"flip": 0, "min_crop": 1, "photometric": 0}
     found["backbones"]["cmrnet"]["options"] = {"widths": WIDTHS}
     found["explanations"]["direct"] |= SHARED
     return found
