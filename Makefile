@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp unlock
 		$(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: $(VENV)/dev.stamp
-	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # On a SLURM that the tests bring up on this machine themselves; skipped where it is not installed.
 test-cluster: $(VENV)/dev.stamp

@@ -2,21 +2,19 @@
 
 import http.server
 import os
-import shutil
 import subprocess
 import sys
 import threading
 import zipfile
 from functools import partial
-from pathlib import Path
 
 import pytest
 import yaml
+from pipeline.runs import copy_checkout
 from published_files import make_toronto
 
 from gaborscope.data import catalogue
 
-ROOT = Path(__file__).resolve().parents[1]
 pytestmark = pytest.mark.slow
 
 
@@ -61,8 +59,8 @@ def run(code, folder, *arguments):
 def test_a_data_set_is_fetched_then_used(tmp_path, server):
     address, asked = server
     code = tmp_path / "code"
-    shutil.copytree(ROOT, code, ignore=shutil.ignore_patterns(".git", ".venv", "results", ".snak*"))
-    table = code / "scripts" / "gaborscope" / "layouts" / "archives.py"
+    copy_checkout(code)
+    table = code / "scripts" / "gaborscope" / "data" / "layouts" / "archives.py"
     text = table.read_text().replace("http://www-sop.inria.fr/members/Neil.Bruce", address)
     table.write_text(text.replace('"38d5c02217060d4d2d1a4649cc632af1"', "None"))
     folder = tmp_path / "run"
