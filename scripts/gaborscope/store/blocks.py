@@ -3,7 +3,8 @@
 import os
 from pathlib import Path
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -80,7 +81,7 @@ def read_data(path):
 
 def read_blocks(paths):
     """
-    Stimulus blocks of some files.
+    Read the stimuli and fixations of several blocks.
 
     Parameters
     ----------
@@ -89,6 +90,6 @@ def read_blocks(paths):
     Returns
     -------
     blocks : dict of str to StimulusBlock
-        By the file's name.
+        Keys are the names of the files without extension.
     """
     return {Path(path).stem: read_data(path) for path in paths}
