@@ -13,6 +13,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import h5py
 import numpy as np
 
+from gaborscope import __version__
 from gaborscope.errors import InputError
 
 VERSIONS = {
@@ -63,7 +64,7 @@ def _commit():
 
 
 def _versions():
-    versions = {}
+    versions = {"gaborscope": __version__}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
