@@ -189,7 +189,7 @@ def test_of_a_network_that_is_the_bank_the_predicted_change_is_the_measured_one(
 def test_the_leading_notches_are_what_the_explanation_reads():
     model = toy_model([1 * 4 + 2], 3.0)  # luminance, 6 px, 90 degrees
     contents = [make_image(SIZE, seed) for seed in range(2)]
-    table = interventions.rank(contents, model.predict, SETTINGS, notches.FAMILIES)
+    table = interventions.rank(contents, model.predict, SETTINGS, notches.NOTCH_FAMILIES)
     chosen = dict(interventions.leading(table, 1))
     assert list(chosen) == ["Y 6 px", "Y 90 deg", "Y"]
     assert chosen["Y 6 px"] == notches.Notch("band", 0, scale=1)

@@ -66,7 +66,7 @@ def parts_of(activations, size):
 
 class Trial:
     """
-    Fit of one option.
+    One option: its statistics and its fit.
 
     Parameters
     ----------

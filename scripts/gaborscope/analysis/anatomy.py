@@ -1,4 +1,4 @@
-"""Anatomy of a layer: how much of it depends on position, which colours and scales it reads."""
+"""Anatomy of a layer: its position part, its colour axes and its scales."""
 
 import dataclasses
 

@@ -16,7 +16,7 @@ WHOLE = "all"
 
 def of_layer(fitted, fit, validation, budgets, rule, n_folds):
     """
-    Refit a layer for every budget: the largest number of filters per map.
+    Refit a layer with every budget, which is the largest number of filters per map.
 
     Parameters
     ----------

@@ -222,7 +222,7 @@ def present(table):
     Returns
     -------
     names : list of str
-        Of `DIMENSIONS`, in their order.
+        Some of `DIMENSIONS`, in the same order.
     """
     varies = {
         "position": (table["kind"] == "position").any(),

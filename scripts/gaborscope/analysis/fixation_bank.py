@@ -1,4 +1,4 @@
-"""The log-Gabor bank fitted to fixations directly, without a network: a rival of explanations."""
+"""The log-Gabor bank fitted to fixations, without a network: the baseline of explanations."""
 
 import dataclasses
 import json

@@ -23,7 +23,7 @@ from gaborscope.store.saliency import read_saliency
 @dataclasses.dataclass
 class Alternative:
     """
-    One set of weights.
+    One set of weights for the layers of an explanation.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""Log-Gabor spectra: the filters that the log-density of a predictor, of any kind, is made of."""
+"""Log-Gabor spectra: the filters that the log-density of any predictor is made of."""
 
 import math
 

@@ -313,7 +313,7 @@ class CascadeNet(nn.Module):
         return getattr(self, f"mask_{name}")
 
     def natural(self, name):
-        """Return weight (C, K) and intercept (C,) of a layer for regressors not standardised."""
+        """Return weight (C, K) and intercept (C,) of a layer for regressors in natural units."""
         weight = self.weights[name] * self.mask(name) * getattr(self, f"scale_{name}")
         return weight, self.intercepts[name] * getattr(self, f"map_scale_{name}")
 

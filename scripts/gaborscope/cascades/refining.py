@@ -283,7 +283,7 @@ class Refiner:
             return
         try:
             state = torch.load(self.checkpoint, weights_only=True)
-        except Exception as error:  # whatever is wrong with it, training can start over
+        except Exception as error:  # any fault of the file: training can start anew
             log.warning(
                 "checkpoint %s is unreadable (%s): training starts anew", self.checkpoint, error
             )

@@ -10,7 +10,7 @@ from gaborscope.refutation import notches
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations, geometry
 
-# Half a grey level, squared: a smaller change is lost when pixels are rounded, so it is left out.
+# Half a grey level, squared. A notch of less energy is skipped: rounding of pixels would hide it.
 LEAST_ENERGY = 0.25
 
 
@@ -56,7 +56,7 @@ def content_of(block, index, box):
 
 def rank(contents, predict, settings, families):
     """
-    Rank the notches of some families by how much the explained density changes without them.
+    Rank notches by how much the explained density changes without them.
 
     The ranking uses the explanation alone, not the network.
 
@@ -68,6 +68,7 @@ def rank(contents, predict, settings, families):
     settings : dict
         From `bank_settings`.
     families : sequence of str
+        Families of notches, see `notches.candidates`.
 
     Returns
     -------

@@ -8,7 +8,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.filters import fourier, loggabor
 from gaborscope.stimuli import colour as colours
 
-FAMILIES = ("band", "orientation", "colour")
+NOTCH_FAMILIES = ("band", "orientation", "colour")  # `faithfulness.families` of the config
 STEPS = 14  # halvings in the search for the depth, which is exact to 1 part in 16,000
 
 
@@ -92,7 +92,7 @@ class Notch:
 
     def described(self, bank, channels):
         """
-        Describe the notch.
+        Return a description of the notch, as columns of a table.
 
         Parameters
         ----------
@@ -125,7 +125,7 @@ class Notch:
 
 def candidates(bank, families):
     """
-    List all notches of some families.
+    List all notches of the given families.
 
     Parameters
     ----------
@@ -195,7 +195,7 @@ class Notcher:
     content : uint8 array (height, width, 3)
         RGB.
     settings : dict
-        Of the regressors: `bank` and `colour`.
+        Settings of the regressors: `bank` and `colour`.
     """
 
     def __init__(self, content, settings):
@@ -254,7 +254,7 @@ class Notcher:
         return self.content + (changed - self._round_trip)
 
     def energy(self, component, depth=1.0):
-        """Mean squared change of the image (RGB, 0..255, clipped) without a component."""
+        """Return the mean squared change of the image (RGB, clipped) minus a component."""
         return energy(clipped(self.without(component, depth)), self.content)
 
     def depth_of(self, component, target, most=1.0):

@@ -34,7 +34,7 @@ def match_layers(fitted, first, second):
     Parameters
     ----------
     fitted : sequence of layers.FittedLayer
-        Of the first network; the second has the same layers on the same grids.
+        Layers of the first network; the second network has the same layers on the same grids.
     first, second : sequence of str
         Activation files of the two networks, of the same blocks.
 

@@ -155,7 +155,7 @@ def rows(by_layer, n_resamples, seed):
     Parameters
     ----------
     by_layer : dict of str to dict of str to float array (n, n)
-        By layer, what `similarities` gives.
+        By layer, the result of `similarities`.
     n_resamples, seed : int
 
     Returns

@@ -92,7 +92,7 @@ def layers_of(model):
 
 def batches(backbone, block, indices, box, batch_size=8):
     """
-    Network inputs of some stimuli of a block, in batches of one placement and about equal size.
+    Yield batches of network inputs; the stimuli of a batch share their placement.
 
     Parameters
     ----------
@@ -133,7 +133,7 @@ def nonlinear(linear, nonlinearity):
     Returns
     -------
     output : tensor
-        Of the same shape.
+        Same shape as `linear`.
     """
     if nonlinearity == "none":
         return linear

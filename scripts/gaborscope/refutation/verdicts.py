@@ -186,7 +186,7 @@ def _row(value, low, high, passed, sentence):
 
 def outcome(rows):
     """
-    Sum up all rows of a test.
+    Return the outcome of a test, from all of its rows.
 
     Parameters
     ----------

@@ -21,7 +21,7 @@ SHADES = {
 
 def content(files, folder, dpi):
     """
-    Draw the figures and return what the template needs.
+    Draw the figures and return the values for the template.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def _cell(table, part):
 
 def bits_bars(tables):
     """
-    Information gain of each deep model over the centre bias, split by what carries it.
+    Draw the information gain of each deep model over the centre bias, split into its parts.
 
     Parameters
     ----------
@@ -144,7 +144,7 @@ def bits_bars(tables):
 
 def spectra_lines(table):
     """
-    Share of the variance of each predictor's log-density over wavelength.
+    Draw the share of each wavelength in the variance of each predictor's log-density.
 
     Parameters
     ----------
@@ -181,7 +181,7 @@ def spectra_lines(table):
 
 def layer_panels(tables):
     """
-    Position, colour and scale of every layer, in the order of depth.
+    Draw position, colour and scale of every layer, in the order of depth.
 
     Parameters
     ----------
