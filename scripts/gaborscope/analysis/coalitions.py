@@ -6,7 +6,6 @@ import re
 import numpy as np
 from scipy import linalg, sparse
 
-from gaborscope.analysis import coalitions
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
@@ -194,7 +193,7 @@ class Coalitions:
         held_out, every = combine(validation.values()), names(filters["table"])
         opponent = filters["regressors"]["colour"] != "rgb"
         for coalition in self.labels:
-            matrix = coalitions.restriction(filters["table"], every[coalition], inverse, opponent)
+            matrix = restriction(filters["table"], every[coalition], inverse, opponent)
             layer, folds = refit(
                 fitted, fit, held_out, matrix, self.solver["penalties"], self.solver["folds"]
             )

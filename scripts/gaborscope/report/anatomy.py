@@ -6,7 +6,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from gaborscope.report import anatomy, drawing
+from gaborscope.report import drawing
 
 SHADES = {
     "contrast": "0.45",
@@ -44,7 +44,7 @@ def content(files, folder, dpi):
     figure = None
     if tables:
         figure = folder / "bits.png"
-        drawing.save(anatomy.bits_bars(tables), figure, dpi)
+        drawing.save(bits_bars(tables), figure, dpi)
     columns = [
         name
         for name in (*SHADES, "explained", "deep")
@@ -65,7 +65,7 @@ def _layers(files, folder, dpi):
     figures = []
     for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"
-        drawing.save(anatomy.layer_panels(layer_tables), path, dpi)
+        drawing.save(layer_panels(layer_tables), path, dpi)
         figures.append((name, path))
     return figures
 
@@ -76,7 +76,7 @@ def _spectra(files, folder, dpi):
         return {"spectra_figure": None, "spectra_table": None}
     table = pd.read_csv(files[0])
     path = folder / "spectra.png"
-    drawing.save(anatomy.spectra_lines(table), path, dpi)
+    drawing.save(spectra_lines(table), path, dpi)
     columns = {
         "explained variance, test": ("explained_variance", "test"),
         "position": ("kind", "position"),
