@@ -1,8 +1,11 @@
 """One temperature per predictor, fitted by likelihood: how sure of itself it should be."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gaborscope.errors import InputError
+from gaborscope.store import tables
 
 N_LEVELS = 4096  # of the logarithm; bin means err by less than 1e-6 nats
 LEAST, LARGEST = 1 / 32, 32.0  # of the inverse temperature
@@ -127,3 +130,19 @@ def temper(density, temperature):
     log_density = np.log(density) / temperature
     tempered = np.exp(log_density - log_density.max())
     return tempered / tempered.sum()
+
+
+def read_temperature(path: str | Path) -> float:
+    """
+    Read a fitted temperature.
+
+    Parameters
+    ----------
+    path : str or Path
+        `results/calibration/{predictor}/{dataset}.json`.
+
+    Returns
+    -------
+    temperature : float
+    """
+    return tables.read_json(path)["temperature"]
