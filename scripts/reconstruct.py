@@ -2,11 +2,11 @@
 
 import contextlib
 import logging
-from pathlib import Path
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters
 from gaborscope.stimuli import geometry
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import LayerWriter
@@ -23,7 +23,7 @@ def main(smk):
     box = geometry.Box.of(layers[0].layer["box"])
     block, origin = read_data(smk.input.data), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
-    outputs = {Path(path).parent.name: path for path in smk.output.reconstructions}
+    outputs = paths.index("reconstructions", smk.output.reconstructions, "layer")
     with contextlib.ExitStack() as stack:
         writers = {
             fitted.name: stack.enter_context(
