@@ -10,10 +10,11 @@ from gaborscope.cascades import observed as observing
 from gaborscope.cascades.network import EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
+from gaborscope.explanation.cascade import Cascade
 from gaborscope.fitting import statistics as fitting_statistics
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import solve_sparse
-from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread
+from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread, summary_of_maps
 
 log = logging.getLogger(__name__)
 
@@ -333,6 +334,42 @@ def explained_variance(net, observed, examples):
                 found = np.array([part.sum(dim=(0, 2, 3)).cpu().numpy() for part in parts])
                 sums[name] = sums.get(name, 0) + found
     return {name: _explained(*parts) for name, parts in sums.items()}
+
+
+def variance_rows(
+    cascade: Cascade, split: str, explained: dict[str, tuple[np.ndarray, float]]
+) -> list[dict]:
+    """
+    Rows of results/explained_variance of a cascade on one split.
+
+    Parameters
+    ----------
+    cascade : cascade.Cascade
+    split : str
+    explained : dict of str to (float array (C,), float)
+        By layer, per map and pooled, from `explained_variance`.
+
+    Returns
+    -------
+    rows : list of dict
+        `layer, split`, the columns of `statistics.summary_of_maps`, `regressors`,
+        `largest_support` (regressors of the map that has most), `parents` (what the layer reads,
+        with the variance that principal channels keep).
+    """
+    rows = []
+    for fitted in cascade.layers:
+        read = [f"{edge.parent}:{edge.kind}:{edge.variance:.3f}" for edge in fitted.edges]
+        rows.append(
+            {
+                "layer": fitted.name,
+                "split": split,
+                **summary_of_maps(*explained[fitted.name]),
+                "regressors": fitted.weight.shape[1],
+                "largest_support": int((fitted.weight != 0).sum(axis=1).max()),
+                "parents": " ".join(read) or "image",
+            }
+        )
+    return rows
 
 
 def _explained(error, total, square, n):
