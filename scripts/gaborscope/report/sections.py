@@ -1,6 +1,7 @@
 """Gather what a section of the report shows and have it drawn."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -40,6 +41,22 @@ class Inputs:
     data: list
     saliency: list
     activations: list
+
+    @classmethod
+    def of(cls, files: Any) -> "Inputs":
+        """
+        Take the files that the report draws from out of all that its job reads.
+
+        Parameters
+        ----------
+        files : object
+            Attributes of the names above; those of several paths are lists.
+
+        Returns
+        -------
+        inputs : Inputs
+        """
+        return cls(**{f.name: list(getattr(files, f.name)) for f in dataclasses.fields(cls)})
 
 
 @dataclasses.dataclass
