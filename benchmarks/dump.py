@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances
 
@@ -27,14 +26,13 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from predict import describe_layers  # noqa: E402
 
-from gaborscope.backbones import (
-    devices,  # noqa: E402
-    recording,  # noqa: E402
-)
+from gaborscope.backbones import devices as backbone_tools  # noqa: E402
+from gaborscope.backbones import recording  # noqa: E402
 from gaborscope.backbones.backbone import build  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.store import overlap  # noqa: E402
 from gaborscope.store.layers import LayerWriter  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320), "cmrnet": (144, 192)}
 ORIGIN = {"code": "0" * 16, "seed": "1"}
@@ -105,8 +103,8 @@ def main():
     parser.add_argument("--stimuli", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    device = devices.device(options.device)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    device = backbone_tools.device(options.device)
+    config = load_config()
     torch.set_num_threads(1)
     print("| stimuli/s | layers | MB each | forward | write | dump | dump / bound |")
     print("|---|---|---|---|---|---|---|")

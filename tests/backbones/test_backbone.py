@@ -5,7 +5,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-import yaml
 from helpers import make_block
 from PIL import Image
 from torch import nn
@@ -15,9 +14,10 @@ from gaborscope.backbones.backbone import KNOWN, Backbone, configured, predict
 from gaborscope.backbones.devices import device
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = load_config()
 
 
 def described(name):

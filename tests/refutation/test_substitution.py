@@ -1,22 +1,19 @@
 """Layers replaced: exact activations change nothing, and the rest of the network really runs on."""
 
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from torch import nn
 
 from gaborscope.backbones import recording
 from gaborscope.backbones.backbone import Backbone, build
 from gaborscope.refutation import substitution
 from gaborscope.stimuli import geometry
+from gaborscope.workflow.settings import load as load_config
 
-CONFIG = yaml.safe_load(
-    (Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8")
-)
+CONFIG = load_config()
 SIZE = (64, 96)
 PLACE = geometry.Placement(SIZE, 0, 0, *SIZE)
 # sixteen rows of padding above and below

@@ -1,8 +1,6 @@
 """Stimuli that a backbone was trained on are told apart."""
 
 import numpy as np
-import pandas as pd
-import pytest
 from torch import nn
 
 from gaborscope.backbones import weights
@@ -47,13 +45,3 @@ def test_what_weights_have_seen_is_read_from_their_file(tmp_path):
     path = tmp_path / "w.safetensors"
     weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": wanted, "seed": "1"})
     assert exposure.trained_on(path) == wanted
-
-
-@pytest.mark.slow
-def test_the_workflow_scores_no_stimulus_that_was_trained_on(finished):
-    results = finished[0] / "results"
-    entries = exposure.trained_on(results / "weights" / "cmrnet.safetensors")
-    names = sorted(path.name for path in (finished[0] / "data" / "stimuli").iterdir())
-    seen = exposure.seen(entries, "made", "folder", names)
-    scored = pd.read_csv(results / "scores" / "mit" / "cmrnet" / "made.csv")
-    assert len(seen) == 14 and not seen.intersection(scored["stimulus"])

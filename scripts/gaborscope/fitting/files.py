@@ -17,7 +17,7 @@ def write_statistics(path, statistics, origin):
     ----------
     path : str or Path
     statistics : list of statistics.Statistics
-        One for each candidate of pooling; a group each.
+        One for each candidate of pooling; each gets a group.
     origin : dict
     """
     axes = {
@@ -29,11 +29,11 @@ def write_statistics(path, statistics, origin):
         "n": "",
     }
     with create(path, "statistics", origin) as file:
-        for candidate, own in enumerate(statistics):
+        for candidate, sums in enumerate(statistics):
             group = file.create_group(str(candidate))
             for key, names in axes.items():
                 unit = "pixels" if key == "n" else "summed products"
-                put(group, key, getattr(own, key), names, unit)
+                put(group, key, getattr(sums, key), names, unit)
 
 
 def read_statistics(paths, candidate):
@@ -45,7 +45,7 @@ def read_statistics(paths, candidate):
     paths : sequence of str or Path
         `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of one layer.
     candidate : int
-        Of pooling.
+        Index of the candidate of pooling.
 
     Returns
     -------
@@ -91,7 +91,7 @@ def read_layer_statistics(paths, layer, candidate):
         `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of all layers.
     layer : str
     candidate : int
-        Of pooling.
+        Index of the candidate of pooling.
 
     Returns
     -------
@@ -109,8 +109,9 @@ def write_filters(path, solution, described, origin):
     path : str or Path
     solution : Solution
     described : dict
-        `layer` and `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
-        regressors), `marginal` (C, K), `shares` (as `identities.shares` gives them).
+        `layer` and `regressors` (both can be written as JSON), `candidate` (index of the chosen
+        candidate of pooling), `table` (from `Regressors.table`), `marginal` (C, K), `shares` (from
+        `analysis.identities.shares`).
     origin : dict
     """
     with create(path, "filters", origin) as file:
@@ -156,7 +157,7 @@ def read_filters(path, fold=None):
     ----------
     path : str or Path
     fold : str, optional
-        Block whose out-of-fold weights are wanted where there are some.
+        Block whose out-of-fold weights are read; without such weights those of the whole fit.
 
     Returns
     -------

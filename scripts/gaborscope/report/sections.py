@@ -11,7 +11,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.report import curves, drawing, page
-from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.layers import layer_names, read_layers
@@ -189,7 +189,7 @@ class Section:
             drawing.save(figure, scored, self.settings["dpi"])
         return {
             "tuning_figure": f"{stem}_tuning.png",
-            "luminance": first["regressors"]["colour"] in drawing.colour.LUMINANCE_FIRST,
+            "luminance": first["regressors"]["colour"] in colour.LUMINANCE_FIRST,
             "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
             "identity_rows": self._identity_rows(),
@@ -286,7 +286,7 @@ class Section:
             return f"{np.degrees(bank.orientations[int(label)]):.0f}°"
         if grouping == "colour" and label != "none":
             space = next(iter(self.filters.values()))["regressors"]["colour"]
-            return drawing.colour.CHANNELS[space][int(label)]
+            return colour.CHANNELS[space][int(label)]
         return "position" if label == "none" else label
 
     def _draw_stimuli(self, stem, layer, channel):

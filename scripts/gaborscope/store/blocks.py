@@ -3,7 +3,8 @@
 import os
 from collections.abc import Collection
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -81,7 +82,7 @@ def read_data(path):
 
 def read_blocks(paths):
     """
-    Stimulus blocks of some files.
+    Read the stimuli and fixations of several blocks.
 
     Parameters
     ----------

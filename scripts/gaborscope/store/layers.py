@@ -3,7 +3,8 @@
 import contextlib
 import os
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -22,7 +23,7 @@ class LayerWriter:
     groups : dict of (int, int) to list of (int, geometry.Placement)
         From `geometry.group_by_input`.
     layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+        From `backbones.recording.measure_layers`.
     origin : dict
     """
 
@@ -60,7 +61,7 @@ class LayerWriter:
         Parameters
         ----------
         index : int
-            Stimulus in the block.
+            Number of the stimulus in the block.
         layer : str
         maps : float array (channel, y, x)
 
@@ -85,7 +86,7 @@ class LayerWriter:
         Parameters
         ----------
         index : sequence of int
-            Stimuli in the block.
+            Numbers of the stimuli in the block.
         layer : str
         maps : float array (n, channel, y, x)
         """
@@ -116,7 +117,7 @@ def read_layers(path, layers):
     Yields
     ------
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
     valid : (int, int, int, int)
         Top, left, height, width of the content in px.
     size : (int, int)

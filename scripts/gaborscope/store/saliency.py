@@ -2,7 +2,8 @@
 
 import os
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -19,7 +20,7 @@ def write_saliency(path, names, log_densities, origin):
     names : sequence of str
         Stimuli of the block.
     log_densities : iterable of float array (height, width)
-        In the order of `names`, at each stimulus's own size.
+        In the order of `names`, each of the size of its stimulus.
     origin : dict
     """
     with create(path, "saliency", origin) as file:
@@ -41,7 +42,7 @@ def read_saliency(path):
     Yields
     ------
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
     density : float64 array (height, width)
         Positive, sum 1.
     """
@@ -59,7 +60,7 @@ def read_density(path, index):
     ----------
     path : str or Path
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
 
     Returns
     -------

@@ -11,7 +11,7 @@ from gaborscope.data.readers.reading import assemble
 
 def load(settings, names, root=None):
     """
-    Return generated stimuli with simulated observers (see `demo`); nothing is read from disk.
+    Return generated stimuli with simulated observers (see `generated`); nothing is read from disk.
 
     The number of an observer is its index, 0 .. n_observers - 1.
     """
