@@ -3,6 +3,7 @@
 from gaborscope.explanation import fusing
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters
+from gaborscope.stimuli import geometry
 from gaborscope.store import paths
 from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.store.files import provenance
@@ -13,8 +14,10 @@ def main(smk):
     """Fit the fusion, its penalty chosen on the validation split, and write the model."""
     params, files = smk.params, smk.input.reconstructions
     blocks = read_blocks(smk.input.data)
+    layers = [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters]
     model = fusing.fit(
-        [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters],
+        layers,
+        geometry.Box.of(layers[0].layer["box"]),
         by_split(blocks, {"fit": params.fit_blocks}, rest="validation"),
         {name: paths.index("reconstructions", files, "layer", block=name) for name in blocks},
         paths.index("saliency", smk.input.target, "block"),

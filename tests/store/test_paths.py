@@ -14,9 +14,8 @@ SAMPLES = {"block": "07", "predictor": "cmrnet-direct", "split": "fit"}
 # What can stand in the braces of a pattern in rules/, by what is between them; else a name.
 CHOICES = {
     "block": ["07"],
-    "BLOCKS": ["07"],
     "split": ["fit"],
-    "FIXATION_BANKS": ["fixation_bank"],
+    "bank": ["fixation_bank"],
     "table": ["position", "substitution"],
 }
 UNNAMED = ("results/logs/", "results/benchmarks/")
@@ -108,8 +107,11 @@ def test_every_path_in_the_header_of_the_snakefile_is_of_a_kind():
 def is_of_a_kind(pattern):
     """Whether a pattern in rules/ can stand for a path of a kind."""
     literals = re.split(r"{+[^{}]*}+", pattern)
-    named = [re.match(r"\w*", inside)[0] for inside in re.findall(r"{+([^{}]*)}+", pattern)]
-    for chosen in product(*(CHOICES.get(name, ["name"]) for name in named)):
+    choices = [
+        next((values for name, values in CHOICES.items() if name in inside.lower()), ["name"])
+        for inside in re.findall(r"{+([^{}]*)}+", pattern)
+    ]
+    for chosen in product(*choices):
         path = "".join(map("".join, zip(literals, (*chosen, ""), strict=True)))
         try:
             paths.kind_of(path)

@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 def fit(
     layers: Sequence[FittedLayer],
+    box: geometry.Box,
     blocks: dict[str, dict[str, StimulusBlock]],
     reconstructions: dict[str, dict[str, str]],
     targets: dict[str, str],
@@ -33,6 +34,8 @@ def fit(
     Parameters
     ----------
     layers : sequence of layers.FittedLayer
+    box : geometry.Box
+        The network's input for landscape stimuli.
     blocks : dict of str to dict of str to StimulusBlock
         `fit` and `validation`, by the block's name.
     reconstructions : dict of str to dict of str to str
@@ -73,7 +76,7 @@ def fit(
     )
     log.info("penalty %g", fused.penalty)
     return ExplainedModel(
-        box=geometry.Box.of(layers[0].layer["box"]),
+        box=box,
         layers=list(layers),
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,
