@@ -1,8 +1,6 @@
 """Record every layer of a backbone on one block (rule dump_activations)."""
 
-import json
 import logging
-from pathlib import Path
 
 import torch
 
@@ -10,7 +8,7 @@ from gaborscope.backbones import backbone as backbone_tools
 from gaborscope.backbones import devices, recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
-from gaborscope.store import overlap
+from gaborscope.store import overlap, tables
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import LayerWriter
@@ -23,7 +21,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Run the network over the block in batches of one input size and write the layers."""
     entry, batch_size = smk.params.backbone, smk.params.batch_size
-    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    layers = tables.read_json(smk.input.layers)
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     device = devices.device(smk.params.device)

@@ -1,14 +1,13 @@
 """Fit the log-Gabor bank of one layer to its activations (rule fit_filters)."""
 
-import json
 import logging
-from pathlib import Path
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
 from gaborscope.fitting.statistics import combine, marginal_correlation
+from gaborscope.store import tables
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
@@ -18,7 +17,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Solve the layer, pooling and penalty chosen on the validation split, and write it."""
     name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
-    layer = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))[name]
+    layer = tables.read_json(smk.input.layers)[name]
     best = None
     for candidate, pool in enumerate(settings.pop("pools")):
         fit = read_statistics(smk.input.fit, candidate)

@@ -1,13 +1,12 @@
 """Measure grid, stride, offset and receptive field of each layer (rule measure_layers)."""
 
-import json
 import logging
 
 from gaborscope.backbones import recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.backbones.devices import device
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import whole
+from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -38,8 +37,7 @@ def main(smk):
             max(layer["offset_spread_px"]),
             layer["receptive_field_px"][0],
         )
-    with whole(smk.output.layers) as temporary:
-        temporary.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
+    tables.write_json(smk.output.layers, layers)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterable
 
 import numpy as np
 import pandas as pd
@@ -192,3 +193,21 @@ def summarise(table, n_resamples, seed):
         share = summaries.ratio(values.to_numpy(), table["deep"].to_numpy(), n_resamples, seed)
         rows.append((name, mean, low, high, *share, n))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def join(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """
+    Join the gains of coalitions that several jobs were dealt.
+
+    Parameters
+    ----------
+    parts : iterable of DataFrame
+        `stimulus` and one column per coalition, see `gains`; all of the same stimuli.
+
+    Returns
+    -------
+    table : DataFrame
+        By stimulus; a column that several parts have, such as the deep model's, comes once.
+    """
+    table = pd.concat([part.set_index("stimulus") for part in parts], axis=1)
+    return table.loc[:, ~table.columns.duplicated()]

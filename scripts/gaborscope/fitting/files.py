@@ -1,11 +1,11 @@
 """HDF5 files of the fit: sufficient statistics and fitted layers."""
 
 import json
-from pathlib import Path
 
 import numpy as np
 
 from gaborscope.fitting.statistics import Statistics
+from gaborscope.store import paths as grammar
 from gaborscope.store.files import create, open_file, put, put_text
 
 
@@ -43,21 +43,42 @@ def read_statistics(paths, candidate):
     Parameters
     ----------
     paths : sequence of str or Path
-        Files named by their block.
+        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of one layer.
     candidate : int
         Index of the candidate of pooling.
 
     Returns
     -------
     statistics : dict of str to statistics.Statistics
+
+    Raises
+    ------
+    InputError
+        If a path is none of these, or two are of the same block.
     """
-    by_block = {}
-    for path in paths:
-        with open_file(path, "statistics") as file:
-            group = file[str(candidate)]
-            parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
-            by_block[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
-    return by_block
+    by_block = grammar.index("statistics", paths, "block")
+    return {block: read_sums(path, candidate) for block, path in by_block.items()}
+
+
+def read_sums(path, number):
+    """
+    Read one group of sufficient statistics of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written by `write_statistics`.
+    number : int
+        Of the group: the candidate of pooling, or whatever else the list written is of.
+
+    Returns
+    -------
+    statistics : statistics.Statistics
+    """
+    with open_file(path, "statistics") as file:
+        group = file[str(number)]
+        parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
+        return Statistics(**parts, n=int(group["n"][()]))
 
 
 def read_layer_statistics(paths, layer, candidate):
@@ -67,7 +88,7 @@ def read_layer_statistics(paths, layer, candidate):
     Parameters
     ----------
     paths : sequence of str or Path
-        Files `{layer}/{block}.h5` of all layers.
+        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of all layers.
     layer : str
     candidate : int
         Index of the candidate of pooling.
@@ -76,7 +97,7 @@ def read_layer_statistics(paths, layer, candidate):
     -------
     statistics : dict of str to statistics.Statistics
     """
-    return read_statistics([p for p in paths if Path(p).parent.name == layer], candidate)
+    return read_statistics(grammar.select("statistics", paths, layer=layer), candidate)
 
 
 def write_filters(path, solution, described, origin):

@@ -1,12 +1,15 @@
 """Baselines by name: chance levels, upper bounds and classical saliency models."""
 
 import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import classical
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
 
 
@@ -147,3 +150,42 @@ SIMPLE = {
     "gold_standard": fixations.observed_density,
     "one_observer": first_observer,
 }
+
+
+def make_all(
+    settings: dict[str, dict],
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    uniform_weight: float,
+    seed: int,
+    banks: dict[str, Any],
+) -> dict[str, Callable[[StimulusBlock, int], tuple]]:
+    """
+    Predictors of several names.
+
+    Parameters
+    ----------
+    settings : dict of str to dict
+        Of the config's `baselines`, by name.
+    fit, validation : sequence of StimulusBlock
+    uniform_weight : float
+    seed : int
+    banks : dict of str to FixationBank
+        Of those that are a bank fitted to fixations.
+
+    Returns
+    -------
+    predictors : dict of str to callable
+        See `make`.
+    """
+    return {
+        name: make(
+            name,
+            fit,
+            validation,
+            {**entry, "uniform_weight": uniform_weight},
+            seed,
+            banks.get(name),
+        )
+        for name, entry in settings.items()
+    }
