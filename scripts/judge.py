@@ -16,6 +16,7 @@ def main(smk):
         params.cells, inputs.scores, inputs.halves, inputs.seeds, inputs.faithfulness
     )
     settings = params.fit_on, params.evaluate_on, params.n_resamples, params.seed
+    settings = *settings, params.direct, params.analyses
     rows = [row for c in params.contests for row in evidence.rows(c, gathered, *settings)]
     tables.write_csv(smk.output.verdicts, rows, verdicts.COLUMNS)
     for row in rows:

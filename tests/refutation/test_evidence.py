@@ -20,17 +20,31 @@ def gathered(**changes):
     return evidence.Evidence(**{**empty, **changes})
 
 
-def judged(test, **changes):
-    rows = evidence.rows(CONTEST, gathered(**changes), "made", ["made"], 10, 1)
+def judged(test, direct=("direct",), analyses=("halves", "seeds"), **changes):
+    about = gathered(**changes), "made", ["made"], 10, 1, direct, analyses
+    rows = evidence.rows(CONTEST, *about)
     return [row for row in rows if row["test"] == test]
 
 
 def test_halves_of_another_network_or_explanation_do_not_count():
     halves = {("net", "other"): agreement(0.1), ("blank", "direct"): agreement(0.2)}
     (row,) = judged("halves_agree", halves=halves)
-    assert row["passed"] == "not run" and evidence.SINGLE_LAYERS in row["sentence"]
+    assert row["passed"] == "not run"
     (row,) = judged("halves_agree", halves={**halves, ("net", "direct"): agreement(0.3)})
     assert row["value"] == 0.3
+
+
+@pytest.mark.parametrize("test", ["halves_agree", "seeds_agree"])
+def test_a_test_that_was_not_run_says_why(test):
+    (row,) = judged(test, direct=())
+    assert row["passed"] == "not run" and evidence.SINGLE_LAYERS in row["sentence"]
+    (row,) = judged(test, analyses=())
+    assert f"analyses of the config has no {test.removesuffix('_agree')}" in row["sentence"]
+
+
+def test_seeds_are_not_agreed_on_where_there_is_one_training():
+    (row,) = judged("seeds_agree")
+    assert "no other network of models differs from net in its seed alone" in row["sentence"]
 
 
 def test_a_network_is_matched_with_its_partners_whichever_comes_first():

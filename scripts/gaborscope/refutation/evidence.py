@@ -1,7 +1,7 @@
 """What the verdicts on an explanation rest on: the tables of a run that are about it."""
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import pandas as pd
 
@@ -88,6 +88,8 @@ def rows(
     evaluate_on: Iterable[str],
     n_resamples: int,
     seed: int,
+    direct: Container[str],
+    analyses: Container[str],
 ) -> list[dict]:
     """
     Verdicts on one explanation: contests, halves, seeds, then faithfulness by data set.
@@ -104,6 +106,10 @@ def rows(
         Data sets that it was tested on.
     n_resamples, seed : int
         Of the bootstrap over stimuli.
+    direct : container of str
+        Explanations of mode direct; the others have no identities of single layers.
+    analyses : container of str
+        Analyses that were asked for.
 
     Returns
     -------
@@ -117,14 +123,16 @@ def rows(
         for key, table in evidence.halves.items()
         if key == (model, explanation)
     ]
-    # an explanation without halves has no identities that seeds could agree on either
-    unseeded = f"no other network of models differs from {model} in its seed alone"
     seeds = matched_with(model, evidence.seeds.get(explanation))
+    without_halves = "analyses of the config has no halves"
+    without_seeds = f"no other network of models differs from {model} in its seed alone"
+    if "seeds" not in analyses:
+        without_seeds = "analyses of the config has no seeds"
+    if explanation not in direct:
+        without_halves = without_seeds = SINGLE_LAYERS
     judged = verdicts.contest_rows(contest, evidence.scores, n_resamples, seed)
-    judged += verdicts.stability_rows(*about, "halves_agree", halves, SINGLE_LAYERS)
-    judged += verdicts.stability_rows(
-        *about, "seeds_agree", seeds, unseeded if halves else SINGLE_LAYERS
-    )
+    judged += verdicts.stability_rows(*about, "halves_agree", halves, without_halves)
+    judged += verdicts.stability_rows(*about, "seeds_agree", seeds, without_seeds)
     for dataset in evaluate_on:
         table = evidence.faithfulness.get((model, dataset, explanation))
         judged += verdicts.faithfulness_rows(model, explanation, dataset, table)
