@@ -62,13 +62,6 @@ def test_a_network_is_matched_with_its_partners_whichever_comes_first():
     }
 
 
-def test_why_seeds_were_not_compared_depends_on_whether_there_are_identities():
-    (row,) = judged("seeds_agree")
-    assert evidence.SINGLE_LAYERS in row["sentence"]
-    (row,) = judged("seeds_agree", halves={("net", "direct"): agreement(0.3)})
-    assert "differs from net in its seed alone" in row["sentence"]
-
-
 def test_tables_are_told_apart_by_their_paths(tmp_path):
     def write(kind, table, **names):
         path = str(tmp_path / paths.make(kind, **names))
