@@ -25,13 +25,13 @@ def main(smk):
     log.info("predicting on %s", device)
     backbone.network.to(device)
     block = read_data(smk.input.data)
-    found = {}
+    by_index = {}
     for index, inside in predict(backbone, block, entry["input"], smk.params.batch_size, device):
         size = tuple(int(extent) for extent in block.sizes[index])
-        found[index] = densities.of_network(
+        by_index[index] = densities.of_network(
             inside, backbone.output, size, smk.params.uniform_weight
         )
-    ordered = [found[index] for index in range(len(block.names))]
+    ordered = [by_index[index] for index in range(len(block.names))]
     write_saliency(smk.output.saliency, block.names, ordered, provenance(smk))
 
 
