@@ -26,8 +26,10 @@ sys.path.insert(0, str(ROOT / "scripts"))
 
 from predict import describe_layers  # noqa: E402
 
-from gaborscope.backbones import devices as backbone_tools  # noqa: E402
-from gaborscope.backbones import recording  # noqa: E402
+from gaborscope.backbones import (
+    devices,  # noqa: E402
+    recording,  # noqa: E402
+)
 from gaborscope.backbones.backbone import build  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.store import overlap  # noqa: E402
@@ -103,7 +105,7 @@ def main():
     parser.add_argument("--stimuli", type=int, default=32)
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
-    device = backbone_tools.device(options.device)
+    device = devices.device(options.device)
     config = load_config()
     torch.set_num_threads(1)
     print("| stimuli/s | layers | MB each | forward | write | dump | dump / bound |")

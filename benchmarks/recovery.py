@@ -40,7 +40,7 @@ def images_of(arguments, config):
             yield read_image(path)
         return
     for index in range(arguments.stimuli):
-        kind = generated.DEMO_KINDS[index % len(generated.DEMO_KINDS)]
+        kind = generated.KINDS[index % len(generated.KINDS)]
         yield generated.generate(f"{kind}_{index:04d}", config["datasets"]["demo"]).image
 
 

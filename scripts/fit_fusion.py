@@ -1,4 +1,4 @@
-"""Fuse out-of-fold reconstructions into a saliency model of its own (rule fit_fusion)."""
+"""Fuse out-of-fold reconstructions into a saliency model (rule fit_fusion)."""
 
 from gaborscope.explanation import fusing
 from gaborscope.explanation import layers as layer_tools

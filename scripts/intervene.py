@@ -33,7 +33,7 @@ def main(smk):
     drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)
     for index in progress(drawn, len(drawn)):
         content, pixels = interventions.content_of(block, index, model.box)
-        intervened = interventions.intervene(
+        changes = interventions.intervene(
             content,
             pixels,
             settings,
@@ -42,7 +42,7 @@ def main(smk):
             params.random,
             (params.seed, block.names[index]),
         )
-        rows += [{"stimulus": block.names[index], **row} for row in intervened]
+        rows += [{"stimulus": block.names[index], **row} for row in changes]
     tables.write_csv(smk.output.table, rows, faithfulness.INTERVENED)
     log.info("%d of %d stimuli, %d interventions", len(drawn), len(block.names), len(rows))
 

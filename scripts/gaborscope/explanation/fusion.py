@@ -1,4 +1,4 @@
-"""Fuse reconstructed maps into one saliency map: a convex fit of a log-linear density."""
+"""Fit the fusion of reconstructed maps to one density: a convex, log-linear model."""
 
 import dataclasses
 import math
@@ -17,9 +17,9 @@ class Fusion:
     Attributes
     ----------
     weight : float64 array (feature,)
-        Of the features as they are; the last one weighs the log centre bias.
+        Weights of the unscaled features; the last one belongs to the log centre bias.
     penalty : float
-        Chosen on the validation split.
+        Penalty that was chosen on the validation split.
     path : list of (penalty, fit cross-entropy, validation cross-entropy)
         In nats per stimulus.
     """
@@ -31,9 +31,10 @@ class Fusion:
 
 def objective(batches, weight, hessian=False):
     """
-    Cross-entropy of the fused density, its gradient and Hessian, in one pass.
+    Return the cross-entropy of the fused density, its gradient and its Hessian.
 
-    `-sum_p target_p log softmax_p(features_p . weight)`, mean over stimuli: convex in the weight.
+    The cross-entropy is `-sum_p target_p log softmax_p(features_p . weight)`, mean over stimuli. It
+    is convex in the weight.
 
     Parameters
     ----------
@@ -41,6 +42,7 @@ def objective(batches, weight, hessian=False):
         One per stimulus: float32 array (cell, feature) and float64 array (cell,), sum 1.
     weight : float array (feature,)
     hessian : bool
+        Whether to compute the Hessian.
 
     Returns
     -------
@@ -71,10 +73,10 @@ def objective(batches, weight, hessian=False):
 
 def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, progress=None):
     """
-    Fit the fusion weights, the penalty chosen on the validation split.
+    Fit the fusion weights and choose the penalty on the validation split.
 
-    Damped Newton steps on features scaled by their spread within stimuli; the path runs from the
-    largest penalty to the smallest, each start at the solution before it.
+    The fit takes damped Newton steps on features scaled by their spread within stimuli. It goes
+    from the largest penalty to the smallest and starts each one at the last solution.
 
     Parameters
     ----------
@@ -84,7 +86,7 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
     penalties : sequence of float
         Candidates for the weight of `0.5 * sum(scaled weight ** 2)`.
     tolerance : float
-        A step that promises less than this (nats per stimulus) ends the search.
+        The search ends when a step promises a gain below this (nats per stimulus).
     progress : callable, optional
         Called with one sentence after each penalty.
 
@@ -107,13 +109,13 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight.copy())
         elif held_out > best[0] + 0.02:
-            break  # smaller penalties only fit more closely
+            break  # smaller penalties only overfit more
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
 def feature_scale(batches, n_features):
     """
-    Reciprocal spread of each feature within stimuli.
+    Return the reciprocal spread of each feature within stimuli.
 
     Parameters
     ----------
@@ -124,7 +126,7 @@ def feature_scale(batches, n_features):
     Returns
     -------
     scale : float64 array (feature,)
-        1 / root mean squared deviation from the stimulus's mean; 0 for a constant feature.
+        1 / root mean squared deviation from the mean of the stimulus; 0 for a constant feature.
     """
     total, n = np.zeros(n_features), 0
     for features, _ in batches():

@@ -1,4 +1,4 @@
-"""Layers as an explanation sees them: their grids, their weights, their reconstruction."""
+"""Layers of an explanation: their grids, weights and reconstruction."""
 
 import dataclasses
 from collections.abc import Iterator, Sequence
@@ -15,13 +15,13 @@ from gaborscope.stimuli.block import StimulusBlock
 
 def make_regressors(settings):
     """
-    Regressors of an explanation's settings.
+    Make the regressors from the settings of an explanation.
 
     Parameters
     ----------
     settings : dict
-        `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
-        `control` and `second_stage` where they are wanted.
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config; `control`
+        and `second_stage` are optional.
 
     Returns
     -------
@@ -42,7 +42,7 @@ def make_regressors(settings):
 
 def bank_and_channels(settings):
     """
-    Bank of an explanation's settings and the names of its colour channels.
+    Return the bank and the names of the colour channels from the settings of an explanation.
 
     Parameters
     ----------
@@ -59,10 +59,10 @@ def bank_and_channels(settings):
 
 def target(layer, input_size, settings):
     """
-    Grid of a layer and how regressors are pooled to it.
+    Return the grid of a layer and how regressors are pooled to it.
 
-    Measured offsets are rounded to half a px: in a network they are multiples of it, and layers
-    of equal grids then share their regressors.
+    Measured offsets are rounded to half a px, because the true offsets in a network are multiples
+    of it. Layers with equal grids can then share their regressors.
 
     Parameters
     ----------
@@ -70,12 +70,12 @@ def target(layer, input_size, settings):
         `shape, stride, offset_px`, as `recording.measure_layers` gives them.
     input_size : (int, int)
     settings : dict
-        `pool`: `kind` and `width` (strides of the layer).
+        `pool`: `kind`, and `width` in strides of the layer.
 
     Returns
     -------
     target : (geometry.Grid, str, float)
-        Grid, kind of pooling, its width in px.
+        Grid, kind of pooling, width of the pooling in px.
     """
     grid = geometry.Grid(
         shape=tuple(layer["shape"][geometry.size_name(input_size)]),
@@ -97,7 +97,7 @@ class FittedLayer:
     layer : dict
         As `recording.measure_layers` gives it.
     settings : dict
-        Of the regressors, as in the config, with the `pool` chosen.
+        Settings of the regressors, as in the config, with the chosen `pool`.
     weight : float32 array (C, K)
     intercept, residual_sd : float32 array (C,)
     """
@@ -111,7 +111,7 @@ class FittedLayer:
 
     def reconstruct(self, phi):
         """
-        Reconstructed output of the layer, its nonlinearity passed.
+        Reconstruct the output of the layer, after its nonlinearity.
 
         Parameters
         ----------
@@ -128,7 +128,9 @@ class FittedLayer:
 
     def weighted_sum(self, phi, weight):
         """
-        Weighted sum of the layer's reconstructed maps; maps of weight 0 are not made.
+        Return the weighted sum of the layer's reconstructed maps.
+
+        Maps of weight 0 are not computed.
 
         Parameters
         ----------
@@ -142,25 +144,25 @@ class FittedLayer:
         if self.layer["nonlinearity"] == "none":
             return sums_of_sums([self], phi, [weight])[0]
         kept = np.flatnonzero(weight)
-        some = dataclasses.replace(
+        subset = dataclasses.replace(
             self,
             weight=self.weight[kept],
             intercept=self.intercept[kept],
             residual_sd=self.residual_sd[kept],
         )
-        maps = some.reconstruct(phi).reshape(len(kept), phi[0].size)
+        maps = subset.reconstruct(phi).reshape(len(kept), phi[0].size)
         total = np.asarray(weight)[kept].astype(np.float32) @ maps
         return total.reshape(phi.shape[1:]).astype(np.float32)
 
 
 def sums_of_sums(layers, phi, weights):
     """
-    Sum the reconstructed maps of layers without nonlinearity, weighted: one map each.
+    Return the weighted sum of the reconstructed maps of each layer without making the maps.
 
     Parameters
     ----------
     layers : sequence of FittedLayer
-        Of equal regressors.
+        Layers without a nonlinearity and with the same regressors.
     phi : float32 array (K, row, column)
     weights : sequence of float array (C,)
         One per layer.
@@ -181,20 +183,20 @@ def sums_of_sums(layers, phi, weights):
 
 def as_fitted(layer, settings):
     """
-    Layer as an explanation reconstructs it.
+    Return the description of a layer as an explanation fits it.
 
     Parameters
     ----------
     layer : dict
         As `recording.measure_layers` gives it.
     settings : dict
-        Of the explanation: `activation`, whether what goes into the layer's nonlinearity is
-        fitted or what comes out of it.
+        Settings of the explanation. `activation` says whether the input or the output of the
+        layer's nonlinearity is fitted.
 
     Returns
     -------
     layer : dict
-        With the nonlinearity "none" where its output is fitted, and what it was in `passed`.
+        If the output is fitted, `nonlinearity` is "none" and `passed` names the nonlinearity.
     """
     if settings["activation"] == "input":
         return layer
@@ -203,12 +205,12 @@ def as_fitted(layer, settings):
 
 def fitted_layer(filters):
     """
-    Layer of an explanation from its file.
+    Make a layer of an explanation from the content of its filters file.
 
     Parameters
     ----------
     filters : dict
-        From `read_filters`.
+        From `fitting.files.read_filters`.
 
     Returns
     -------
@@ -226,7 +228,7 @@ def fitted_layer(filters):
 
 def with_weights(fitted, weight, intercept, residual_sd=None):
     """
-    Layer with other weights.
+    Return a copy of a layer with other weights.
 
     Parameters
     ----------
@@ -234,7 +236,7 @@ def with_weights(fitted, weight, intercept, residual_sd=None):
     weight : float array (C, K)
     intercept : float array (C,)
     residual_sd : float array (C,), optional
-        None keeps that of the layer.
+        None keeps the values of the layer.
 
     Returns
     -------
@@ -251,7 +253,7 @@ def with_weights(fitted, weight, intercept, residual_sd=None):
 
 def reconstruct(image, box, layers):
     """
-    Reconstruct the layers of a network from an image alone.
+    Reconstruct the layers of a network from an image.
 
     Parameters
     ----------
@@ -260,16 +262,19 @@ def reconstruct(image, box, layers):
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        Of one explanation.
+        Layers of one explanation.
 
     Returns
     -------
     maps : dict of str to float32 array (C, row, column)
-        On the cells whose centre lies in the content.
+        On the cells with a centre in the content.
     placement : geometry.Placement
     """
     phi, placement = shared_regressors(image, box, layers)
-    maps = {fitted.name: fitted.reconstruct(own) for fitted, own in zip(layers, phi, strict=True)}
+    maps = {
+        fitted.name: fitted.reconstruct(regressors)
+        for fitted, regressors in zip(layers, phi, strict=True)
+    }
     return maps, placement
 
 
@@ -304,7 +309,9 @@ def reconstruct_block(
 
 def weighted_sums(image, box, layers, weights):
     """
-    Sum the reconstructed maps of each layer, weighted, without making all of them.
+    Return the weighted sum of the reconstructed maps of each layer.
+
+    Maps of weight 0 are not computed.
 
     Parameters
     ----------
@@ -313,7 +320,7 @@ def weighted_sums(image, box, layers, weights):
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        Of one explanation.
+        Layers of one explanation.
     weights : sequence of float array (C,)
         One per layer.
 
@@ -324,15 +331,17 @@ def weighted_sums(image, box, layers, weights):
     """
     phi, placement = shared_regressors(image, box, layers)
     sums = {
-        fitted.name: fitted.weighted_sum(own, weight)
-        for fitted, own, weight in zip(layers, phi, weights, strict=True)
+        fitted.name: fitted.weighted_sum(regressors, weight)
+        for fitted, regressors, weight in zip(layers, phi, weights, strict=True)
     }
     return sums, placement
 
 
 def shared_regressors(image, box, layers):
     """
-    Regressors of each layer on one image, computed once where layers share them.
+    Return the regressors of each layer on one image.
+
+    Layers with the same grid and pooling share one computation.
 
     Parameters
     ----------
@@ -341,31 +350,31 @@ def shared_regressors(image, box, layers):
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        All of the same regressors; their grids and pooling may differ.
+        Layers with the same settings of the regressors; their grids and pooling may differ.
 
     Returns
     -------
     phi : list of float32 array (K, row, column)
-        One per layer; the same array where layers share it.
+        One per layer; layers with the same grid and pooling have the same array.
     placement : geometry.Placement
     """
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
-    wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
-    unique = list(dict.fromkeys(wanted))
+    targets = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
+    unique = list(dict.fromkeys(targets))
     computed = make_regressors(layers[0].settings).compute(content, placement, unique)
     phi = dict(zip(unique, computed, strict=True))
-    return [phi[where] for where in wanted], placement
+    return [phi[key] for key in targets], placement
 
 
 def valid_maps(maps, layers, placement):
     """
-    Cut maps to the cells whose centre lies in the content.
+    Cut maps to the cells with a centre in the content.
 
     Parameters
     ----------
     maps : dict of str to array (C, y, x)
-        On all cells of each layer, as files hold them.
+        On all cells of each layer, as in files.
     layers : sequence of FittedLayer
     placement : geometry.Placement
 
@@ -382,7 +391,7 @@ def valid_maps(maps, layers, placement):
 
 def whole_maps(maps, fitted, placement):
     """
-    Put maps on all cells of a layer, 0 where the centre does not lie in the content.
+    Extend maps to all cells of a layer, with 0 on cells with a centre outside the content.
 
     Parameters
     ----------
@@ -395,6 +404,6 @@ def whole_maps(maps, fitted, placement):
     maps : float32 array (C, y, x)
     """
     grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
-    whole = np.zeros((len(maps), *grid.shape), np.float32)
-    whole[(slice(None), *grid.cells(placement))] = maps
-    return whole
+    padded = np.zeros((len(maps), *grid.shape), np.float32)
+    padded[(slice(None), *grid.cells(placement))] = maps
+    return padded

@@ -1,4 +1,4 @@
-"""The explained model: bank, weights and fusion in one file; predicts without torch."""
+"""The explained model: bank, weights and fusion in one file. It predicts without torch."""
 
 import dataclasses
 import functools
@@ -16,14 +16,14 @@ from gaborscope.store.files import create, open_file, put
 
 def grid_shape(height, width, stride):
     """
-    Cells of the fusion grid, which tiles the content exactly.
+    Return the shape of the fusion grid, which tiles the content exactly.
 
     Parameters
     ----------
     height, width : int
-        Content in px.
+        Size of the content in px.
     stride : int
-        Wanted side of a cell in px.
+        Approximate side of a cell in px.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def grid_shape(height, width, stride):
 
 def fusion_features(maps, layers, placement, stride, smoothing):
     """
-    Bring the maps of all layers to the fusion grid, smoothed.
+    Resample the maps of all layers to the fusion grid and smooth them.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     Returns
     -------
     features : float32 array (cell, feature)
-        Cells row by row; features layer by layer.
+        Cells are in row order, features in the order of the layers.
     shape : (int, int)
         Rows and columns of the fusion grid.
     """
@@ -70,7 +70,9 @@ def fusion_features(maps, layers, placement, stride, smoothing):
 @functools.lru_cache(maxsize=128)
 def fusion_resampling(grid, placement, axis, n_cells, smoothing):
     """
-    Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.
+    Return the matrix that resamples a layer's valid cells to the fusion grid along one axis.
+
+    The matrix includes the smoothing.
 
     Parameters
     ----------
@@ -79,7 +81,7 @@ def fusion_resampling(grid, placement, axis, n_cells, smoothing):
     axis : {0, 1}
         y or x.
     n_cells : int
-        Of the fusion grid along the axis.
+        Number of cells of the fusion grid along the axis.
     smoothing : float
         Standard deviation of the Gaussian in px of the content.
 
@@ -108,12 +110,12 @@ def fusion_resampling(grid, placement, axis, n_cells, smoothing):
 
 def log_centre_bias(density, shape):
     """
-    Logarithm of the centre bias on a fusion grid.
+    Return the logarithm of the centre bias on a fusion grid.
 
     Parameters
     ----------
     density : float array (row, column)
-        Centre bias on its own relative grid.
+        Centre bias on a grid in relative coordinates.
     shape : (int, int)
         Rows and columns of the fusion grid.
 
@@ -129,23 +131,24 @@ def log_centre_bias(density, shape):
 @dataclasses.dataclass
 class ExplainedModel:
     """
-    A saliency model of its own: log-Gabor responses, weights, fusion.
+    A saliency model that consists of log-Gabor responses, weights and fusion.
 
     Attributes
     ----------
     box : geometry.Box or (int, int)
-        The explained network's input for landscape stimuli.
+        Input of the explained network for landscape stimuli.
     layers : list of layers.FittedLayer
+        Layers that are fused.
     settings : dict
-        Of the fusion: `stride`, `smoothing`.
+        Settings of the fusion: `stride`, `smoothing`.
     weight : float64 array (feature,)
-        Of the maps of all layers, the log centre bias last.
+        Weights of the maps of all layers; the last one belongs to the log centre bias.
     centre_bias : float64 array (row, column)
-        On its own relative grid, sum 1.
+        On a grid in relative coordinates, sum 1.
     uniform_weight : float
-        Share of the uniform density mixed in at the end.
+        Share of the uniform density that is mixed into a prediction.
     cascade : cascade.Cascade, optional
-        Where layers are reconstructed from layers; `layers` are then those that are fused.
+        Cascade that reconstructs the layers, if they are reconstructed from other layers.
     """
 
     box: tuple
@@ -173,14 +176,14 @@ class ExplainedModel:
         Raises
         ------
         InputError
-            If the file is none of these.
+            If the file is of another kind.
         """
         with open_file(path, "explained") as file:
-            whole, layers = None, []
+            cascade, layers = None, []
             if "cascade" in file:
-                whole = read_cascade(file["cascade"])
-                layers = whole.sinks
-            for name in json.loads(file.attrs["layers"]) if whole is None else []:
+                cascade = read_cascade(file["cascade"])
+                layers = cascade.sinks
+            for name in json.loads(file.attrs["layers"]) if cascade is None else []:
                 group = file["layer"][name]
                 layers.append(
                     FittedLayer(
@@ -203,18 +206,18 @@ class ExplainedModel:
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
                 uniform_weight=float(file.attrs["uniform_weight"]),
-                cascade=whole,
+                cascade=cascade,
             )
 
     def save(self, path, origin):
         """
-        Write the model, whole or not at all.
+        Write the model to a file. If writing fails, no partial file is left.
 
         Parameters
         ----------
         path : str or Path
         origin : dict
-            From `provenance`.
+            From `store.files.provenance`.
         """
         with create(path, "explained", origin) as file:
             file.attrs["layers"] = json.dumps([fitted.name for fitted in self.layers])
@@ -256,7 +259,7 @@ class ExplainedModel:
 
     def fuse(self, maps, placement, size):
         """
-        Log-density of a stimulus from its reconstructed layers.
+        Return the log-density of a stimulus from its reconstructed layers.
 
         Parameters
         ----------
@@ -275,7 +278,9 @@ class ExplainedModel:
 
     def fuse_regressors(self, phi, placement, size):
         """
-        Log-density of a stimulus from the regressors of its layers; not for cascades.
+        Return the log-density of a stimulus from the regressors of its layers.
+
+        Not for cascades.
 
         Parameters
         ----------
@@ -291,8 +296,8 @@ class ExplainedModel:
         """
         weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
         summed = {
-            fitted.name: fitted.weighted_sum(own, weight)
-            for fitted, own, weight in zip(self.layers, phi, weights, strict=True)
+            fitted.name: fitted.weighted_sum(regressors, weight)
+            for fitted, regressors, weight in zip(self.layers, phi, weights, strict=True)
         }
         score = self._score(summed, placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
@@ -306,11 +311,11 @@ class ExplainedModel:
         }
 
     def _by_layer(self, lengths):
-        """Return the weights of the maps of each layer."""
+        """Return the weights split by layer, for layers with these numbers of maps."""
         return np.split(self.weight[:-1], np.cumsum(lengths)[:-1])
 
     def _score(self, summed, placement, size):
-        """Return log-density up to a constant from the weighted sum of each layer's maps."""
+        """Return the log-density up to a constant from the weighted sums of the layers' maps."""
         shape = grid_shape(placement.height, placement.width, self.settings["stride"])
         score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
         for fitted in self.layers:
@@ -319,13 +324,13 @@ class ExplainedModel:
                 fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
                 for axis in (0, 1)
             ]
-            # sampling is linear: once for the sum of a layer's maps instead of for each
+            # resampling is linear, so it is enough to resample the sum of a layer's maps
             score += along[0] @ summed[fitted.name] @ along[1].T
         return densities.resize_bilinear(score, size)
 
     def predict(self, image):
         """
-        Saliency of an image, from its log-Gabor responses alone.
+        Predict the saliency of an image from its log-Gabor responses.
 
         Parameters
         ----------
@@ -340,7 +345,7 @@ class ExplainedModel:
         Raises
         ------
         ValueError
-            If the image is no uint8 array (height, width, 3).
+            If the image is not a uint8 array (height, width, 3).
         """
         image = np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -362,7 +367,7 @@ class ExplainedModel:
 
     def contributions(self, image):
         """
-        Take the prediction apart: what each layer adds to the log-density.
+        Return the prediction and what each layer adds to its log-density.
 
         Parameters
         ----------
@@ -372,10 +377,10 @@ class ExplainedModel:
         Returns
         -------
         density : float64 array (height, width)
-            What the model predicts, sum 1.
+            Prediction of the model, sum 1.
         parts : dict of str to float64 array (row, column)
-            By layer, and `centre bias`, on the fusion grid, each of mean 0; their sum is the
-            predicted log-density up to a constant and the uniform density mixed in.
+            By layer, and for `centre bias`, on the fusion grid, each with mean 0. Their sum is the
+            predicted log-density without the uniform density, up to a constant.
         """
         maps, placement = self.reconstruct(image)
         features, shape = fusion_features(maps, self.layers, placement, **self.settings)

@@ -1,4 +1,4 @@
-"""Faithfulness as the report shows it: one figure and two tables for each explanation."""
+"""Faithfulness in the report: one figure and two tables for each explanation."""
 
 from pathlib import Path
 
@@ -26,7 +26,7 @@ def parts(paths, folder, dpi):
     Parameters
     ----------
     paths : sequence of str
-        `substitution.csv` and `interventions.summary.csv` in turns, each pair in a folder
+        `substitution.csv` and `interventions.summary.csv` alternate; each pair is in a folder
         `results/faithfulness/{model}/{dataset}/{explanation}`.
     folder : Path
         For the figures.
@@ -35,7 +35,7 @@ def parts(paths, folder, dpi):
     Returns
     -------
     content : list of dict
-        What the template needs of each explanation.
+        Values for the template, for each explanation.
     """
     content = []
     for first, second in zip(paths[::2], paths[1::2], strict=True):
@@ -72,13 +72,13 @@ def substitution_curves(table):
     -------
     figure : matplotlib.figure.Figure
     """
-    own = table[(table["metric"] == "cc_intact") & (table["way"] != "intact")]
-    layers = list(dict.fromkeys(own["layer"]))
+    replaced = table[(table["metric"] == "cc_intact") & (table["way"] != "intact")]
+    layers = list(dict.fromkeys(replaced["layer"]))
     size = (1.5 + 0.7 * len(layers), 2.9)
     figure, axes = plt.subplots(1, 2, figsize=size, sharey=True)
     for axis, way in zip(axes, ("alone", "cumulative"), strict=True):
         for name, shade in SHADES.items():
-            part = own[(own["way"] == way) & (own["substitute"] == name)]
+            part = replaced[(replaced["way"] == way) & (replaced["substitute"] == name)]
             if part.empty:
                 continue
             x = [layers.index(layer) for layer in part["layer"]]
@@ -147,5 +147,5 @@ def intervention_table(table):
 
 
 def interval(mean, low, high):
-    """Mean and interval as the page writes them."""
+    """Return a mean and its interval as text; "undefined" for nan."""
     return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]" if np.isfinite(mean) else "undefined"

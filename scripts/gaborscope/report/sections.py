@@ -1,4 +1,4 @@
-"""Gather what a section of the report shows and have it drawn."""
+"""Gather the content of the sections of the report, and draw their figures."""
 
 import dataclasses
 from typing import Any
@@ -62,14 +62,14 @@ class Inputs:
 @dataclasses.dataclass
 class Names:
     """
-    What a section of the report is about.
+    Names of the models that a section of the report shows.
 
     Attributes
     ----------
     model, explanation : str
     deep : str
-        Model whose density the explanation is fused to: itself, or of a random copy the network
-        that it is like.
+        Model whose density the explanation is fused to: `model`, or for a random copy the network
+        that was copied.
     """
 
     model: str
@@ -79,7 +79,7 @@ class Names:
 
 def draw_normalised(table, presets, datasets, folder, dpi):
     """
-    Draw every preset's and data set's predictors between the bounds.
+    Draw predictors between centre bias and gold standard, for every preset and data set.
 
     Parameters
     ----------
@@ -105,14 +105,14 @@ def draw_normalised(table, presets, datasets, folder, dpi):
 
 class Section:
     """
-    What the report shows of one explanation of one backbone.
+    Section of the report on one explanation of one backbone.
 
     Parameters
     ----------
     inputs : Inputs
     names : Names
     preset : str
-        Whose NSS chooses the stimuli.
+        The stimuli shown are chosen by the NSS of this preset.
     settings : dict
         `n_stimuli, colour_map, dpi`.
     """
@@ -135,7 +135,7 @@ class Section:
                 "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
             self.nss = pd.read_csv(scores).set_index("stimulus")["nss"]
-        # a cascade has no filters of single layers on the image to show
+        # a cascade has no filters on the image for single layers
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
     def draw(self, folder):
@@ -149,7 +149,7 @@ class Section:
         Returns
         -------
         content : dict
-            What the template needs of it.
+            Values for the template.
         """
         stem = folder / self.predictor
         dpi = self.settings["dpi"]
@@ -169,12 +169,12 @@ class Section:
         }
 
     def _draw_filters(self, stem):
-        """Dominant filters and shares of a direct explanation."""
+        """Draw filters, shares, tuning and sparsity of a direct explanation; none of a cascade."""
         if not self.filters:
             return {"filters_figure": None}
         first = next(iter(self.filters.values()))
         bank = drawing.bank_of(first["regressors"]["bank"])
-        rows = {name: identity_tools.dominant(own, 6) for name, own in self.filters.items()}
+        rows = {name: identity_tools.dominant(filters, 6) for name, filters in self.filters.items()}
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
@@ -210,27 +210,27 @@ class Section:
         return pd.read_csv(path)
 
     def _identity_rows(self):
-        """Of each layer the map that its listed filters explain best, filter by filter."""
+        """Return, for each layer, the map that its filters explain best, and these filters."""
         table = self._own_table("identities")
         rows = []
-        for _, own in table.groupby("layer", sort=False):
-            last = own[own["rank"] == own["rank"].max()]
+        for _, identities in table.groupby("layer", sort=False):
+            last = identities[identities["rank"] == identities["rank"].max()]
             best = last.loc[last["explained_variance"].idxmax(), "map"]
-            shown = own[own["map"] == best].sort_values("rank")
+            shown = identities[identities["map"] == best].sort_values("rank")
             rows.append(
-                (own["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
+                (identities["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
             )
         return rows
 
     def _wavelengths(self):
-        """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
+        """Return a label of each scale (px of the stimulus, cycles/degree), and a note on px."""
         blocks = [read_data(path) for path in self.inputs.data]
         sizes = np.concatenate([block.sizes for block in blocks])
         box = geometry.Box.of(next(iter(self.filters.values()))["layer"]["box"])
         widths = [geometry.place(size, box).width for size in sizes]
         ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
-        own = bank.wavelengths_px / ratio
+        stimulus_px = bank.wavelengths_px / ratio
         unit = (
             "Wavelengths are px of the stimulus at the median enlargement of the test stimuli "
             f"({1 / ratio:.3g}); the network's input sees "
@@ -239,18 +239,18 @@ class Section:
         )
         per_degree = blocks[0].facts.get("px_per_degree")
         if per_degree is None:
-            return [f"{w:.3g} px" for w in own], f"{unit} px per degree are not known."
-        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in own], unit
+            return [f"{w:.3g} px" for w in stimulus_px], f"{unit} px per degree are not known."
+        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in stimulus_px], unit
 
     def _typical_map(self):
-        """Middle layer of those recorded and its map of median explained variance."""
+        """Return the middle recorded layer, and its map of median explained variance."""
         if self.filters:
-            variance = {name: own["explained_variance"] for name, own in self.filters.items()}
+            variance = {name: fit["explained_variance"] for name, fit in self.filters.items()}
         else:
             variance = {
-                own.name: 1 - (own.residual_sd / np.maximum(own.map_sd, 1e-12)) ** 2
-                for own in self.explained.cascade.layers
-                if own.name in self._recorded()
+                fitted.name: 1 - (fitted.residual_sd / np.maximum(fitted.map_sd, 1e-12)) ** 2
+                for fitted in self.explained.cascade.layers
+                if fitted.name in self._recorded()
             }
         if not variance:
             return None, 0
@@ -269,7 +269,7 @@ class Section:
         paths = []
         for grouping in identity_tools.GROUPINGS:
             labels = next(iter(self.filters.values()))["shares"][grouping][0]
-            values = np.array([own["shares"][grouping][1] for own in self.filters.values()])
+            values = np.array([filters["shares"][grouping][1] for filters in self.filters.values()])
             names = [self._label(grouping, label, bank) for label in labels]
             figure = drawing.share_bars(list(self.filters), values, names, grouping)
             path = f"{stem}_shares_{grouping}.png"
@@ -302,7 +302,7 @@ class Section:
         return figures
 
     def _panels(self, name, layer, channel):
-        """Panels of one stimulus: image, fixations, maps, an activation and its reconstruction."""
+        """List image, fixations, maps, an activation and its reconstruction of one stimulus."""
         for data in self.inputs.data:
             block = read_data(data)
             if name in block.names:
@@ -336,11 +336,11 @@ class Section:
         (path,) = grammar.select(
             "activations", self.inputs.activations, model=self.model, block=stem
         )
-        whole = self.explained.cascade
-        layers = self.explained.layers if whole is None else whole.layers
+        cascade = self.explained.cascade
+        layers = self.explained.layers if cascade is None else cascade.layers
         (fitted,) = (fitted for fitted in layers if fitted.name == layer)
-        for own, _, _, maps in read_layers(path, [layer]):
-            if own == index:
+        for stimulus, _, _, maps in read_layers(path, [layer]):
+            if stimulus == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
                 passed = fitted.layer.get("passed", fitted.layer["nonlinearity"])
                 return np.maximum(valid, 0) if passed != "none" else valid
@@ -348,7 +348,7 @@ class Section:
 
 
 def _described(_, row):
-    """One filter of an identity in words."""
+    """Return one filter of an identity in words."""
     parts = [row["kind"]]
     if pd.notna(row["wavelength_px"]):
         parts.append(f"{row['wavelength_px']:.3g} px")

@@ -1,4 +1,4 @@
-"""Models that are not part of Gaborscope: a factory of one's own, or a TorchScript file."""
+"""Models that users bring: a function that builds the network, or a TorchScript file."""
 
 import importlib
 import importlib.util
@@ -10,22 +10,23 @@ from torch import nn
 
 from gaborscope.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[3]  # relative paths of a config refer to it
+ROOT = Path(__file__).resolve().parents[3]  # relative paths in a config start here
 
 
 class Scripted(nn.Module):
     """
     A TorchScript file as a network whose layers can be recorded.
 
-    No hook reaches into TorchScript. A file whose `forward` returns `(map, layers)`, layers a
-    dictionary of name to tensor, names its layers itself; they are passed through modules of
-    these names. Of a file that returns the map alone only the output can be explained.
+    Forward hooks cannot record inside TorchScript. The `forward` of the file may therefore return
+    `(map, layers)`, where layers is a dictionary of name to tensor. Each of these tensors is passed
+    through a module of the same name, where it can be recorded. If `forward` returns the map
+    alone, only the output can be explained.
 
     Parameters
     ----------
     script : torch.jit.ScriptModule
     names : sequence of str
-        Layers wanted; "" is the output.
+        Layers to be recorded; "" is the output.
     """
 
     def __init__(self, script, names):
@@ -36,14 +37,14 @@ class Scripted(nn.Module):
             self.add_module(name, nn.Identity())
 
     def forward(self, x):
-        """Run the file, show its layers, return its map."""
+        """Run the file, pass its layers through their modules, and return its map."""
         result = self.script(x)
         maps, layers = result if isinstance(result, tuple) else (result, {})
         for name in self.names:
             if name not in layers:
                 raise InputError(
                     f"the TorchScript file gives no layer {name!r}; its forward returns "
-                    + (f"the layers {', '.join(layers)}" if layers else "a map alone")
+                    + (f"the layers {', '.join(layers)}" if layers else "a map without layers")
                 )
             self.get_submodule(name)(layers[name])
         return maps
@@ -51,7 +52,7 @@ class Scripted(nn.Module):
 
 def absolute(path):
     """
-    Path of a config, relative to the repository.
+    Path of a config as a full path: a relative path starts at the repository.
 
     Parameters
     ----------
@@ -66,14 +67,15 @@ def absolute(path):
 
 def build(name, entry):
     """
-    Network of an entry with `factory`, in eval mode.
+    Build the network of an entry with `factory`, in eval mode.
 
     Parameters
     ----------
     name : str
     entry : dict
-        `factory`: "package.module:function", a module of the repository's folder or an installed
-        one; "path/to/file.py:function"; or "torchscript:path". `options`: for the function.
+        `factory`: "package.module:function" (a module in the folder of the repository, or an
+        installed one), "path/to/file.py:function" or "torchscript:path". `options`: keyword
+        arguments of the function.
 
     Returns
     -------
@@ -82,7 +84,7 @@ def build(name, entry):
     Raises
     ------
     InputError
-        Saying what is wrong with it.
+        If the network cannot be built; the message says which setting is wrong.
     """
     factory = entry["factory"]
     module, _, function = factory.partition(":")
@@ -93,13 +95,15 @@ def build(name, entry):
         )
     if module == "torchscript":
         return Scripted(_load_script(name, function), entry["layers"].values()).eval()
-    make = getattr(_import(name, module), function, None)
-    if not callable(make):
+    construct = getattr(_import(name, module), function, None)
+    if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
     try:
-        network = make(**entry["options"])
+        network = construct(**entry["options"])
     except TypeError as error:
-        raise InputError(f"models.{name}: {factory} with its options: {error}") from error
+        raise InputError(
+            f"models.{name}: {factory} cannot be called with its options ({error})"
+        ) from error
     if not isinstance(network, nn.Module):
         raise InputError(
             f"models.{name}: {factory} returned {type(network).__name__}, not a torch.nn.Module"
