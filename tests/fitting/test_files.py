@@ -15,7 +15,12 @@ from gaborscope.fitting.files import (
     write_statistics,
 )
 from gaborscope.fitting.ridge import solve
-from gaborscope.fitting.statistics import Statistics, combine, marginal_correlation
+from gaborscope.fitting.statistics import (
+    Statistics,
+    combine,
+    marginal_correlation,
+    summary_of_maps,
+)
 from gaborscope.store import paths
 
 
@@ -138,3 +143,11 @@ def test_the_dominant_filters_are_ranked_and_each_counts_once(described):
     assert values == sorted(values, reverse=True)
     assert len({(row["scale"], row["orientation"], row["colour"]) for row in rows}) == 5
     assert values[0] == pytest.approx(described["marginal"].mean(axis=0).max())
+
+
+def test_dead_maps_are_counted_and_not_averaged():
+    row = summary_of_maps(np.array([0.2, np.nan, 0.6]), 0.5)
+    assert row == {
+        "explained_variance": 0.5, "mean_per_map": pytest.approx(0.4), "maps": 3, "dead_maps": 1,
+    }  # fmt: skip
+    assert np.isnan(summary_of_maps(np.array([np.nan]), np.nan)["mean_per_map"])
