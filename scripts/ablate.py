@@ -1,6 +1,5 @@
 """Try one option of the direct explanation on few blocks (rule ablate)."""
 
-import json
 import logging
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import centre_bias
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import whole
-from gaborscope.store.layers import read_layers
+from gaborscope.store.layers import read_layer_table, read_layers
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -22,7 +21,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit the option, fuse it, and score it on the validation split."""
     params, settings = smk.params, smk.params.settings
-    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    layers = read_layer_table(smk.input.layers)
     layers = {name: layers[name] for name in params.layers}
     blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
     files = {

@@ -1,6 +1,5 @@
 """Sum up what determines the fit of every layer over one block (rule accumulate)."""
 
-import json
 import logging
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
-from gaborscope.store.layers import read_layers
+from gaborscope.store.layers import read_layer_table, read_layers
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,7 +15,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
-    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    layers = read_layer_table(smk.input.layers)
     layers = {name: layers[name] for name in smk.params.layers}
     block = read_data(smk.input.data)
     activations = read_layers(smk.input.activations, list(layers))

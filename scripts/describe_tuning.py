@@ -23,7 +23,7 @@ def main(smk):
     for path in smk.input.filters:
         name, filters = Path(path).stem, read_filters(path)
         bank, channels = layers.bank_and_channels(filters["regressors"])
-        scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
+        scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
         found = tuning.rows(
             filters,
             bank.wavelengths_px * scale_px,

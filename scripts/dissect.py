@@ -8,7 +8,6 @@ import pandas as pd
 from gaborscope.analysis import anatomy
 from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine
-from gaborscope.stimuli import geometry
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
@@ -30,7 +29,7 @@ def main(smk):
             )
             for split in ("fit", "validation")
         )
-        ratio = anatomy.enlargement(block, geometry.Box.of(filters["layer"]["box"]))
+        ratio = anatomy.enlargement(block, filters["layer"].input_box)
         found = {
             "position": anatomy.position_rows(filters, fit),
             "colour": anatomy.colour_rows(filters, fit, validation, filters["penalty"]),

@@ -1,8 +1,6 @@
 """Record every layer of a backbone on one block (rule dump_activations)."""
 
-import json
 import logging
-from pathlib import Path
 
 import torch
 
@@ -13,7 +11,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.store import overlap
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
-from gaborscope.store.layers import LayerWriter
+from gaborscope.store.layers import LayerWriter, read_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -23,7 +21,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Run the network over the block in batches of one input size and write the layers."""
     entry, batch_size = smk.params.backbone, smk.params.batch_size
-    layers = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))
+    layers = read_layer_table(smk.input.layers)
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     device = devices.device(smk.params.device)
@@ -31,7 +29,7 @@ def main(smk):
     backbone.network.to(device, memory_format=torch.channels_last)
     block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
-    modules = {name: layer["module"] for name, layer in layers.items()}
+    modules = {name: layer.module for name, layer in layers.items()}
     with (
         LayerWriter(smk.output.activations, groups, layers, provenance(smk)) as writer,
         overlap.Behind() as behind,
@@ -41,7 +39,7 @@ def main(smk):
         for index, _, x in overlap.ahead(batches):
             backbone.network(x.to(device))
             for name, maps in record.items():
-                pooled = recording.pool_maps(maps, layers[name]["pool"]).float().contiguous()
+                pooled = recording.pool_maps(maps, layers[name].pool).float().contiguous()
                 behind.call(writer.put_batch, index, name, pooled.cpu().numpy())
     log.info("%d stimuli, %d layers", len(block.names), len(layers))
 

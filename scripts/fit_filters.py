@@ -1,8 +1,7 @@
 """Fit the log-Gabor bank of one layer to its activations (rule fit_filters)."""
 
-import json
+import dataclasses
 import logging
-from pathlib import Path
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
@@ -10,6 +9,7 @@ from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
 from gaborscope.fitting.statistics import combine, marginal_correlation
 from gaborscope.store.files import provenance
+from gaborscope.store.layers import read_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -18,7 +18,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Solve the layer, pooling and penalty chosen on the validation split, and write it."""
     name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
-    layer = json.loads(Path(smk.input.layers).read_text(encoding="utf-8"))[name]
+    layer = read_layer_table(smk.input.layers)[name]
     best = None
     for candidate, pool in enumerate(settings.pop("pools")):
         fit = read_statistics(smk.input.fit, candidate)
@@ -34,8 +34,11 @@ def main(smk):
             best = (solution, candidate, pool, combine(fit.values()))
     solution, candidate, pool, total = best
     table = layers.make_regressors(settings).table()
+    fitted = dataclasses.replace(
+        layers.as_fitted(layer, settings), name=name, box=dict(smk.params.backbone)
+    )
     described = {
-        "layer": {**layers.as_fitted(layer, settings), "name": name, "box": smk.params.backbone},
+        "layer": fitted,
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
         "table": table,

@@ -8,7 +8,6 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.stimuli import centre_bias as centre_biases
-from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import GRID
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
@@ -45,7 +44,7 @@ def main(smk):
         progress=log.info,
     )
     ExplainedModel(
-        box=geometry.Box.of(layers[0].layer["box"]),
+        box=layers[0].layer.input_box,
         layers=layers,
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,

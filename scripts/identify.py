@@ -41,7 +41,7 @@ def main(smk):
             for k, value in figures.items()
         ]
         bank, channels = layers.bank_and_channels(filters["regressors"])
-        scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
+        scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
         named += [
             {"layer": name, **row}
             for row in identity_tools.listed(

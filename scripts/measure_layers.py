@@ -1,13 +1,12 @@
 """Measure grid, stride, offset and receptive field of each layer (rule measure_layers)."""
 
-import json
 import logging
 
 from gaborscope.backbones import recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.backbones.devices import device
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import whole
+from gaborscope.store.layers import write_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -31,15 +30,14 @@ def main(smk):
             "%s: %d channels, stride %g px, offset y %.2f x %.2f px (%s; centroids scatter by "
             "%.2f px), receptive field %.0f px",
             name,
-            layer["channels"],
-            layer["stride"][0],
-            *layer["offset_px"],
-            layer["centre"],
-            max(layer["offset_spread_px"]),
-            layer["receptive_field_px"][0],
+            layer.channels,
+            layer.stride[0],
+            *layer.offset_px,
+            layer.centre,
+            max(layer.offset_spread_px),
+            layer.receptive_field_px[0],
         )
-    with whole(smk.output.layers) as temporary:
-        temporary.write_text(json.dumps(layers, indent=1) + "\n", encoding="utf-8")
+    write_layer_table(smk.output.layers, layers)
 
 
 if __name__ == "__main__":

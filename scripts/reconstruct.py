@@ -20,7 +20,7 @@ def main(smk):
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     read = [read_filters(path, fold) for path in smk.input.filters]
     layers = [layer_tools.fitted_layer(filters) for filters in read]
-    box = geometry.Box.of(layers[0].layer["box"])
+    box = layers[0].layer.input_box
     block, origin = read_data(smk.input.data), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
     outputs = {Path(path).parent.name: path for path in smk.output.reconstructions}

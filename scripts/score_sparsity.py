@@ -10,7 +10,6 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters, read_layer_statistics
 from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import exposure
-from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import centre_bias
 from gaborscope.store import files as store_files
 from gaborscope.store.blocks import read_data
@@ -50,7 +49,7 @@ def main(smk):
     )  # fmt: skip
     many = refits.Alternatives(
         budgets.members(by_layer, refits.Alternative(whole, folds)),
-        geometry.Box.of(whole[0].layer["box"]),
+        whole[0].layer.input_box,
         {**params.fusion, "stride": settings["stride"], "penalties": settings["penalties"]},
         bias,
         params.uniform_weight,

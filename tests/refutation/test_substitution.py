@@ -1,5 +1,6 @@
 """Layers replaced: exact activations change nothing, and the rest of the network really runs on."""
 
+import dataclasses
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from helpers import make_layer
 from torch import nn
 
 from gaborscope.backbones import recording
@@ -32,16 +34,15 @@ def layers_like(network, table, finest=4):
     for name, (_, nonlinearity) in recording.find_modules(network, table).items():
         shape = record[name].shape[2:]
         pool = max(1, round(finest * shape[0] / SIZE[0]))
-        stride = [pool * extent / n for extent, n in zip(SIZE, shape, strict=True)]
-        layer = {
-            "module": table[name],
-            "nonlinearity": nonlinearity,
-            "pool": pool,
-            "shape": {"64x96": list(geometry.pooled_shape(shape, pool))},
-            "stride": stride,
-            "offset_px": [(own - 1) / 2 for own in stride],
-            "channels": record[name].shape[1],
-        }
+        stride = tuple(pool * extent / n for extent, n in zip(SIZE, shape, strict=True))
+        layer = dataclasses.replace(
+            make_layer(4, record[name].shape[1], nonlinearity),
+            module=table[name],
+            pool=pool,
+            shape={"64x96": geometry.pooled_shape(shape, pool)},
+            stride=stride,
+            offset_px=tuple((extent - 1) / 2 for extent in stride),
+        )
         found[name] = SimpleNamespace(name=name, layer=layer)
     return found
 
@@ -53,7 +54,7 @@ def made_bench(network, table, kinds, seed=0):
     layers = layers_like(network, table)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn((3, 3, *SIZE), generator=generator)
-    means = {name: [0.5] * own.layer["channels"] for name, own in layers.items()}
+    means = {name: [0.5] * own.layer.channels for name, own in layers.items()}
     return substitution.Bench(backbone, layers, means, kinds, seed), x
 
 
@@ -61,13 +62,9 @@ def run(bench, x, placement=PLACE):
     """All maps by (layer, way, substitute)."""
     made = {}
     for name, own in bench.layers.items():
-        grid = geometry.Grid(
-            tuple(own.layer["shape"]["64x96"]),
-            tuple(own.layer["stride"]),
-            tuple(own.layer["offset_px"]),
-        )
+        grid = own.layer.grid(placement)
         rows, columns = grid.cells(placement)
-        shape = (len(x), own.layer["channels"], rows.stop - rows.start)
+        shape = (len(x), own.layer.channels, rows.stop - rows.start)
         made[name] = np.ones((*shape, columns.stop - columns.start), np.float32)
     steps = bench.run(x, placement, NAMES, made)
     return {(layer, way, kind): maps for layer, way, kind, maps in steps}
@@ -194,7 +191,7 @@ def test_outside_the_content_the_real_activation_stays(toy):
 
 
 def test_resampling_keeps_what_is_linear_over_the_cells():
-    layer = {"pool": 2}
+    layer = dataclasses.replace(make_layer(4, 1), pool=2)
     y, x = torch.meshgrid(torch.arange(8.0), torch.arange(12.0), indexing="ij")
     plane = (0.5 * y - 0.25 * x)[None, None]
     pooled = recording.pool_maps(plane, 2)

@@ -1,5 +1,6 @@
 """Options of a direct explanation tried at little cost: few blocks, the validation split judges."""
 
+import dataclasses
 import itertools
 import json
 
@@ -72,8 +73,7 @@ class Trial:
     ----------
     settings : dict
         Of the explanation, as in the config.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     """
 
     def __init__(self, settings, layers):
@@ -119,7 +119,7 @@ class Trial:
             solution, pool = self._solve_layer(name)
             fitted = layer_tools.FittedLayer(
                 name=name,
-                layer={**layer_tools.as_fitted(layer, self.settings), "name": name},
+                layer=dataclasses.replace(layer_tools.as_fitted(layer, self.settings), name=name),
                 settings={**self.settings, "pool": pool},
                 weight=np.float32(solution.weight),
                 intercept=np.float32(solution.intercept),

@@ -14,6 +14,7 @@ from gaborscope.explanation.model import grid_shape, log_centre_bias
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import densities, fixations, geometry
 from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.stimuli.layer import Sampling
 from gaborscope.store.files import create, open_file, put
 
 
@@ -122,7 +123,7 @@ def features(image, settings):
     offset = tuple(f + side / 2 - 0.5 for f, side in zip(first, sides, strict=True))
     grid = geometry.Grid(shape, sides, offset)
     pools = settings.get("pools") or [settings["pool"]]
-    targets = [(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
+    targets = [Sampling(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
     content = geometry.content(image, placement)
     maps = np.concatenate(make_regressors(settings).compute(content, placement, targets))
     return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape

@@ -1,6 +1,7 @@
 """Open a network: record layers with forward hooks, and measure where their cells look."""
 
 import contextlib
+import dataclasses
 import difflib
 
 import numpy as np
@@ -9,6 +10,7 @@ from torch import nn
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 
 # Cells measured at once, and how often.
 CELLS, ROUNDS = 8, 4
@@ -159,11 +161,8 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
 
     Returns
     -------
-    measured : dict of str to dict
-        By alias: `module, nonlinearity, channels, shape` (by input size, after averaging), `pool`
-        (averaged cells per side), `centre` ("measured" or "tiled"), `stride, offset_px,
-        offset_measured_px, offset_spread_px, receptive_field_px` (y and x; the first two after
-        averaging; the receptive field is the width of a box of the gradient's variance).
+    measured : dict of str to Layer
+        By alias.
     """
     generator = torch.Generator().manual_seed(seed)
     modules = find_modules(network, layers)
@@ -189,8 +188,9 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
             network(torch.zeros((1, 3, *size), device=device))
         for alias, maps in record.items():
             layer = measured[alias]
-            shape = geometry.pooled_shape(maps.shape[2:], layer["pool"])
-            layer["shape"][f"{size[0]}x{size[1]}"] = list(shape)
+            shape = geometry.pooled_shape(maps.shape[2:], layer.pool)
+            shapes_of = {**layer.shape, geometry.size_name(size): shape}
+            measured[alias] = dataclasses.replace(layer, shape=shapes_of)
     return measured
 
 
@@ -248,19 +248,19 @@ def _described(path, nonlinearity, channels, shape, moments, input_size, finest_
     offsets, spreads, widths = moments
     tiled = max(s / t for s, t in zip(spreads, strides, strict=True)) > LARGEST_SPREAD
     used = [(stride - 1) / 2 for stride in strides] if tiled else offsets
-    return {
-        "module": path,
-        "nonlinearity": nonlinearity,
-        "channels": int(channels),
-        "shape": {f"{input_size[0]}x{input_size[1]}": list(geometry.pooled_shape(shape, pool))},
-        "pool": pool,
-        "stride": [stride * pool for stride in strides],
-        "centre": "tiled" if tiled else "measured",
-        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)],
-        "offset_measured_px": offsets,
-        "offset_spread_px": spreads,
-        "receptive_field_px": widths,
-    }
+    return Layer(
+        module=path,
+        nonlinearity=nonlinearity,
+        channels=int(channels),
+        shape={geometry.size_name(input_size): geometry.pooled_shape(shape, pool)},
+        pool=pool,
+        stride=tuple(stride * pool for stride in strides),
+        centre="tiled" if tiled else "measured",
+        offset_px=tuple(o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)),
+        offset_measured_px=tuple(offsets),
+        offset_spread_px=tuple(spreads),
+        receptive_field_px=tuple(widths),
+    )
 
 
 def pool_maps(maps, factor):

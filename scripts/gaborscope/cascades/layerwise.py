@@ -105,7 +105,7 @@ class CascadeFit:
             )
             for parent, node in self.graph[first]["parents"].items()
         ]
-        channels = [layers[name]["channels"] for name in names]
+        channels = [layers[name].channels for name in names]
         empty = np.zeros((sum(channels), 0), np.float32)
         joint = cascade.CascadeLayer(
             "+".join(names), layers[first], self.graph[first]["image"], edges, empty,
@@ -239,7 +239,7 @@ class CascadeFit:
                 where = slice(first, first + len(layer.weight))
                 first += len(layer.weight)
                 maps = pass_nonlinearity(
-                    linear[:, where], residual[where], layer.layer["nonlinearity"]
+                    linear[:, where], residual[where], layer.layer.nonlinearity
                 )
                 for i, values in zip(batch, maps.half().cpu(), strict=True):
                     outputs[layer.name][i] = values
@@ -290,9 +290,9 @@ def _fitted_together(graph, layers):
         key = (
             node["image"],
             str(node["parents"]),
-            tuple(layer["stride"]),
-            tuple(layer["offset_px"]),
-            str(layer["shape"]),
+            layer.stride,
+            layer.offset_px,
+            layer.shape,
         )
         if keys and keys[-1] == key:
             groups[-1].append(name)

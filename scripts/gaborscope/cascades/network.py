@@ -69,8 +69,7 @@ class EdgeFeatures(nn.Module):
     Parameters
     ----------
     edge : cascade.Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     settings : dict
         See `cascade.edge_kernels`.
     """
@@ -341,7 +340,7 @@ class CascadeNet(nn.Module):
 
     def output(self, own, linear):
         """Pass a layer's nonlinearity."""
-        return pass_nonlinearity(linear, self.residual(own.name), own.layer["nonlinearity"])
+        return pass_nonlinearity(linear, self.residual(own.name), own.layer.nonlinearity)
 
     def forward(self, phi, placement):
         """

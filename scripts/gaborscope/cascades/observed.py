@@ -97,8 +97,7 @@ class Observed:
     ----------
     backbone : Backbone
         On its device, in eval mode.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     fusion_stride : int
         Side of a cell of the fusion grid in px.
     teacher : Backbone or None
@@ -129,13 +128,13 @@ class Observed:
         density : tensor (n, row, column)
             Of the deep model, or the teacher, on the fusion grid, sum 1.
         """
-        modules = {name: layer["module"] for name, layer in self.layers.items()}
+        modules = {name: layer.module for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
         with recording.recorder(self.backbone.network, modules) as record:
             output = self.backbone.maps(x)
         activations = {}
         for name, maps in record.items():
-            pooled = recording.pool_maps(maps, self.layers[name]["pool"])
+            pooled = recording.pool_maps(maps, self.layers[name].pool)
             _, cells = cascade.grid_of(self.layers[name], placement)
             activations[name] = pooled[(slice(None), slice(None), *cells)].float()
         deep = self.backbone if self.teacher is None else self.teacher

@@ -20,8 +20,7 @@ def accumulate(block, activations, layers, settings):
     block : StimulusBlock
     activations : iterable
         As `read_layers` yields them.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     settings : dict
         Of the regressors, as in the config.
 
@@ -34,7 +33,7 @@ def accumulate(block, activations, layers, settings):
     n_regressors = len(regressors.table()["kind"])
     pools = settings["pools"]
     statistics = {
-        name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
+        name: [Statistics.empty(n_regressors, layer.channels) for _ in pools]
         for name, layer in layers.items()
     }
     shared, after = {}, settings["activation"] == "output"
@@ -44,17 +43,17 @@ def accumulate(block, activations, layers, settings):
         by_target = {}
         for candidate, pool in enumerate(pools):
             for name, layer in layers.items():
-                where = layer_tools.target(layer, input_size, {"pool": pool})
+                where = layer_tools.target(layer, placement, {"pool": pool})
                 by_target.setdefault(where, []).append((name, candidate))
         own = {}
         computed = regressors.compute(content, placement, list(by_target))
-        for (grid, *_), members, phi in zip(by_target, by_target.values(), computed, strict=True):
+        for where, members, phi in zip(by_target, by_target.values(), computed, strict=True):
             phi = phi.reshape(len(phi), -1)
-            cells = (slice(None), *grid.cells(placement))
+            cells = (slice(None), *where.grid.cells(placement))
             for name, _ in members:
                 if name not in own:  # whatever the pooling, the same cells
                     values = maps[name][cells].reshape(len(maps[name]), -1)
-                    passed = layers[name]["nonlinearity"] if after else "none"
+                    passed = layers[name].nonlinearity if after else "none"
                     own[name] = _squares(nonlinearity.plain(values, passed))
             flat = [own[name][0] for name, _ in members]
             cross = _rows(np.concatenate(flat) @ phi.T, flat)

@@ -15,6 +15,7 @@ from gaborscope.filters import controls
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 
 POINT = {"pool": {"kind": "point", "width": 1.0}}
 
@@ -146,8 +147,7 @@ class CascadeLayer:
     Attributes
     ----------
     name : str
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     image : bool
         Whether it reads the image's regressors (they come first).
     edges : list of Edge
@@ -160,7 +160,7 @@ class CascadeLayer:
     """
 
     name: str
-    layer: dict
+    layer: Layer
     image: bool
     edges: list
     weight: np.ndarray
@@ -190,7 +190,7 @@ class CascadeLayer:
         -------
         output : float32 array (C, row, column)
         """
-        passed = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        passed = through_nonlinearity(linear, self.residual_sd, self.layer.nonlinearity)
         return passed.astype(np.float32)
 
 
@@ -200,7 +200,7 @@ def grid_of(layer, placement):
 
     Parameters
     ----------
-    layer : dict
+    layer : Layer
     placement : geometry.Placement
 
     Returns
@@ -208,7 +208,7 @@ def grid_of(layer, placement):
     grid : geometry.Grid
     cells : (slice, slice)
     """
-    grid, *_ = layer_tools.target(layer, placement.input_size, POINT)
+    grid = layer.grid(placement)
     return grid, grid.cells(placement)
 
 
@@ -220,14 +220,14 @@ def between(node, parent, child):
     ----------
     node : dict
         `ratio` and `offset` on the network's own grids, as `graph.measure_graph` gives them.
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them; cells may have been averaged (`pool`).
+    parent, child : Layer
+        Cells may have been averaged (`pool`).
 
     Returns
     -------
     ratio, offset : (float, float)
     """
-    p, q = parent["pool"], child["pool"]
+    p, q = parent.pool, child.pool
     ratio = tuple(own * q / p for own in node["ratio"])
     offset = tuple(
         (own * (q - 1) / 2 + shift - (p - 1) / 2) / p
@@ -243,8 +243,7 @@ def resampling(edge, parent, child, placement):
     Parameters
     ----------
     edge : Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     placement : geometry.Placement
 
     Returns
@@ -294,8 +293,7 @@ def edge_regressors(maps, edge, parent, child, placement, settings):
     maps : float32 array (C, row, column)
         Reconstructed output of the parent on its valid cells.
     edge : Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     placement : geometry.Placement
     settings : dict
         See `edge_kernels`.
@@ -374,10 +372,7 @@ class Cascade:
         """Return `image_regressors` of a stimulus already resized to its content."""
         regressors = layer_tools.make_regressors(self.image_settings)
         readers = [own for own in self.layers if own.image]
-        wanted = [
-            layer_tools.target(own.layer, placement.input_size, self.image_settings)
-            for own in readers
-        ]
+        wanted = [layer_tools.target(own.layer, placement, self.image_settings) for own in readers]
         unique = list(dict.fromkeys(wanted))
         computed = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
         return {own.name: computed[where] for own, where in zip(readers, wanted, strict=True)}

@@ -6,6 +6,7 @@ import numpy as np
 
 from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import put
 
 
@@ -25,7 +26,7 @@ def write_cascade(group, cascade):
     group.attrs["layers"] = json.dumps([own.name for own in cascade.layers])
     for own in cascade.layers:
         part = group.create_group(f"layer/{own.name}")
-        part.attrs["layer"] = json.dumps(own.layer, sort_keys=True)
+        part.attrs["layer"] = json.dumps(own.layer.to_json(), sort_keys=True)
         part.attrs["image"] = own.image
         part.attrs["edges"] = json.dumps(
             [[edge.parent, edge.kind, edge.ratio, edge.offset, edge.variance] for edge in own.edges]
@@ -67,7 +68,7 @@ def read_cascade(group):
         layers.append(
             CascadeLayer(
                 name=name,
-                layer=json.loads(part.attrs["layer"]),
+                layer=Layer.from_json(json.loads(part.attrs["layer"])),
                 image=bool(part.attrs["image"]),
                 edges=edges,
                 **arrays,

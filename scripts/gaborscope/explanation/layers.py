@@ -9,6 +9,7 @@ from gaborscope.filters.regressors import Regressors
 from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer, Sampling
 
 
 def make_regressors(settings):
@@ -55,33 +56,23 @@ def bank_and_channels(settings):
     return LogGaborBank(**settings["bank"]), colours.CHANNELS[settings["colour"]]
 
 
-def target(layer, input_size, settings):
+def target(layer, placement, settings):
     """
     Grid of a layer and how regressors are pooled to it.
 
-    Measured offsets are rounded to half a px: in a network they are multiples of it, and layers
-    of equal grids then share their regressors.
-
     Parameters
     ----------
-    layer : dict
-        `shape, stride, offset_px`, as `recording.measure_layers` gives them.
-    input_size : (int, int)
+    layer : Layer
+    placement : geometry.Placement
     settings : dict
         `pool`: `kind` and `width` (strides of the layer).
 
     Returns
     -------
-    target : (geometry.Grid, str, float)
-        Grid, kind of pooling, its width in px.
+    target : Sampling
     """
-    grid = geometry.Grid(
-        shape=tuple(layer["shape"][geometry.size_name(input_size)]),
-        stride=tuple(layer["stride"]),
-        offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
-    )
     pool = settings["pool"]
-    return grid, pool["kind"], float(pool["width"] * layer["stride"][0])
+    return Sampling(layer.grid(placement), pool["kind"], float(pool["width"] * layer.stride[0]))
 
 
 @dataclasses.dataclass
@@ -92,8 +83,7 @@ class FittedLayer:
     Attributes
     ----------
     name : str
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     settings : dict
         Of the regressors, as in the config, with the `pool` chosen.
     weight : float32 array (C, K)
@@ -101,7 +91,7 @@ class FittedLayer:
     """
 
     name: str
-    layer: dict
+    layer: Layer
     settings: dict
     weight: np.ndarray
     intercept: np.ndarray
@@ -121,7 +111,7 @@ class FittedLayer:
         """
         flat = phi.reshape(len(phi), -1)
         linear = self.weight @ flat + self.intercept[:, None]
-        maps = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        maps = through_nonlinearity(linear, self.residual_sd, self.layer.nonlinearity)
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
     def weighted_sum(self, phi, weight):
@@ -137,7 +127,7 @@ class FittedLayer:
         -------
         total : float32 array (row, column)
         """
-        if self.layer["nonlinearity"] == "none":
+        if self.layer.nonlinearity == "none":
             return sums_of_sums([self], phi, [weight])[0]
         kept = np.flatnonzero(weight)
         some = dataclasses.replace(
@@ -183,20 +173,19 @@ def as_fitted(layer, settings):
 
     Parameters
     ----------
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     settings : dict
         Of the explanation: `activation`, whether what goes into the layer's nonlinearity is
         fitted or what comes out of it.
 
     Returns
     -------
-    layer : dict
+    layer : Layer
         With the nonlinearity "none" where its output is fitted, and what it was in `passed`.
     """
     if settings["activation"] == "input":
         return layer
-    return {**layer, "nonlinearity": "none", "passed": layer["nonlinearity"]}
+    return dataclasses.replace(layer, nonlinearity="none", passed=layer.nonlinearity)
 
 
 def fitted_layer(filters):
@@ -213,7 +202,7 @@ def fitted_layer(filters):
     fitted : FittedLayer
     """
     return FittedLayer(
-        name=filters["layer"]["name"],
+        name=filters["layer"].name,
         layer=filters["layer"],
         settings=filters["regressors"],
         weight=filters["weight"],
@@ -320,7 +309,7 @@ def shared_regressors(image, box, layers):
     """
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
-    wanted = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
+    wanted = [target(fitted.layer, placement, fitted.settings) for fitted in layers]
     unique = list(dict.fromkeys(wanted))
     computed = make_regressors(layers[0].settings).compute(content, placement, unique)
     phi = dict(zip(unique, computed, strict=True))
@@ -344,7 +333,7 @@ def valid_maps(maps, layers, placement):
     """
     cut = {}
     for fitted in layers:
-        grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+        grid = fitted.layer.grid(placement)
         cut[fitted.name] = maps[fitted.name][(slice(None), *grid.cells(placement))]
     return cut
 
@@ -363,7 +352,7 @@ def whole_maps(maps, fitted, placement):
     -------
     maps : float32 array (C, y, x)
     """
-    grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+    grid = fitted.layer.grid(placement)
     whole = np.zeros((len(maps), *grid.shape), np.float32)
     whole[(slice(None), *grid.cells(placement))] = maps
     return whole

@@ -11,6 +11,7 @@ from gaborscope.explanation.cascade import Cascade
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.stimuli import densities, geometry
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put
 
 
@@ -58,7 +59,7 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     shape = grid_shape(placement.height, placement.width, stride)
     columns = []
     for fitted in layers:
-        grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+        grid = fitted.layer.grid(placement)
         along = [
             fusion_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
         ]
@@ -185,7 +186,7 @@ class ExplainedModel:
                 layers.append(
                     FittedLayer(
                         name=name,
-                        layer=json.loads(group.attrs["layer"]),
+                        layer=Layer.from_json(json.loads(group.attrs["layer"])),
                         settings=json.loads(group.attrs["settings"]),
                         weight=group["weight"][()],
                         intercept=group["intercept"][()],
@@ -227,7 +228,7 @@ class ExplainedModel:
                 write_cascade(file.create_group("cascade"), self.cascade)
             for fitted in self.layers if self.cascade is None else []:
                 group = file.create_group(f"layer/{fitted.name}")
-                group.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
+                group.attrs["layer"] = json.dumps(fitted.layer.to_json(), sort_keys=True)
                 group.attrs["settings"] = json.dumps(fitted.settings, sort_keys=True)
                 put(group, "weight", fitted.weight, "channel, regressor", "activation")
                 put(group, "intercept", fitted.intercept, "channel", "activation")
@@ -314,7 +315,7 @@ class ExplainedModel:
         shape = grid_shape(placement.height, placement.width, self.settings["stride"])
         score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
         for fitted in self.layers:
-            grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+            grid = fitted.layer.grid(placement)
             along = [
                 fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
                 for axis in (0, 1)

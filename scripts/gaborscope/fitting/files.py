@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from gaborscope.fitting.statistics import Statistics
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put, put_text
 
 
@@ -88,12 +89,12 @@ def write_filters(path, solution, described, origin):
     path : str or Path
     solution : Solution
     described : dict
-        `layer` and `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
+        `layer` (Layer), `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
         regressors), `marginal` (C, K), `shares` (as `identities.shares` gives them).
     origin : dict
     """
     with create(path, "filters", origin) as file:
-        file.attrs["layer"] = json.dumps(described["layer"], sort_keys=True)
+        file.attrs["layer"] = json.dumps(described["layer"].to_json(), sort_keys=True)
         file.attrs["candidate"] = described["candidate"]
         file.attrs["penalty"] = solution.penalty
         file.attrs["pooled_explained_variance"] = solution.pooled
@@ -140,9 +141,9 @@ def read_filters(path, fold=None):
     Returns
     -------
     filters : dict
-        `layer`, `regressors`, `weight` (C, K), `intercept`, `residual_sd`, `explained_variance`
-        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`
-        (labels and values by grouping), `map_shares` (C, group).
+        `layer` (Layer), `regressors`, `weight` (C, K), `intercept`, `residual_sd`,
+        `explained_variance` (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`,
+        `table`, `shares` (labels and values by grouping), `map_shares` (C, group).
     """
     with open_file(path, "filters") as file:
         source = file
@@ -150,7 +151,7 @@ def read_filters(path, fold=None):
             source = file[f"fold/{fold}"]
         dead = file["dead"][()]
         return {
-            "layer": json.loads(file.attrs["layer"]),
+            "layer": Layer.from_json(json.loads(file.attrs["layer"])),
             "regressors": json.loads(file["bank"].attrs["regressors"]),
             "weight": source["weight"][()],
             "intercept": source["intercept"][()],

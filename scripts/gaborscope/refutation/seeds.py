@@ -47,8 +47,7 @@ def match_layers(fitted, first, second):
     """
     names = [own.name for own in fitted]
     sums = {
-        own.name: stability.Correlation(own.layer["channels"], own.layer["channels"])
-        for own in fitted
+        own.name: stability.Correlation(own.layer.channels, own.layer.channels) for own in fitted
     }
     pairs = zip(sorted(first), sorted(second), strict=True)
     for paths in pairs:

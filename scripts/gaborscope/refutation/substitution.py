@@ -144,8 +144,7 @@ def region(layer, placement, shape):
 
     Parameters
     ----------
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     placement : geometry.Placement
     shape : (int, int)
         Rows and columns of the layer's own grid.
@@ -155,7 +154,7 @@ def region(layer, placement, shape):
     rows, columns : slice
     """
     _, cells = cascade.grid_of(layer, placement)
-    pool = layer["pool"]
+    pool = layer.pool
     return tuple(
         slice(own.start * pool, min(own.stop * pool, n))
         for own, n in zip(cells, shape, strict=True)
@@ -170,7 +169,7 @@ def enlarge(maps, layer, cells):
     ----------
     maps : tensor (n, C, row, column)
         On the valid cells of the recorded grid.
-    layer : dict
+    layer : Layer
     cells : (slice, slice)
         From `region`.
 
@@ -179,11 +178,11 @@ def enlarge(maps, layer, cells):
     maps : tensor (n, C, row, column)
         On these cells.
     """
-    if layer["pool"] == 1:
+    if layer.pool == 1:
         return maps
     height, width = (own.stop - own.start for own in cells)
     whole = functional.interpolate(
-        maps, scale_factor=layer["pool"], mode="bilinear", align_corners=False
+        maps, scale_factor=layer.pool, mode="bilinear", align_corners=False
     )
     return whole[:, :, :height, :width]
 
@@ -240,7 +239,7 @@ def substitutes(linear, own, placement, reconstruction, mean, names, seed):
         grid and brought back: what a perfect reconstruction would be) where that is coarser.
     """
     layer = own.layer
-    real = nonlinear(linear, layer["nonlinearity"])
+    real = nonlinear(linear, layer.nonlinearity)
     cells = region(layer, placement, real.shape[2:])
     inside = real[(slice(None), slice(None), *cells)]
     parts = {
@@ -250,10 +249,10 @@ def substitutes(linear, own, placement, reconstruction, mean, names, seed):
     }
     if len(names) > 1:
         parts["other"] = inside.roll(1, dims=0)
-    if layer["pool"] > 1:
+    if layer.pool > 1:
         _, recorded = cascade.grid_of(layer, placement)
-        pooled = recording.pool_maps(linear, layer["pool"])
-        pooled = nonlinear(pooled[(slice(None), slice(None), *recorded)], layer["nonlinearity"])
+        pooled = recording.pool_maps(linear, layer.pool)
+        pooled = nonlinear(pooled[(slice(None), slice(None), *recorded)], layer.nonlinearity)
         parts["resampled"] = enlarge(pooled, layer, cells)
     found = {"real": real}
     for name, values in parts.items():
@@ -327,7 +326,7 @@ class Bench:
     @property
     def modules(self):
         """Module path of each layer."""
-        return {name: own.layer["module"] for name, own in self.layers.items()}
+        return {name: own.layer.module for name, own in self.layers.items()}
 
     @torch.no_grad()
     def run(self, x, placement, names, reconstructions):
@@ -416,13 +415,13 @@ def mean_outputs(backbone, layers, batches):
     """
     totals, counts = {}, {}
     with recording.recorder(
-        backbone.network, {name: own.layer["module"] for name, own in layers.items()}
+        backbone.network, {name: own.layer.module for name, own in layers.items()}
     ) as record:
         for _, placement, x in batches:
             backbone.network(x)
             for name, linear in record.items():
                 layer = layers[name].layer
-                real = nonlinear(linear, layer["nonlinearity"])
+                real = nonlinear(linear, layer.nonlinearity)
                 cells = region(layer, placement, real.shape[2:])
                 inside = real[(slice(None), slice(None), *cells)].double()
                 totals[name] = totals.get(name, 0) + inside.sum(dim=(0, 2, 3)).cpu()

@@ -218,7 +218,7 @@ class Section:
         """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
         blocks = [read_data(path) for path in self.inputs.data]
         sizes = np.concatenate([block.sizes for block in blocks])
-        box = geometry.Box.of(next(iter(self.filters.values()))["layer"]["box"])
+        box = next(iter(self.filters.values()))["layer"].input_box
         widths = [geometry.place(size, box).width for size in sizes]
         ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
@@ -337,7 +337,7 @@ class Section:
         for own, _, _, maps in read_layers(path, [layer]):
             if own == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
-                passed = fitted.layer.get("passed", fitted.layer["nonlinearity"])
+                passed = fitted.layer.passed or fitted.layer.nonlinearity
                 return np.maximum(valid, 0) if passed != "none" else valid
         raise KeyError(f"stimulus {index} is not in {path}")
 

@@ -1,7 +1,9 @@
-"""Maps of layers as HDF5 files: activations and reconstructions."""
+"""Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
+import json
 import os
+from pathlib import Path
 
 # Locks do not work on many network file systems; files here have one writer and are renamed whole.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -9,7 +11,40 @@ import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import create, open_file, put
+from gaborscope.stimuli.layer import Layer
+from gaborscope.store.files import create, open_file, put, whole
+
+
+def write_layer_table(path, layers):
+    """
+    Write the layers of a network, `results/layers/{model}.json`.
+
+    Parameters
+    ----------
+    path : str or Path
+    layers : dict of str to Layer
+        By alias.
+    """
+    entries = {name: layer.to_json() for name, layer in layers.items()}
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def read_layer_table(path):
+    """
+    Read the layers of a network.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    layers : dict of str to Layer
+        By alias.
+    """
+    entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {name: Layer.from_json(entry) for name, entry in entries.items()}
 
 
 class LayerWriter:
@@ -21,8 +56,7 @@ class LayerWriter:
     path : str or Path
     groups : dict of (int, int) to list of (int, geometry.Placement)
         From `geometry.group_by_input`.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     origin : dict
     """
 
@@ -94,14 +128,14 @@ class LayerWriter:
 
 
 def _create_layer(group, name, layer, n):
-    shape = (layer["channels"], *layer["shape"][group.name.strip("/")])
+    shape = (layer.channels, *layer.shape[group.name.strip("/")])
     dataset = group.create_dataset(name, (n, *shape), np.float16, chunks=(1, *shape))
     dataset.attrs["axes"] = "stimulus, channel, y, x"
     dataset.attrs["unit"] = "activation"
     for key in ("module", "nonlinearity"):
-        dataset.attrs[key] = layer[key]
+        dataset.attrs[key] = getattr(layer, key)
     for key in ("stride", "offset_px", "receptive_field_px"):
-        dataset.attrs[key] = np.asarray(layer[key], dtype=float)
+        dataset.attrs[key] = np.asarray(getattr(layer, key), dtype=float)
 
 
 def read_layers(path, layers):
