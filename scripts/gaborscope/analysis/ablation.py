@@ -3,8 +3,11 @@
 import dataclasses
 import itertools
 import json
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import accumulation
@@ -12,6 +15,8 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import ridge
 from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import summaries
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 METRICS = ("auc_judd", "nss", "cc")
 COLUMNS = (
@@ -20,7 +25,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def differing(plain, entry, path=()):
+def differing(
+    plain: Mapping[str, Any], entry: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> str:
     """
     Say in which keys an entry differs.
 
@@ -45,7 +52,7 @@ def differing(plain, entry, path=()):
     return ", ".join(filter(None, found))
 
 
-def parts_of(activations, size):
+def parts_of(activations: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """
     Cut the stimuli of a block into parts that are left out of each other's fit.
 
@@ -76,11 +83,18 @@ class Trial:
     layers : dict of str to Layer
     """
 
-    def __init__(self, settings, layers):
+    def __init__(self, settings: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
         self.settings, self.layers = settings, layers
         self._fit, self._validation, self.part_of = {}, [], {}
 
-    def add(self, split, block_name, block, activations, part_size):
+    def add(
+        self,
+        split: str,
+        block_name: str,
+        block: StimulusBlock,
+        activations: Iterable[Any],
+        part_size: int,
+    ) -> None:
         """
         Add the stimuli of a block to the statistics.
 
@@ -103,7 +117,7 @@ class Trial:
             else:
                 self._validation.append(found)
 
-    def solve(self):
+    def solve(self) -> tuple[Alternative, list[dict[str, Any]]]:
         """
         Fit every layer, pooling and penalty chosen on the validation split.
 
@@ -150,7 +164,13 @@ class Trial:
         return best
 
 
-def rows(model, tables, differs, n_resamples, seed):
+def rows(
+    model: str,
+    tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    differs: Mapping[str, str],
+    n_resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
     """
     Options of one model beside the explanation that they differ from.
 

@@ -1,14 +1,17 @@
 """Anatomy of a layer: how much of it is place, which colours and which scales it is made of."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from gaborscope.filters import regressors
 from gaborscope.fitting.ridge import RidgePath
-from gaborscope.fitting.statistics import explained_variance, inverse_spread
+from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 RADII = np.linspace(0, 1.4, 15)
 # of the tables
@@ -23,7 +26,7 @@ COLUMNS = {
 ANGLES = 2 * np.pi * (np.arange(72) + 0.5) / 72
 
 
-def position_rows(filters, statistics):
+def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[dict[str, Any]]:
     """
     How much of a layer is place, and how that part runs from the centre to the border.
 
@@ -81,7 +84,9 @@ def _in_units_of_the_map(filters, statistics):
     return filters["weight"][alive] / np.sqrt(variance[alive])[:, None]
 
 
-def colour_axes(filters, statistics):
+def colour_axes(
+    filters: Mapping[str, Any], statistics: Statistics
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Colour axes of a layer: principal directions of its linear weights in RGB.
 
@@ -131,7 +136,9 @@ def _spread(statistics):
     return np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse > 0)
 
 
-def colour_rows(filters, fit, validation, penalty):
+def colour_rows(
+    filters: Mapping[str, Any], fit: Statistics, validation: Statistics, penalty: float
+) -> list[dict[str, Any]]:
     """
     Colour of a layer in figures.
 
@@ -174,7 +181,9 @@ def colour_rows(filters, fit, validation, penalty):
     return rows
 
 
-def amplitude_only(table, fit, validation, penalty):
+def amplitude_only(
+    table: Mapping[str, np.ndarray], fit: Statistics, validation: Statistics, penalty: float
+) -> float:
     """
     Explained variance of a layer by its amplitudes alone.
 
@@ -206,7 +215,9 @@ def _some(statistics, index):
     )
 
 
-def scale_rows(filters, scale_px, per_degree):
+def scale_rows(
+    filters: Mapping[str, Any], scale_px: float, per_degree: float | None
+) -> list[dict[str, Any]]:
     """
     Share of each scale in a layer's explained variance, and the wavelength that it prefers.
 
@@ -245,7 +256,7 @@ def scale_rows(filters, scale_px, per_degree):
     ]
 
 
-def enlargement(block, box):
+def enlargement(block: StimulusBlock, box: geometry.Box) -> float:
     """
     Median of px of the stimulus per px of the network's input.
 

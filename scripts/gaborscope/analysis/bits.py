@@ -2,16 +2,20 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaborscope.analysis.coalitions import DIMENSIONS, label
-from gaborscope.analysis.refits import predict, sample
+from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import warm_fusion
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
 from gaborscope.scoring import summaries
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store.saliency import read_saliency
 
 COLUMNS = (
@@ -19,7 +23,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def information_gain(log_density, log_reference, pixels):
+def information_gain(
+    log_density: np.ndarray, log_reference: np.ndarray, pixels: np.ndarray
+) -> float:
     """
     Information gain of a density over another one at fixations.
 
@@ -42,7 +48,13 @@ def information_gain(log_density, log_reference, pixels):
     return float((log_density[y, x] - log_reference[y, x]).mean() / math.log(2))
 
 
-def collect(many, fit, validation, targets, n_stimuli):
+def collect(
+    many: Alternatives,
+    fit: Mapping[str, StimulusBlock],
+    validation: Mapping[str, StimulusBlock],
+    targets: Mapping[str, str],
+    n_stimuli: int,
+) -> None:
     """
     Reconstruct the stimuli that the fusions are fitted to and chosen by.
 
@@ -62,7 +74,9 @@ def collect(many, fit, validation, targets, n_stimuli):
                 many.add_stimulus(split, name, blocks[name], index, targets[name])
 
 
-def fuse(many, whole, progress):
+def fuse(
+    many: Alternatives, whole: ExplainedModel, progress: Callable[..., Any]
+) -> dict[str, ExplainedModel]:
     """
     Fuse every coalition anew, each from the weights of the whole explanation.
 
@@ -95,7 +109,11 @@ def fuse(many, whole, progress):
     return models
 
 
-def gains(models, blocks, saliency):
+def gains(
+    models: Mapping[str, ExplainedModel],
+    blocks: Mapping[str, StimulusBlock],
+    saliency: Mapping[str, Mapping[str, str]],
+) -> Iterator[dict[str, Any]]:
     """
     Information gain over the centre bias on every stimulus, of many models and of given maps.
 
@@ -126,7 +144,7 @@ def gains(models, blocks, saliency):
             yield {"stimulus": block.names[index], **found}
 
 
-def parts(table):
+def parts(table: pd.DataFrame) -> pd.DataFrame:
     """
     Split the deep model's information gain on every stimulus.
 
@@ -157,7 +175,7 @@ def parts(table):
     return pd.DataFrame(found, index=table.index)
 
 
-def summarise(table, n_resamples, seed):
+def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
     Means of the parts and their shares of the deep model's gain, bootstrap over stimuli.
 

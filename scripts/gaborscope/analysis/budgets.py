@@ -1,6 +1,10 @@
 """An explanation with few filters per map: weights of every budget, out of fold as well."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative
@@ -14,7 +18,14 @@ PENALTY = 1e-6
 WHOLE = "all"
 
 
-def of_layer(fitted, fit, validation, budgets, rule, n_folds):
+def of_layer(
+    fitted: layer_tools.FittedLayer,
+    fit: Mapping[str, statistics.Statistics],
+    validation: statistics.Statistics,
+    budgets: Sequence[int],
+    rule: str,
+    n_folds: int,
+) -> dict[int, tuple[layer_tools.FittedLayer, dict[str, layer_tools.FittedLayer]]]:
     """
     Layer with at most so many filters per map, for every budget.
 
@@ -55,7 +66,7 @@ def of_layer(fitted, fit, validation, budgets, rule, n_folds):
     return found
 
 
-def members(by_layer, whole):
+def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[str, Alternative]:
     """
     Alternatives to an explanation, one per budget, and the explanation itself.
 
@@ -79,7 +90,11 @@ def members(by_layer, whole):
     return {**found, WHOLE: whole}
 
 
-def variance_rows(by_layer, whole, held_out):
+def variance_rows(
+    by_layer: Sequence[Mapping[int, Any]],
+    whole: Sequence[layer_tools.FittedLayer],
+    held_out: Sequence[Mapping[str, statistics.Statistics]],
+) -> list[dict[str, Any]]:
     """
     Explained variance of every layer with every budget.
 
@@ -119,7 +134,9 @@ def variance_rows(by_layer, whole, held_out):
     return rows
 
 
-def score_rows(scores, split, n_resamples, seed):
+def score_rows(
+    scores: pd.DataFrame, split: str, n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Scores of every budget, of the deep model and of the centre bias on one split.
 

@@ -1,8 +1,13 @@
 """The log-Gabor bank fitted to fixations with no network between: what explanations must beat."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,6 +18,7 @@ from gaborscope.explanation.layers import make_regressors
 from gaborscope.explanation.model import grid_shape, log_centre_bias
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import densities, fixations, geometry
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import GRID
 from gaborscope.stimuli.layer import Sampling
 from gaborscope.store.files import create, open_file, put
@@ -37,12 +43,12 @@ class FixationBank:
         On its own relative grid, sum 1.
     """
 
-    settings: dict
+    settings: dict[str, Any]
     weight: np.ndarray
     penalty: float
     centre_bias: np.ndarray
 
-    def predict(self, image):
+    def predict(self, image: np.ndarray) -> np.ndarray:
         """
         Log-density of an image, up to a constant.
 
@@ -60,7 +66,7 @@ class FixationBank:
         score = regressors @ self.weight[:-1] + self.weight[-1] * bias
         return densities.resize_bilinear(score.reshape(shape).astype(float), image.shape[:2])
 
-    def save(self, path, origin):
+    def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
         Write the fitted bank, whole or not at all.
 
@@ -77,7 +83,7 @@ class FixationBank:
             put(file, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> FixationBank:
         """
         Read a fitted bank.
 
@@ -98,7 +104,7 @@ class FixationBank:
             )
 
 
-def features(image, settings):
+def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Regressors of an image on cells that tile it.
 
@@ -129,7 +135,14 @@ def features(image, settings):
     return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape
 
 
-def fit(fit_blocks, validation_blocks, settings, penalties, centre_bias, progress=None):
+def fit(
+    fit_blocks: Sequence[StimulusBlock],
+    validation_blocks: Sequence[StimulusBlock],
+    settings: Mapping[str, Any],
+    penalties: Sequence[float],
+    centre_bias: centre_biases.CentreBias,
+    progress: Callable[..., Any] | None = None,
+) -> FixationBank:
     """
     Fit the weights to the fixations of the fit split, the penalty chosen on the validation split.
 
@@ -202,7 +215,14 @@ class _Examples:
             yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target
 
 
-def fit_to(fit_blocks, validation_blocks, entry, sigmas, uniform_weight, progress=None):
+def fit_to(
+    fit_blocks: Sequence[StimulusBlock],
+    validation_blocks: Sequence[StimulusBlock],
+    entry: Mapping[str, Any],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+    progress: Callable[..., Any] | None = None,
+) -> FixationBank:
     """
     Fit a bank with a centre bias of its own, as a config entry says.
 

@@ -1,16 +1,21 @@
 """What a layer is made of: shares of explained variance and its dominant filters."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
+from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting import shapley, sparse, statistics
 from gaborscope.stimuli import colour as colours
 
 GROUPINGS = ("scale", "orientation", "colour", "kind")
 
 
-def shares(fit, penalty, table, space):
+def shares(
+    fit: statistics.Statistics, penalty: float, table: Mapping[str, np.ndarray], space: str
+) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
     """
     Shapley shares of explained variance by scale, orientation, colour and kind.
 
@@ -62,11 +67,17 @@ class Halves:
         By half and map the filters that the half itself chooses.
     """
 
-    paths: list
-    chosen: list
+    paths: list[sparse.SparsePath]
+    chosen: list[list[set[int]]]
 
 
-def halves(fit, validation, path, n, rule):
+def halves(
+    fit: Mapping[str, statistics.Statistics],
+    validation: statistics.Statistics,
+    path: sparse.SparsePath,
+    n: int,
+    rule: str,
+) -> Halves | None:
     """
     Fit and choose again on disjoint halves of the fit split.
 
@@ -114,7 +125,7 @@ def _from_halves(found, variance, index, rank, regressor):
     }
 
 
-def dominant(filters, n):
+def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     """
     Rank the filters of a layer that explain most alone, one per scale, orientation and colour.
 
@@ -155,7 +166,16 @@ def dominant(filters, n):
     return rows
 
 
-def listed(path, table, bank, channels, n, scale_px, px_per_degree, from_halves=None):
+def listed(
+    path: sparse.SparsePath,
+    table: Mapping[str, np.ndarray],
+    bank: LogGaborBank,
+    channels: Sequence[str],
+    n: int,
+    scale_px: float,
+    px_per_degree: float | None,
+    from_halves: Halves | None = None,
+) -> list[dict[str, Any]]:
     """
     Identity of every map: its filters in the order of their choice.
 

@@ -8,15 +8,21 @@ product, in what the fusion makes of it, and in the scores.
 
 import dataclasses
 import hashlib
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import summaries
 from gaborscope.scoring.scorer import FEW, score_few
-from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.centre_bias import GRID, CentreBias
+from gaborscope.stimuli.geometry import Box
 from gaborscope.store.saliency import read_saliency
 
 
@@ -34,11 +40,11 @@ class Alternative:
         reconstructed by `layers`.
     """
 
-    layers: list
-    folds: dict = dataclasses.field(default_factory=dict)
+    layers: Sequence[layer_tools.FittedLayer]
+    folds: Mapping[str, Sequence[layer_tools.FittedLayer]] = dataclasses.field(default_factory=dict)
 
 
-def sample(blocks, n):
+def sample(blocks: Mapping[str, StimulusBlock], n: int | None) -> dict[str, list[int]]:
     """
     Draw stimuli from blocks by the hash of their names; no more are drawn where one is added.
 
@@ -82,7 +88,14 @@ class Alternatives:
     uniform_weight : float
     """
 
-    def __init__(self, members, box, settings, centre_bias, uniform_weight):
+    def __init__(
+        self,
+        members: Mapping[str, Alternative],
+        box: Box,
+        settings: Mapping[str, Any],
+        centre_bias: CentreBias,
+        uniform_weight: float,
+    ) -> None:
         self.members, self.box, self.settings = members, box, settings
         self.centre_bias, self.uniform_weight = centre_bias, uniform_weight
         self.data = {
@@ -92,7 +105,14 @@ class Alternatives:
             for split in ("fit", "validation")
         }
 
-    def add_stimulus(self, split, block_name, block, index, target_densities):
+    def add_stimulus(
+        self,
+        split: str,
+        block_name: str,
+        block: StimulusBlock,
+        index: int,
+        target_densities: str | Path,
+    ) -> None:
         """
         Reconstruct one stimulus by all alternatives and keep what the fusion needs of it.
 
@@ -122,7 +142,13 @@ class Alternatives:
             }
             data[name].add_stimulus(maps, placement, target, self.centre_bias, block.names[index])
 
-    def collect(self, blocks, fit_blocks, targets, n_stimuli=None):
+    def collect(
+        self,
+        blocks: Mapping[str, StimulusBlock],
+        fit_blocks: Collection[str],
+        targets: Mapping[str, str],
+        n_stimuli: int | None = None,
+    ) -> None:
         """
         Reconstruct the stimuli that the fusion is fitted to and chosen by.
 
@@ -144,7 +170,7 @@ class Alternatives:
                 for index in indices:
                     self.add_stimulus(split, name, part[name], index, targets[name])
 
-    def fit(self, progress=None):
+    def fit(self, progress: Callable[..., Any] | None = None) -> dict[str, ExplainedModel]:
         """
         Fuse each alternative, its penalty chosen on the validation split.
 
@@ -180,7 +206,7 @@ class Alternatives:
         return models
 
 
-def predict(models, image):
+def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str, np.ndarray]:
     """
     Predict one image by several explained models that share their regressors.
 
@@ -203,7 +229,12 @@ def predict(models, image):
     }
 
 
-def score(models, blocks, saliency, seen=frozenset()):
+def score(
+    models: Mapping[str, ExplainedModel],
+    blocks: Mapping[str, StimulusBlock],
+    saliency: Mapping[str, Mapping[str, str]],
+    seen: set[str] = frozenset(),
+) -> Iterator[dict[str, Any]]:
     """
     Score the predictions of several explained models, and given ones, on the stimuli of blocks.
 
@@ -243,7 +274,7 @@ def _score_block(models, block, saliency, seen):
             yield {"stimulus": block.names[index], "predictor": predictor, **row}
 
 
-def summary(rows, deep, n_resamples, seed):
+def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[dict[str, Any]]:
     """
     Mean scores, and shares above the centre bias of the deep model, with intervals.
 

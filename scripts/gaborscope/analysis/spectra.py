@@ -1,6 +1,8 @@
 """Log-Gabor spectra: which filters a predictor's log-density is made of, whoever made it."""
 
 import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,11 +13,12 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.fitting import shapley
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import DEAD, Statistics, combine
+from gaborscope.stimuli.block import StimulusBlock
 
 FOLDS = 10  # of the jackknife, at most
 
 
-def cell_logarithm(density, shape):
+def cell_logarithm(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     Logarithm of a density on coarse cells, its mean taken away.
 
@@ -39,7 +42,9 @@ def cell_logarithm(density, shape):
     return (logarithm - logarithm.mean()).astype(np.float32)
 
 
-def regressors(image, settings):
+def regressors(
+    image: np.ndarray, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Regressors of a stimulus on coarse cells, their mean over the stimulus taken away.
 
@@ -59,7 +64,12 @@ def regressors(image, settings):
     return np.ascontiguousarray((features - features.mean(axis=0)).T), shape
 
 
-def accumulate(block, predictions, settings, table):
+def accumulate(
+    block: StimulusBlock,
+    predictions: Iterable[Sequence[np.ndarray]],
+    settings: Mapping[str, Any],
+    table: Mapping[str, np.ndarray],
+) -> Statistics:
     """
     Statistics of a block, the predictors being the maps of one layer.
 
@@ -87,7 +97,7 @@ def accumulate(block, predictions, settings, table):
     return total
 
 
-def choose_penalty(fit, validation, penalties):
+def choose_penalty(fit: Statistics, validation: Statistics, penalties: Sequence[float]) -> float:
     """
     Penalty of highest mean explained variance on the validation split: one for all predictors.
 
@@ -105,7 +115,7 @@ def choose_penalty(fit, validation, penalties):
     return float(penalties[int(np.argmax(scores))])
 
 
-def variance_of(statistics, weight):
+def variance_of(statistics: Statistics, weight: np.ndarray) -> np.ndarray:
     """
     Explained variance of each predictor's log-density.
 
@@ -126,7 +136,13 @@ def variance_of(statistics, weight):
     return np.where(alive, 1 - error / np.where(alive, total, 1), np.nan)
 
 
-def spectrum(fit, held_out, penalty, table, wavelengths):
+def spectrum(
+    fit: Statistics,
+    held_out: Mapping[str, Statistics],
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    wavelengths: np.ndarray,
+) -> dict[tuple[str, str], np.ndarray]:
     """
     All figures of the spectra of all predictors.
 
@@ -164,7 +180,13 @@ def spectrum(fit, held_out, penalty, table, wavelengths):
     return found
 
 
-def with_intervals(fit, held_out, penalty, table, wavelengths):
+def with_intervals(
+    fit: Sequence[Statistics],
+    held_out: Mapping[str, Sequence[Statistics]],
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    wavelengths: np.ndarray,
+) -> dict[tuple[str, str], np.ndarray]:
     """
     Figures of `spectrum` with 95 % intervals by the jackknife over groups of fit blocks.
 
@@ -198,7 +220,13 @@ def with_intervals(fit, held_out, penalty, table, wavelengths):
     return found
 
 
-def rows(figures, predictors, dataset, names, per_degree):
+def rows(
+    figures: Mapping[tuple[str, str], np.ndarray],
+    predictors: Sequence[str],
+    dataset: str,
+    names: Mapping[str, Any],
+    per_degree: float | None,
+) -> list[dict[str, Any]]:
     """
     Rows of `results/spectra.csv`.
 

@@ -1,5 +1,8 @@
 """What each layer is tuned to: from the Shapley shares of its maps to a few figures."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 # Groupings of the regressors and what they are called here.
@@ -17,7 +20,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def contrast_sensitivity(frequency):
+def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
     """
     Human contrast sensitivity to luminance gratings, relative to its peak.
 
@@ -45,7 +48,7 @@ def contrast_sensitivity(frequency):
     return absolute(np.asarray(frequency, dtype=float)) / absolute(np.linspace(0, 30, 30001)).max()
 
 
-def octaves(shares, wavelengths):
+def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
     """
     Width of the tuning of each map along wavelength: standard deviation in octaves.
 
@@ -66,7 +69,7 @@ def octaves(shares, wavelengths):
     return np.sqrt(np.maximum(weights @ log**2 - mean**2, 0))
 
 
-def concentration(shares, orientations):
+def concentration(shares: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     """
     Concentration of the tuning of each map on one orientation: length of the mean vector.
 
@@ -87,7 +90,13 @@ def concentration(shares, orientations):
     return np.abs(_normalised(shares) @ np.exp(2j * np.asarray(orientations)))
 
 
-def rows(filters, wavelengths_px, orientations, channels, px_per_degree):
+def rows(
+    filters: Mapping[str, Any],
+    wavelengths_px: np.ndarray,
+    orientations: np.ndarray,
+    channels: Sequence[str],
+    px_per_degree: float | None,
+) -> list[dict[str, Any]]:
     """
     Tuning of one layer.
 

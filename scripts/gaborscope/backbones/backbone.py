@@ -2,6 +2,9 @@
 
 import dataclasses
 import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from torch.nn import functional
 from gaborscope.backbones import resizing
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 KNOWN = ("cmrnet", "msinet", "unisal")
 EPS = 1e-7
@@ -42,8 +46,8 @@ class Backbone:
 
     name: str
     network: torch.nn.Module
-    mean: tuple
-    std: tuple
+    mean: Sequence[float]
+    std: Sequence[float]
     multiple: int
     output: str
     range: float = 1
@@ -51,7 +55,7 @@ class Backbone:
     pad: float | None = None
     resize: str = "area"
 
-    def content(self, image, placement):
+    def content(self, image: np.ndarray, placement: geometry.Placement) -> np.ndarray:
         """
         Stimulus at the size of its content, resized as the network's authors do.
 
@@ -66,7 +70,9 @@ class Backbone:
         """
         return resizing.resize(image, (placement.height, placement.width), self.resize)
 
-    def batch(self, contents, placements):
+    def batch(
+        self, contents: Sequence[np.ndarray], placements: Sequence[geometry.Placement]
+    ) -> torch.Tensor:
         """
         Network input for stimuli of one input size.
 
@@ -104,7 +110,7 @@ class Backbone:
             x[inside][:, place.left : place.left + place.width] = ordered * scale - shift
         return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
 
-    def maps(self, x):
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
         """
         Run the network.
 
@@ -124,7 +130,7 @@ class Backbone:
             maps = functional.interpolate(maps, size, mode="bilinear", align_corners=False)
         return maps[:, 0]
 
-    def log_maps(self, x):
+    def log_maps(self, x: torch.Tensor) -> torch.Tensor:
         """
         Run the network and take the logarithm where its output is none, for training.
 
@@ -144,7 +150,7 @@ class Backbone:
         return (maps / (EPS + maps.sum(dim=(1, 2), keepdim=True)) + EPS).log()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     """Import `published` when it is asked for: few need it."""
     if name == "published":
         return importlib.import_module("gaborscope.backbones.published")
@@ -157,7 +163,7 @@ def _module(name):
     return importlib.import_module(f"gaborscope.backbones.{name}")
 
 
-def build(name, **options):
+def build(name: str, **options: Any) -> torch.nn.Module:
     """
     Network by name, randomly initialised, in eval mode.
 
@@ -187,7 +193,7 @@ def build(name, **options):
         raise InputError(f"config: backbones.{name}.options: {error}") from error
 
 
-def describe(name, **options):
+def describe(name: str, **options: Any) -> Backbone:
     """
     Network by name with its preprocessing.
 
@@ -205,7 +211,7 @@ def describe(name, **options):
     return Backbone(name=name, network=build(name, **options), **module.DESCRIPTION)
 
 
-def configured(name, entry):
+def configured(name: str, entry: Mapping[str, Any]) -> Backbone:
     """
     Network of a config's entry, one's own or by name, randomly initialised.
 
@@ -234,7 +240,9 @@ def configured(name, entry):
     return Backbone(name=name, network=network, **{key: settings[key] for key in kept})
 
 
-def batches(backbone, block, box, batch_size):
+def batches(
+    backbone: Backbone, block: StimulusBlock, box: Mapping[str, Any], batch_size: int
+) -> Iterator[tuple[list[int], list[geometry.Placement], torch.Tensor]]:
     """
     Network inputs of a block, in batches of one input size.
 
@@ -264,7 +272,13 @@ def batches(backbone, block, box, batch_size):
             yield index, placements, backbone.batch(contents, placements)
 
 
-def predict(backbone, block, box, batch_size, device):
+def predict(
+    backbone: Backbone,
+    block: StimulusBlock,
+    box: Mapping[str, Any],
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[tuple[int, np.ndarray]]:
     """
     Predict the maps of a block on the content of the input.
 

@@ -1,8 +1,11 @@
 """One function that says in a sentence what is wrong with a backbone."""
 
+from collections.abc import Mapping
+
 import torch
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 
@@ -10,7 +13,7 @@ TOLERANCE = 1e-2  # of a density's sum, and of what must not depend on the rest 
 
 
 @torch.no_grad()
-def check_backbone(backbone, layers, box):
+def check_backbone(backbone: Backbone, layers: Mapping[str, str], box: geometry.Box) -> None:
     """
     Run a network on noise and check all that the stages rely on.
 

@@ -5,6 +5,8 @@ Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency mode
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -27,7 +29,7 @@ class ConvGRUCell(nn.Module):
         Number of channels to a normalisation module.
     """
 
-    def __init__(self, n, norm):
+    def __init__(self, n: int, norm: Callable[..., Any]) -> None:
         super().__init__()
         for gate in ("r", "z", "h"):
             self.register_parameter(f"b_{gate}", nn.Parameter(torch.zeros(n, 1, 1)))
@@ -43,12 +45,12 @@ class ConvGRUCell(nn.Module):
         for name in ("w_r", "u_r", "w_z", "u_z", "w", "u"):
             self.add_module(name, _separable(n, norm))
 
-    def draw_mask(self):
+    def draw_mask(self) -> None:
         """Draw which channels of the hidden state are dropped in the coming sequence."""
         keep = torch.full_like(self.drop_mask_1, 1 - DROPOUT)
         self.drop_mask_1 = torch.bernoulli(keep) / (1 - DROPOUT)
 
-    def forward(self, x, h):
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """
         Advance by one frame.
 
@@ -88,11 +90,13 @@ class ConvGRU(nn.Module):
         Number of channels to a normalisation module.
     """
 
-    def __init__(self, n, norm):
+    def __init__(self, n: int, norm: Callable[..., Any]) -> None:
         super().__init__()
         self.cell_list = nn.ModuleList([ConvGRUCell(n, norm)])
 
-    def forward(self, frames, h0=None):
+    def forward(
+        self, frames: Sequence[torch.Tensor], h0: torch.Tensor | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """
         Run over a sequence.
 

@@ -6,7 +6,10 @@ residuals and linear bottlenecks, CVPR. Names of modules are those of the publis
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import nn
 
 # expansion, channels, blocks, stride of the first block
@@ -49,7 +52,14 @@ class InvertedResidual(nn.Module):
         How the caller subsamples the output; the block itself has stride 1.
     """
 
-    def __init__(self, n_in, n_out, expansion, norm=nn.BatchNorm2d, subsample=1):
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        expansion: int,
+        norm: Callable[..., Any] = nn.BatchNorm2d,
+        subsample: int = 1,
+    ) -> None:
         super().__init__()
         inside = n_in * expansion
         layers = []
@@ -66,7 +76,7 @@ class InvertedResidual(nn.Module):
         self.subsample = subsample
         self.shortcut = subsample == 1 and n_in == n_out
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, n_in, y, x) to (n, n_out, y, x)."""
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
@@ -74,7 +84,7 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """MobileNetV2 of width 1 whose strided blocks are subsampled after, not in, the block."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         features, n_in = [_conv(3, STEM, 3, 2)], STEM
         for expansion, channels, blocks, stride in STAGES:
@@ -85,7 +95,7 @@ class MobileNetV2(nn.Module):
         features.append(_conv(n_in, LAST, 1, 1))
         self.features = nn.Sequential(*features)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """
         Encode images.
 
@@ -107,7 +117,7 @@ class MobileNetV2(nn.Module):
         return x, taps[TAP_2X], taps[TAP_4X]
 
 
-def initialise(network):
+def initialise(network: nn.Module) -> None:
     """
     Draw random weights: normal of variance 2 / fan-out, norms at identity, biases 0.
 

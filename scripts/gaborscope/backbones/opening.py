@@ -1,12 +1,18 @@
 """Open a trained network: its weights loaded, on its device, in eval mode."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from gaborscope.backbones import devices, weights
-from gaborscope.backbones.backbone import configured
+from gaborscope.backbones.backbone import Backbone, configured
 
 
-def open_network(name, entry, weights_file, device):
+def open_network(
+    name: str, entry: Mapping[str, Any], weights_file: str | Path, device: str
+) -> Backbone:
     """
     Trained network on its device.
 

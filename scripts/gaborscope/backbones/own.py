@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -28,14 +30,14 @@ class Scripted(nn.Module):
         Layers wanted; "" is the output.
     """
 
-    def __init__(self, script, names):
+    def __init__(self, script: torch.jit.ScriptModule, names: Sequence[str]) -> None:
         super().__init__()
         self.script = script
         self.names = [name for name in names if name]
         for name in self.names:
             self.add_module(name, nn.Identity())
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the file, show its layers, return its map."""
         result = self.script(x)
         maps, layers = result if isinstance(result, tuple) else (result, {})
@@ -49,7 +51,7 @@ class Scripted(nn.Module):
         return maps
 
 
-def absolute(path):
+def absolute(path: str) -> Path:
     """
     Path of a config, relative to the repository.
 
@@ -64,7 +66,7 @@ def absolute(path):
     return ROOT / Path(path).expanduser()
 
 
-def build(name, entry):
+def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     """
     Network of an entry with `factory`, in eval mode.
 

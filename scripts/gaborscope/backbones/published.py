@@ -2,7 +2,9 @@
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -35,7 +37,7 @@ class Source:
     url: str
     name: str
     git_blob: str | None
-    trained_on: tuple
+    trained_on: tuple[dict[str, Any], ...]
     licence: str
 
 
@@ -63,7 +65,7 @@ SOURCES = {
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
 
 
-def fetch(name):
+def fetch(name: str) -> Path:
     """
     Fetch the published weights of a backbone, or find them in the cache.
 
@@ -91,7 +93,7 @@ def fetch(name):
     )
 
 
-def read(name, path):
+def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     State dict of a file of weights, whoever wrote it.
 
@@ -122,7 +124,7 @@ def read(name, path):
     return unisal.convert(weights.read_pickle(path)), {}
 
 
-def msinet_variables():
+def msinet_variables() -> dict[str, tuple[int, ...]]:
     """
     Names and shapes of MSI-Net's 46 variables in TensorFlow.
 
@@ -145,7 +147,9 @@ def _hwio(shape):
     return tuple(shape) if len(shape) == 1 else (*shape[2:], shape[1], shape[0])
 
 
-def msinet_state_dict(variables, source="the variables"):
+def msinet_state_dict(
+    variables: Mapping[str, np.ndarray], source: str = "the variables"
+) -> dict[str, torch.Tensor]:
     """
     State dict of MSI-Net from its TensorFlow variables.
 

@@ -1,10 +1,12 @@
 """Networks that have learned nothing: random weights, and normalisations that fit them."""
 
+from collections.abc import Iterable
+
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def reinitialise(network, seed):
+def reinitialise(network: torch.nn.Module, seed: int) -> None:
     """
     Draw all weights of a network anew, whatever they were.
 
@@ -29,7 +31,7 @@ def reinitialise(network, seed):
 
 
 @torch.no_grad()
-def recalibrate(network, batches):
+def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
     """
     Measure the statistics of batch normalisations on inputs, by cumulative average.
 

@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import difflib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -23,7 +24,7 @@ LARGEST_SPREAD = 0.15
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 
 
-def find_modules(network, layers):
+def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tuple[nn.Module, str]]:
     """
     Look up the modules of a layer table.
 
@@ -59,7 +60,7 @@ def find_modules(network, layers):
 
 
 @contextlib.contextmanager
-def recorder(network, layers):
+def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str, torch.Tensor]]:
     """
     Record what goes into (nonlinearities) or comes out of (all else) the modules of a table.
 
@@ -107,7 +108,7 @@ def recorder(network, layers):
             handle.remove()
 
 
-def token_maps(tokens, size):
+def token_maps(tokens: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """
     Tokens of a transformer on the grid of their patches.
 
@@ -136,7 +137,13 @@ def token_maps(tokens, size):
     return tokens
 
 
-def measure_layers(network, layers, input_sizes, finest_stride, seed):
+def measure_layers(
+    network: nn.Module,
+    layers: Mapping[str, str],
+    input_sizes: Sequence[tuple[int, int]],
+    finest_stride: int,
+    seed: int,
+) -> dict[str, Layer]:
     """
     Grid, channels and receptive field of each layer, measured on the network.
 
@@ -263,7 +270,7 @@ def _described(path, nonlinearity, channels, shape, moments, input_size, finest_
     )
 
 
-def pool_maps(maps, factor):
+def pool_maps(maps: torch.Tensor, factor: int) -> torch.Tensor:
     """
     Average maps over squares of cells.
 

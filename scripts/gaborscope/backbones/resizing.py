@@ -12,7 +12,7 @@ BICUBIC = -0.75  # TensorFlow 1's coefficient of the cubic
 STEPS = 1024  # to which it rounds the place between two pixels
 
 
-def resize(image, size, kind):
+def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
     """
     Image at another size.
 

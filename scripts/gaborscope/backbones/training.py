@@ -9,15 +9,19 @@ import math
 import os
 import signal
 import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.backbones.devices import autocasts
 from gaborscope.errors import InputError
 from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +49,11 @@ class Example:
     sigma_px: float
 
 
-def make_examples(block, box, resize=geometry.content):
+def make_examples(
+    block: StimulusBlock,
+    box: geometry.Box | tuple[int, int],
+    resize: Callable[..., Any] = geometry.content,
+) -> list[Example]:
     """
     Examples of all stimuli of a block that have fixations.
 
@@ -82,7 +90,7 @@ def make_examples(block, box, resize=geometry.content):
     return examples
 
 
-def augment(example, settings, rng):
+def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Generator) -> Example:
     """
     Random flip, crop and change of brightness, contrast and saturation.
 
@@ -140,7 +148,9 @@ def _targets(examples):
     return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
 
 
-def loss_terms(log_density, density, counts, mask):
+def loss_terms(
+    log_density: torch.Tensor, density: torch.Tensor, counts: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
     KLD, CC and NSS of a batch on its content, differentiable.
 
@@ -199,7 +209,13 @@ def _forward(backbone, examples, device, layout, bf16=False):
 
 
 @torch.no_grad()
-def validate(backbone, examples, batch_size, device, layout=torch.channels_last):
+def validate(
+    backbone: Backbone,
+    examples: Sequence[Example],
+    batch_size: int,
+    device: torch.device,
+    layout: torch.memory_format = torch.channels_last,
+) -> np.ndarray:
     """
     Mean KLD, CC and NSS on examples without augmentation.
 
@@ -244,7 +260,7 @@ def _termination():
         signal.signal(signal.SIGTERM, before)
 
 
-def make_optimiser(network, settings):
+def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """
     Optimiser of a network, with a group of parameters for each part that has its own settings.
 
@@ -312,7 +328,16 @@ class Trainer:
         Identifies data, settings and code; a checkpoint of another digest is not used.
     """
 
-    def __init__(self, backbone, fit, validation, settings, device, checkpoint, digest):
+    def __init__(
+        self,
+        backbone: Backbone,
+        fit: Sequence[Example],
+        validation: Sequence[Example],
+        settings: Mapping[str, Any],
+        device: torch.device,
+        checkpoint: str | Path,
+        digest: str,
+    ) -> None:
         for split, examples in (("fit", fit), ("validation", validation)):
             if not examples:
                 raise InputError(
@@ -336,7 +361,7 @@ class Trainer:
         self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
         self.best = copy.deepcopy(self.average.state_dict())
 
-    def run(self):
+    def run(self) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
         """
         Train to the end or to the early stop.
 

@@ -1,5 +1,8 @@
 """The graph of a network's recorded layers, measured by gradients: who reads whom, and how far."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -43,7 +46,9 @@ class _Cut:
             handle.remove()
 
 
-def measure_graph(network, layers, input_size, seed):
+def measure_graph(
+    network: nn.Module, layers: Mapping[str, str], input_size: tuple[int, int], seed: int
+) -> dict[str, dict[str, Any]]:
     """
     Parents of every recorded layer, and how many of a parent's cells one of its cells reads.
 

@@ -2,18 +2,21 @@
 
 import logging
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from gaborscope.cascades import observed as observing
-from gaborscope.cascades.network import EdgeFeatures, pass_nonlinearity, weighted_sum
+from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
 from gaborscope.fitting import statistics as fitting_statistics
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import solve_sparse
 from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread
+from gaborscope.stimuli.geometry import Box
 
 log = logging.getLogger(__name__)
 
@@ -40,14 +43,23 @@ class CascadeFit:
     seed : int
     """
 
-    def __init__(self, observed, graph, box, settings, seed):
+    def __init__(
+        self,
+        observed: observing.Observed,
+        graph: Mapping[str, Any],
+        box: Box | tuple[int, int],
+        settings: Mapping[str, Any],
+        seed: int,
+    ) -> None:
         self.observed, self.graph, self.settings = observed, graph, settings
         self.rng = np.random.default_rng(seed)
         control = {"control": settings["control"]}
         image, edge = ({**settings[key], **control} for key in ("image", "edge"))
         self.model = cascade.Cascade(box, image, edge, [])
 
-    def run(self, fit, validation):
+    def run(
+        self, fit: Sequence[observing.Example], validation: Sequence[observing.Example]
+    ) -> cascade.Cascade:
         """
         Fit all layers.
 
@@ -302,7 +314,9 @@ def _fitted_together(graph, layers):
     return groups
 
 
-def explained_variance(net, observed, examples):
+def explained_variance(
+    net: CascadeNet, observed: observing.Observed, examples: Sequence[observing.Example]
+) -> dict[str, tuple[np.ndarray, float]]:
     """
     Explained variance of every layer of a cascade.
 

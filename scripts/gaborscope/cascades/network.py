@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -9,9 +11,13 @@ from torch import nn
 from torch.nn import functional
 
 from gaborscope.explanation import cascade
+from gaborscope.stimuli.geometry import Placement
+from gaborscope.stimuli.layer import Layer
 
 
-def pass_nonlinearity(linear, residual_sd, nonlinearity):
+def pass_nonlinearity(
+    linear: torch.Tensor, residual_sd: torch.Tensor, nonlinearity: str
+) -> torch.Tensor:
     """
     Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity`.
 
@@ -74,7 +80,9 @@ class EdgeFeatures(nn.Module):
         See `cascade.edge_kernels`.
     """
 
-    def __init__(self, edge, parent, child, settings):
+    def __init__(
+        self, edge: cascade.Edge, parent: Layer, child: Layer, settings: Mapping[str, Any]
+    ) -> None:
         super().__init__()
         self.edge, self.parent, self.child = edge, parent, child
         kernels, _ = cascade.edge_kernels(settings)
@@ -84,17 +92,19 @@ class EdgeFeatures(nn.Module):
         self._along = {}
 
     @property
-    def kinds(self):
+    def kinds(self) -> int:
         """Number of regressors that one filtered channel gives."""
         if self.edge.kind == "pointwise":
             return 1
         return len(self.kernels) + (2 if self.edge.kind == "global" else 1)
 
-    def width(self, channels):
+    def width(self, channels: int) -> int:
         """Return the number of regressors that a parent of so many channels gives."""
         return self.edge.n_channels(channels) * self.kinds
 
-    def weighted(self, maps, weight, placement):
+    def weighted(
+        self, maps: torch.Tensor, weight: torch.Tensor, placement: Placement
+    ) -> torch.Tensor:
         """
         Weighted sum of the regressors, without making them.
 
@@ -133,7 +143,7 @@ class EdgeFeatures(nn.Module):
             total = total + mean[:, :, None, None]
         return total
 
-    def forward(self, maps, placement):
+    def forward(self, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
         """Map (n, C, row, column) of the parent to (n, K, row, column) of the child."""
         maps = self._projected(maps)
         if self.edge.kind == "pointwise":
@@ -148,7 +158,7 @@ class EdgeFeatures(nn.Module):
             whole = torch.cat([whole, mean.expand(-1, -1, 1, *whole.shape[3:])], dim=2)
         return whole.flatten(1, 2)
 
-    def at(self, cells, maps, placement):
+    def at(self, cells: np.ndarray, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
         """
         Regressors at some cells of the child.
 
@@ -228,7 +238,14 @@ def _nonzero(rows):
     return [(column[:, k], value[:, k]) for k in range(value.shape[1]) if value[:, k].any()]
 
 
-def weighted_sum(weight, intercept, phi, features, parents, placement):
+def weighted_sum(
+    weight: torch.Tensor,
+    intercept: torch.Tensor,
+    phi: torch.Tensor | None,
+    features: Sequence[EdgeFeatures],
+    parents: Sequence[torch.Tensor],
+    placement: Placement,
+) -> torch.Tensor:
     """
     Weighted sum of a layer's regressors.
 
@@ -271,7 +288,7 @@ class CascadeNet(nn.Module):
     model : cascade.Cascade
     """
 
-    def __init__(self, model):
+    def __init__(self, model: cascade.Cascade) -> None:
         super().__init__()
         self.model = model
         self.weights, self.intercepts = nn.ParameterDict(), nn.ParameterDict()
@@ -304,16 +321,22 @@ class CascadeNet(nn.Module):
                 for edge in own.edges
             )
 
-    def mask(self, name):
+    def mask(self, name: str) -> torch.Tensor:
         """Return the mask of the weights that are kept, tensor (C, K) of 0 and 1."""
         return getattr(self, f"mask_{name}")
 
-    def natural(self, name):
+    def natural(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Weight (C, K) and intercept (C,) of a layer for the regressors as they are."""
         weight = self.weights[name] * self.mask(name) * getattr(self, f"scale_{name}")
         return weight, self.intercepts[name] * getattr(self, f"map_scale_{name}")
 
-    def linear(self, name, phi, outputs, placement):
+    def linear(
+        self,
+        name: str,
+        phi: Mapping[str, torch.Tensor],
+        outputs: Mapping[str, torch.Tensor],
+        placement: Placement,
+    ) -> torch.Tensor:
         """
         Weighted sum of a layer's regressors.
 
@@ -334,15 +357,17 @@ class CascadeNet(nn.Module):
         parents = [outputs[one.edge.parent] for one in features]
         return weighted_sum(*self.natural(name), phi.get(name), features, parents, placement)
 
-    def residual(self, name):
+    def residual(self, name: str) -> torch.Tensor:
         """Spread that a layer's nonlinearity is averaged over, tensor (C,)."""
         return getattr(self, f"residual_{name}") * self.softness[name].abs()
 
-    def output(self, own, linear):
+    def output(self, own: cascade.CascadeLayer, linear: torch.Tensor) -> torch.Tensor:
         """Pass a layer's nonlinearity."""
         return pass_nonlinearity(linear, self.residual(own.name), own.layer.nonlinearity)
 
-    def forward(self, phi, placement):
+    def forward(
+        self, phi: Mapping[str, torch.Tensor], placement: Placement
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """
         Reconstruct every layer.
 
@@ -364,7 +389,7 @@ class CascadeNet(nn.Module):
         return linear, outputs
 
     @torch.no_grad()
-    def export(self):
+    def export(self) -> cascade.Cascade:
         """
         Write the weights back.
 

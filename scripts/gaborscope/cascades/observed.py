@@ -1,15 +1,19 @@
 """Stimuli with what the network makes of them, as a cascade is fitted to them."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.explanation import cascade
 from gaborscope.explanation.model import grid_shape
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 
 @dataclasses.dataclass
@@ -35,12 +39,14 @@ class Example:
     content: np.ndarray
     seen: np.ndarray
     placement: geometry.Placement
-    block: object
+    block: StimulusBlock
     block_name: str
     index: int
 
 
-def make_examples(blocks, box, backbone):
+def make_examples(
+    blocks: Mapping[str, StimulusBlock], box: geometry.Box, backbone: Backbone
+) -> list[Example]:
     """
     Examples of all stimuli of some blocks.
 
@@ -65,7 +71,7 @@ def make_examples(blocks, box, backbone):
     return examples
 
 
-def batches(examples, batch_size):
+def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
     """
     Deal examples out to batches of one placement.
 
@@ -105,13 +111,21 @@ class Observed:
         copy. It looks at the same pixels, and must be of the same preprocessing.
     """
 
-    def __init__(self, backbone, layers, fusion_stride, teacher=None):
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Mapping[str, Layer],
+        fusion_stride: int,
+        teacher: Backbone | None = None,
+    ) -> None:
         self.backbone, self.layers, self.stride = backbone, layers, fusion_stride
         self.teacher = teacher
         self.device = next(backbone.network.parameters()).device
 
     @torch.no_grad()
-    def look(self, contents, placement):
+    def look(
+        self, contents: Sequence[np.ndarray], placement: geometry.Placement
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """
         Activations and the density of stimuli of one placement.
 
@@ -152,7 +166,12 @@ class Observed:
         return pooled / pooled.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
-def image_tensors(model, contents, placement, device):
+def image_tensors(
+    model: cascade.Cascade,
+    contents: Sequence[np.ndarray],
+    placement: geometry.Placement,
+    device: torch.device,
+) -> dict[str, torch.Tensor]:
     """
     Regressors of the image for the layers of a cascade that read it.
 

@@ -5,7 +5,9 @@ import logging
 import math
 import os
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from torch import nn
 
 from gaborscope.backbones.devices import autocasts
 from gaborscope.cascades import observed as observing
+from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
 from gaborscope.explanation.model import fusion_resampling, grid_shape, log_centre_bias
@@ -37,13 +40,21 @@ class FusedDensity(nn.Module):
     centre_bias : float array (row, column)
     """
 
-    def __init__(self, model, settings, weight, centre_bias):
+    def __init__(
+        self,
+        model: cascade.Cascade,
+        settings: Mapping[str, Any],
+        weight: np.ndarray,
+        centre_bias: np.ndarray,
+    ) -> None:
         super().__init__()
         self.model, self.settings, self.centre_bias = model, settings, centre_bias
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self._known = {}
 
-    def forward(self, maps, placement):
+    def forward(
+        self, maps: Mapping[str, torch.Tensor], placement: geometry.Placement
+    ) -> torch.Tensor:
         """Map (n, C, row, column) by layer to log-densities (n, cell)."""
         device = self.weight.device
         along, log_bias = self._constants(placement)
@@ -75,7 +86,9 @@ class FusedDensity(nn.Module):
         return self._known[placement]
 
 
-def vary(example, settings, rng):
+def vary(
+    example: observing.Example, settings: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Random flip and crop of a stimulus, at its own size.
 
@@ -127,7 +140,17 @@ class Refiner:
         Identifies data, settings and code; a checkpoint of another digest is not used.
     """
 
-    def __init__(self, net, fused, observed, fit, validation, settings, checkpoint, digest):
+    def __init__(
+        self,
+        net: CascadeNet,
+        fused: FusedDensity,
+        observed: observing.Observed,
+        fit: Sequence[observing.Example],
+        validation: Sequence[observing.Example],
+        settings: Mapping[str, Any],
+        checkpoint: str | Path,
+        digest: str,
+    ) -> None:
         self.net, self.fused, self.observed = net, fused, observed
         self.fit, self.validation, self.settings = fit, validation, settings
         self.checkpoint, self.digest = Path(checkpoint), digest
@@ -142,7 +165,7 @@ class Refiner:
         self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
         self.epoch, self.best = 0, None
 
-    def run(self):
+    def run(self) -> list[float]:
         """
         Train from the start or the checkpoint; leaves the best weights in place.
 
@@ -177,7 +200,7 @@ class Refiner:
         return history
 
     @torch.no_grad()
-    def validate(self):
+    def validate(self) -> float:
         """Mean KL(deep || cascade) on the validation stimuli, nats."""
         total = 0.0
         for batch in observing.batches(self.validation, self.settings["batch_size"]):

@@ -1,14 +1,24 @@
 """One pass over a block: regressors of each stimulus, summed with every layer's activations."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import nonlinearity
 from gaborscope.fitting.statistics import Statistics
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 
-def accumulate(block, activations, layers, settings):
+def accumulate(
+    block: StimulusBlock,
+    activations: Iterable[Any],
+    layers: Mapping[str, Layer],
+    settings: Mapping[str, Any],
+) -> dict[str, list[Statistics]]:
     """
     Sufficient statistics of all layers over the stimuli of a block.
 

@@ -4,9 +4,13 @@ A cascade: every layer from log-Gabor responses of the reconstructed layers befo
 Torch-free: what an explained model needs to run. `cascadenet` is the same in torch, for fitting.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +42,7 @@ def _kernels(n_scales, n_orientations, wavelength, factor, ratio, radius):
     return kept.reshape(-1, *kept.shape[2:]).astype(np.float32), float(lost.max())
 
 
-def edge_kernels(settings):
+def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
     """
     Impulse responses of the bank that a layer applies to the layers before it.
 
@@ -88,7 +92,7 @@ def _control_kernels(settings):
     return np.ascontiguousarray(whole[:, ::-1, ::-1], dtype=np.float32)
 
 
-def n_kinds(edge, settings):
+def n_kinds(edge: Edge, settings: Mapping[str, Any]) -> int:
     """
     Regressors that one channel of a parent gives.
 
@@ -129,12 +133,12 @@ class Edge:
 
     parent: str
     kind: str
-    ratio: tuple
-    offset: tuple
+    ratio: tuple[float, float]
+    offset: tuple[float, float]
     basis: np.ndarray | None
     variance: float = 1.0
 
-    def n_channels(self, parent_channels):
+    def n_channels(self, parent_channels: int) -> int:
         """Return the number of channels that are filtered."""
         return parent_channels if self.basis is None else len(self.basis)
 
@@ -162,23 +166,23 @@ class CascadeLayer:
     name: str
     layer: Layer
     image: bool
-    edges: list
+    edges: list[Edge]
     weight: np.ndarray
     intercept: np.ndarray
     residual_sd: np.ndarray
     regressor_sd: np.ndarray
     map_sd: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Lay the weights out as a file gives them: sums then run in one order, saved or not."""
         self.weight = np.ascontiguousarray(self.weight)
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """How its maps are sampled where they are fused: as they are."""
         return POINT
 
-    def output(self, linear):
+    def output(self, linear: np.ndarray) -> np.ndarray:
         """
         Pass the layer's nonlinearity.
 
@@ -194,7 +198,9 @@ class CascadeLayer:
         return passed.astype(np.float32)
 
 
-def grid_of(layer, placement):
+def grid_of(
+    layer: Layer, placement: geometry.Placement
+) -> tuple[geometry.Grid, tuple[slice, slice]]:
     """
     Grid of a layer and its cells in the content.
 
@@ -212,7 +218,9 @@ def grid_of(layer, placement):
     return grid, grid.cells(placement)
 
 
-def between(node, parent, child):
+def between(
+    node: Mapping[str, Any], parent: Layer, child: Layer
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """
     Ratio and offset of an edge on the grids that are recorded.
 
@@ -236,7 +244,9 @@ def between(node, parent, child):
     return ratio, offset
 
 
-def resampling(edge, parent, child, placement):
+def resampling(
+    edge: Edge, parent: Layer, child: Layer, placement: geometry.Placement
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Matrices from the valid cells of one layer to those of another, along y and x.
 
@@ -261,12 +271,12 @@ def resampling(edge, parent, child, placement):
     return tuple(matrices)
 
 
-def filters_first(edge):
+def filters_first(edge: Edge) -> bool:
     """Return whether filters act on the parent's grid: where that is at least as fine."""
     return edge.ratio[0] > 0.99
 
 
-def same_grid(along):
+def same_grid(along: Iterable[np.ndarray]) -> bool:
     """Return whether matrices of `resampling` change nothing."""
     return all(m.shape[0] == m.shape[1] and np.array_equal(m, np.eye(len(m))) for m in along)
 
@@ -284,7 +294,14 @@ def _filtered(maps, kernels):
     return found
 
 
-def edge_regressors(maps, edge, parent, child, placement, settings):
+def edge_regressors(
+    maps: np.ndarray,
+    edge: Edge,
+    parent: Layer,
+    child: Layer,
+    placement: geometry.Placement,
+    settings: Mapping[str, Any],
+) -> np.ndarray:
     """
     Regressors that a layer takes from one layer before it.
 
@@ -341,18 +358,20 @@ class Cascade:
         Parents before children.
     """
 
-    box: tuple
-    image_settings: dict
-    edge_settings: dict
-    layers: list
+    box: geometry.Box | tuple[int, int]
+    image_settings: dict[str, Any]
+    edge_settings: dict[str, Any]
+    layers: list[CascadeLayer]
 
     @property
-    def sinks(self):
+    def sinks(self) -> list[CascadeLayer]:
         """List of the layers that no other layer reads: those that are fused."""
         read = {edge.parent for own in self.layers for edge in own.edges}
         return [own for own in self.layers if own.name not in read]
 
-    def image_regressors(self, image):
+    def image_regressors(
+        self, image: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Regressors of the image for every layer that reads it.
 
@@ -368,7 +387,9 @@ class Cascade:
         placement = geometry.place(image.shape[:2], self.box)
         return self.content_regressors(geometry.content(image, placement), placement), placement
 
-    def content_regressors(self, content, placement):
+    def content_regressors(
+        self, content: np.ndarray, placement: geometry.Placement
+    ) -> dict[str, np.ndarray]:
         """Return `image_regressors` of a stimulus already resized to its content."""
         regressors = layer_tools.make_regressors(self.image_settings)
         readers = [own for own in self.layers if own.image]
@@ -377,7 +398,7 @@ class Cascade:
         computed = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
         return {own.name: computed[where] for own, where in zip(readers, wanted, strict=True)}
 
-    def reconstruct(self, image):
+    def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Reconstruct every layer from an image alone.
 

@@ -2,6 +2,7 @@
 
 import json
 
+import h5py
 import numpy as np
 
 from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge
@@ -10,7 +11,7 @@ from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import put
 
 
-def write_cascade(group, cascade):
+def write_cascade(group: h5py.Group, cascade: Cascade) -> None:
     """
     Write a cascade.
 
@@ -41,7 +42,7 @@ def write_cascade(group, cascade):
                 put(part, f"basis/{edge.parent}", edge.basis, axes, "", np.float32)
 
 
-def read_cascade(group):
+def read_cascade(group: h5py.Group) -> Cascade:
     """
     Read a cascade.
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -26,10 +28,12 @@ class Fusion:
 
     weight: np.ndarray
     penalty: float
-    path: list
+    path: list[tuple[float, float, float]]
 
 
-def objective(batches, weight, hessian=False):
+def objective(
+    batches: Iterable[tuple[np.ndarray, np.ndarray]], weight: np.ndarray, hessian: bool = False
+) -> tuple[float, np.ndarray, np.ndarray | None]:
     """
     Cross-entropy of the fused density, its gradient and Hessian, in one pass.
 
@@ -69,7 +73,14 @@ def objective(batches, weight, hessian=False):
     return value / n, gradient / n, curvature / n if hessian else None
 
 
-def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, progress=None):
+def fit(
+    fit_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    validation_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    n_features: int,
+    penalties: Sequence[float],
+    tolerance: float = 1e-05,
+    progress: Callable[..., Any] | None = None,
+) -> Fusion:
     """
     Fit the fusion weights, the penalty chosen on the validation split.
 
@@ -111,7 +122,9 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
-def feature_scale(batches, n_features):
+def feature_scale(
+    batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], n_features: int
+) -> np.ndarray:
     """
     Reciprocal spread of each feature within stimuli.
 

@@ -1,6 +1,8 @@
 """Layers as an explanation sees them: their grids, their weights, their reconstruction."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer, Sampling
 
 
-def make_regressors(settings):
+def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     """
     Regressors of an explanation's settings.
 
@@ -39,7 +41,7 @@ def make_regressors(settings):
     )
 
 
-def bank_and_channels(settings):
+def bank_and_channels(settings: Mapping[str, Any]) -> tuple[LogGaborBank, tuple[str, ...]]:
     """
     Bank of an explanation's settings and the names of its colour channels.
 
@@ -56,7 +58,7 @@ def bank_and_channels(settings):
     return LogGaborBank(**settings["bank"]), colours.CHANNELS[settings["colour"]]
 
 
-def target(layer, placement, settings):
+def target(layer: Layer, placement: geometry.Placement, settings: Mapping[str, Any]) -> Sampling:
     """
     Grid of a layer and how regressors are pooled to it.
 
@@ -92,12 +94,12 @@ class FittedLayer:
 
     name: str
     layer: Layer
-    settings: dict
+    settings: Mapping[str, Any]
     weight: np.ndarray
     intercept: np.ndarray
     residual_sd: np.ndarray
 
-    def reconstruct(self, phi):
+    def reconstruct(self, phi: np.ndarray) -> np.ndarray:
         """
         Reconstructed output of the layer, its nonlinearity passed.
 
@@ -114,7 +116,7 @@ class FittedLayer:
         maps = through_nonlinearity(linear, self.residual_sd, self.layer.nonlinearity)
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
-    def weighted_sum(self, phi, weight):
+    def weighted_sum(self, phi: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """
         Weighted sum of the layer's reconstructed maps; maps of weight 0 are not made.
 
@@ -141,7 +143,9 @@ class FittedLayer:
         return total.reshape(phi.shape[1:]).astype(np.float32)
 
 
-def sums_of_sums(layers, phi, weights):
+def sums_of_sums(
+    layers: Sequence[FittedLayer], phi: np.ndarray, weights: Sequence[np.ndarray]
+) -> np.ndarray:
     """
     Sum the reconstructed maps of layers without nonlinearity, weighted: one map each.
 
@@ -167,7 +171,7 @@ def sums_of_sums(layers, phi, weights):
     return totals.reshape(len(layers), *phi.shape[1:])
 
 
-def as_fitted(layer, settings):
+def as_fitted(layer: Layer, settings: Mapping[str, Any]) -> Layer:
     """
     Layer as an explanation reconstructs it.
 
@@ -188,7 +192,7 @@ def as_fitted(layer, settings):
     return dataclasses.replace(layer, nonlinearity="none", passed=layer.nonlinearity)
 
 
-def fitted_layer(filters):
+def fitted_layer(filters: Mapping[str, Any]) -> FittedLayer:
     """
     Layer of an explanation from its file.
 
@@ -211,7 +215,12 @@ def fitted_layer(filters):
     )
 
 
-def with_weights(fitted, weight, intercept, residual_sd=None):
+def with_weights(
+    fitted: FittedLayer,
+    weight: np.ndarray,
+    intercept: np.ndarray,
+    residual_sd: np.ndarray | None = None,
+) -> FittedLayer:
     """
     Layer with other weights.
 
@@ -236,7 +245,9 @@ def with_weights(fitted, weight, intercept, residual_sd=None):
     )
 
 
-def reconstruct(image, box, layers):
+def reconstruct(
+    image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
+) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
     Reconstruct the layers of a network from an image alone.
 
@@ -260,7 +271,12 @@ def reconstruct(image, box, layers):
     return maps, placement
 
 
-def weighted_sums(image, box, layers, weights):
+def weighted_sums(
+    image: np.ndarray,
+    box: geometry.Box | tuple[int, int],
+    layers: Sequence[FittedLayer],
+    weights: Sequence[np.ndarray],
+) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
     Sum the reconstructed maps of each layer, weighted, without making all of them.
 
@@ -288,7 +304,9 @@ def weighted_sums(image, box, layers, weights):
     return sums, placement
 
 
-def shared_regressors(image, box, layers):
+def shared_regressors(
+    image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
+) -> tuple[list[np.ndarray], geometry.Placement]:
     """
     Regressors of each layer on one image, computed once where layers share them.
 
@@ -316,7 +334,9 @@ def shared_regressors(image, box, layers):
     return [phi[where] for where in wanted], placement
 
 
-def valid_maps(maps, layers, placement):
+def valid_maps(
+    maps: Mapping[str, np.ndarray], layers: Sequence[FittedLayer], placement: geometry.Placement
+) -> dict[str, np.ndarray]:
     """
     Cut maps to the cells whose centre lies in the content.
 
@@ -338,7 +358,7 @@ def valid_maps(maps, layers, placement):
     return cut
 
 
-def whole_maps(maps, fitted, placement):
+def whole_maps(maps: np.ndarray, fitted: FittedLayer, placement: geometry.Placement) -> np.ndarray:
     """
     Put maps on all cells of a layer, 0 where the centre does not lie in the content.
 

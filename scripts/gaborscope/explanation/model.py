@@ -1,13 +1,18 @@
 """The explained model: bank, weights and fusion in one file; predicts without torch."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
-from gaborscope.explanation.cascade import Cascade
+from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.stimuli import densities, geometry
@@ -15,7 +20,7 @@ from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put
 
 
-def grid_shape(height, width, stride):
+def grid_shape(height: int, width: int, stride: int) -> tuple[int, int]:
     """
     Cells of the fusion grid, which tiles the content exactly.
 
@@ -34,7 +39,13 @@ def grid_shape(height, width, stride):
     return tuple(max(2, round(extent / stride)) for extent in (height, width))
 
 
-def fusion_features(maps, layers, placement, stride, smoothing):
+def fusion_features(
+    maps: Mapping[str, np.ndarray],
+    layers: Sequence[FittedLayer | CascadeLayer],
+    placement: geometry.Placement,
+    stride: int,
+    smoothing: float,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Bring the maps of all layers to the fusion grid, smoothed.
 
@@ -69,7 +80,9 @@ def fusion_features(maps, layers, placement, stride, smoothing):
 
 
 @functools.lru_cache(maxsize=128)
-def fusion_resampling(grid, placement, axis, n_cells, smoothing):
+def fusion_resampling(
+    grid: geometry.Grid, placement: geometry.Placement, axis: int, n_cells: int, smoothing: float
+) -> np.ndarray:
     """
     Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.
 
@@ -107,7 +120,7 @@ def fusion_resampling(grid, placement, axis, n_cells, smoothing):
     return matrix
 
 
-def log_centre_bias(density, shape):
+def log_centre_bias(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     Logarithm of the centre bias on a fusion grid.
 
@@ -149,16 +162,16 @@ class ExplainedModel:
         Where layers are reconstructed from layers; `layers` are then those that are fused.
     """
 
-    box: tuple
-    layers: list
-    settings: dict
+    box: geometry.Box | tuple[int, int]
+    layers: Sequence[FittedLayer | CascadeLayer]
+    settings: dict[str, Any]
     weight: np.ndarray
     centre_bias: np.ndarray
     uniform_weight: float
     cascade: Cascade | None = None
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> ExplainedModel:
         """
         Read an explained model.
 
@@ -207,7 +220,7 @@ class ExplainedModel:
                 cascade=whole,
             )
 
-    def save(self, path, origin):
+    def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
         Write the model, whole or not at all.
 
@@ -237,7 +250,7 @@ class ExplainedModel:
             put(group, "weight", self.weight, "feature", "nats per unit of the map")
             put(group, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
 
-    def reconstruct(self, image):
+    def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Reconstruct every layer of the network from an image.
 
@@ -255,7 +268,9 @@ class ExplainedModel:
             return self.cascade.reconstruct(image)
         return layer_tools.reconstruct(image, self.box, self.layers)
 
-    def fuse(self, maps, placement, size):
+    def fuse(
+        self, maps: Mapping[str, np.ndarray], placement: geometry.Placement, size: tuple[int, int]
+    ) -> np.ndarray:
         """
         Log-density of a stimulus from its reconstructed layers.
 
@@ -274,7 +289,9 @@ class ExplainedModel:
         score = self._score(self._summed(maps), placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
 
-    def fuse_regressors(self, phi, placement, size):
+    def fuse_regressors(
+        self, phi: Sequence[np.ndarray], placement: geometry.Placement, size: tuple[int, int]
+    ) -> np.ndarray:
         """
         Log-density of a stimulus from the regressors of its layers; not for cascades.
 
@@ -324,7 +341,7 @@ class ExplainedModel:
             score += along[0] @ summed[fitted.name] @ along[1].T
         return densities.resize_bilinear(score, size)
 
-    def predict(self, image):
+    def predict(self, image: np.ndarray) -> np.ndarray:
         """
         Saliency of an image, from its log-Gabor responses alone.
 
@@ -361,7 +378,7 @@ class ExplainedModel:
         density += self.uniform_weight / density.size
         return density.astype(np.float32)
 
-    def contributions(self, image):
+    def contributions(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """
         Take the prediction apart: what each layer adds to the log-density.
 

@@ -1,5 +1,7 @@
 """Fit many similar fusions: from a start nearby, the curvature kept between steps."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 from scipy import linalg
 
@@ -9,7 +11,13 @@ MAX_STEPS = 40
 SLOW = 0.3  # a step that leaves more than this share of the promise asks for a new curvature
 
 
-def fit(fit_batches, validation_batches, start, penalties, tolerance=1e-4):
+def fit(
+    fit_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    validation_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    start: np.ndarray,
+    penalties: Sequence[float],
+    tolerance: float = 0.0001,
+) -> fusion.Fusion:
     """
     Fit the fusion weights from a start, the penalty chosen on the validation split.
 

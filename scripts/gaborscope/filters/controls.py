@@ -1,7 +1,10 @@
 """Banks that log-Gabors have to beat: as many filters, of the same extent, but not log-Gabor."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import fft
@@ -13,7 +16,7 @@ CONTROLS = ("random", "pixel")
 SEED = 20211107  # of the random filters: a bank is a fixed set
 
 
-def kernels(control, wavelengths, n_orientations):
+def kernels(control: str, wavelengths: Sequence[float], n_orientations: int) -> list[np.ndarray]:
     """
     Pairs of filters in the place of a log-Gabor's even and odd one.
 
@@ -87,27 +90,27 @@ class ControlBank:
         Whose place it takes: number of scales and orientations, wavelengths.
     """
 
-    def __init__(self, control, bank):
+    def __init__(self, control: str, bank: LogGaborBank) -> None:
         self.control, self.bank = control, bank
         self.n_scales, self.n_filters = bank.n_scales, bank.n_filters
         self.margin_px = bank.margin_px
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Tell whether both are the same bank."""
         own = isinstance(other, ControlBank) and self.control == other.control
         return own and self.bank == other.bank
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         """Hash of what makes the bank."""
         return hash((self.control, self.bank))
 
     broad = True  # filters pass all frequencies
 
-    def wavelength_px(self, number):
+    def wavelength_px(self, number: int) -> float:
         """Shortest wavelength in px that a filter passes: that of all px, whichever filter."""
         return 2.0
 
-    def gains(self, shape):
+    def gains(self, shape: tuple[int, int]) -> np.ndarray:
         """
         Transfer functions of all filters.
 
@@ -132,11 +135,11 @@ class ControlBank:
             found.append(fft.fft2(whole).astype(np.complex64))
         return np.stack(found)
 
-    def residual_gain(self, shape):
+    def residual_gain(self, shape: tuple[int, int]) -> np.ndarray:
         """Transfer function of the low-pass residual, that of the log-Gabor bank."""
         return self.bank.residual_gain(shape)
 
-    def prepare(self, shape, boundary="symmetric"):
+    def prepare(self, shape: tuple[int, int], boundary: str = "symmetric") -> PreparedControl:
         """
         Transfer functions for images of one shape, cached.
 
@@ -164,7 +167,9 @@ class PreparedControl:
     boundary : {"symmetric", "periodic"}
     """
 
-    def __init__(self, control, bank, shape, boundary):
+    def __init__(
+        self, control: str, bank: LogGaborBank, shape: tuple[int, int], boundary: str
+    ) -> None:
         self.shape = self._full = shape
         if boundary == "symmetric":
             self._full = fourier.padded_shape(shape, bank.margin_px)
@@ -172,7 +177,7 @@ class PreparedControl:
         self._lowpass = bank.residual_gain(self._full).astype(np.float32)
         self._spectrum = self._window = None
 
-    def analyse(self, image):
+    def analyse(self, image: np.ndarray) -> None:
         """
         Take the spectrum of an image; the responses that follow are this image's.
 
@@ -186,7 +191,7 @@ class PreparedControl:
         )
         self._spectrum = fft.fft2(padded.astype(np.float32))
 
-    def responses(self):
+    def responses(self) -> Iterator[tuple[slice, np.ndarray]]:
         """
         Responses to the image analysed, filter by filter.
 
@@ -198,7 +203,7 @@ class PreparedControl:
         for index, transfer in enumerate(self._transfer):
             yield slice(index, index + 1), fft.ifft2(self._spectrum * transfer)[self._window][None]
 
-    def residual(self):
+    def residual(self) -> np.ndarray:
         """
         Low-pass residual of the image analysed, that of the log-Gabor bank.
 

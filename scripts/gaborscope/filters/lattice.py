@@ -1,6 +1,7 @@
 """Responses on a lattice coarser than the pixels: the spectrum is folded before it is inverted."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pyfftw
@@ -31,15 +32,21 @@ class Lattice:
     """
 
     step: int
-    first: tuple
-    count: tuple
+    first: tuple[float, float]
+    count: tuple[int, int]
 
-    def positions(self, axis):
+    def positions(self, axis: int) -> np.ndarray:
         """Rows (axis 0) or columns (axis 1) of the points in px, float64 array (count[axis],)."""
         return self.first[axis] + self.step * np.arange(self.count[axis])
 
 
-def covering(step, phase, shape, beyond=0, full=None):
+def covering(
+    step: int,
+    phase: tuple[float, float],
+    shape: tuple[int, int],
+    beyond: int = 0,
+    full: tuple[int, int] | None = None,
+) -> Lattice:
     """
     Lattice of all points of a phase that lie on an image.
 
@@ -86,7 +93,7 @@ class Spectra:
     n_channels : int
     """
 
-    def __init__(self, shape, full, n_channels):
+    def __init__(self, shape: tuple[int, int], full: tuple[int, int], n_channels: int) -> None:
         self.full = full
         self.origin = tuple((wide - own) // 2 for wide, own in zip(full, shape, strict=True))
         self._mirror = [
@@ -100,7 +107,7 @@ class Spectra:
             pyfftw.FFTW(self._image, own.T, (0, 1), "FFTW_FORWARD", flags, 1) for own in self.values
         ]
 
-    def analyse(self, channels):
+    def analyse(self, channels: np.ndarray) -> None:
         """
         Take the spectra of an image.
 
@@ -140,7 +147,13 @@ class Folded:
         Two factors that are multiplied to every gain.
     """
 
-    def __init__(self, spectra, lattice, gains, low_pass=None):
+    def __init__(
+        self,
+        spectra: Spectra,
+        lattice: Lattice,
+        gains: Sequence[np.ndarray],
+        low_pass: tuple[np.ndarray, np.ndarray] | None = None,
+    ) -> None:
         self.lattice, self._spectra = lattice, spectra
         rows, columns = (extent // lattice.step for extent in spectra.full)
         n = len(spectra.values) if rows * columns <= TOGETHER_PIXELS else 1
@@ -169,16 +182,16 @@ class Folded:
         groups = range(0, len(spectra.values), n)
         self._bound = [[self._bind(own, self._shifted[k : k + n]) for k in groups] for own in parts]
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return the number of filters."""
         return len(self._bound)
 
     @property
-    def n_bytes(self):
+    def n_bytes(self) -> int:
         """Bytes of all gains."""
         return sum(gain.nbytes for (own, *_) in self._bound for _, gain, *_ in own)
 
-    def analyse(self):
+    def analyse(self) -> None:
         """Take the spectra of an image analysed, moved to the first point of the lattice."""
         along_y, along_x = self._phases
         for run in self._used:
@@ -186,7 +199,7 @@ class Folded:
             np.multiply(self._spectra.values[:, run], along_y, out=moved)
             moved *= along_x[run, None]
 
-    def responses(self, index):
+    def responses(self, index: int) -> np.ndarray:
         """
         Responses of one filter at the points of the lattice.
 

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,9 +47,9 @@ class Regressors:
         see `secondstage`.
     """
 
-    bank: dict
+    bank: Mapping[str, Any]
     colour: str
-    kinds: tuple
+    kinds: Sequence[str]
     residual: bool
     normalisation: bool
     position: bool
@@ -55,7 +57,7 @@ class Regressors:
     control: str | None = None
     second_stage: bool = False
 
-    def table(self):
+    def table(self) -> dict[str, np.ndarray]:
         """
         Describe each regressor.
 
@@ -91,7 +93,12 @@ class Regressors:
             "name": np.array(name),
         }
 
-    def compute(self, content, placement, targets):
+    def compute(
+        self,
+        content: np.ndarray,
+        placement: geometry.Placement,
+        targets: Sequence[tuple[geometry.Grid, str, float]],
+    ) -> list[np.ndarray]:
         """
         Regressors of one stimulus on several grids, its responses computed once.
 
@@ -231,6 +238,6 @@ def _position(grid, placement):
     return np.stack(position_terms(x, y)).astype(np.float32)
 
 
-def position_terms(x, y):
+def position_terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Return `POSITION_TERMS` at places in units of half the content's size, centre at 0."""
     return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]

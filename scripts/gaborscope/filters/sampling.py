@@ -1,10 +1,11 @@
 """Where responses are taken so that what is pooled from them is what all px would give."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from gaborscope.filters.lattice import covering
+from gaborscope.filters.lattice import Lattice, covering
 from gaborscope.stimuli import geometry
 
 # Amplitudes that are averaged over a window are taken at every second or fourth px from these
@@ -24,7 +25,7 @@ BEYOND = 2
 SHARE_OF_MARGIN = 1 / 3
 
 
-def centres(grid, placement):
+def centres(grid: geometry.Grid, placement: geometry.Placement) -> tuple[np.ndarray, np.ndarray]:
     """
     Centres of a layer's cells in px of the content.
 
@@ -46,7 +47,7 @@ def centres(grid, placement):
     )
 
 
-def handles(target, placement):
+def handles(target: tuple[geometry.Grid, str, float], placement: geometry.Placement) -> bool:
     """
     Whether a target's regressors come from the points of lattices.
 
@@ -75,7 +76,7 @@ def handles(target, placement):
     return inside and pool == "gaussian" and geometry.deviation(width) >= STEPS[2][1]
 
 
-def amplitude_step(wavelength, broad, deviation, full):
+def amplitude_step(wavelength: float, broad: bool, deviation: float, full: tuple[int, int]) -> int:
     """
     Px between the points at which an amplitude is taken that is averaged over windows.
 
@@ -101,7 +102,12 @@ def amplitude_step(wavelength, broad, deviation, full):
     return 1
 
 
-def point_lattices(grids, all_centres, shape, full):
+def point_lattices(
+    grids: Sequence[geometry.Grid],
+    all_centres: Sequence[tuple[np.ndarray, np.ndarray]],
+    shape: tuple[int, int],
+    full: tuple[int, int],
+) -> list[tuple[Lattice, list[int]]]:
     """
     Lattices that hold the centres of all cells, as coarse as they may be.
 
@@ -132,7 +138,14 @@ def point_lattices(grids, all_centres, shape, full):
     return [(covering(step, phase, shape, BEYOND, full), own) for phase, own in groups.items()]
 
 
-def window_lattice(grid, own, deviation, shape, full, margin):
+def window_lattice(
+    grid: geometry.Grid,
+    own: tuple[np.ndarray, np.ndarray],
+    deviation: float,
+    shape: tuple[int, int],
+    full: tuple[int, int],
+    margin: float,
+) -> tuple[Lattice, float, float]:
     """
     Lattice on which even and odd responses under a Gaussian window are taken.
 
@@ -166,7 +179,7 @@ def window_lattice(grid, own, deviation, shape, full, margin):
     return tiling(step, shape, full), applied, rest
 
 
-def tiling(step, shape, full):
+def tiling(step: int, shape: tuple[int, int], full: tuple[int, int]) -> Lattice:
     """
     Return the lattice in the middle of squares of `step` px, with some points beside the image.
 
@@ -183,7 +196,7 @@ def tiling(step, shape, full):
     return covering(step, ((step - 1) / 2,) * 2, shape, BEYOND, full)
 
 
-def places(lattice, own):
+def places(lattice: Lattice, own: tuple[np.ndarray, np.ndarray]) -> tuple[slice, slice]:
     """
     Where the centres of a grid lie among the points of a lattice.
 
@@ -206,7 +219,9 @@ def places(lattice, own):
     return tuple(found)
 
 
-def windows(lattice, own, deviation, shape):
+def windows(
+    lattice: Lattice, own: tuple[np.ndarray, np.ndarray], deviation: float, shape: tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Matrices of Gaussian windows that end at the image, over the points of a lattice.
 
@@ -241,7 +256,7 @@ def windows(lattice, own, deviation, shape):
     return tuple(matrices)
 
 
-def interpolation(points, pixels):
+def interpolation(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """
     Matrix of the cubic polynomial through the four points nearest to each px.
 

@@ -1,16 +1,21 @@
 """HDF5 files of the fit: sufficient statistics and fitted layers."""
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gaborscope.fitting.ridge import Solution
 from gaborscope.fitting.statistics import Statistics
 from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put, put_text
 
 
-def write_statistics(path, statistics, origin):
+def write_statistics(
+    path: str | Path, statistics: Sequence[Statistics], origin: Mapping[str, Any]
+) -> None:
     """
     Write the sufficient statistics of one layer and block.
 
@@ -37,7 +42,7 @@ def write_statistics(path, statistics, origin):
                 put(group, key, getattr(own, key), names, unit)
 
 
-def read_statistics(paths, candidate):
+def read_statistics(paths: Sequence[str | Path], candidate: int) -> dict[str, Statistics]:
     """
     Read sufficient statistics by block.
 
@@ -61,7 +66,9 @@ def read_statistics(paths, candidate):
     return found
 
 
-def read_layer_statistics(paths, layer, candidate):
+def read_layer_statistics(
+    paths: Sequence[str | Path], layer: str, candidate: int
+) -> dict[str, Statistics]:
     """
     Read sufficient statistics of one of several layers by block.
 
@@ -80,7 +87,9 @@ def read_layer_statistics(paths, layer, candidate):
     return read_statistics([p for p in paths if Path(p).parent.name == layer], candidate)
 
 
-def write_filters(path, solution, described, origin):
+def write_filters(
+    path: str | Path, solution: Solution, described: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
     """
     Write a fitted layer.
 
@@ -128,7 +137,7 @@ def write_filters(path, solution, described, origin):
             put(group, "intercept", intercept, "channel", "activation", np.float32)
 
 
-def read_filters(path, fold=None):
+def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     """
     Read a fitted layer.
 

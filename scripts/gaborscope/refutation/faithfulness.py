@@ -1,6 +1,7 @@
 """Tables of faithfulness: which stimuli, scores of replaced layers, means with intervals."""
 
 import hashlib
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from gaborscope.scoring import metrics, summaries
 from gaborscope.scoring.prepared_map import prepare
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # A network with a layer replaced is scored on people's fixations and against the intact network.
 HUMAN, INTACT = ("auc", "nss", "cc", "kld"), ("cc_intact", "kld_intact", "sim_intact")
@@ -19,7 +21,7 @@ SUBSTITUTED = ("layer", "way", "substitute", "stimulus", *HUMAN, *INTACT)
 INTERVENED = ("stimulus", "notch", "family", "kind", "depth", *MEASURES)
 
 
-def chosen(names, n, seed, without=()):
+def chosen(names: Sequence[str], n: int, seed: int, without: Collection[str] = ()) -> list[int]:
     """
     Stimuli of a block drawn by a hash of their names: others that join it change few.
 
@@ -58,7 +60,7 @@ class Judge:
         Definitions of the metrics.
     """
 
-    def __init__(self, block, index, intact, preset):
+    def __init__(self, block: StimulusBlock, index: int, intact: np.ndarray, preset: str) -> None:
         points, _ = block.points(index)
         self.intact, self.preset = prepare(intact, "density"), preset
         self.pixels = fixations.to_pixels(points, intact.shape)
@@ -66,7 +68,7 @@ class Judge:
         if len(self.pixels):
             self.observed = prepare(fixations.observed_density(block, index), "density")
 
-    def score(self, density):
+    def score(self, density: np.ndarray) -> dict[str, float]:
         """
         Score a map.
 
@@ -98,7 +100,9 @@ class Judge:
         }
 
 
-def substitution_tables(rows, n_resamples, seed):
+def substitution_tables(
+    rows: pd.DataFrame, n_resamples: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Means over stimuli, and how far reconstructions are above each control.
 
@@ -144,7 +148,7 @@ def _named(name, metric, found):
     return {"metric": metric, **dict(zip((name, "ci_low", "ci_high", "n"), found, strict=True))}
 
 
-def intervention_table(rows, n_resamples, seed):
+def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
     Means of interventions over stimuli, and how far leading notches are above random ones.
 

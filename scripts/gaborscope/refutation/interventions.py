@@ -1,20 +1,24 @@
 """Take out of an image what an explanation names, and compare its prediction with the network's."""
 
 import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import notches
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 # What takes less than half a grey level out is lost in rounding: there is nothing to take out.
 LEAST_ENERGY = 0.25
 
 
-def bank_settings(model):
+def bank_settings(model: ExplainedModel) -> dict[str, Any]:
     """
     Return the settings of the regressors that an explained model takes from the image.
 
@@ -30,7 +34,9 @@ def bank_settings(model):
     return model.layers[0].settings if model.cascade is None else model.cascade.image_settings
 
 
-def content_of(block, index, box):
+def content_of(
+    block: StimulusBlock, index: int, box: geometry.Box
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Stimulus as the regressors see it, an image of its own that fills the network's input.
 
@@ -54,7 +60,12 @@ def content_of(block, index, box):
     return content, np.floor(relative * (width, height)).astype(int)
 
 
-def rank(contents, predict, settings, families):
+def rank(
+    contents: Sequence[np.ndarray],
+    predict: Callable[[np.ndarray], np.ndarray],
+    settings: Mapping[str, Any],
+    families: Sequence[str],
+) -> pd.DataFrame:
     """
     Notches of some families by how much the explained density changes without them.
 
@@ -104,7 +115,7 @@ def rank(contents, predict, settings, families):
     return table.astype({"family": str})
 
 
-def leading(table, n):
+def leading(table: pd.DataFrame, n: int) -> list[tuple[str, notches.Notch]]:
     """
     First notches of each family.
 
@@ -135,7 +146,9 @@ def leading(table, n):
     ]
 
 
-def changed_images(notcher, notch, n_random, key):
+def changed_images(
+    notcher: notches.Notcher, notch: notches.Notch, n_random: int, key: Sequence[int]
+) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """
     Image without a notch, and changed at random by equal energy.
 
@@ -183,7 +196,15 @@ def _at_energy(notcher, component, target, most):
     return image, {"depth": depth, "energy": kept, "clipped": 1 - kept / full}
 
 
-def intervene(content, pixels, settings, chosen, predictors, n_random, key):
+def intervene(
+    content: np.ndarray,
+    pixels: np.ndarray,
+    settings: Mapping[str, Any],
+    chosen: Sequence[tuple[str, notches.Notch]],
+    predictors: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]],
+    n_random: int,
+    key: tuple[int, str],
+) -> list[dict[str, Any]]:
     """
     Predicted and measured changes of one stimulus.
 
@@ -217,7 +238,9 @@ def intervene(content, pixels, settings, chosen, predictors, n_random, key):
     return rows
 
 
-def compare(before, after, pixels):
+def compare(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], pixels: np.ndarray
+) -> dict[str, float]:
     """
     Compare the change of the explained density with that of the network's.
 
@@ -248,20 +271,20 @@ def compare(before, after, pixels):
     }
 
 
-def divergence(density, other):
+def divergence(density: np.ndarray, other: np.ndarray) -> float:
     """KL(density || other) in nats; both positive and of sum 1."""
     density, other = (np.asarray(own, float) for own in (density, other))
     return float((density * np.log(density / other)).sum())
 
 
-def correlation(values, other):
+def correlation(values: np.ndarray, other: np.ndarray) -> float:
     """Pearson's correlation over all pixels; nan where one is constant."""
     first, second = (np.asarray(v, float) - np.mean(v, dtype=float) for v in (values, other))
     norm = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / norm) if norm > 0 else float("nan")
 
 
-def sign_agreement(predicted, measured, pixels):
+def sign_agreement(predicted: np.ndarray, measured: np.ndarray, pixels: np.ndarray) -> float:
     """
     Share of the fixated pixels at which two changes have the same sign.
 

@@ -1,6 +1,8 @@
 """Take bands, orientations and colours out of an image, and equally much at random."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ FAMILIES = ("band", "orientation", "colour")
 STEPS = 14  # halvings of the depth: it is found to 1 part in 16,000
 
 
-def from_opponent(channels, space):
+def from_opponent(channels: np.ndarray, space: str) -> np.ndarray:
     """
     RGB image of channels in an opponent colour space, the inverse of `colour.to_opponent`.
 
@@ -79,7 +81,7 @@ class Notch:
     scale: int | None = None
     orientation: int | None = None
 
-    def cells(self, bank):
+    def cells(self, bank: loggabor.LogGaborBank) -> np.ndarray:
         """Which cells of each channel it takes, bool array (3, cell); see `partition`."""
         mask = np.zeros((3, bank.n_filters + 1), bool)
         oriented = mask[self.channel, :-1].reshape(bank.n_scales, bank.n_orientations)
@@ -89,7 +91,7 @@ class Notch:
         mask[self.channel, -1] = self.orientation is None and self.scale in (None, bank.n_scales)
         return mask
 
-    def described(self, bank, channels):
+    def described(self, bank: loggabor.LogGaborBank, channels: Sequence[str]) -> dict[str, Any]:
         """
         Describe the notch.
 
@@ -122,7 +124,7 @@ class Notch:
         }
 
 
-def candidates(bank, families):
+def candidates(bank: loggabor.LogGaborBank, families: Sequence[str]) -> list[Notch]:
     """
     All notches of some families.
 
@@ -150,7 +152,7 @@ def candidates(bank, families):
     return found
 
 
-def partition(bank, shape):
+def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray:
     """
     Cell of the spectrum that each frequency belongs to: every one but 0 to exactly one.
 
@@ -196,7 +198,7 @@ class Notcher:
         Of the regressors: `bank` and `colour`.
     """
 
-    def __init__(self, content, settings):
+    def __init__(self, content: np.ndarray, settings: Mapping[str, Any]) -> None:
         self.content, self.space = content, settings["colour"]
         self.bank, _ = layer_tools.bank_and_channels(settings)
         self.channels = colours.to_opponent(content, self.space).astype(float)
@@ -213,7 +215,7 @@ class Notcher:
         )
         self._whole = from_opponent(self.channels, self.space)
 
-    def component(self, cells, factor=1):
+    def component(self, cells: np.ndarray, factor: np.ndarray | None = 1) -> np.ndarray:
         """
         Part of the image that lies in some cells.
 
@@ -232,7 +234,7 @@ class Notcher:
         parts = np.fft.ifft2(self.spectra * taken * factor).real
         return parts[(slice(None), *self._window)]
 
-    def without(self, component, depth=1.0):
+    def without(self, component: np.ndarray, depth: float = 1.0) -> np.ndarray:
         """
         Image from which a component is subtracted.
 
@@ -250,11 +252,11 @@ class Notcher:
         changed = from_opponent(self.channels - depth * component, self.space)
         return self.content + (changed - self._whole)
 
-    def energy(self, component, depth=1.0):
+    def energy(self, component: np.ndarray, depth: float = 1.0) -> float:
         """Mean squared difference that subtracting a component makes, clipped; RGB, 0..255."""
         return energy(clipped(self.without(component, depth)), self.content)
 
-    def depth_of(self, component, target, most=1.0):
+    def depth_of(self, component: np.ndarray, target: float, most: float = 1.0) -> float:
         """
         Find the depth at which a component takes a given energy out of the image.
 
@@ -278,7 +280,9 @@ class Notcher:
             low, high = (middle, high) if self.energy(component, middle) < target else (low, middle)
         return (low + high) / 2
 
-    def random_cells(self, spared, target, rng):
+    def random_cells(
+        self, spared: np.ndarray, target: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """
         Component of cells drawn at random, as many as hold a given energy.
 
@@ -324,7 +328,7 @@ class Notcher:
             found[channel] *= (change**2).mean() / 1e-6
         return found
 
-    def random_phases(self, cells, rng):
+    def random_phases(self, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """
         Component with the amplitudes of some cells and random phases, as much of it as of theirs.
 
@@ -345,11 +349,11 @@ class Notcher:
         return found * (np.sqrt((own**2).sum()) / norm if norm > 0 else 0)
 
 
-def clipped(image):
+def clipped(image: np.ndarray) -> np.ndarray:
     """RGB image of whole numbers in 0..255, uint8."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def energy(image, other):
+def energy(image: np.ndarray, other: np.ndarray) -> float:
     """Mean squared difference of two RGB images, per value."""
     return float(((np.asarray(image, float) - np.asarray(other, float)) ** 2).mean())

@@ -1,5 +1,6 @@
 """Maps of two networks that differ in their training seed, matched by what they do."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.store.layers import read_layers
 
 
-def is_of(path, model, layer):
+def is_of(path: str | Path, model: str, layer: str) -> bool:
     """
     Tell whether a file of statistics is of one model and layer.
 
@@ -27,7 +28,9 @@ def is_of(path, model, layer):
     return Path(path).parent.name == layer and Path(path).parents[3].name == model
 
 
-def match_layers(fitted, first, second):
+def match_layers(
+    fitted: Sequence[layer_tools.FittedLayer], first: Sequence[str], second: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """
     Match the maps of every layer of two networks by the correlation of their activations.
 

@@ -1,12 +1,14 @@
 """Agreement of identities beyond chance, between halves of the fit split or training seeds."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gaborscope.fitting import shapley, sparse
-from gaborscope.fitting.statistics import DEAD, standardised
+from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 from gaborscope.scoring import summaries
 
 PROPERTIES = ("kind", "scale", "orientation", "colour")
@@ -33,11 +35,17 @@ class Described:
     """
 
     identity: np.ndarray
-    profiles: dict
+    profiles: dict[str, np.ndarray]
     alive: np.ndarray
 
 
-def describe(statistics, penalty, table, rule, groupings):
+def describe(
+    statistics: Statistics,
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    rule: str,
+    groupings: Sequence[str],
+) -> Described:
     """
     First identity and Shapley profile of every map of a layer.
 
@@ -76,7 +84,9 @@ def describe(statistics, penalty, table, rule, groupings):
     return Described(identity, profiles, alive)
 
 
-def similarities(first, second, order=None):
+def similarities(
+    first: Described, second: Described, order: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """
     How alike the maps of two fits are, every map of one with every map of the other.
 
@@ -107,7 +117,7 @@ def similarities(first, second, order=None):
     return found
 
 
-def agreement(layers, n_resamples, seed):
+def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict[str, Any]:
     """
     Agreement of partners, held against partners drawn at random within each layer.
 
@@ -148,7 +158,9 @@ def agreement(layers, n_resamples, seed):
     }
 
 
-def rows(by_layer, n_resamples, seed):
+def rows(
+    by_layer: Mapping[str, Mapping[str, np.ndarray]], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Table of agreement: every layer, and all of them together.
 
@@ -183,13 +195,13 @@ class Correlation:
         Maps.
     """
 
-    def __init__(self, n_first, n_second):
+    def __init__(self, n_first: int, n_second: int) -> None:
         self._n = 0
         self._sums = [np.zeros(n_first), np.zeros(n_second)]
         self._squares = [np.zeros(n_first), np.zeros(n_second)]
         self._products = np.zeros((n_first, n_second))
 
-    def add(self, first, second):
+    def add(self, first: np.ndarray, second: np.ndarray) -> None:
         """
         Add the maps of one stimulus.
 
@@ -205,7 +217,7 @@ class Correlation:
             squares += (own**2).sum(axis=1)
         self._products += flat[0] @ flat[1].T
 
-    def value(self):
+    def value(self) -> np.ndarray:
         """
         Pearson's correlations.
 
@@ -224,7 +236,7 @@ class Correlation:
         return covariance / np.sqrt(np.outer(*variance))
 
 
-def match(correlation):
+def match(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     One-to-one matching of the maps of two networks of highest total correlation.
 

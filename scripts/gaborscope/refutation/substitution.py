@@ -3,20 +3,28 @@
 import contextlib
 import dataclasses
 import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.explanation import cascade
+from gaborscope.explanation.layers import FittedLayer
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 CONTROLS = ("mean", "other", "shuffled", "resampled")
 
 
 @contextlib.contextmanager
-def substituter(network, layers):
+def substituter(
+    network: torch.nn.Module, layers: Mapping[str, str]
+) -> Iterator[dict[str, torch.Tensor]]:
     """
     Let other maps take the place of the outputs of modules, while the context is open.
 
@@ -72,7 +80,7 @@ def _in_place_of(output, maps, size):
     return torch.cat([output[:, :extra], tokens], dim=1)
 
 
-def layers_of(model):
+def layers_of(model: ExplainedModel) -> dict[str, FittedLayer | cascade.CascadeLayer]:
     """
     Layers of an explained model that can be reconstructed.
 
@@ -88,7 +96,13 @@ def layers_of(model):
     return {own.name: own for own in layers}
 
 
-def batches(backbone, block, indices, box, batch_size=8):
+def batches(
+    backbone: Backbone,
+    block: StimulusBlock,
+    indices: Sequence[int],
+    box: geometry.Box,
+    batch_size: int = 8,
+) -> Iterator[tuple[list[int], geometry.Placement, torch.Tensor]]:
     """
     Network inputs of some stimuli of a block, in batches of one placement and about equal size.
 
@@ -119,7 +133,7 @@ def batches(backbone, block, indices, box, batch_size=8):
             yield part.tolist(), placement, x.to(device)
 
 
-def nonlinear(linear, nonlinearity):
+def nonlinear(linear: torch.Tensor, nonlinearity: str) -> torch.Tensor:
     """
     Return the output of a module from what is recorded of it.
 
@@ -138,7 +152,9 @@ def nonlinear(linear, nonlinearity):
     return functional.relu(linear) if nonlinearity == "relu" else functional.relu6(linear)
 
 
-def region(layer, placement, shape):
+def region(
+    layer: Layer, placement: geometry.Placement, shape: tuple[int, int]
+) -> tuple[slice, slice]:
     """
     Cells of a layer's own grid that lie in the content: those that the recorded ones are means of.
 
@@ -161,7 +177,7 @@ def region(layer, placement, shape):
     )
 
 
-def enlarge(maps, layer, cells):
+def enlarge(maps: torch.Tensor, layer: Layer, cells: tuple[slice, slice]) -> torch.Tensor:
     """
     Bring recorded maps to a layer's own grid: bilinear where the recorded ones are means of cells.
 
@@ -187,7 +203,7 @@ def enlarge(maps, layer, cells):
     return whole[:, :, :height, :width]
 
 
-def shuffled(maps, names, layer, seed):
+def shuffled(maps: torch.Tensor, names: Sequence[str], layer: str, seed: int) -> torch.Tensor:
     """
     Shuffle the cells of maps, all channels alike.
 
@@ -212,7 +228,15 @@ def shuffled(maps, names, layer, seed):
 
 
 @torch.no_grad()
-def substitutes(linear, own, placement, reconstruction, mean, names, seed):
+def substitutes(
+    linear: torch.Tensor,
+    own: FittedLayer | cascade.CascadeLayer,
+    placement: geometry.Placement,
+    reconstruction: torch.Tensor,
+    mean: torch.Tensor,
+    names: Sequence[str],
+    seed: int,
+) -> dict[str, torch.Tensor]:
     """
     Everything that may be put in the place of a layer's output, on its own grid.
 
@@ -261,7 +285,9 @@ def substitutes(linear, own, placement, reconstruction, mean, names, seed):
     return found
 
 
-def cuts(network, layers, x, seed):
+def cuts(
+    network: torch.nn.Module, layers: Mapping[str, str], x: torch.Tensor, seed: int
+) -> set[str]:
     """
     Tell the layers that the network's output depends on alone: earlier ones reach it through them.
 
@@ -317,19 +343,25 @@ class Bench:
     seed : int
     """
 
-    backbone: object
-    layers: dict
-    means: dict
-    substitutes: tuple
+    backbone: Backbone
+    layers: Mapping[str, FittedLayer | cascade.CascadeLayer]
+    means: Mapping[str, Sequence[float]]
+    substitutes: Sequence[str]
     seed: int
 
     @property
-    def modules(self):
+    def modules(self) -> dict[str, str]:
         """Module path of each layer."""
         return {name: own.layer.module for name, own in self.layers.items()}
 
     @torch.no_grad()
-    def run(self, x, placement, names, reconstructions):
+    def run(
+        self,
+        x: torch.Tensor,
+        placement: geometry.Placement,
+        names: Sequence[str],
+        reconstructions: Mapping[str, np.ndarray],
+    ) -> Iterator[tuple[str, str, str, torch.Tensor]]:
         """
         Replace every layer of some stimuli, alone and with all that the network runs before it.
 
@@ -397,7 +429,11 @@ class Bench:
 
 
 @torch.no_grad()
-def mean_outputs(backbone, layers, batches):
+def mean_outputs(
+    backbone: Backbone,
+    layers: Mapping[str, FittedLayer | cascade.CascadeLayer],
+    batches: Iterable[tuple[Sequence[int], geometry.Placement, torch.Tensor]],
+) -> dict[str, list[float]]:
     """
     Mean of each layer's output over cells and stimuli, per channel.
 

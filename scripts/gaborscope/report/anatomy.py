@@ -1,10 +1,13 @@
 """What the report shows of the anatomy of explanations: explained bits, spectra, layers."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from gaborscope.report import anatomy, drawing
 
@@ -19,7 +22,7 @@ SHADES = {
 }
 
 
-def content(files, folder, dpi):
+def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     """
     Draw the figures and return what the template needs.
 
@@ -106,7 +109,7 @@ def _cell(table, part):
     return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}], {row['share']:.0%}"
 
 
-def bits_bars(tables):
+def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     Information gain of each deep model over the centre bias, split by what carries it.
 
@@ -142,7 +145,7 @@ def bits_bars(tables):
     return figure
 
 
-def spectra_lines(table):
+def spectra_lines(table: pd.DataFrame) -> Figure:
     """
     Share of the variance of each predictor's log-density over wavelength.
 
@@ -179,7 +182,7 @@ def spectra_lines(table):
     return figure
 
 
-def layer_panels(tables):
+def layer_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     Place, colour and scale of every layer, by depth.
 

@@ -1,6 +1,8 @@
 """Figures of what layers are tuned to, and of how far few filters go."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from gaborscope.analysis import tuning
 from gaborscope.report.drawing import GREY, plt
@@ -14,7 +16,7 @@ SHOWN = {
 }
 
 
-def tuning_beside_people(table):
+def tuning_beside_people(table: pd.DataFrame) -> Figure:
     """
     Each layer's shares by wavelength, where luminance allows beside human contrast sensitivity.
 
@@ -55,7 +57,7 @@ def tuning_beside_people(table):
     return figure
 
 
-def sparsity_scores(table):
+def sparsity_scores(table: pd.DataFrame) -> Figure:
     """
     Scores of the explanation fused anew with few filters per map, test and validation split.
 

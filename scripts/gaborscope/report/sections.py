@@ -1,7 +1,9 @@
 """Gather what a section of the report shows and have it drawn."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,17 +31,17 @@ class Inputs:
     scores, data, saliency, activations : list of str
     """
 
-    explained: list
-    filters: list
-    explained_variance: list
-    identities: list
-    sparsity: list
-    tuning: list
-    sparsity_scores: list
-    scores: list
-    data: list
-    saliency: list
-    activations: list
+    explained: Sequence[str]
+    filters: Sequence[str]
+    explained_variance: Sequence[str]
+    identities: Sequence[str]
+    sparsity: Sequence[str]
+    tuning: Sequence[str]
+    sparsity_scores: Sequence[str]
+    scores: Sequence[str]
+    data: Sequence[str]
+    saliency: Sequence[str]
+    activations: Sequence[str]
 
 
 @dataclasses.dataclass
@@ -60,7 +62,9 @@ class Names:
     deep: str
 
 
-def draw_normalised(table, presets, datasets, folder, dpi):
+def draw_normalised(
+    table: pd.DataFrame, presets: Sequence[str], datasets: Sequence[str], folder: Path, dpi: int
+) -> list[dict[str, Any]]:
     """
     Draw every preset's and data set's predictors between the bounds.
 
@@ -100,7 +104,9 @@ class Section:
         `n_stimuli, colour_map, dpi`.
     """
 
-    def __init__(self, inputs, names, preset, settings):
+    def __init__(
+        self, inputs: Inputs, names: Names, preset: str, settings: Mapping[str, Any]
+    ) -> None:
         self.inputs, self.settings = inputs, settings
         self.model, self.explanation, self.deep = names.model, names.explanation, names.deep
         self.predictor, self.preset = f"{names.model}-{names.explanation}", preset
@@ -128,7 +134,7 @@ class Section:
         # a cascade has no filters of single layers on the image to show
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
-    def draw(self, folder):
+    def draw(self, folder: Path) -> dict[str, Any]:
         """
         Draw the figures of the section.
 

@@ -1,16 +1,26 @@
 """What predictors are compared with: chance, bounds and classical models, each by its name."""
 
 import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import classical
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import Predicts, StimulusBlock
 from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
 
 
-def make(name, fit, validation, settings, seed, bank=None):
+def make(
+    name: str,
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    settings: Mapping[str, Any],
+    seed: int,
+    bank: Predicts | None = None,
+) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
     Predictor of a name.
 
@@ -65,7 +75,9 @@ def make(name, fit, validation, settings, seed, bank=None):
     return lambda block, i: (SIMPLE[name](block, i), "density")
 
 
-def shuffled_stimulus(points, seed):
+def shuffled_stimulus(
+    points: Mapping[str, np.ndarray], seed: int
+) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
     Predict a stimulus by the fixations of all observers on another one.
 
@@ -99,7 +111,7 @@ def shuffled_stimulus(points, seed):
     return predict
 
 
-def first_observer(block, index):
+def first_observer(block: StimulusBlock, index: int) -> np.ndarray:
     """
     Fixation density of the first observer on one stimulus.
 

@@ -6,6 +6,7 @@ stimuli of the fit split; the others are parameter-free but for what their paper
 """
 
 import math
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ SUN_SIGMAS = (2.0, 4.0, 8.0, 16.0)  # px of that side; the paper has twice these
 FAINTEST = 1e-6  # differences of values in 0..1 below it are rounding
 
 
-def itti_koch(image):
+def itti_koch(image: np.ndarray) -> np.ndarray:
     """
     Saliency by centre-surround differences of intensity, colour and orientation.
 
@@ -65,7 +66,7 @@ def itti_koch(image):
     return _unit(conspicuity, image)
 
 
-def gbvs(image):
+def gbvs(image: np.ndarray) -> np.ndarray:
     """
     Graph-based visual saliency: where random walks over feature maps dwell.
 
@@ -110,7 +111,7 @@ def gbvs(image):
     return _unit(total.reshape(shape), image)
 
 
-def spectral_residual(image):
+def spectral_residual(image: np.ndarray) -> np.ndarray:
     """
     Saliency by what the log amplitude spectrum has beyond its local mean.
 
@@ -144,7 +145,7 @@ def spectral_residual(image):
     return _unit(_blur(np.abs(np.fft.ifft2(residual)) ** 2, 2.5), image)
 
 
-def sun_statistics(images):
+def sun_statistics(images: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     Shape and scale of the distribution of each feature of `sun` over natural images.
 
@@ -178,7 +179,7 @@ def sun_statistics(images):
     return shape, first * gammas
 
 
-def sun(image, shape, scale):
+def sun(image: np.ndarray, shape: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """
     Saliency as self-information: how improbable the local features are in natural images.
 

@@ -1,8 +1,11 @@
 """Predictors against each other: paired differences, normalised scores, ranks."""
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.scoring import summaries
 
@@ -22,7 +25,7 @@ RANK_COLUMNS = (
 )  # fmt: skip
 
 
-def effect_size(differences):
+def effect_size(differences: np.ndarray) -> float:
     """
     Cohen's d of paired differences: their mean over their standard deviation (n - 1).
 
@@ -45,7 +48,9 @@ def effect_size(differences):
     return 0.0 if mean == 0 else float("nan")
 
 
-def difference_rows(tables, n_resamples, seed):
+def difference_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Paired differences between all pairs of predictors.
 
@@ -77,7 +82,9 @@ def difference_rows(tables, n_resamples, seed):
     return rows
 
 
-def normalised_rows(tables, n_resamples, seed):
+def normalised_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Place of every predictor between the centre bias (0) and the gold standard (1).
 
@@ -106,7 +113,9 @@ def normalised_rows(tables, n_resamples, seed):
     return rows
 
 
-def rank_rows(tables, n_resamples, seed):
+def rank_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Rank of every predictor by its mean score, 1 the best; equal means share the mean rank.
 

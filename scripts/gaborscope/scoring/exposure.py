@@ -18,6 +18,9 @@ of ours.
 
 import json
 import struct
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +29,9 @@ from gaborscope.data import catalogue
 NAMED = ("folder", "demo", "pysaliency")  # types that say nothing about the content
 
 
-def seen(trained_on, dataset, kind, names):
+def seen(
+    trained_on: Sequence[Mapping[str, Any]], dataset: str, kind: str, names: Sequence[str]
+) -> set[str]:
     """
     Tell the stimuli of a data set that a backbone was trained on.
 
@@ -69,7 +74,7 @@ def seen(trained_on, dataset, kind, names):
     return found
 
 
-def trained_on(path):
+def trained_on(path: str | Path) -> list[dict[str, Any]]:
     """
     Read what weights were trained on from their file, without torch or safetensors.
 

@@ -1,24 +1,26 @@
 """People as predictors of each other: the gold standard."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import calibration, metrics
-from gaborscope.scoring.prepared_map import prepare
+from gaborscope.scoring.prepared_map import PreparedMap, prepare
 from gaborscope.stimuli import densities, fixations
 
 
 def score_gold_standard(
-    points,
-    subjects,
-    size,
-    sigma_px,
-    other_fixations,
-    baseline,
-    preset,
-    uniform_weight,
-    temperature=1.0,
-):
+    points: np.ndarray,
+    subjects: np.ndarray,
+    size: tuple[int, int],
+    sigma_px: float,
+    other_fixations: np.ndarray | None,
+    baseline: np.ndarray | None,
+    preset: str,
+    uniform_weight: float,
+    temperature: float = 1.0,
+) -> dict[str, float]:
     """
     Scores of people as predictors of each other on one stimulus.
 
@@ -94,16 +96,16 @@ def score_gold_standard(
 
 
 def score_one_observer(
-    points,
-    subjects,
-    size,
-    sigma_px,
-    other_fixations,
-    baseline,
-    preset,
-    uniform_weight,
-    temperature=1.0,
-):
+    points: np.ndarray,
+    subjects: np.ndarray,
+    size: tuple[int, int],
+    sigma_px: float,
+    other_fixations: np.ndarray | None,
+    baseline: np.ndarray | None,
+    preset: str,
+    uniform_weight: float,
+    temperature: float = 1.0,
+) -> dict[str, float]:
     """
     Scores of one observer as predictor of all others on one stimulus, mean over observers.
 
@@ -144,7 +146,9 @@ def score_one_observer(
     return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
 
 
-def density_of(points, size, sigma_px, uniform_weight):
+def density_of(
+    points: np.ndarray, size: tuple[int, int], sigma_px: float, uniform_weight: float
+) -> np.ndarray:
     """
     Density by which some people predict others.
 
@@ -172,7 +176,9 @@ def _checked(points, subjects, size, preset):
     return metrics.METRICS[preset], pixels, subjects
 
 
-def pooled_auc_judd(saliency_maps, fixation_sets):
+def pooled_auc_judd(
+    saliency_maps: Sequence[np.ndarray | PreparedMap], fixation_sets: Sequence[np.ndarray]
+) -> tuple[float, float]:
     """
     Judd's AUC where each observer's fixations have a saliency map of their own.
 

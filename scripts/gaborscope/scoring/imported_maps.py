@@ -1,5 +1,8 @@
 """Other people's saliency maps as predictors: image files, .npy, or pysaliency's HDF5."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
 import h5py
 import numpy as np
 from PIL import Image
@@ -11,7 +14,14 @@ from gaborscope.stimuli import densities
 KINDS = (*densities.KINDS, "map")
 
 
-def read(name, path, stimuli, sizes, kind, resize):
+def read(
+    name: str,
+    path: Path,
+    stimuli: Sequence[str],
+    sizes: Sequence[tuple[int, int]],
+    kind: str,
+    resize: bool,
+) -> Iterator[tuple[np.ndarray, str]]:
     """
     Iterate over the maps of some stimuli, as `densities.to_density` takes them.
 

@@ -69,7 +69,14 @@ COARSE_THRESHOLDS = np.arange(10, 0, -1) * 0.1
 NAN = float("nan")
 
 
-def score(saliency_map, fixations, density, other_fixations, baseline, preset):
+def score(
+    saliency_map: np.ndarray,
+    fixations: np.ndarray,
+    density: np.ndarray | None,
+    other_fixations: np.ndarray | None,
+    baseline: np.ndarray | None,
+    preset: str,
+) -> dict[str, float]:
     """
     All metrics of a preset for one saliency map of one stimulus.
 
@@ -131,7 +138,7 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
     return scores
 
 
-def auc_judd(saliency_map, fixations):
+def auc_judd(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
     """
     AUC by Judd of the official code: its expectation over the random breaking of ties.
 
@@ -168,7 +175,7 @@ def auc_judd(saliency_map, fixations):
     return float(without_last + last / (2 * n))
 
 
-def auc_judd_nojit(saliency_map, fixations):
+def auc_judd_nojit(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
     """
     AUC by Judd exactly as the official code with its jitter off.
 
@@ -198,7 +205,7 @@ def auc_judd_nojit(saliency_map, fixations):
     return area_under_curve((at_or_above - rank) / n_other, rank / n)
 
 
-def auc_borji(saliency_map, fixations):
+def auc_borji(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
     """
     AUC by Borji of the official code: the exact expectation over its random negatives.
 
@@ -226,7 +233,12 @@ def auc_borji(saliency_map, fixations):
     return area_under_curve(at_or_above / salience.values.size, hits)
 
 
-def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
+def auc_shuffled(
+    saliency_map: np.ndarray,
+    fixations: np.ndarray,
+    other_fixations: np.ndarray,
+    preset: str = "mit",
+) -> float:
     """
     Shuffled AUC: fixations against fixations on other stimuli, which cancels the centre bias.
 
@@ -262,7 +274,7 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
     return area_under_curve(alarms, hits)
 
 
-def auc(saliency_map, fixations, preset="pysaliency"):
+def auc(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "pysaliency") -> float:
     """
     AUC at every threshold: the share of pairs of a fixation and a negative in the right order.
 
@@ -307,7 +319,7 @@ def auc(saliency_map, fixations, preset="pysaliency"):
     return float(1 - (above + at_or_above).mean() / (2 * salience.values.size))
 
 
-def nss(saliency_map, fixations, preset="mit"):
+def nss(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "mit") -> float:
     """
     Normalised scanpath saliency: mean z-score of the map at the fixations.
 
@@ -335,7 +347,7 @@ def nss(saliency_map, fixations, preset="mit"):
     return float(salience.centred(pixels).mean() * math.sqrt(freedom) / salience.norm)
 
 
-def cc(saliency_map, density):
+def cc(saliency_map: np.ndarray, density: np.ndarray) -> float:
     """
     Pearson correlation of the map with the fixation density, the same in all presets.
 
@@ -357,7 +369,7 @@ def cc(saliency_map, density):
     return salience.correlation(truth)
 
 
-def kld(saliency_map, density, preset="mit"):
+def kld(saliency_map: np.ndarray, density: np.ndarray, preset: str = "mit") -> float:
     """
     Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
 
@@ -421,7 +433,7 @@ def _exact_kld(salience, truth):
     return float(divergence)
 
 
-def sim(saliency_map, density, preset="mit"):
+def sim(saliency_map: np.ndarray, density: np.ndarray, preset: str = "mit") -> float:
     """
     Similarity: the mass that map and density share, symmetric.
 
@@ -463,7 +475,9 @@ def sim(saliency_map, density, preset="mit"):
     return float(shared / truth_total)
 
 
-def ig(saliency_map, fixations, baseline, preset="mit"):
+def ig(
+    saliency_map: np.ndarray, fixations: np.ndarray, baseline: np.ndarray, preset: str = "mit"
+) -> float:
     """
     Information gain over a baseline density, in bits per fixation.
 
@@ -510,7 +524,7 @@ def ig(saliency_map, fixations, baseline, preset="mit"):
         return float(np.mean(np.log2(salience.density(pixels)) - np.log2(expected)))
 
 
-def area_under_curve(false_alarms, hits):
+def area_under_curve(false_alarms: np.ndarray, hits: np.ndarray) -> float:
     """
     Area under a ROC curve by the trapezoid rule, from (0, 0) through the points to (1, 1).
 
@@ -554,11 +568,11 @@ class FlatPixels:
         Each pixel once, ascending.
     """
 
-    def __init__(self, every):
+    def __init__(self, every: np.ndarray) -> None:
         self.every = every
 
     @cached_property
-    def unique(self):
+    def unique(self) -> np.ndarray:
         """Each pixel once, ascending."""
         return np.unique(self.every)
 

@@ -1,6 +1,9 @@
 """A checked map with the passes over its pixels that several metrics share."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 
 import cv2
@@ -40,7 +43,7 @@ class PreparedMap:
         All pixels equal.
     """
 
-    def __init__(self, values, name):
+    def __init__(self, values: np.ndarray, name: str) -> None:
         values = np.asarray(values)
         if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "buif":
             raise InputError(
@@ -70,16 +73,18 @@ class PreparedMap:
             self.range = float(self.values.max()) - self._low
         self._counts = {}
 
-    def blocks(self):
+    def blocks(self) -> Iterator[slice]:
         """Slices that cover the pixels."""
         return (slice(i, i + BLOCK) for i in range(0, self.values.size, BLOCK))
 
-    def above_minimum(self, pixels, out=None):
+    def above_minimum(
+        self, pixels: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Values of some pixels minus the minimum of all."""
         values = self.values[pixels]
         return np.subtract(values, self._low, out=None if out is None else out[: values.size])
 
-    def unit(self, pixels):
+    def unit(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Min-max normalised values of some pixels; only where the map is not constant."""
         unit = self.above_minimum(pixels)
         unit /= self.range
@@ -90,7 +95,7 @@ class PreparedMap:
         return float(self.values.sum())
 
     @cached_property
-    def mass_above_minimum(self):
+    def mass_above_minimum(self) -> float:
         """Sum of all values minus the minimum."""
         if self._low >= 0:
             above = self._sum - self.values.size * self._low
@@ -99,14 +104,14 @@ class PreparedMap:
         buffer = np.empty(BLOCK)
         return float(sum(self.above_minimum(block, buffer).sum() for block in self.blocks()))
 
-    def centred(self, pixels, out=None):
+    def centred(self, pixels: np.ndarray | slice, out: np.ndarray | None = None) -> np.ndarray:
         """Return values of some pixels minus the mean of all."""
         mean = self._low + self.mass_above_minimum / self.values.size
         values = self.values[pixels]
         return np.subtract(values, mean, out=None if out is None else out[: values.size])
 
     @cached_property
-    def norm(self):
+    def norm(self) -> float:
         """Root of the sum of squares of all centred values."""
         squares, buffer = 0.0, np.empty(BLOCK)
         for block in self.blocks():
@@ -114,7 +119,7 @@ class PreparedMap:
             squares += np.dot(centred, centred)
         return math.sqrt(squares)
 
-    def correlation(self, other):
+    def correlation(self, other: PreparedMap) -> float:
         """Pearson correlation with another map; the norms of both come from the same pass."""
         own_squares, other_squares, product, buffers = 0.0, 0.0, 0.0, np.empty((2, BLOCK))
         for block in self.blocks():
@@ -126,23 +131,23 @@ class PreparedMap:
         return float(np.clip(product / (self.norm * other.norm), -1, 1))
 
     @cached_property
-    def mass(self):
+    def mass(self) -> tuple[float, float]:
         """What `density` takes off each pixel, and the sum of what is left."""
         if self.constant or self.minimum >= 0:
             return 0.0, self._sum
         return self._low, self.mass_above_minimum
 
     @cached_property
-    def floor_and_mass(self):
+    def floor_and_mass(self) -> tuple[float, float]:
         """What `unit_density` takes off each pixel, and the sum of what is left."""
         return self.mass if self.constant else (self._low, self.mass_above_minimum)
 
-    def density(self, pixels):
+    def density(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Values of some pixels divided by the sum of all; a negative minimum is taken off."""
         offset, total = self.mass
         return (self.values[pixels] - offset) / total
 
-    def unit_density(self, pixels):
+    def unit_density(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Return unit values of some pixels divided by the sum of all; uniform if constant."""
         offset, total = self.floor_and_mass
         return (self.values[pixels] - offset) / total
@@ -169,7 +174,9 @@ class PreparedMap:
         bits -= FIRST_BIN
         return bits
 
-    def count_above(self, thresholds, scale="values"):
+    def count_above(
+        self, thresholds: np.ndarray, scale: str = "values"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """
         Exact numbers of pixels above, and at or above, each threshold, without sorting the map.
 
@@ -192,7 +199,7 @@ class PreparedMap:
             self.count((thresholds, scale))
         return self._counts[key]
 
-    def count(self, *requests):
+    def count(self, *requests: Iterable[tuple[np.ndarray, str]]) -> None:
         """
         Make several counts of `count_above` in one pass; it then returns them at once.
 
@@ -230,7 +237,7 @@ def _count_beyond(values, thresholds):
     return above[back], (above + tied)[back]
 
 
-def prepare(values, name="saliency map"):
+def prepare(values: np.ndarray | PreparedMap, name: str = "saliency map") -> PreparedMap:
     """
     Check a map for any function of `metrics`, which then takes the result in its place.
 

@@ -1,12 +1,14 @@
 """Score a predictor on the stimuli of a data set, one row per stimulus."""
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gaborscope.scoring import gold_standard, metrics, prepared_map
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # Predictors that are no single map: what is scored leaves out who is predicted.
 PEOPLE = {
@@ -18,7 +20,9 @@ PEOPLE = {
 FEW = ("auc_judd", "nss", "cc", "kld", "ig")
 
 
-def score_few(block, index, densities, centre_bias):
+def score_few(
+    block: StimulusBlock, index: int, densities: Mapping[str, np.ndarray], centre_bias: np.ndarray
+) -> dict[str, dict[str, float]]:
     """
     Score many densities of one stimulus by the metrics of preset `mit` that need no other stimuli.
 
@@ -69,7 +73,9 @@ class Scorer:
     seed : int
     """
 
-    def __init__(self, preset, blocks, n_shuffle, seed):
+    def __init__(
+        self, preset: str, blocks: Sequence[StimulusBlock], n_shuffle: int, seed: int
+    ) -> None:
         self.preset, self.seed = preset, seed
         self.n_shuffle = n_shuffle if preset == "mit" else None
         self.pixels, self.sizes = {}, {}
@@ -80,7 +86,7 @@ class Scorer:
                 self.sizes[name] = size
                 self.pixels[name] = fixations.to_pixels(points, size)
 
-    def others(self, name):
+    def others(self, name: str) -> list[str]:
         """
         Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
 
@@ -103,7 +109,7 @@ class Scorer:
             key=lambda o: hashlib.sha256(f"{self.seed}\0{name}\0{o}".encode()).hexdigest(),
         )[: self.n_shuffle]
 
-    def other_fixations(self, name):
+    def other_fixations(self, name: str) -> np.ndarray:
         """
         Fixations on the other stimuli, brought to this stimulus's size.
 
@@ -123,7 +129,9 @@ class Scorer:
             parts.append(np.floor(relative * (width, height)).astype(int))
         return np.concatenate(parts)
 
-    def score(self, block, index, density, centre_bias):
+    def score(
+        self, block: StimulusBlock, index: int, density: np.ndarray, centre_bias: np.ndarray
+    ) -> dict[str, float]:
         """
         Score a density on one stimulus.
 
@@ -147,7 +155,15 @@ class Scorer:
             self.preset,
         )
 
-    def score_people(self, predictor, block, index, centre_bias, uniform_weight, temperature=1.0):
+    def score_people(
+        self,
+        predictor: str,
+        block: StimulusBlock,
+        index: int,
+        centre_bias: np.ndarray,
+        uniform_weight: float,
+        temperature: float = 1.0,
+    ) -> dict[str, float]:
         """
         Score people as predictors of each other on one stimulus.
 
@@ -181,7 +197,9 @@ class Scorer:
         )
 
 
-def predictions(predictor, block, index, density, uniform_weight):
+def predictions(
+    predictor: str, block: StimulusBlock, index: int, density: np.ndarray, uniform_weight: float
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
     Pair what a predictor said of one stimulus with the fixations that it should have predicted.
 

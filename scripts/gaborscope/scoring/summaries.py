@@ -1,6 +1,8 @@
 """From scores per stimulus to means and ratios with bootstrap intervals over stimuli."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ SHARE_COLUMNS = (
 DRAWS_AT_ONCE = 1 << 22  # indices held at once: keeps memory flat in stimuli and resamples
 
 
-def bootstrap_mean(values, n_resamples, seed):
+def bootstrap_mean(
+    values: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float, int]:
     """
     Mean over stimuli with its 95 % percentile bootstrap interval.
 
@@ -42,7 +46,9 @@ def bootstrap_mean(values, n_resamples, seed):
     return mean, low, high, int(values.size)
 
 
-def share_above_baseline(explained, deep, baseline, n_resamples, seed):
+def share_above_baseline(
+    explained: np.ndarray, deep: np.ndarray, baseline: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float]:
     """
     Share of the deep model's performance above chance level that the explained model reaches.
 
@@ -73,7 +79,9 @@ def share_above_baseline(explained, deep, baseline, n_resamples, seed):
     return _ratio_of_means(explained - baseline, deep - baseline, n_resamples, seed)
 
 
-def ratio(explained, deep, n_resamples, seed):
+def ratio(
+    explained: np.ndarray, deep: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float]:
     """
     Ratio of the explained to the deep model's mean score.
 
@@ -119,7 +127,7 @@ def _complete(*columns):
     return [column[known] for column in columns]
 
 
-def resampled_means(columns, n_resamples, seed):
+def resampled_means(columns: Sequence[np.ndarray], n_resamples: int, seed: int) -> np.ndarray:
     """
     Mean of every column in every bootstrap sample; the draws are shared.
 
@@ -150,7 +158,7 @@ def resampled_means(columns, n_resamples, seed):
     return means
 
 
-def interval(resampled):
+def interval(resampled: np.ndarray) -> tuple[float, float]:
     """
     95 % percentile interval: two of the resamples themselves, so that infinities stay exact.
 
@@ -171,7 +179,9 @@ def interval(resampled):
     return float(ordered[max(low, 0)]), float(ordered[high])
 
 
-def read_tables(cells, paths):
+def read_tables(
+    cells: Sequence[tuple[str, str, str]], paths: Sequence[str]
+) -> dict[tuple[str, str, str], pd.DataFrame]:
     """
     Read scores by stimulus.
 
@@ -192,7 +202,9 @@ def read_tables(cells, paths):
     }
 
 
-def summary_rows(tables, n_resamples, seed):
+def summary_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     One row per preset, predictor, data set and metric.
 
@@ -227,7 +239,12 @@ def summary_rows(tables, n_resamples, seed):
     return rows
 
 
-def share_rows(tables, explained, n_resamples, seed):
+def share_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame],
+    explained: Mapping[str, str],
+    n_resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
     """
     Share above the centre bias, and ratio to the deep model, of every explained model.
 

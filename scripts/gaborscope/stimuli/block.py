@@ -1,11 +1,21 @@
 """Stimuli and their fixations, as the stages pass them on."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from gaborscope.errors import InputError
+
+
+class Predicts(Protocol):
+    """Whatever predicts an image's saliency: an explained model, a network, a fitted bank."""
+
+    def predict(self, image: np.ndarray, /) -> np.ndarray:
+        """Return the saliency of an RGB image, uint8 (height, width, 3), at its size."""
+        ...
 
 
 @dataclasses.dataclass
@@ -33,18 +43,18 @@ class StimulusBlock:
         Embedded images of generated data.
     """
 
-    names: list
-    paths: list
-    sha256: list
+    names: list[str]
+    paths: list[str]
+    sha256: list[str]
     sizes: np.ndarray
     x: np.ndarray
     y: np.ndarray
     stimulus: np.ndarray
     subject: np.ndarray
-    facts: dict
-    images: list | None = None
+    facts: dict[str, Any]
+    images: list[np.ndarray] | None = None
 
-    def image(self, index):
+    def image(self, index: int) -> np.ndarray:
         """
         RGB image of one stimulus.
 
@@ -72,7 +82,7 @@ class StimulusBlock:
             )
         return image
 
-    def points(self, index):
+    def points(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """
         Fixations of one stimulus.
 
@@ -90,7 +100,7 @@ class StimulusBlock:
         return np.column_stack([self.x[own], self.y[own]]).astype(float), self.subject[own]
 
 
-def read_image(path):
+def read_image(path: str | Path) -> np.ndarray:
     """
     Return an image as uint8 (H, W, 3) RGB, pixels as they are stored.
 

@@ -1,11 +1,13 @@
 """What predictors are judged against: the uniform density and the centre bias."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import densities, fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # Cells (rows, columns) of the relative grid on which a centre bias is computed: a centre bias is
 # some 20 cells wide, so bilinear interpolation from it costs nothing that matters.
@@ -13,7 +15,7 @@ GRID = (96, 128)
 POINTS_AT_ONCE = 1 << 14  # keeps memory flat in the number of fixations
 
 
-def uniform(size):
+def uniform(size: tuple[int, int]) -> np.ndarray:
     """
     Return the uniform density.
 
@@ -29,7 +31,7 @@ def uniform(size):
     return np.full((height, width), 1 / (height * width))
 
 
-def relative(pixels, size):
+def relative(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Relative coordinates of pixels, comparable between stimuli of different sizes.
 
@@ -72,7 +74,9 @@ class CentreBias:
         If there are no fixations, one lies outside [0, 1], or a sigma is below its cell.
     """
 
-    def __init__(self, points, sigma, uniform_weight):
+    def __init__(
+        self, points: Mapping[str, np.ndarray], sigma: tuple[float, float], uniform_weight: float
+    ) -> None:
         rows, columns = GRID
         self.sigma = tuple(float(value) for value in sigma)
         if len(self.sigma) != 2 or not (
@@ -99,7 +103,7 @@ class CentreBias:
             total += fixations.sum_of_gaussians(some, x, y, *self.sigma)
         return total
 
-    def density(self, size, exclude=None):
+    def density(self, size: tuple[int, int], exclude: str | None = None) -> np.ndarray:
         """
         Centre bias at a stimulus' own size.
 
@@ -130,7 +134,7 @@ class CentreBias:
         bilinear = densities.resize_bilinear(total, size)
         return densities.to_density(bilinear, "density", self.uniform_weight)
 
-    def log_likelihood(self, points):
+    def log_likelihood(self, points: Mapping[str, np.ndarray]) -> float:
         """
         Mean log-likelihood of fixations, in nats per fixation above the uniform density.
 
@@ -159,7 +163,12 @@ class CentreBias:
         return float(total / n)
 
 
-def select_sigma(fit, validation, candidates, uniform_weight):
+def select_sigma(
+    fit: Mapping[str, np.ndarray],
+    validation: Mapping[str, np.ndarray],
+    candidates: Sequence[tuple[float, float]],
+    uniform_weight: float,
+) -> tuple[tuple[float, float], list[float]]:
     """
     Width of the centre bias with the highest log-likelihood per validation fixation.
 
@@ -199,7 +208,7 @@ def _checked_relative(name, points):
     return points
 
 
-def relative_points(blocks):
+def relative_points(blocks: Sequence[StimulusBlock]) -> dict[str, np.ndarray]:
     """
     Fixations of stimuli in relative coordinates.
 
@@ -221,7 +230,12 @@ def relative_points(blocks):
     return found
 
 
-def centre_bias(fit, validation, sigmas, uniform_weight):
+def centre_bias(
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+) -> CentreBias:
     """
     Centre bias of the fit split, its width chosen by likelihood on the validation split.
 

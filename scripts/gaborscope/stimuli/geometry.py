@@ -1,8 +1,11 @@
 """Where things lie: the network's input box, the content in it, and the grids of the layers."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,7 +33,7 @@ class Box(NamedTuple):
     multiple: int = 1
 
     @classmethod
-    def of(cls, entry):
+    def of(cls, entry: Mapping[str, Any]) -> Box:
         """
         Box of a config's `input`.
 
@@ -45,7 +48,7 @@ class Box(NamedTuple):
         return cls(**{key: entry[key] for key in cls._fields if key in entry})
 
     @property
-    def sizes(self):
+    def sizes(self) -> list[tuple[int, int]]:
         """All input sizes that stimuli may get, that of the box first."""
         if self.fit == "pad":
             return list(dict.fromkeys([(self.height, self.width), (self.width, self.height)]))
@@ -77,19 +80,19 @@ class Placement:
         Size of the content, the resized stimulus without padding, in px.
     """
 
-    input_size: tuple
+    input_size: tuple[int, int]
     top: int
     left: int
     height: int
     width: int
 
     @property
-    def valid(self):
+    def valid(self) -> tuple[int, int, int, int]:
         """Box of the content, (top, left, height, width)."""
         return (self.top, self.left, self.height, self.width)
 
 
-def place(size, box):
+def place(size: tuple[int, int], box: Box | tuple[int, int]) -> Placement:
     """
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 
@@ -123,7 +126,7 @@ def place(size, box):
     return Placement(landscape, top, left, *content)
 
 
-def enlargement(sizes, box):
+def enlargement(sizes: np.ndarray, box: Box) -> float:
     """
     Median px of the stimulus per px of the network's input.
 
@@ -140,7 +143,9 @@ def enlargement(sizes, box):
     return 1 / float(np.median([place(size, box).width / size[1] for size in sizes]))
 
 
-def group_by_input(sizes, box):
+def group_by_input(
+    sizes: np.ndarray, box: Box | tuple[int, int]
+) -> dict[tuple[int, int], list[tuple[int, Placement]]]:
     """
     Stimuli by the input size they need.
 
@@ -162,7 +167,7 @@ def group_by_input(sizes, box):
     return groups
 
 
-def resize(image, size):
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Image at another size: area average where it shrinks, bilinear where it grows.
 
@@ -183,7 +188,7 @@ def resize(image, size):
     return cv2.resize(image, (size[1], size[0]), interpolation=method)
 
 
-def content(image, placement):
+def content(image: np.ndarray, placement: Placement) -> np.ndarray:
     """
     Stimulus at the size of its content.
 
@@ -217,11 +222,11 @@ class Grid:
         Centre of cell (0, 0), y and x.
     """
 
-    shape: tuple
-    stride: tuple
-    offset: tuple
+    shape: tuple[int, int]
+    stride: tuple[float, float]
+    offset: tuple[float, float]
 
-    def cells(self, placement):
+    def cells(self, placement: Placement) -> tuple[slice, slice]:
         """
         Cells whose centre lies in the content; the nearest one where there is none.
 
@@ -251,7 +256,7 @@ class Grid:
         return tuple(found)
 
 
-def pooled_shape(shape, factor):
+def pooled_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
     """
     Rows and columns after averaging cells `factor` by `factor` (a last partial cell is kept).
 
@@ -268,7 +273,9 @@ def pooled_shape(shape, factor):
 
 
 @functools.lru_cache(maxsize=256)
-def sampling_matrix(n_pixels, centres, pool, width):
+def sampling_matrix(
+    n_pixels: int, centres: tuple[float, ...], pool: str, width: float
+) -> np.ndarray:
     """
     Weights that sample a line of pixels at given centres.
 
@@ -309,7 +316,7 @@ def sampling_matrix(n_pixels, centres, pool, width):
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def deviation(width):
+def deviation(width: float) -> float:
     """
     Return the standard deviation of the Gaussian that pools over a window.
 
@@ -326,7 +333,7 @@ def deviation(width):
     return width / 12**0.5
 
 
-def gaussian_matrix(positions, centres, deviation):
+def gaussian_matrix(positions: np.ndarray, centres: np.ndarray, deviation: float) -> np.ndarray:
     """
     Weights of Gaussian means over points.
 
@@ -351,7 +358,9 @@ def gaussian_matrix(positions, centres, deviation):
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def layer_sampling(grid, placement, pool, width):
+def layer_sampling(
+    grid: Grid, placement: Placement, pool: str, width: float
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the sampling matrices from the content's pixels to the valid cells of a layer.
 
@@ -378,7 +387,7 @@ def layer_sampling(grid, placement, pool, width):
     return tuple(matrices)
 
 
-def size_name(size):
+def size_name(size: tuple[int, int]) -> str:
     """
     Name of an input size, as it names HDF5 groups.
 

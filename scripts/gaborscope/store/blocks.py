@@ -1,7 +1,9 @@
 """Blocks of stimuli as HDF5 files: results/data/{dataset}/{block}.h5."""
 
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 # Locks do not work on many network file systems; files here have one writer and are renamed whole.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -16,7 +18,7 @@ FACTS = (
 )  # fmt: skip
 
 
-def write_data(path, block, origin):
+def write_data(path: str | Path, block: StimulusBlock, origin: Mapping[str, Any]) -> None:
     """
     Write the stimuli and fixations of one block.
 
@@ -46,7 +48,7 @@ def write_data(path, block, origin):
             put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
 
 
-def read_data(path):
+def read_data(path: str | Path) -> StimulusBlock:
     """
     Read the stimuli and fixations of one block.
 
@@ -78,7 +80,7 @@ def read_data(path):
         )
 
 
-def read_blocks(paths):
+def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     """
     Stimulus blocks of some files.
 

@@ -5,7 +5,11 @@ import importlib.metadata
 import json
 import os
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 # Locks do not work on many network file systems; files here have one writer and are renamed whole.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -26,7 +30,7 @@ VERSIONS = {
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 
 
-def provenance(smk):
+def provenance(smk: Any) -> dict[str, str]:
     """
     Origin of a file: what the running job was asked for, with which code and packages.
 
@@ -70,7 +74,7 @@ def _versions():
 
 
 @contextlib.contextmanager
-def whole(path):
+def whole(path: str | Path) -> Iterator[Path]:
     """
     Path to write to, renamed to `path` once the block has ended well: no half-written file.
 
@@ -96,7 +100,7 @@ def whole(path):
 
 
 @contextlib.contextmanager
-def create(path, kind, origin):
+def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h5py.File]:
     """
     HDF5 file to write, of a kind, whole or not there at all.
 
@@ -120,7 +124,7 @@ def create(path, kind, origin):
 
 
 @contextlib.contextmanager
-def open_file(path, kind):
+def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
     HDF5 file to read, its schema checked.
 
@@ -155,7 +159,15 @@ def open_file(path, kind):
         yield file
 
 
-def put(group, name, values, axes, unit, dtype=None, **options):
+def put(
+    group: h5py.Group,
+    name: str,
+    values: npt.ArrayLike,
+    axes: str,
+    unit: str,
+    dtype: npt.DTypeLike | None = None,
+    **options: Any,
+) -> h5py.Dataset:
     """
     Write one dataset with its axes and unit; refuse what is not finite.
 
@@ -196,7 +208,7 @@ def put(group, name, values, axes, unit, dtype=None, **options):
     return dataset
 
 
-def put_text(group, name, values, axes="stimulus"):
+def put_text(group: h5py.Group, name: str, values: Sequence[str], axes: str = "stimulus") -> None:
     """
     Write a list of strings.
 

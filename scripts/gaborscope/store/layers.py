@@ -3,7 +3,9 @@
 import contextlib
 import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any, Self
 
 # Locks do not work on many network file systems; files here have one writer and are renamed whole.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -15,7 +17,7 @@ from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put, whole
 
 
-def write_layer_table(path, layers):
+def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
     """
     Write the layers of a network, `results/layers/{model}.json`.
 
@@ -30,7 +32,7 @@ def write_layer_table(path, layers):
         temporary.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
 
 
-def read_layer_table(path):
+def read_layer_table(path: str | Path) -> dict[str, Layer]:
     """
     Read the layers of a network.
 
@@ -60,7 +62,13 @@ class LayerWriter:
     origin : dict
     """
 
-    def __init__(self, path, groups, layers, origin):
+    def __init__(
+        self,
+        path: str | Path,
+        groups: Mapping[tuple[int, int], Sequence[tuple[int, geometry.Placement]]],
+        layers: Mapping[str, Layer],
+        origin: Mapping[str, Any],
+    ) -> None:
         self._stack = contextlib.ExitStack()
         self._arguments = (path, groups, layers, origin)
         self._rows = {
@@ -69,7 +77,7 @@ class LayerWriter:
             for row, (index, _) in enumerate(group)
         }
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Create the file and its datasets."""
         path, groups, layers, origin = self._arguments
         self._file = self._stack.enter_context(create(path, "activations", origin))
@@ -83,11 +91,11 @@ class LayerWriter:
                 _create_layer(group, name, layer, len(index))
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> bool | None:
         """Finish the file, or remove it after an error."""
         return self._stack.__exit__(*error)
 
-    def put(self, index, layer, maps):
+    def put(self, index: int, layer: str, maps: np.ndarray) -> None:
         """
         Write the maps of one stimulus.
 
@@ -112,7 +120,7 @@ class LayerWriter:
         size, row = self._rows[index]
         self._file[size][layer][row] = maps.astype(np.float16)
 
-    def put_batch(self, index, layer, maps):
+    def put_batch(self, index: Sequence[int], layer: str, maps: np.ndarray) -> None:
         """
         Write the maps of several stimuli.
 
@@ -138,7 +146,9 @@ def _create_layer(group, name, layer, n):
         dataset.attrs[key] = np.asarray(getattr(layer, key), dtype=float)
 
 
-def read_layers(path, layers):
+def read_layers(
+    path: str | Path, layers: Sequence[str]
+) -> Iterator[tuple[int, tuple[int, int, int, int], tuple[int, int], dict[str, np.ndarray]]]:
     """
     Iterate over the stimuli of an activation or reconstruction file.
 
@@ -167,7 +177,7 @@ def read_layers(path, layers):
                 yield int(index), valid, size, maps
 
 
-def layer_names(path):
+def layer_names(path: str | Path) -> list[str]:
     """
     Layers of an activation or reconstruction file.
 

@@ -1,10 +1,14 @@
 """Work done beside the caller's: what is read ahead, what is written behind."""
 
 import collections
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self, TypeVar
+
+Item = TypeVar("Item")
 
 
-def ahead(items, n=2):
+def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
     """
     Items of an iterable, made up to n ahead in a thread of their own.
 
@@ -39,15 +43,15 @@ class Behind:
         Calls that may wait; one more waits for the first of them, so that memory stays flat.
     """
 
-    def __init__(self, n=2):
+    def __init__(self, n: int = 2) -> None:
         self._n, self._pending = n, collections.deque()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Start the thread."""
         self._pool = ThreadPoolExecutor(1)
         return self
 
-    def call(self, function, *arguments):
+    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """
         Run a function behind the caller's back.
 
@@ -61,7 +65,7 @@ class Behind:
         while len(self._pending) > self._n:
             self._pending.popleft().result()
 
-    def __exit__(self, kind, *error):
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         """Wait for what is left; drop it where the caller has failed."""
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
         while self._pending and kind is None:

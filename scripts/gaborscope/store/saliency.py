@@ -1,6 +1,9 @@
 """Log-densities of a predictor as HDF5 files: results/saliency/{predictor}/{dataset}/{block}.h5."""
 
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 # Locks do not work on many network file systems; files here have one writer and are renamed whole.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -9,7 +12,12 @@ import numpy as np
 from gaborscope.store.files import create, open_file, put, put_text
 
 
-def write_saliency(path, names, log_densities, origin):
+def write_saliency(
+    path: str | Path,
+    names: Sequence[str],
+    log_densities: Iterable[np.ndarray],
+    origin: Mapping[str, Any],
+) -> None:
     """
     Write the log-densities of one predictor on one block.
 
@@ -30,7 +38,7 @@ def write_saliency(path, names, log_densities, origin):
             put(group, str(index), log_density, "y, x", "natural logarithm", np.float32)
 
 
-def read_saliency(path):
+def read_saliency(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
     """
     Iterate over the densities of a saliency file.
 
@@ -51,7 +59,7 @@ def read_saliency(path):
             yield int(index), density / density.sum()
 
 
-def read_density(path, index):
+def read_density(path: str | Path, index: int) -> np.ndarray:
     """
     Density of one stimulus of a saliency file.
 

@@ -7,6 +7,9 @@ Snakemake brings along.
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import jsonschema
 import yaml
@@ -17,7 +20,7 @@ from gaborscope.workflow.backbone_entries import overlay
 NAME = re.compile(r"[a-z0-9_]+")
 
 
-def complete(config):
+def complete(config: Mapping[str, Any]) -> dict[str, Any]:
     """
     Fill in what the entries of `explanations` leave to the defaults of their mode.
 
@@ -55,7 +58,7 @@ def _complete_options(ablation, direct):
             options[name] = overlay(direct, entry)
 
 
-def check(config, schema_file):
+def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     """
     Check a config.
 
@@ -231,7 +234,7 @@ def _check_starts(explanations):
             entry = explanations[start]
 
 
-def explained_by(entry, models):
+def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> list[str]:
     """
     Models that an explanation is of.
 

@@ -4,14 +4,18 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from gaborscope.errors import InputError
 
+Item = TypeVar("Item")
 
-def run_stage(main, smk):
+
+def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     """
     Run a stage: log to its file and to the terminal, limit threads, fail in one sentence.
 
@@ -42,7 +46,7 @@ def run_stage(main, smk):
         sys.exit(1)
 
 
-def cost(before):
+def cost(before: float) -> str:
     """
     Say what this process has used so far.
 
@@ -64,7 +68,7 @@ def cost(before):
     )
 
 
-def progress(stimuli, total):
+def progress(stimuli: Iterable[Item], total: int) -> Iterable[Item]:
     """
     Iterate with a progress bar, on a terminal and for stages longer than some seconds.
 

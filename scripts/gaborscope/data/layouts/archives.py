@@ -6,7 +6,9 @@ of the first fetch is kept and checked ever after (`downloads.fetch`).
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gaborscope.errors import InputError
 
@@ -63,7 +65,7 @@ BY_HAND = {
 }
 
 
-def wanted(name, settings):
+def wanted(name: str, settings: Mapping[str, Any]) -> tuple[Archive, ...]:
     """
     Return the archives of a data set that is to be fetched.
 
@@ -79,7 +81,7 @@ def wanted(name, settings):
     raise InputError(f"data set '{name}' of type {kind} cannot be downloaded; {reason}")
 
 
-def pending(name, settings, root):
+def pending(name: str, settings: Mapping[str, Any], root: str | Path) -> bool:
     """
     Return whether a data set that cannot be used yet is to be fetched (`download: true`).
 

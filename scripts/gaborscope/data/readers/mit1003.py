@@ -1,5 +1,9 @@
 """MIT1003: photographs of everyday scenes (Judd et al. 2009)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from gaborscope.data.layouts import mit1003 as layout
@@ -15,7 +19,7 @@ from gaborscope.data.readers.reading import (
     unknown_observers,
 )
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import read_image
+from gaborscope.stimuli.block import StimulusBlock, read_image
 
 FACTS = {
     "images": "1003, longer side 1024 px, the other 405 to 1024 px, landscape and portrait",
@@ -29,7 +33,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of MIT1003 in the layout of its authors' archives.
 

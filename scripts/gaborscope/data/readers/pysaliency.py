@@ -1,6 +1,9 @@
 """Whatever pysaliency knows: its HDF5 pairs of stimuli and fixations."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +12,12 @@ from gaborscope.data.layouts.scan import data_folder
 from gaborscope.data.readers import pysaliency_hdf5
 from gaborscope.data.readers.reading import assemble, check_inside, read_files
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations that pysaliency wrote by `to_hdf5`.
 
