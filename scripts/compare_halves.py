@@ -34,7 +34,7 @@ def main(smk):
         if len(blocks) < 2:
             log.warning("%s: a single fit block has no halves", layer)
             halves[0].alive[:] = False
-        found[layer] = stability.similarities(*halves)
+        found[layer] = stability.similarities(halves[0], halves[1])
     rows = stability.rows(found, settings["permutations"], smk.params.seed)
     table = pd.DataFrame(rows, columns=list(stability.COLUMNS))
     with whole(smk.output.table) as temporary:

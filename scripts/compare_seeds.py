@@ -41,7 +41,9 @@ def main(smk):
         ]
         order, matched = seeds.match_layers([fitted[pair[0], name] for name in names], *files)
         found = {
-            name: stability.similarities(*(described[m, name] for m in pair), order[name])
+            name: stability.similarities(
+                described[pair[0], name], described[pair[1], name], order[name]
+            )
             for name in names
         }
         rows = pd.DataFrame(stability.rows(found, settings["permutations"], smk.params.seed))

@@ -26,7 +26,7 @@ def main(smk):
     weights.load_into(backbone.network, smk.input.weights)
     device = devices.device(smk.params.device)
     log.info("recording on %s", device)
-    backbone.network.to(device, memory_format=torch.channels_last)
+    backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
     modules = {name: layer.module for name, layer in layers.items()}

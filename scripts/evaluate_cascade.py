@@ -24,13 +24,13 @@ def main(smk):
     backbone = opening.open_network(
         smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device
     )
-    observed = fusing.watch(backbone, model.cascade, model.settings["stride"])
-    net = fusing.make_net(model.cascade, observed.device)
+    observed = fusing.watch(backbone, model.whole_cascade, model.settings["stride"])
+    net = fusing.make_net(model.whole_cascade, observed.device)
     rows = []
     for split in ("validation", "test"):
         examples = make_examples(read_blocks(smk.input.get(split)), model.box, backbone)
         found = layerwise.explained_variance(net, observed, examples)
-        for own in model.cascade.layers:
+        for own in model.whole_cascade.layers:
             per_map, pooled = found[own.name]
             rows.append(
                 {

@@ -32,6 +32,8 @@ def main(smk):
         )
         if best is None or solution.pooled > best[0].pooled:
             best = (solution, candidate, pool, combine(fit.values()))
+    if best is None:
+        raise ValueError("there is no pooling to choose; give at least one")
     solution, candidate, pool, total = best
     table = layers.make_regressors(settings).table()
     fitted = dataclasses.replace(

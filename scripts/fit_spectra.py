@@ -37,13 +37,14 @@ def main(smk):
     box = (params.spectra["input"]["height"], params.spectra["input"]["width"])
     widths = [geometry.place(size, box).width / size[1] for size in block.sizes]
     bank, channels = layer_tools.bank_and_channels(params.spectra)
+    wavelengths = bank.wavelengths_px / float(np.median(widths))
     names = {
-        "wavelengths": bank.wavelengths_px / float(np.median(widths)),
+        "wavelengths": wavelengths,
         "orientations": bank.orientations,
         "channels": channels,
     }
     table = layer_tools.make_regressors(params.spectra).table()
-    figures = spectra.with_intervals(parts["fit"], held_out, penalty, table, names["wavelengths"])
+    figures = spectra.with_intervals(parts["fit"], held_out, penalty, table, wavelengths)
     rows = spectra.rows(
         figures, params.predictors, params.dataset, names, block.facts.get("px_per_degree")
     )

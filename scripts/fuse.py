@@ -27,7 +27,7 @@ def main(smk):
         placement = geometry.Placement(input_size, *valid)
         maps = {name: values for *_, part in rows for name, values in part.items()}
         maps = layer_tools.valid_maps(maps, model.layers, placement)
-        found[index] = model.fuse(maps, placement, tuple(map(int, block.sizes[index])))
+        found[index] = model.fuse(maps, placement, block.size(index))
     ordered = [found[index] for index in range(len(block.names))]
     write_saliency(smk.output.saliency, block.names, ordered, provenance(smk))
     log.info("%d stimuli", len(ordered))

@@ -30,15 +30,15 @@ def main(smk):
     teacher = None
     for path in smk.input.teacher:
         teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
-    observed = fusing.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
+    observed = fusing.watch(backbone, start.whole_cascade, settings["fusion"]["stride"], teacher)
     blocks = {split: read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
     examples = {split: make_examples(own, start.box, backbone) for split, own in blocks.items()}
     names = [[example.name for example in own] for own in examples.values()]
     identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
     identity.append(smk.params.target)
-    net = fusing.make_net(start.cascade, observed.device)
+    net = fusing.make_net(start.whole_cascade, observed.device)
     fused = refining.FusedDensity(
-        start.cascade, settings["fusion"], start.weight, start.centre_bias
+        start.whole_cascade, settings["fusion"], start.weight, start.centre_bias
     ).to(observed.device)
     refiner = refining.Refiner(
         net,

@@ -18,13 +18,12 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Refit the layers from their statistics, then the fusion; write the gain per stimulus."""
-    params, members = smk.params, None
+    params = smk.params
+    labels = list(coalitions.names(read_filters(smk.input.filters[0])["table"]))
+    own = labels[int(smk.wildcards.part) :: params.parts]
+    members = coalitions.Coalitions(own, params.solver)
     for path in smk.input.filters:
         filters = read_filters(path)
-        if members is None:
-            labels = list(coalitions.names(filters["table"]))
-            own = labels[int(smk.wildcards.part) :: params.parts]
-            members = coalitions.Coalitions(own, params.solver)
         fit, validation = (
             read_statistics(
                 [p for p in smk.input.get(split) if Path(p).parent.name == Path(path).stem],

@@ -44,7 +44,7 @@ def main(smk):
             inside = found[:, place.top : place.top + place.height].cpu().numpy()
             inside = inside[:, :, place.left : place.left + place.width]
             for row, i in enumerate(index):
-                size = tuple(int(extent) for extent in block.sizes[i])
+                size = block.size(i)
                 how = backbone.output, size, params.uniform_weight
                 density = np.exp(densities.of_network(inside[row], *how))
                 if kind == "intact":

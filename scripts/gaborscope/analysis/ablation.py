@@ -135,9 +135,9 @@ class Trial:
                 name=name,
                 layer=dataclasses.replace(layer_tools.as_fitted(layer, self.settings), name=name),
                 settings={**self.settings, "pool": pool},
-                weight=np.float32(solution.weight),
-                intercept=np.float32(solution.intercept),
-                residual_sd=np.float32(solution.residual_sd),
+                weight=solution.weight.astype(np.float32),
+                intercept=solution.intercept.astype(np.float32),
+                residual_sd=solution.residual_sd.astype(np.float32),
             )
             layers.append(fitted)
             for part, (weight, intercept) in solution.folds.items():

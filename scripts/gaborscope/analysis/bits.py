@@ -135,7 +135,7 @@ def gains(
         readers = [read_saliency(files[name]) for files in saliency.values()]
         for given in zip(*readers, strict=True):
             index = given[0][0]
-            size = tuple(int(extent) for extent in block.sizes[index])
+            size = block.size(index)
             pixels = fixations.to_pixels(block.points(index)[0], size)
             logs = {key: np.log(own) for key, (_, own) in zip(saliency, given, strict=True)}
             reference = logs.pop("centre_bias")

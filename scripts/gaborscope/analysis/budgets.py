@@ -49,7 +49,9 @@ def of_layer(
         By budget; the second is by fit block, fitted without it.
     """
     total = combine(fit.values())
-    paths = {None: sparse.BudgetPath(total, max(budgets), rule)}
+    paths: dict[int | None, sparse.BudgetPath] = {
+        None: sparse.BudgetPath(total, max(budgets), rule)
+    }
     folds = list(deal(fit, total, n_folds)) if min(n_folds, len(fit)) > 1 else []
     for number, (_, rest) in enumerate(folds):
         paths[number] = sparse.BudgetPath(rest, max(budgets), rule)
@@ -91,7 +93,7 @@ def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[s
 
 
 def variance_rows(
-    by_layer: Sequence[Mapping[int, Any]],
+    by_layer: Sequence[Mapping[Any, Any]],
     whole: Sequence[layer_tools.FittedLayer],
     held_out: Sequence[Mapping[str, statistics.Statistics]],
 ) -> list[dict[str, Any]]:

@@ -43,7 +43,7 @@ class FixationBank:
         On its own relative grid, sum 1.
     """
 
-    settings: dict[str, Any]
+    settings: Mapping[str, Any]
     weight: np.ndarray
     penalty: float
     centre_bias: np.ndarray
@@ -126,7 +126,7 @@ def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray
     shape = grid_shape(placement.height, placement.width, settings["stride"])
     sides = placement.height / shape[0], placement.width / shape[1]
     first = placement.top, placement.left
-    offset = tuple(f + side / 2 - 0.5 for f, side in zip(first, sides, strict=True))
+    offset = first[0] + sides[0] / 2 - 0.5, first[1] + sides[1] / 2 - 0.5
     grid = geometry.Grid(shape, sides, offset)
     pools = settings.get("pools") or [settings["pool"]]
     targets = [Sampling(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]

@@ -222,12 +222,12 @@ def listed(
                 int(table[key][regressor]) for key in ("scale", "orientation", "colour")
             )
             wavelength = bank.wavelengths_px[scale] * scale_px if scale >= 0 else None
-            known = wavelength and px_per_degree
+            per_degree = px_per_degree / wavelength if wavelength and px_per_degree else None
             rows.append(
                 {
                     **row,
                     "wavelength_px": wavelength,
-                    "cycles_per_degree": px_per_degree / wavelength if known else None,
+                    "cycles_per_degree": per_degree,
                     "orientation_deg": (
                         float(np.degrees(bank.orientations[orientation]))
                         if orientation >= 0

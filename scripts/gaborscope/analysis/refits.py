@@ -91,7 +91,7 @@ class Alternatives:
     def __init__(
         self,
         members: Mapping[str, Alternative],
-        box: Box,
+        box: Box | tuple[int, int],
         settings: Mapping[str, Any],
         centre_bias: CentreBias,
         uniform_weight: float,
@@ -222,7 +222,7 @@ def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str
     log_densities : dict of str to float64 array (height, width)
     """
     first = next(iter(models.values()))
-    phi, placement = layer_tools.shared_regressors(image, first.box, first.layers)
+    phi, placement = layer_tools.shared_regressors(image, first.box, first.fitted)
     return {
         name: model.fuse_regressors(phi, placement, image.shape[:2])
         for name, model in models.items()
@@ -233,7 +233,7 @@ def score(
     models: Mapping[str, ExplainedModel],
     blocks: Mapping[str, StimulusBlock],
     saliency: Mapping[str, Mapping[str, str]],
-    seen: set[str] = frozenset(),
+    seen: Collection[str] = frozenset(),
 ) -> Iterator[dict[str, Any]]:
     """
     Score the predictions of several explained models, and given ones, on the stimuli of blocks.

@@ -86,7 +86,11 @@ def accumulate(
     Returns
     -------
     statistics : statistics.Statistics
-        None for a block without stimuli.
+
+    Raises
+    ------
+    ValueError
+        If there is no prediction.
     """
     total = None
     for index, densities in enumerate(predictions):
@@ -94,6 +98,8 @@ def accumulate(
         targets = np.stack([cell_logarithm(density, shape) for density in densities])
         total = total or Statistics.empty(len(table["name"]), len(targets))
         total.add(phi, targets)
+    if total is None:
+        raise ValueError("a block without stimuli has no statistics")
     return total
 
 
@@ -182,7 +188,7 @@ def spectrum(
 
 def with_intervals(
     fit: Sequence[Statistics],
-    held_out: Mapping[str, Sequence[Statistics]],
+    held_out: Mapping[str, Statistics],
     penalty: float,
     table: Mapping[str, np.ndarray],
     wavelengths: np.ndarray,

@@ -269,7 +269,7 @@ def batches(
                 backbone.content(block.image(i), place)
                 for i, place in zip(index, placements, strict=True)
             ]
-            yield index, placements, backbone.batch(contents, placements)
+            yield list(index), list(placements), backbone.batch(contents, placements)
 
 
 def predict(

@@ -6,7 +6,7 @@ Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency mode
 
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -28,6 +28,14 @@ class ConvGRUCell(nn.Module):
     norm : callable
         Number of channels to a normalisation module.
     """
+
+    drop_mask_1: torch.Tensor
+    w_r: nn.Module
+    u_r: nn.Module
+    w_z: nn.Module
+    u_z: nn.Module
+    w: nn.Module
+    u: nn.Module
 
     def __init__(self, n: int, norm: Callable[..., Any]) -> None:
         super().__init__()
@@ -116,7 +124,7 @@ class ConvGRU(nn.Module):
         if hidden is None:
             hidden = torch.zeros_like(frames[0])
         if self.training:
-            cell.draw_mask()
+            cast("ConvGRUCell", cell).draw_mask()
         outputs = []
         for frame in frames:
             hidden = cell(frame, hidden)

@@ -143,8 +143,9 @@ def build() -> MSINet:
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     # inputs reach 255: their deviation is brought to about 1
     with torch.no_grad():
-        network.encoder.conv1.conv1_1.weight.div_(60)
+        network.encoder.get_parameter("conv1.conv1_1.weight").div_(60)
     return network

@@ -29,7 +29,8 @@ def open_network(
     backbone : Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+    # nothing here reads such memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     backbone = configured(name, entry)
     weights.load_into(backbone.network, weights_file)
     backbone.network.to(devices.device(device))

@@ -28,7 +28,7 @@ class Predictor:
     """
 
     backbone: Backbone
-    box: geometry.Box
+    box: geometry.Box | tuple[int, int]
     uniform_weight: float
     description: dict[str, Any]
 

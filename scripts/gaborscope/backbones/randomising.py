@@ -1,6 +1,7 @@
 """Networks that have learned nothing: random weights, and normalisations that fit them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -23,7 +24,7 @@ def reinitialise(network: torch.nn.Module, seed: int) -> None:
     with torch.no_grad():
         for module in network.modules():
             if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+                module.reset_parameters()  # type: ignore[operator]
                 continue
             for parameter in module.parameters(recurse=False):
                 order = torch.randperm(parameter.numel(), generator=generator)
@@ -50,7 +51,10 @@ def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> in
         Normalisations that saw an input. The others keep the statistics that they had.
     """
     network.eval()
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    # such modules have statistics, which their type does not tell
+    norms: list[Any] = [
+        m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats
+    ]
     before = [
         (norm.momentum, norm.running_mean.clone(), norm.running_var.clone()) for norm in norms
     ]

@@ -108,7 +108,7 @@ def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str
             handle.remove()
 
 
-def token_maps(tokens: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+def token_maps(tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
     Tokens of a transformer on the grid of their patches.
 

@@ -36,7 +36,7 @@ def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
     ValueError
         If the kind is unknown.
     """
-    size = tuple(int(extent) for extent in size)
+    size = int(size[0]), int(size[1])
     if kind == "area":
         return geometry.resize(image, size)
     if kind == "lanczos":

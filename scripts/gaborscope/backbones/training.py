@@ -350,7 +350,7 @@ class Trainer:
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        network = backbone.network.to(device, memory_format=self.layout)
+        network = backbone.network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, settings)
         if settings["norm_momentum"] is not None:
@@ -358,7 +358,9 @@ class Trainer:
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                     module.momentum = settings["norm_momentum"]
         self._asked_to_stop = []
-        self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
+        self.state: dict[str, Any] = {
+            "epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": [],
+        }  # fmt: skip
         self.best = copy.deepcopy(self.average.state_dict())
 
     def run(self) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:

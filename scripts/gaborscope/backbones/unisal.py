@@ -293,4 +293,4 @@ def convert(state_dict: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """
     for wrapper in ("model_state_dict", "state_dict"):
         state_dict = state_dict.get(wrapper, state_dict)
-    return state_dict
+    return dict(state_dict)

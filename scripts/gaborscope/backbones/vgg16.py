@@ -49,6 +49,8 @@ class SamePool(nn.Module):
 class VGG16(nn.Module):
     """Encoder of 13 convolutions; results of the last three stages side by side at 1/8."""
 
+    mean: torch.Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)

@@ -121,11 +121,11 @@ class CascadeFit:
         empty = np.zeros((sum(channels), 0), np.float32)
         joint = cascade.CascadeLayer(
             "+".join(names), layers[first], self.graph[first]["image"], edges, empty,
-            *(np.zeros(sum(channels), np.float32) for _ in range(2)), np.zeros(0),
+            np.zeros(sum(channels), np.float32), np.zeros(sum(channels), np.float32), np.zeros(0),
             np.zeros(sum(channels), np.float32),
         )  # fmt: skip
         readers = self._readers(joint)
-        statistics = [None, None]
+        statistics: list[_Sums | None] = [None, None]
         for batch in batches:
             example = targets[first][batch[0]]
             cells = self.rng.permutation(example[0].numel())[: self.settings["cells"]]
@@ -138,13 +138,13 @@ class CascadeFit:
                 dim=1,
             )
             split = int(held_out[batch[0]])
-            if statistics[split] is None:
-                statistics[split] = _Sums(phi.shape[1], sum(channels), phi.device)
+            sums = statistics[split] or _Sums(phi.shape[1], sum(channels), phi.device)
+            statistics[split] = sums
             chosen = [
                 part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
             ]
-            statistics[split].add(*chosen)
-        solved = self._solve(*(own.statistics() for own in statistics))
+            sums.add(*chosen)
+        solved = self._solve(*(own.statistics() for own in statistics if own is not None))
         start = 0
         for name, n in zip(names, channels, strict=True):
             own = slice(start, start + n)
@@ -152,7 +152,7 @@ class CascadeFit:
             self.model.layers.append(
                 cascade.CascadeLayer(
                     name, layers[name], joint.image, edges,
-                    *(solved[key][own] for key in ("weight", "intercept", "residual_sd")),
+                    solved["weight"][own], solved["intercept"][own], solved["residual_sd"][own],
                     solved["regressor_sd"], solved["map_sd"][own],
                 )
             )  # fmt: skip
@@ -214,6 +214,8 @@ class CascadeFit:
             _, pooled = fitting_statistics.explained_variance(validation, weight, intercept)
             if best is None or pooled > best[0]:
                 best = (pooled, penalty, weight, intercept)
+        if best is None:
+            raise ValueError("there is no penalty to choose; give at least one")
         pooled, penalty, weight, intercept = best
         error = validation.squared_error(weight, intercept)
         inverse = inverse_spread(fit)
@@ -291,7 +293,8 @@ class _Sums:
 
     def statistics(self):
         """Return them as the fit wants them."""
-        return Statistics(*(part.cpu().numpy() for part in self.parts), self.n)
+        gram, cross, sum_phi, sum_, cov = (part.cpu().numpy() for part in self.parts)
+        return Statistics(gram, cross, sum_phi, sum_, cov, self.n)
 
 
 def _fitted_together(graph, layers):

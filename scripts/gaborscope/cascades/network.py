@@ -3,7 +3,7 @@
 import dataclasses
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -79,6 +79,9 @@ class EdgeFeatures(nn.Module):
     settings : dict
         See `cascade.edge_kernels`.
     """
+
+    kernels: torch.Tensor
+    basis: torch.Tensor | None
 
     def __init__(
         self, edge: cascade.Edge, parent: Layer, child: Layer, settings: Mapping[str, Any]
@@ -188,7 +191,7 @@ class EdgeFeatures(nn.Module):
             along_y, along_x = (m.to(maps.device) for m in self._matrices(placement))
             near_y = _nonzero(along_y[cells // len(along_x)])
             near_x = _nonzero(along_x[cells % len(along_x)])
-            windows, itself = 0, 0
+            windows = itself = torch.zeros((), device=maps.device)
             for y, weight_y in near_y:
                 for x, weight_x in near_x:
                     weight = weight_y * weight_x
@@ -353,9 +356,10 @@ class CascadeNet(nn.Module):
         -------
         linear : tensor (n, C, row, column)
         """
-        features = self.features[name]
+        features = cast("Sequence[EdgeFeatures]", self.features[name])
         parents = [outputs[one.edge.parent] for one in features]
-        return weighted_sum(*self.natural(name), phi.get(name), features, parents, placement)
+        weight, intercept = self.natural(name)
+        return weighted_sum(weight, intercept, phi.get(name), features, parents, placement)
 
     def residual(self, name: str) -> torch.Tensor:
         """Spread that a layer's nonlinearity is averaged over, tensor (C,)."""

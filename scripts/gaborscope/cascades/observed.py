@@ -45,7 +45,7 @@ class Example:
 
 
 def make_examples(
-    blocks: Mapping[str, StimulusBlock], box: geometry.Box, backbone: Backbone
+    blocks: Mapping[str, StimulusBlock], box: geometry.Box | tuple[int, int], backbone: Backbone
 ) -> list[Example]:
     """
     Examples of all stimuli of some blocks.

@@ -113,7 +113,8 @@ def vary(
     for whole in (example.content, example.seen):
         cut = whole[top : top + size[0], left : left + size[1]][:, ::step]
         varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
-    return tuple(varied)
+    content, seen = varied
+    return content, seen
 
 
 class Refiner:
@@ -163,7 +164,8 @@ class Refiner:
             parameters = [net.weights[own.name], net.intercepts[own.name], net.softness[own.name]]
             groups.append({"params": parameters, "rate": rate})
         self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
-        self.epoch, self.best = 0, None
+        self.epoch = 0
+        self.best: dict[str, Any] | None = None
 
     def run(self) -> list[float]:
         """
@@ -194,6 +196,8 @@ class Refiner:
                 "epoch %d/%d: KL %.4f, layers %.4f; validation KL %.4f; %.0f s",
                 self.epoch, self.settings["epochs"], *losses, held_out, time.monotonic() - started,
             )  # fmt: skip
+        if self.best is None:
+            raise ValueError("no epoch came after the pruning; raise epochs")
         self.net.load_state_dict(self.best["net"])
         self.fused.load_state_dict(self.best["fused"])
         self.checkpoint.unlink(missing_ok=True)

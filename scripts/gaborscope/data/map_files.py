@@ -89,7 +89,7 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     return found
 
 
-def digest(name: str, path: str | Path, root: str | Path, stimuli: Sequence[str]) -> str:
+def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> str:
     """
     Digest of the maps of some stimuli: names, sizes and times of their files.
 

@@ -268,7 +268,8 @@ def resampling(
         position = edge.ratio[axis] * index + edge.offset[axis] - near[axis].start
         n = near[axis].stop - near[axis].start
         matrices.append(geometry.sampling_matrix(n, tuple(position.tolist()), "point", 1.0))
-    return tuple(matrices)
+    along_y, along_x = matrices
+    return along_y, along_x
 
 
 def filters_first(edge: Edge) -> bool:

@@ -53,9 +53,8 @@ def objective(
     gradient : float64 array (feature,)
     hessian : float64 array (feature, feature) or None
     """
-    value, gradient, curvature, n = 0.0, np.zeros(len(weight)), None, 0
-    if hessian:
-        curvature = np.zeros((len(weight), len(weight)))
+    value, gradient, n = 0.0, np.zeros(len(weight)), 0
+    curvature = np.zeros((len(weight), len(weight))) if hessian else None
     narrow = np.asarray(weight, dtype=np.float32)
     for features, target in batches:
         score = (features @ narrow).astype(float)
@@ -65,12 +64,12 @@ def objective(
         p = np.exp(score - log_z)
         mean = p @ features
         gradient += mean - target @ features
-        if hessian:
+        if curvature is not None:
             scaled = features * np.sqrt(p).astype(np.float32)[:, None]
             curvature += scaled.T @ scaled
             curvature -= np.outer(mean, mean)
         n += 1
-    return value / n, gradient / n, curvature / n if hessian else None
+    return value / n, gradient / n, None if curvature is None else curvature / n
 
 
 def fit(
@@ -119,6 +118,8 @@ def fit(
             best = (held_out, penalty, weight.copy())
         elif held_out > best[0] + 0.02:
             break  # smaller penalties only fit more closely
+    if best is None:
+        raise ValueError("there is no penalty to choose; give at least one")
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 

@@ -103,7 +103,7 @@ class FusionData:
         points, _ = block.points(index)
         if not len(points):
             return None
-        size = tuple(int(extent) for extent in block.sizes[index])
+        size = block.size(index)
         return fixations.density(points, size, fixations.sigma_px(*size, block.facts)[0])
 
     def add_stimulus(

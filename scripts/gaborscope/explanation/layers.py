@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -75,6 +75,20 @@ def target(layer: Layer, placement: geometry.Placement, settings: Mapping[str, A
     """
     pool = settings["pool"]
     return Sampling(layer.grid(placement), pool["kind"], float(pool["width"] * layer.stride[0]))
+
+
+class Reconstructed(Protocol):
+    """A layer that an explanation reconstructs, from the image or in a cascade."""
+
+    @property
+    def name(self) -> str:
+        """Name in the config."""
+        ...
+
+    @property
+    def layer(self) -> Layer:
+        """What was measured of it."""
+        ...
 
 
 @dataclasses.dataclass
@@ -335,7 +349,7 @@ def shared_regressors(
 
 
 def valid_maps(
-    maps: Mapping[str, np.ndarray], layers: Sequence[FittedLayer], placement: geometry.Placement
+    maps: Mapping[str, np.ndarray], layers: Sequence[Reconstructed], placement: geometry.Placement
 ) -> dict[str, np.ndarray]:
     """
     Cut maps to the cells whose centre lies in the content.
@@ -358,7 +372,9 @@ def valid_maps(
     return cut
 
 
-def whole_maps(maps: np.ndarray, fitted: FittedLayer, placement: geometry.Placement) -> np.ndarray:
+def whole_maps(
+    maps: np.ndarray, fitted: Reconstructed, placement: geometry.Placement
+) -> np.ndarray:
     """
     Put maps on all cells of a layer, 0 where the centre does not lie in the content.
 

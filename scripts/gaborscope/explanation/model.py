@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.errors import InputError
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.files import read_cascade, write_cascade
@@ -36,7 +37,7 @@ def grid_shape(height: int, width: int, stride: int) -> tuple[int, int]:
     shape : (int, int)
         Rows and columns, at least 2 each.
     """
-    return tuple(max(2, round(extent / stride)) for extent in (height, width))
+    return max(2, round(height / stride)), max(2, round(width / stride))
 
 
 def fusion_features(
@@ -170,6 +171,25 @@ class ExplainedModel:
     uniform_weight: float
     cascade: Cascade | None = None
 
+    @property
+    def fitted(self) -> list[FittedLayer]:
+        """List of the layers that are fitted to the image alone; none of a cascade."""
+        return [own for own in self.layers if isinstance(own, FittedLayer)]
+
+    @property
+    def whole_cascade(self) -> Cascade:
+        """
+        Cascade of the model.
+
+        Raises
+        ------
+        InputError
+            If its layers are fitted to the image alone.
+        """
+        if self.cascade is None:
+            raise InputError("the explained model holds no cascade; its layers see the image alone")
+        return self.cascade
+
     @classmethod
     def load(cls, path: str | Path) -> ExplainedModel:
         """
@@ -190,29 +210,28 @@ class ExplainedModel:
             If the file is none of these.
         """
         with open_file(path, "explained") as file:
-            whole, layers = None, []
-            if "cascade" in file:
-                whole = read_cascade(file["cascade"])
-                layers = whole.sinks
-            for name in json.loads(file.attrs["layers"]) if whole is None else []:
-                group = file["layer"][name]
-                layers.append(
-                    FittedLayer(
-                        name=name,
-                        layer=Layer.from_json(json.loads(group.attrs["layer"])),
-                        settings=json.loads(group.attrs["settings"]),
-                        weight=group["weight"][()],
-                        intercept=group["intercept"][()],
-                        residual_sd=group["residual_sd"][()],
-                    )
+            whole = read_cascade(file["cascade"]) if "cascade" in file else None
+            names = json.loads(file.attrs["layers"]) if whole is None else []
+            fitted = [
+                FittedLayer(
+                    name=name,
+                    layer=Layer.from_json(json.loads(group.attrs["layer"])),
+                    settings=json.loads(group.attrs["settings"]),
+                    weight=group["weight"][()],
+                    intercept=group["intercept"][()],
+                    residual_sd=group["residual_sd"][()],
                 )
+                for name, group in ((name, file["layer"][name]) for name in names)
+            ]
+            height, width = (int(extent) for extent in file.attrs["box"][:2])
             return cls(
                 box=geometry.Box(
-                    *(int(extent) for extent in file.attrs["box"][:2]),
+                    height,
+                    width,
                     file.attrs.get("fit", "pad"),
                     int(file.attrs.get("multiple", 1)),
                 ),
-                layers=layers,
+                layers=fitted if whole is None else whole.sinks,
                 settings=json.loads(file.attrs["fusion"]),
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
@@ -266,7 +285,7 @@ class ExplainedModel:
         """
         if self.cascade is not None:
             return self.cascade.reconstruct(image)
-        return layer_tools.reconstruct(image, self.box, self.layers)
+        return layer_tools.reconstruct(image, self.box, self.fitted)
 
     def fuse(
         self, maps: Mapping[str, np.ndarray], placement: geometry.Placement, size: tuple[int, int]
@@ -310,7 +329,7 @@ class ExplainedModel:
         weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
         summed = {
             fitted.name: fitted.weighted_sum(own, weight)
-            for fitted, own, weight in zip(self.layers, phi, weights, strict=True)
+            for fitted, own, weight in zip(self.fitted, phi, weights, strict=True)
         }
         score = self._score(summed, placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
@@ -371,7 +390,7 @@ class ExplainedModel:
             summed = self._summed(maps)
         else:
             weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
-            summed, placement = layer_tools.weighted_sums(image, self.box, self.layers, weights)
+            summed, placement = layer_tools.weighted_sums(image, self.box, self.fitted, weights)
         score = self._score(summed, placement, image.shape[:2])
         density = np.exp(score - score.max())
         density *= (1 - self.uniform_weight) / density.sum()

@@ -48,6 +48,8 @@ def fit(
         path.append((float(penalty), float(value), float(held_out)))
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight)
+    if best is None:
+        raise ValueError("there is no penalty to choose; give at least one")
     return fusion.Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 

@@ -16,7 +16,9 @@ CONTROLS = ("random", "pixel")
 SEED = 20211107  # of the random filters: a bank is a fixed set
 
 
-def kernels(control: str, wavelengths: Sequence[float], n_orientations: int) -> list[np.ndarray]:
+def kernels(
+    control: str, wavelengths: Sequence[float] | np.ndarray, n_orientations: int
+) -> list[np.ndarray]:
     """
     Pairs of filters in the place of a log-Gabor's even and odd one.
 
@@ -97,8 +99,9 @@ class ControlBank:
 
     def __eq__(self, other: object) -> bool:
         """Tell whether both are the same bank."""
-        own = isinstance(other, ControlBank) and self.control == other.control
-        return own and self.bank == other.bank
+        if not isinstance(other, ControlBank):
+            return False
+        return self.control == other.control and self.bank == other.bank
 
     def __hash__(self) -> int:
         """Hash of what makes the bank."""
@@ -175,7 +178,7 @@ class PreparedControl:
             self._full = fourier.padded_shape(shape, bank.margin_px)
         self._transfer = ControlBank(control, bank).gains(self._full)
         self._lowpass = bank.residual_gain(self._full).astype(np.float32)
-        self._spectrum = self._window = None
+        self._window = slice(0), slice(0)
 
     def analyse(self, image: np.ndarray) -> None:
         """
@@ -186,9 +189,10 @@ class PreparedControl:
         image : real array (shape)
         """
         padded, origin = fourier.mirror_pad(image, self._full)
-        self._window = tuple(
+        rows, columns = (
             slice(first, first + extent) for first, extent in zip(origin, self.shape, strict=True)
         )
+        self._window = rows, columns
         self._spectrum = fft.fft2(padded.astype(np.float32))
 
     def responses(self) -> Iterator[tuple[slice, np.ndarray]]:

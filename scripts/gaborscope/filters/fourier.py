@@ -63,7 +63,8 @@ def padded_shape(shape: tuple[int, int], margin: int) -> tuple[int, int]:
     padded : (int, int)
         5-smooth multiples of 4: lengths without that factor cost up to twice as much per px.
     """
-    return tuple(4 * good_size(-(-(extent + 2 * margin) // 4)) for extent in shape)
+    height, width = (4 * good_size(-(-(extent + 2 * margin) // 4)) for extent in shape)
+    return height, width
 
 
 def mirror_pad(image: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:

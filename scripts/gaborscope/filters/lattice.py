@@ -74,8 +74,9 @@ def covering(
     if full is not None:
         room = (wide // step - n for wide, n in zip(full, count, strict=True))
         beyond = max(0, min(beyond, *(n // 2 for n in room)))
-    first = tuple(p - beyond * step for p in first)
-    return Lattice(step, first, tuple(n + 2 * beyond for n in count))
+    y, x = (p - beyond * step for p in first)
+    rows, columns = (n + 2 * beyond for n in count)
+    return Lattice(step, (y, x), (rows, columns))
 
 
 class Spectra:

@@ -352,7 +352,7 @@ class PreparedBank:
         self._gains = [self._transform.prepare(part) for part in gains]
         self._residual = self._single.prepare(bank.residual_gain(self._full)[None])
         self._window = (slice(None), slice(0, shape[0]), slice(0, shape[1]))
-        self._padded = None
+        self._padded: np.ndarray | None = None
 
     @property
     def padded_shape(self) -> tuple[int, int]:
@@ -403,7 +403,7 @@ class PreparedBank:
         -------
         residual : real array (shape)
         """
-        if self._single is not self._transform:
+        if self._single is not self._transform and self._padded is not None:
             self._single.analyse(self._padded)
         return self._single.filtered(self._residual)[self._window][0].real
 

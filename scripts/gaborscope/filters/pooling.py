@@ -151,7 +151,7 @@ def joint_products(
     cut = [_runs(matrix) for matrix in matrices]
     joined = [index for index, runs in enumerate(cut) if len(runs) == 1]
     alone = [index for index, runs in enumerate(cut) if len(runs) > 1]
-    rows, first = [None] * len(matrices), 0
+    rows, first = [slice(0)] * len(matrices), 0
     for index in joined + alone:
         rows[index] = slice(first, first + len(matrices[index]))
         first = rows[index].stop

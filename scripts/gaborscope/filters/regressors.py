@@ -115,9 +115,8 @@ class Regressors:
         maps : list of float32 array (K, row, column)
             One per target, on the cells whose centre lies in the content.
         """
-        bank = LogGaborBank(**self.bank)
-        if self.control is not None:
-            bank = ControlBank(self.control, bank)
+        plain = LogGaborBank(**self.bank)
+        bank = plain if self.control is None else ControlBank(self.control, plain)
         channels = colours.to_opponent(content, self.colour)
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
@@ -238,6 +237,6 @@ def _position(grid, placement):
     return np.stack(position_terms(x, y)).astype(np.float32)
 
 
-def position_terms(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def position_terms(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Return `POSITION_TERMS` at places in units of half the content's size, centre at 0."""
     return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]

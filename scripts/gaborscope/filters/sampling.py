@@ -39,12 +39,13 @@ def centres(grid: geometry.Grid, placement: geometry.Placement) -> tuple[np.ndar
     centres : (float64 array (row,), float64 array (column,))
         Of the cells whose centre lies in the content, y and x.
     """
-    return tuple(
+    y, x = (
         grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
         for axis, cells, first in zip(
             (0, 1), grid.cells(placement), (placement.top, placement.left), strict=True
         )
     )
+    return y, x
 
 
 def handles(target: tuple[geometry.Grid, str, float], placement: geometry.Placement) -> bool:
@@ -171,7 +172,7 @@ def window_lattice(
     most = SHARE_OF_MARGIN * margin
     step = _common_step(grid.stride, full)
     if deviation <= most and all(float(stride).is_integer() for stride in grid.stride):
-        return covering(step, tuple(float(along[0]) for along in own), shape), deviation, 0.0
+        return covering(step, (float(own[0][0]), float(own[1][0])), shape), deviation, 0.0
     step = max(s for s in (1, 2, 4) if all(n % s == 0 for n in full) and (s == 1 or s <= most / 2))
     rest = max(float(step), math.sqrt(max(deviation**2 - most**2, 0.0)))
     rest = min(rest, deviation)
@@ -216,7 +217,8 @@ def places(lattice: Lattice, own: tuple[np.ndarray, np.ndarray]) -> tuple[slice,
         start = round((along[0] - first) / lattice.step)
         stride = round((along[1] - along[0]) / lattice.step) if len(along) > 1 else 1
         found.append(slice(start, start + stride * (len(along) - 1) + 1, stride))
-    return tuple(found)
+    along_y, along_x = found
+    return along_y, along_x
 
 
 def windows(

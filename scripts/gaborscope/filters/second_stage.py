@@ -131,5 +131,5 @@ def _prepared(parameters, image, boundary, control):
 def _cached(parameters, shape, boundary, control):
     bank = LogGaborBank(**dict(parameters))
     if control is not None:
-        bank = ControlBank(control, bank)
+        return ControlBank(control, bank).prepare(shape, boundary)
     return bank.prepare(shape, boundary)

@@ -125,6 +125,8 @@ def solve(
             return RidgePath(statistics)
         if name == "nnls":
             return NonnegativePath(statistics)
+        if budget is None:
+            raise ValueError(f"{name} needs a budget: the number of regressors per map")
         return BudgetPath(statistics, budget, name)
 
     total = combine(fit.values())

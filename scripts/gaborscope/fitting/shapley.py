@@ -44,7 +44,7 @@ def coalitions(n: int) -> list[tuple[int, ...]]:
 
 
 def map_shares(
-    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int]]
+    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int] | np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Shapley shares of groups of regressors in the variance of each map.
@@ -117,7 +117,7 @@ def of_each_map(explained: np.ndarray, variance: np.ndarray) -> np.ndarray:
 
 
 def group_shares(
-    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int]]
+    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int] | np.ndarray]
 ) -> np.ndarray:
     """
     Shapley shares of groups of regressors in the pooled explained variance of a layer.

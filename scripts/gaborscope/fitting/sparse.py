@@ -148,7 +148,7 @@ class SparsePath:
         Sum of squared deviations of that split.
     """
 
-    chosen: list[list[int]]
+    chosen: Sequence[Sequence[int]]
     weights: list[np.ndarray]
     error: np.ndarray
     total: np.ndarray

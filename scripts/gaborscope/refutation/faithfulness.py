@@ -83,17 +83,17 @@ class Judge:
             `auc` (AUC-Judd in preset mit), `nss`, `cc`, `kld`: nan without fixations; `cc_intact`,
             `kld_intact`, `sim_intact`.
         """
-        salience, preset = prepare(density), self.preset
+        salience, preset, nan = prepare(density), self.preset, float("nan")
+        observed = self.observed
         if preset == "mit":
             auc = metrics.auc_judd(salience, self.pixels)
         else:
             auc = metrics.auc(salience, self.pixels, preset)
-        missing = self.observed is None
         return {
             "auc": auc,
             "nss": metrics.nss(salience, self.pixels, preset),
-            "cc": float("nan") if missing else metrics.cc(salience, self.observed),
-            "kld": float("nan") if missing else metrics.kld(salience, self.observed, preset),
+            "cc": nan if observed is None else metrics.cc(salience, observed),
+            "kld": nan if observed is None else metrics.kld(salience, observed, preset),
             "cc_intact": metrics.cc(salience, self.intact),
             "kld_intact": metrics.kld(salience, self.intact, preset),
             "sim_intact": metrics.sim(salience, self.intact, preset),
@@ -187,10 +187,10 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
             found = summaries.bootstrap_mean(values, n_resamples, seed)
             table.append({"kind": f"leading - {random}", **_measured(measure, found)})
         for measure in ("kl_deep", "kl_explained"):
-            found = summaries.ratio(
+            ratio = summaries.ratio(
                 ours[measure].to_numpy(), theirs[measure].to_numpy(), n_resamples, seed
             )
-            found = (*found, len(ours))
+            found = (*ratio, len(ours))
             table.append({"kind": f"leading / {random}", **_measured(measure, found)})
     return pd.DataFrame(table)
 

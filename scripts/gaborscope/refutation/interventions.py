@@ -18,7 +18,7 @@ from gaborscope.stimuli.block import StimulusBlock
 LEAST_ENERGY = 0.25
 
 
-def bank_settings(model: ExplainedModel) -> dict[str, Any]:
+def bank_settings(model: ExplainedModel) -> Mapping[str, Any]:
     """
     Return the settings of the regressors that an explained model takes from the image.
 
@@ -35,7 +35,7 @@ def bank_settings(model: ExplainedModel) -> dict[str, Any]:
 
 
 def content_of(
-    block: StimulusBlock, index: int, box: geometry.Box
+    block: StimulusBlock, index: int, box: geometry.Box | tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Stimulus as the regressors see it, an image of its own that fills the network's input.
@@ -52,7 +52,7 @@ def content_of(
     pixels : int array (n, 2)
         Fixated pixels of it, x and y.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     content = geometry.content(block.image(index), geometry.place(size, box))
     points, _ = block.points(index)
     relative = centre_biases.relative(fixations.to_pixels(points, size), size)
@@ -228,11 +228,12 @@ def intervene(
         `notch, family, kind`, the facts of `changed_images`, and those of `compare`.
     """
     notcher, rows = notches.Notcher(content, settings), []
-    before = [predict(content) for predict in predictors]
+    explained, network = predictors
+    before = explained(content), network(content)
     for number, (words, notch) in enumerate(chosen):
         seeds = [key[0], zlib.crc32(key[1].encode()), number]
         for kind, image, facts in changed_images(notcher, notch, n_random, seeds):
-            after = [predict(image) for predict in predictors]
+            after = explained(image), network(image)
             row = {"notch": words, "family": notch.family, "kind": kind, **facts}
             rows.append({**row, **compare(before, after, pixels)})
     return rows

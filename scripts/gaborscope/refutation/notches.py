@@ -215,7 +215,7 @@ class Notcher:
         )
         self._whole = from_opponent(self.channels, self.space)
 
-    def component(self, cells: np.ndarray, factor: np.ndarray | None = 1) -> np.ndarray:
+    def component(self, cells: np.ndarray, factor: np.ndarray | complex = 1) -> np.ndarray:
         """
         Part of the image that lies in some cells.
 

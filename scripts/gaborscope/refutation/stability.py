@@ -139,8 +139,8 @@ def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict
         along; `maps`.
     """
     layers = [np.asarray(own, dtype=float) for own in layers if len(own) > 1]
-    own = np.concatenate([np.diag(part) for part in layers] or [[]])
-    by_chance = np.concatenate([part.mean(axis=1) for part in layers] or [[]])
+    own = np.concatenate([np.diag(part) for part in layers] or [np.empty(0)])
+    by_chance = np.concatenate([part.mean(axis=1) for part in layers] or [np.empty(0)])
     excess, low, high, n = summaries.bootstrap_mean(own - by_chance, n_resamples, seed)
     rng, reached = np.random.default_rng(seed), 1
     for _ in range(n_resamples):

@@ -100,7 +100,7 @@ def batches(
     backbone: Backbone,
     block: StimulusBlock,
     indices: Sequence[int],
-    box: geometry.Box,
+    box: geometry.Box | tuple[int, int],
     batch_size: int = 8,
 ) -> Iterator[tuple[list[int], geometry.Placement, torch.Tensor]]:
     """
@@ -153,7 +153,7 @@ def nonlinear(linear: torch.Tensor, nonlinearity: str) -> torch.Tensor:
 
 
 def region(
-    layer: Layer, placement: geometry.Placement, shape: tuple[int, int]
+    layer: Layer, placement: geometry.Placement, shape: Sequence[int]
 ) -> tuple[slice, slice]:
     """
     Cells of a layer's own grid that lie in the content: those that the recorded ones are means of.
@@ -171,10 +171,11 @@ def region(
     """
     _, cells = cascade.grid_of(layer, placement)
     pool = layer.pool
-    return tuple(
+    rows, columns = (
         slice(own.start * pool, min(own.stop * pool, n))
         for own, n in zip(cells, shape, strict=True)
     )
+    return rows, columns
 
 
 def enlarge(maps: torch.Tensor, layer: Layer, cells: tuple[slice, slice]) -> torch.Tensor:

@@ -182,7 +182,8 @@ def comparison_tables(
             for predictor in dict.fromkeys(part["predictor"]):
                 own = part[part["predictor"] == predictor].set_index("metric").loc[columns]
                 cells = own[[value, low, high]].to_numpy()
-                rows.append((predictor, [_interval(*cell, digits) for cell in cells]))
+                intervals = [_interval(mean, start, end, digits) for mean, start, end in cells]
+                rows.append((predictor, intervals))
             tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
     return tables
 

@@ -13,7 +13,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.report import curves, drawing, page
-from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store.blocks import read_data
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
@@ -122,7 +122,8 @@ class Section:
             for path in inputs.explained
             if Path(path).stem == names.explanation and Path(path).parents[1].name == names.model
         ]
-        self.explained, self.nss = None, pd.Series(dtype=float)
+        self.explained: ExplainedModel | None = None
+        self.nss = pd.Series(dtype=float)
         for path in found:  # none of a network that predicts no saliency
             self.explained = ExplainedModel.load(path)
             (scores,) = (
@@ -164,6 +165,12 @@ class Section:
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
         }
 
+    def _model(self):
+        """Return the explained model; there is none of a network that predicts no saliency."""
+        if self.explained is None:
+            raise ValueError(f"{self.predictor} has no explained model to draw")
+        return self.explained
+
     def _draw_filters(self, stem):
         """Dominant filters and shares of a direct explanation."""
         if not self.filters:
@@ -185,7 +192,7 @@ class Section:
             drawing.save(figure, scored, self.settings["dpi"])
         return {
             "tuning_figure": f"{stem}_tuning.png",
-            "luminance": first["regressors"]["colour"] in drawing.colour.LUMINANCE_FIRST,
+            "luminance": first["regressors"]["colour"] in colour.LUMINANCE_FIRST,
             "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
             "identity_rows": self._identity_rows(),
@@ -247,7 +254,7 @@ class Section:
         else:
             variance = {
                 own.name: 1 - (own.residual_sd / np.maximum(own.map_sd, 1e-12)) ** 2
-                for own in self.explained.cascade.layers
+                for own in self._model().whole_cascade.layers
                 if own.name in self._recorded()
             }
         if not variance:
@@ -283,7 +290,7 @@ class Section:
             return f"{np.degrees(bank.orientations[int(label)]):.0f}°"
         if grouping == "colour" and label != "none":
             space = next(iter(self.filters.values()))["regressors"]["colour"]
-            return drawing.colour.CHANNELS[space][int(label)]
+            return colour.CHANNELS[space][int(label)]
         return "position" if label == "none" else label
 
     def _draw_stimuli(self, stem, layer, channel):
@@ -305,10 +312,10 @@ class Section:
             if name in block.names:
                 break
         index, stem = block.names.index(name), Path(data).stem
-        size = tuple(int(extent) for extent in block.sizes[index])
+        size = block.size(index)
         image = block.image(index)
         points, _ = block.points(index)
-        maps, placement = self.explained.reconstruct(image)
+        maps, placement = self._model().reconstruct(image)
         panels = [
             (name, "image", image),
             (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
@@ -337,8 +344,8 @@ class Section:
             for path in self.inputs.activations
             if Path(path).stem == stem and Path(path).parents[1].name == self.model
         )
-        whole = self.explained.cascade
-        layers = self.explained.layers if whole is None else whole.layers
+        model = self._model()
+        layers = model.layers if model.cascade is None else model.cascade.layers
         (fitted,) = (fitted for fitted in layers if fitted.name == layer)
         for own, _, _, maps in read_layers(path, [layer]):
             if own == index:

@@ -59,7 +59,7 @@ def make(
     """
     if name == "centre_bias":
         bias = centre_bias(fit, validation, settings["sigmas"], settings["uniform_weight"])
-        return lambda block, i: (bias.density(_size(block, i), exclude=block.names[i]), "density")
+        return lambda block, i: (bias.density(block.size(i), exclude=block.names[i]), "density")
     if name == "shuffled_stimulus":
         return shuffled_stimulus(relative_points(fit), seed)
     if name == "sun":
@@ -102,10 +102,10 @@ def shuffled_stimulus(
         return min(others, key=lambda o: hashlib.sha256((key + o).encode()).hexdigest())
 
     def predict(block, index):
-        height, width = size = _size(block, index)
+        height, width = size = block.size(index)
         pixels = np.floor(points[drawn(block.names[index])] * (width, height)).astype(int)
         pixels = np.minimum(pixels, (width - 1, height - 1))
-        sigma, _ = fixations.sigma_px(*size, block.facts)
+        sigma, _ = fixations.sigma_px(height, width, block.facts)
         return fixations.density(pixels, size, sigma), "density"
 
     return predict
@@ -125,16 +125,12 @@ def first_observer(block: StimulusBlock, index: int) -> np.ndarray:
     density : float64 array (height, width), sum 1
         Uniform for a stimulus without fixations.
     """
-    size = _size(block, index)
+    size = block.size(index)
     points, subjects = block.points(index)
     if not len(points):
         return uniform(size)
-    sigma, _ = fixations.sigma_px(*size, block.facts)
+    sigma, _ = fixations.sigma_px(size[0], size[1], block.facts)
     return fixations.density(points[subjects == subjects.min()], size, sigma)
-
-
-def _size(block, index):
-    return tuple(int(extent) for extent in block.sizes[index])
 
 
 def _some_images(blocks, n):
@@ -150,7 +146,7 @@ CLASSICAL = {
     "spectral_residual": classical.spectral_residual,
 }
 SIMPLE = {
-    "uniform": lambda block, index: uniform(_size(block, index)),
+    "uniform": lambda block, index: uniform(block.size(index)),
     "gold_standard": fixations.observed_density,
     "one_observer": first_observer,
 }

@@ -106,7 +106,8 @@ def normalised_rows(
             for metric in table.columns:
                 columns = [table, own["gold_standard"], own["centre_bias"]]
                 values = _aligned(columns, metric)
-                share = summaries.share_above_baseline(*values.T, n_resamples, seed)
+                explained, deep, baseline = values.T
+                share = summaries.share_above_baseline(explained, deep, baseline, n_resamples, seed)
                 bound = "split halves" if metric in SPLIT_HALVES else "leave one observer out"
                 values = preset, predictor, dataset, metric, *share, len(values), bound
                 rows.append(dict(zip(NORMALISED_COLUMNS, values, strict=True)))

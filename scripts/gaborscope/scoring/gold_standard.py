@@ -222,10 +222,11 @@ def pooled_auc_judd(
             at_or_above = at_or_above - (among.size - np.searchsorted(among, values, side="left"))
         halves.append((above + at_or_above) / (2 * n_other))
         fulls.append(at_or_above / n_other)
-    return tuple(
+    half, full = (
         metrics.area_under_curve(rates, np.arange(1, rates.size + 1) / rates.size)
         for rates in (np.sort(np.concatenate(halves)), np.sort(np.concatenate(fulls)))
     )
+    return half, full
 
 
 def _weighted_mean(values, weights):

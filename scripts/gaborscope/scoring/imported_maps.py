@@ -18,7 +18,7 @@ def read(
     name: str,
     path: Path,
     stimuli: Sequence[str],
-    sizes: Sequence[tuple[int, int]],
+    sizes: Sequence[tuple[int, int]] | np.ndarray,
     kind: str,
     resize: bool,
 ) -> Iterator[tuple[np.ndarray, str]]:
@@ -65,7 +65,7 @@ def read(
             values = values.astype(float)
             if not np.isfinite(values).all():
                 raise InputError(f"{where} holds NaN or infinity")
-            size = tuple(int(extent) for extent in size)
+            size = int(size[0]), int(size[1])
             if values.shape != size:
                 if not resize:
                     raise InputError(

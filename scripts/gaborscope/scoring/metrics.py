@@ -31,13 +31,15 @@ Decided, for all presets:
 Sources: github.com/cvzoya/saliency (code_forMetrics, MIT); github.com/matthias-k/pysaliency.
 """
 
+from __future__ import annotations
+
 import math
 from functools import cached_property
 
 import numpy as np
 
 from gaborscope.errors import InputError
-from gaborscope.scoring.prepared_map import BLOCK, prepare
+from gaborscope.scoring.prepared_map import BLOCK, PreparedMap, prepare
 from gaborscope.stimuli.densities import SUM_TOLERANCE, log_sum_exp
 
 METRICS = {
@@ -70,11 +72,11 @@ NAN = float("nan")
 
 
 def score(
-    saliency_map: np.ndarray,
-    fixations: np.ndarray,
-    density: np.ndarray | None,
-    other_fixations: np.ndarray | None,
-    baseline: np.ndarray | None,
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    density: np.ndarray | PreparedMap | None,
+    other_fixations: np.ndarray | FlatPixels | None,
+    baseline: np.ndarray | PreparedMap | None,
     preset: str,
 ) -> dict[str, float]:
     """
@@ -138,7 +140,7 @@ def score(
     return scores
 
 
-def auc_judd(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
+def auc_judd(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
     AUC by Judd of the official code: its expectation over the random breaking of ties.
 
@@ -175,7 +177,9 @@ def auc_judd(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
     return float(without_last + last / (2 * n))
 
 
-def auc_judd_nojit(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
+def auc_judd_nojit(
+    saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels
+) -> float:
     """
     AUC by Judd exactly as the official code with its jitter off.
 
@@ -205,7 +209,7 @@ def auc_judd_nojit(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
     return area_under_curve((at_or_above - rank) / n_other, rank / n)
 
 
-def auc_borji(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
+def auc_borji(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
     AUC by Borji of the official code: the exact expectation over its random negatives.
 
@@ -234,9 +238,9 @@ def auc_borji(saliency_map: np.ndarray, fixations: np.ndarray) -> float:
 
 
 def auc_shuffled(
-    saliency_map: np.ndarray,
-    fixations: np.ndarray,
-    other_fixations: np.ndarray,
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    other_fixations: np.ndarray | FlatPixels,
     preset: str = "mit",
 ) -> float:
     """
@@ -274,7 +278,11 @@ def auc_shuffled(
     return area_under_curve(alarms, hits)
 
 
-def auc(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "pysaliency") -> float:
+def auc(
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    preset: str = "pysaliency",
+) -> float:
     """
     AUC at every threshold: the share of pairs of a fixation and a negative in the right order.
 
@@ -319,7 +327,9 @@ def auc(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "pysalien
     return float(1 - (above + at_or_above).mean() / (2 * salience.values.size))
 
 
-def nss(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "mit") -> float:
+def nss(
+    saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels, preset: str = "mit"
+) -> float:
     """
     Normalised scanpath saliency: mean z-score of the map at the fixations.
 
@@ -347,7 +357,7 @@ def nss(saliency_map: np.ndarray, fixations: np.ndarray, preset: str = "mit") ->
     return float(salience.centred(pixels).mean() * math.sqrt(freedom) / salience.norm)
 
 
-def cc(saliency_map: np.ndarray, density: np.ndarray) -> float:
+def cc(saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap) -> float:
     """
     Pearson correlation of the map with the fixation density, the same in all presets.
 
@@ -369,7 +379,9 @@ def cc(saliency_map: np.ndarray, density: np.ndarray) -> float:
     return salience.correlation(truth)
 
 
-def kld(saliency_map: np.ndarray, density: np.ndarray, preset: str = "mit") -> float:
+def kld(
+    saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap, preset: str = "mit"
+) -> float:
     """
     Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
 
@@ -433,7 +445,9 @@ def _exact_kld(salience, truth):
     return float(divergence)
 
 
-def sim(saliency_map: np.ndarray, density: np.ndarray, preset: str = "mit") -> float:
+def sim(
+    saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap, preset: str = "mit"
+) -> float:
     """
     Similarity: the mass that map and density share, symmetric.
 
@@ -476,7 +490,10 @@ def sim(saliency_map: np.ndarray, density: np.ndarray, preset: str = "mit") -> f
 
 
 def ig(
-    saliency_map: np.ndarray, fixations: np.ndarray, baseline: np.ndarray, preset: str = "mit"
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    baseline: np.ndarray | PreparedMap,
+    preset: str = "mit",
 ) -> float:
     """
     Information gain over a baseline density, in bits per fixation.

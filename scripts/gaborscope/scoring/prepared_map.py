@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cached_property
 
 import cv2
@@ -199,7 +199,7 @@ class PreparedMap:
             self.count((thresholds, scale))
         return self._counts[key]
 
-    def count(self, *requests: Iterable[tuple[np.ndarray, str]]) -> None:
+    def count(self, *requests: tuple[np.ndarray, str]) -> None:
         """
         Make several counts of `count_above` in one pass; it then returns them at once.
 

@@ -40,7 +40,7 @@ def score_few(
     scores : dict of str to dict of str to float
         By predictor; keys of each are `FEW`, all nan for a stimulus without fixations.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     pixels = fixations.to_pixels(block.points(index)[0], size)
     if not len(pixels):
         return {name: dict.fromkeys(FEW, float("nan")) for name in densities}
@@ -81,7 +81,7 @@ class Scorer:
         self.pixels, self.sizes = {}, {}
         for block in blocks:
             for index, name in enumerate(block.names):
-                size = tuple(int(extent) for extent in block.sizes[index])
+                size = block.size(index)
                 points, _ = block.points(index)
                 self.sizes[name] = size
                 self.pixels[name] = fixations.to_pixels(points, size)
@@ -218,7 +218,7 @@ def predictions(
     pixels : int array (n, 2)
         x, y.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     points, subjects = block.points(index)
     pixels = fixations.to_pixels(points, size)
     if predictor not in PEOPLE:

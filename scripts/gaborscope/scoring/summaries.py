@@ -102,7 +102,8 @@ def ratio(
     InputError
         If the arrays are not of equal length.
     """
-    return _ratio_of_means(*_complete(explained, deep), n_resamples, seed)
+    above, below = _complete(explained, deep)
+    return _ratio_of_means(above, below, n_resamples, seed)
 
 
 def _ratio_of_means(above, below, n_resamples, seed):
@@ -197,7 +198,7 @@ def read_tables(
         Stimulus names are the index.
     """
     return {
-        tuple(cell): pd.read_csv(path).set_index("stimulus")
+        cell: pd.read_csv(path).set_index("stimulus")
         for cell, path in zip(cells, paths, strict=True)
     }
 

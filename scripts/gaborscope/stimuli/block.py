@@ -54,6 +54,11 @@ class StimulusBlock:
     facts: dict[str, Any]
     images: list[np.ndarray] | None = None
 
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of one stimulus in px."""
+        height, width = self.sizes[index]
+        return int(height), int(width)
+
     def image(self, index: int) -> np.ndarray:
         """
         RGB image of one stimulus.

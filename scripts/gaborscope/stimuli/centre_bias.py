@@ -125,7 +125,7 @@ class CentreBias:
             If no other stimulus has a fixation.
         """
         total = self._total
-        own = self._points.get(exclude, ())
+        own = () if exclude is None else self._points.get(exclude, ())
         if len(own) == self._n_points:
             raise InputError(f"no stimulus but {exclude!r} has a fixation for the centre bias")
         if len(own):
@@ -224,7 +224,7 @@ def relative_points(blocks: Sequence[StimulusBlock]) -> dict[str, np.ndarray]:
     found = {}
     for block in blocks:
         for index, name in enumerate(block.names):
-            size = tuple(int(extent) for extent in block.sizes[index])
+            size = block.size(index)
             points, _ = block.points(index)
             found[name] = relative(fixations.to_pixels(points, size), size)
     return found

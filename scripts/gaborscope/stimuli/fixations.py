@@ -198,7 +198,7 @@ def observed_density(block: StimulusBlock, index: int) -> np.ndarray:
     density : (height, width) float64 array, sum 1
         Uniform for a stimulus without fixations.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     points, _ = block.points(index)
     if not len(points):
         return np.full(size, 1 / (size[0] * size[1]))

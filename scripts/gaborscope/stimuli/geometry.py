@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import cv2
@@ -120,8 +120,10 @@ def place(size: tuple[int, int], box: Box | tuple[int, int]) -> Placement:
     short, long = sorted(box[:2])
     landscape = (long, short) if height > width else (short, long)
     ratio = min(landscape[0] / height, landscape[1] / width)
-    content = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-    content = tuple(min(c, b) for c, b in zip(content, landscape, strict=True))
+    content = (
+        min(max(1, round(height * ratio)), landscape[0]),
+        min(max(1, round(width * ratio)), landscape[1]),
+    )
     top, left = ((b - c) // 2 for b, c in zip(landscape, content, strict=True))
     return Placement(landscape, top, left, *content)
 
@@ -251,12 +253,13 @@ class Grid:
             centres = offset + stride * np.arange(n)
             inside = np.flatnonzero((centres >= first - 0.5) & (centres < first + extent - 0.5))
             if not inside.size:  # a strip thinner than a cell
-                inside = [np.abs(centres - (first + (extent - 1) / 2)).argmin()]
+                inside = np.array([np.abs(centres - (first + (extent - 1) / 2)).argmin()])
             found.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        return tuple(found)
+        rows, columns = found
+        return rows, columns
 
 
-def pooled_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
+def pooled_shape(shape: Sequence[int], factor: int) -> tuple[int, int]:
     """
     Rows and columns after averaging cells `factor` by `factor` (a last partial cell is kept).
 
@@ -269,7 +272,8 @@ def pooled_shape(shape: tuple[int, int], factor: int) -> tuple[int, int]:
     -------
     shape : (int, int)
     """
-    return tuple(-(-extent // factor) for extent in shape)
+    rows, columns = (-(-extent // factor) for extent in shape)
+    return rows, columns
 
 
 @functools.lru_cache(maxsize=256)
@@ -384,7 +388,8 @@ def layer_sampling(
     ):
         centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
         matrices.append(sampling_matrix(extent, tuple(centres.tolist()), pool, float(width)))
-    return tuple(matrices)
+    along_y, along_x = matrices
+    return along_y, along_x
 
 
 def size_name(size: tuple[int, int]) -> str:

@@ -94,7 +94,9 @@ class Layer:
         -------
         layer : Layer
         """
-        values = {k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()}
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()
+        }
         values["shape"] = {size: tuple(extent) for size, extent in entry["shape"].items()}
         return cls(**values)
 

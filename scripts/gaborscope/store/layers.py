@@ -170,11 +170,11 @@ def read_layers(
     with open_file(path, "activations") as file:
         for name in sorted(file):
             group = file[name]
-            size = tuple(int(extent) for extent in name.split("x"))
+            height, width = (int(extent) for extent in name.split("x"))
             for row, index in enumerate(group["stimulus"][()]):
-                valid = tuple(int(v) for v in group["valid"][row])
+                top, left, rows, columns = (int(v) for v in group["valid"][row])
                 maps = {layer: group[layer][row].astype(np.float32) for layer in layers}
-                yield int(index), valid, size, maps
+                yield int(index), (top, left, rows, columns), (height, width), maps
 
 
 def layer_names(path: str | Path) -> list[str]:

@@ -3,7 +3,7 @@
 import collections
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self, TypeVar
+from typing import Any, Self, TypeVar, cast
 
 Item = TypeVar("Item")
 
@@ -27,7 +27,7 @@ def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
         pending = collections.deque(pool.submit(next, iterator, end) for _ in range(n))
         while (item := pending.popleft().result()) is not end:
             pending.append(pool.submit(next, iterator, end))
-            yield item
+            yield cast("Item", item)
 
 
 class Behind:

@@ -207,7 +207,7 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
     merged : dict
         A new one; where both have a key, `above` wins, and dicts are merged in turn.
     """
-    merged = copy.deepcopy(below)
+    merged = dict(copy.deepcopy(below))
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = overlay(merged[key], value)

@@ -16,7 +16,7 @@ import psutil
 RECORD = Path(".snakemake") / "gaborscope" / "owner.json"
 
 
-def claim(folder: Path = ".") -> None:
+def claim(folder: str | Path = ".") -> None:
     """Write down this process as the one that runs the workflow in a folder."""
     path = Path(folder) / RECORD
     path.parent.mkdir(parents=True, exist_ok=True)

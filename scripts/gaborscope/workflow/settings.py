@@ -20,7 +20,7 @@ from gaborscope.workflow.backbone_entries import overlay
 NAME = re.compile(r"[a-z0-9_]+")
 
 
-def complete(config: Mapping[str, Any]) -> dict[str, Any]:
+def complete(config: dict[str, Any]) -> dict[str, Any]:
     """
     Fill in what the entries of `explanations` leave to the defaults of their mode.
 
@@ -53,7 +53,9 @@ def complete(config: Mapping[str, Any]) -> dict[str, Any]:
 def _complete_options(ablation, direct):
     """Fill in what the options of the ablation leave to the explanation `direct`."""
     options = ablation.get("options") if isinstance(ablation, dict) else None
-    for name, entry in options.items() if isinstance(options, dict) else ():
+    if not isinstance(options, dict):
+        return
+    for name, entry in options.items():
         if isinstance(entry, dict) and isinstance(direct, dict):
             options[name] = overlay(direct, entry)
 
@@ -234,7 +236,7 @@ def _check_starts(explanations):
             entry = explanations[start]
 
 
-def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> list[str]:
+def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
     """
     Models that an explanation is of.
 

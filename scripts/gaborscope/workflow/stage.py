@@ -28,7 +28,7 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     smk : the `snakemake` object of the script
     """
     before = time.process_time()
-    handlers = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if len(smk.log):
         handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
     name = " ".join([smk.rule, *dict(smk.wildcards.items()).values()])
@@ -68,7 +68,7 @@ def cost(before: float) -> str:
     )
 
 
-def progress(stimuli: Iterable[Item], total: int) -> Iterable[Item]:
+def progress(stimuli: Iterable[Item], total: int | None) -> Iterable[Item]:
     """
     Iterate with a progress bar, on a terminal and for stages longer than some seconds.
 

@@ -74,7 +74,7 @@ def wanted(name: str, settings: Mapping[str, Any]) -> tuple[Archive, ...]:
     InputError
         If the type has none.
     """
-    kind = settings.get("type")
+    kind = settings["type"]
     if kind in ARCHIVES:
         return ARCHIVES[kind]
     reason = BY_HAND.get(kind, "known are those of " + ", ".join(ARCHIVES))

@@ -24,7 +24,7 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     when the files are new or have changed. Images outside of the folder are not watched.
     """
     stimuli, fixations = files(folder, settings)
-    tables = []
+    tables: list[Any] = []
     for path in (stimuli, fixations):
         try:
             tables.append(stamp(path))

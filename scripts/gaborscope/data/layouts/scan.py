@@ -9,7 +9,7 @@ turns the same files into arrays.
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,7 @@ class Scan:
         called only where the catalogue has no index of these very files.
     """
 
-    stimuli: dict[str, list[Any]]
+    stimuli: Mapping[str, Sequence[Any]]
     shared: list[Any] = dataclasses.field(default_factory=list)
     tables: list[Any] = dataclasses.field(default_factory=list)
     contents: Callable[[], dict[str, str]] | None = None

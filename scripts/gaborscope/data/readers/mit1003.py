@@ -66,7 +66,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     folder = data_folder(settings, root)
     files = read_files(nested(folder, "ALLSTIMULI"), names)
     records = layout.eye_data(folder)
-    facts = dict(FACTS)
+    facts: dict[str, Any] = dict(FACTS)
     if records is None:
         facts["observers"] += ", not told apart"
         facts["faults"] = "JPEG maps of the pixels fixated, once each, by any observer"

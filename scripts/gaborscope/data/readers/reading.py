@@ -101,7 +101,7 @@ def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> n
 def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return which points lie in the stimulus: -0.5 <= value < extent (false for nan)."""
     extent = np.array([size[1], size[0]], dtype=float)
-    return ((points >= -0.5) & (points < extent)).all(axis=1)
+    return np.asarray(((points >= -0.5) & (points < extent)).all(axis=1))
 
 
 def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: float = 0.0) -> None:
@@ -127,10 +127,10 @@ def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: f
 
 def assemble(
     names: Sequence[str],
-    files: tuple[Sequence[str], Sequence[str], Sequence[tuple[int, int]]],
-    fixations: Sequence[tuple[np.ndarray, np.ndarray]],
+    files: tuple[list[str], list[str], list[tuple[int, int]]],
+    fixations: Sequence[tuple[np.ndarray, Sequence[int] | np.ndarray]],
     facts: dict[str, Any],
-    images: Sequence[np.ndarray] | None = None,
+    images: list[np.ndarray] | None = None,
 ) -> StimulusBlock:
     """
     Put the parts of a block together.

@@ -59,7 +59,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     fixations = []
     for name, size in zip(names, files[2], strict=True):
         number = layout.number(name)
-        if number > len(maps):
+        if number is None or number > len(maps):
             raise InputError(f"{path} holds {len(maps)} maps and none for {name}; fetch it again")
         points = mapped_points(np.asarray(maps[number - 1]), size, f"{path}, map {number}")
         fixations.append((points, unknown_observers(points)))
