@@ -181,7 +181,7 @@ class Coalitions:
         `penalties` and `folds` of the explanation.
     """
 
-    def __init__(self, labels: Sequence[str], solver: Mapping[str, Any]) -> None:
+    def __init__(self, labels: Collection[str], solver: Mapping[str, Any]) -> None:
         self.labels, self.solver = list(labels), solver
         self._layers = {own: [] for own in self.labels}
         self._folds = {own: {} for own in self.labels}

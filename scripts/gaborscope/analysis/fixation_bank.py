@@ -184,7 +184,12 @@ def fit(
 class _Examples:
     """Features and targets of stimuli, the features on disk."""
 
-    def __init__(self, blocks, settings, centre_bias):
+    def __init__(
+        self,
+        blocks: Sequence[StimulusBlock],
+        settings: Mapping[str, Any],
+        centre_bias: centre_biases.CentreBias,
+    ) -> None:
         self._file, self._shapes, self.targets = tempfile.TemporaryFile(), [], []
         self.n_features = 0
         for block in blocks:

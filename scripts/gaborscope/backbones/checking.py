@@ -13,7 +13,9 @@ TOLERANCE = 1e-2  # of a density's sum, and of what must not depend on the rest 
 
 
 @torch.no_grad()
-def check_backbone(backbone: Backbone, layers: Mapping[str, str], box: geometry.Box) -> None:
+def check_backbone(
+    backbone: Backbone, layers: Mapping[str, str], box: geometry.Box | tuple[int, int]
+) -> None:
     """
     Run a network on noise and check all that the stages rely on.
 

@@ -3,7 +3,7 @@
 import importlib
 import importlib.util
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class Scripted(nn.Module):
         Layers wanted; "" is the output.
     """
 
-    def __init__(self, script: torch.jit.ScriptModule, names: Sequence[str]) -> None:
+    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str]) -> None:
         super().__init__()
         self.script = script
         self.names = [name for name in names if name]

@@ -16,7 +16,7 @@ WHOLE = 0.95
 class _Cut:
     """Forward hooks that record every layer and hand on a leaf in its place."""
 
-    def __init__(self, network, layers):
+    def __init__(self, network: nn.Module, layers: Mapping[str, str]) -> None:
         self.values, self.leaves, self._handles = {}, {}, []
         for alias, (module, nonlinearity) in recording.find_modules(network, layers).items():
             if nonlinearity != "none":

@@ -278,7 +278,7 @@ class CascadeFit:
 class _Sums:
     """Statistics added up where the network is: float32 products, float64 sums."""
 
-    def __init__(self, n_regressors, n_maps, device):
+    def __init__(self, n_regressors: int, n_maps: int, device: torch.device) -> None:
         k, c = n_regressors, n_maps
         shapes = (k, k), (k, c), (k,), (c,), (c, c)
         self.parts = [torch.zeros(own, dtype=torch.float64, device=device) for own in shapes]

@@ -54,7 +54,7 @@ class _ExpectedRelu(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, linear, sd):
+    def forward(ctx: Any, linear: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         sd = sd[None, :, None, None]
         ratio = linear / sd
         density = torch.exp(ratio.square().mul_(-0.5)).mul_(1 / math.sqrt(2 * math.pi))
@@ -63,7 +63,7 @@ class _ExpectedRelu(torch.autograd.Function):
         return torch.addcmul(linear * share, sd, density)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         share, density = ctx.saved_tensors
         return gradient * share, (gradient * density).sum(dim=(0, 2, 3))
 

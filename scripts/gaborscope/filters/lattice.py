@@ -152,8 +152,8 @@ class Folded:
         self,
         spectra: Spectra,
         lattice: Lattice,
-        gains: Sequence[np.ndarray],
-        low_pass: tuple[np.ndarray, np.ndarray] | None = None,
+        gains: Sequence[np.ndarray] | np.ndarray,
+        low_pass: Sequence[np.ndarray] | None = None,
     ) -> None:
         self.lattice, self._spectra = lattice, spectra
         rows, columns = (extent // lattice.step for extent in spectra.full)

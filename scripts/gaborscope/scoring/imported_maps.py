@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Self
 
 import h5py
 import numpy as np
@@ -89,13 +90,13 @@ def _resized(values, kind, size):
 class _Folder:
     """Maps in files of their own."""
 
-    def __init__(self, name, path, stimuli):
+    def __init__(self, name: str, path: Path, stimuli: Sequence[str]) -> None:
         self._name, self._files = name, map_files.find(name, path, stimuli)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         return None
 
     def read(self, stimulus):
@@ -122,10 +123,10 @@ class _Folder:
 class _Hdf5:
     """Maps as datasets of one file."""
 
-    def __init__(self, name, path):
+    def __init__(self, name: str, path: Path) -> None:
         self._name, self._path = name, path
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             self._file = h5py.File(self._path, "r")
         except OSError as error:
@@ -138,7 +139,7 @@ class _Hdf5:
         )
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
     def read(self, stimulus):

@@ -165,7 +165,7 @@ class PreparedMap:
         return bins, histogram.astype(np.intp)
 
     @staticmethod
-    def _bin(above, full):
+    def _bin(above: np.ndarray, full: float) -> np.ndarray:
         """Bin of values above the minimum; every step is monotone, so that bins keep order."""
         above *= 1 / full
         above += BIN_OFFSET

@@ -198,7 +198,11 @@ class Scorer:
 
 
 def predictions(
-    predictor: str, block: StimulusBlock, index: int, density: np.ndarray, uniform_weight: float
+    predictor: str,
+    block: StimulusBlock,
+    index: int,
+    density: np.ndarray | None,
+    uniform_weight: float,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
     Pair what a predictor said of one stimulus with the fixations that it should have predicted.
@@ -222,6 +226,8 @@ def predictions(
     points, subjects = block.points(index)
     pixels = fixations.to_pixels(points, size)
     if predictor not in PEOPLE:
+        if density is None:
+            raise ValueError(f"{predictor} needs a density of its own")
         yield density, pixels
         return
     sigma, _ = fixations.sigma_px(*size, block.facts)

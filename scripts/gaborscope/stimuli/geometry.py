@@ -92,7 +92,7 @@ class Placement:
         return (self.top, self.left, self.height, self.width)
 
 
-def place(size: tuple[int, int], box: Box | tuple[int, int]) -> Placement:
+def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Placement:
     """
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 

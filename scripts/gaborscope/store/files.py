@@ -208,7 +208,9 @@ def put(
     return dataset
 
 
-def put_text(group: h5py.Group, name: str, values: Sequence[str], axes: str = "stimulus") -> None:
+def put_text(
+    group: h5py.Group, name: str, values: Sequence[str] | np.ndarray, axes: str = "stimulus"
+) -> None:
     """
     Write a list of strings.
 
