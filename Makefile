@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster check rulegraph unlock clean-venv
+.PHONY: demo run test test-cluster check config rulegraph unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -24,7 +24,7 @@ run: $(VENV)/run.stamp unlock
 		$(if $(CONFIG),--configfile "$(CONFIG)")
 
 test: $(VENV)/dev.stamp
-	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
 
 # On a SLURM that the tests bring up on this machine themselves; skipped where it is not installed.
 test-cluster: $(VENV)/dev.stamp
@@ -36,6 +36,11 @@ check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" check .
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" format --check .
 	PATH="$(BIN):$$PATH" "$(BIN)/mypy"
+	PYTHONPATH=scripts "$(BIN)/lint-imports" --no-cache
+
+# config.yaml and docs/reference/configuration.md from rules/config.schema.yaml.
+config: $(VENV)/run.stamp
+	"$(BIN)/python" scripts/document_config.py
 
 # The picture in the README; needs graphviz.
 rulegraph: $(VENV)/run.stamp

@@ -46,23 +46,18 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 
 include: "rules/common.smk"
-include: "rules/lookup.smk"
 include: "rules/resources.smk"
 include: "rules/data.smk"
 
 
-if not PENDING:
+if not plan.pending:
 
     include: "rules/backbone.smk"
-    include: "rules/explain.smk"
-    include: "rules/identify.smk"
-    include: "rules/ablation.smk"
+    include: "rules/direct.smk"
     include: "rules/cascade.smk"
-    include: "rules/anatomy.smk"
-    include: "rules/spectra.smk"
-    include: "rules/evaluate.smk"
-    include: "rules/refutation.smk"
-    include: "rules/faithfulness.smk"
+    include: "rules/score.smk"
+    include: "rules/analyse.smk"
+    include: "rules/refute.smk"
     include: "rules/report.smk"
 
 
@@ -70,7 +65,7 @@ rule all:
     """Make the report and the tables it is made of; before that, fetch data sets not yet there."""
     default_target: True
     input:
-        expand("results/downloads/{dataset}.json", dataset=PENDING)
+        expand("results/downloads/{dataset}.json", dataset=plan.pending)
         or [
             "results/report/index.html",
             "results/summary.csv",
@@ -79,8 +74,8 @@ rule all:
             "results/normalised.csv",
             "results/ranks.csv",
             "results/verdicts.csv",
-            *CALIBRATED,
-            *(["results/ablation.csv"] if config["ablation"]["options"] and SALIENT else []),
+            *(["results/summary.calibrated.csv"] if plan.runs("calibration") else []),
+            *(["results/ablation.csv"] if plan.runs("ablation") and plan.salient_models else []),
         ],
 
 
@@ -93,5 +88,7 @@ onstart:
 
 
 onsuccess:
-    if PENDING:
-        logger.info(f"{', '.join(PENDING)}: downloaded; give the same command again to go on.")
+    if plan.pending:
+        logger.info(
+            f"{', '.join(plan.pending)}: downloaded; give the same command again to go on."
+        )

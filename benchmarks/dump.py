@@ -19,7 +19,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances
 
@@ -35,6 +34,7 @@ from gaborscope.backbones.backbone import build  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.store import overlap  # noqa: E402
 from gaborscope.store.layers import LayerWriter  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320), "cmrnet": (144, 192)}
 ORIGIN = {"code": "0" * 16, "seed": "1"}
@@ -106,7 +106,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     options = parser.parse_args()
     device = devices.device(options.device)
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     torch.set_num_threads(1)
     print("| stimuli/s | layers | MB each | forward | write | dump | dump / bound |")
     print("|---|---|---|---|---|---|---|")

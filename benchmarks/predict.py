@@ -16,7 +16,6 @@ import sys
 import cv2
 import numpy as np
 import torch
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances, race, ratio
 
@@ -28,6 +27,7 @@ from gaborscope.explanation.layers import FittedLayer, make_regressors  # noqa: 
 from gaborscope.explanation.model import ExplainedModel  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.layer import Layer  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320)}
 SIZE = (600, 800)
@@ -107,7 +107,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
     print("| network | input | layers | forward, ms | pooling | predict, ms | forward / predict |")

@@ -16,7 +16,6 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import yaml
 from scipy import optimize
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -28,6 +27,7 @@ from gaborscope.fitting import sparse  # noqa: E402
 from gaborscope.fitting.statistics import Statistics, standardised  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.block import read_image  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 BOX = geometry.Box(96, 128)
 STRIDE = 4
@@ -40,7 +40,7 @@ def images_of(arguments, config):
             yield read_image(path)
         return
     for index in range(arguments.stimuli):
-        kind = generated.DEMO_KINDS[index % len(generated.DEMO_KINDS)]
+        kind = generated.KINDS[index % len(generated.KINDS)]
         yield generated.generate(f"{kind}_{index:04d}", config["datasets"]["demo"]).image
 
 
@@ -89,7 +89,7 @@ def main():
     parser.add_argument("--maps", type=int, default=200)
     parser.add_argument("--folder")
     arguments = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     settings = config["explanations"]["direct"]
     correlation, table = correlation_of(images_of(arguments, config), settings)
     pool = np.flatnonzero((table["scale"] >= 0) & (np.diag(correlation) > 0))

@@ -22,7 +22,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import yaml
 from threadpoolctl import threadpool_limits
 from timing import ROOT, circumstances
 
@@ -33,6 +32,7 @@ from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
 from gaborscope.stimuli.layer import Layer  # noqa: E402
 from gaborscope.store.layers import LayerWriter, read_layers  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 SIZE, INPUT = (600, 800), (144, 192)
 STIMULI, LAYERS = (50, 100, 200, 400), (3, 6, 12)
@@ -77,7 +77,7 @@ def make_files(folder):
 
 def work(folder, n_stimuli, n_layers):
     """Sum up the first stimuli; print CPU seconds and the peak of memory in MB."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     block = StimulusBlock(
         names=[str(i) for i in range(n_stimuli)],
         paths=[str(folder / f"{i % DISTINCT}.png") for i in range(n_stimuli)],

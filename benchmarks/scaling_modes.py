@@ -22,7 +22,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-import yaml
 from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -34,6 +33,7 @@ from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import Observed, make_examples
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 BOX, SIZE = geometry.Box(96, 128), (96, 128)
 MODES = ("cascade", "refined")
@@ -63,7 +63,7 @@ def make_block(n):
 
 def work(mode, n):
     """Fit, or refine, with n stimuli; print CPU seconds and the peak of memory in MB."""
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     defaults, table = config["explanation_defaults"], config["backbones"]["cmrnet"]["layers"]
     torch.manual_seed(1)
     torch.set_num_threads(1)

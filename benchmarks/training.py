@@ -15,13 +15,13 @@ import time
 
 import numpy as np
 import torch
-import yaml
 from timing import ROOT, circumstances, race, ratio
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
 from gaborscope.backbones import backbone as backbone_tools  # noqa: E402
 from gaborscope.backbones.training import loss_terms  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (96, 128), "msinet": (96, 128), "cmrnet": (144, 192)}
 
@@ -53,7 +53,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--compile", action="store_true")
     options = parser.parse_args()
-    config = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    config = load_config()
     torch.set_num_threads(1)
     size, n = INPUTS[options.network], config["training"]["batch_size"]
     layouts = {"plain": torch.contiguous_format, "channels-last": torch.channels_last}

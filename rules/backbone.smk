@@ -3,16 +3,11 @@ Train a backbone or take others' weights, open it, and let it predict.
 
 Needs   results/data/{dataset}/{block}.h5; of others' weights their file, or the net
 Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
+        results/checkpoints/{model}.pt (while training)
         results/layers/{model}.json
         results/activations/{model}/{dataset}/{block}.h5
         results/saliency/{model}/{dataset}/{block}.h5
 """
-
-TRAINED = [model for model in MODELS if config["backbones"][model]["weights"] == "train"]
-RANDOM = [model for model in MODELS if TARGETS[model] != model]  # rules/refutation.smk
-IMPORTED = [model for model in MODELS if model not in TRAINED + RANDOM]
-# trained on from others' weights
-CONTINUED = [model for model in TRAINED if config["backbones"][model]["start"]]
 
 
 localrules:
@@ -29,7 +24,7 @@ rule import_backbone:
     benchmark:
         "results/benchmarks/import_backbone/{model}.tsv"
     wildcard_constraints:
-        model=one_of(IMPORTED),
+        model=one_of(plan.imported),
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -39,7 +34,7 @@ rule import_backbone:
         disk_mb=1000,
     params:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
-        layers=lambda wildcards: LAYERS[wildcards.model],
+        layers=lambda wildcards: plan.layers[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["weights"],
         stamp=weights_stamp("weights"),
         network=network_digest,
@@ -57,10 +52,10 @@ use rule import_backbone as import_start with:
     benchmark:
         "results/benchmarks/import_start/{model}.tsv"
     wildcard_constraints:
-        model=one_of(CONTINUED),
+        model=one_of(plan.continued),
     params:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
-        layers=lambda wildcards: LAYERS[wildcards.model],
+        layers=lambda wildcards: plan.layers[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["start"],
         stamp=weights_stamp("start"),
         network=network_digest,
@@ -71,13 +66,19 @@ use rule import_backbone as import_start with:
 rule train_backbone:
     """Train a backbone on the fit split; the validation split decides when to stop."""
     input:
-        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        fit=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
         validation=expand(
-            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
         ),
         start=lambda wildcards: expand(
             "results/start/{model}.safetensors",
-            model=[model for model in CONTINUED if model == wildcards.model],
+            model=[model for model in plan.continued if model == wildcards.model],
         ),
     output:
         weights="results/weights/{model}.safetensors",
@@ -86,7 +87,7 @@ rule train_backbone:
     benchmark:
         "results/benchmarks/train_backbone/{model}.tsv"
     wildcard_constraints:
-        model=one_of(TRAINED),
+        model=one_of(plan.trained),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -97,11 +98,11 @@ rule train_backbone:
         disk_mb=disk_mb("train_backbone"),
     params:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
-        layers=lambda wildcards: LAYERS[wildcards.model],
+        layers=lambda wildcards: plan.layers[wildcards.model],
         training=lambda wildcards: backbone_entries.training(config, wildcards.model),
         dataset={
-            "dataset": FIT,
-            "type": config["datasets"][FIT]["type"],
+            "dataset": plan.fit_on,
+            "type": config["datasets"][plan.fit_on]["type"],
             "n_blocks": config["n_blocks"],
         },
         network=network_digest,
@@ -110,6 +111,43 @@ rule train_backbone:
         code=library("train_backbone"),
     script:
         "../scripts/train_backbone.py"
+
+
+rule randomise_backbone:
+    """Initialise a backbone that learns nothing; its normalisations see the fit split's stimuli."""
+    input:
+        fit=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+    output:
+        weights="results/weights/{model}.safetensors",
+    log:
+        "results/logs/randomise_backbone/{model}.log",
+    benchmark:
+        "results/benchmarks/randomise_backbone/{model}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.random_copies),
+    conda:
+        "../envs/torch.yaml"
+    threads: 1
+    resources:
+        gpu=1,
+        mem_mb=mem_mb("randomise_backbone"),
+        runtime=runtime("randomise_backbone"),
+        disk_mb=disk_mb("randomise_backbone"),
+    params:
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
+        network=network_digest,
+        layers=lambda wildcards: plan.layers[wildcards.model],
+        dataset=rules.train_backbone.params.dataset,
+        batch_size=config["activations"]["batch_size"],
+        seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
+        device=config["device"],
+        code=library("randomise_backbone"),
+    script:
+        "../scripts/randomise_backbone.py"
 
 
 rule measure_layers:
@@ -133,7 +171,7 @@ rule measure_layers:
     params:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
-        layers=lambda wildcards: LAYERS[wildcards.model],
+        layers=lambda wildcards: plan.layers[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
         seed=config["seed"],
         device=config["device"],

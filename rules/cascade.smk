@@ -13,25 +13,31 @@ rule fit_cascade:
     """Fit log-Gabor banks along the network's graph, layer by layer."""
     input:
         weights="results/weights/{model}.safetensors",
-        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        fit=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
         validation=expand(
-            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
         ),
         target=lambda wildcards: expand(
             "results/saliency/{model}/{dataset}/{block}.h5",
-            model=TARGETS[wildcards.model],
-            dataset=FIT,
-            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+            model=plan.targets[wildcards.model],
+            dataset=plan.fit_on,
+            block=plan.chosen_on(),
         ),
     output:
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
     log:
         "results/logs/fit_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/fit_cascade/{model}/{explanation}.tsv"
     wildcard_constraints:
-        model=one_of(SALIENT),
-        explanation=one_of(CASCADES),
+        model=one_of(plan.salient_models),
+        explanation=one_of(plan.cascades),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -41,10 +47,10 @@ rule fit_cascade:
         runtime=runtime("fit_cascade"),
         disk_mb=disk_mb("fit_cascade"),
     params:
-        settings=explanation_settings,
+        settings=lambda wildcards: plan.settings_of(wildcards.explanation),
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
-        layers=lambda wildcards: CASCADE_LAYERS[wildcards.model],
+        layers=lambda wildcards: plan.cascade_layers[wildcards.model],
         finest_stride=config["activations"]["finest_stride"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
@@ -61,33 +67,41 @@ rule refine_cascade:
         weights="results/weights/{model}.safetensors",
         teacher=lambda wildcards: expand(
             "results/weights/{model}.safetensors",
-            model=[TARGETS[wildcards.model]] if wildcards.model not in DEEP else [],
+            model=(
+                [plan.targets[wildcards.model]] if wildcards.model not in plan.deep_models else []
+            ),
         ),
         start=lambda wildcards: expand(
             "results/explained/{model}/{dataset}/{explanation}.h5",
             model=wildcards.model,
-            dataset=FIT,
+            dataset=plan.fit_on,
             explanation=config["explanations"][wildcards.explanation]["start"],
         ),
-        fit=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["fit"]),
+        fit=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
         validation=expand(
-            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
         ),
         target=lambda wildcards: expand(
             "results/saliency/{model}/{dataset}/{block}.h5",
-            model=TARGETS[wildcards.model],
-            dataset=FIT,
-            block=BLOCKS[FIT]["fit"] + BLOCKS[FIT]["validation"],
+            model=plan.targets[wildcards.model],
+            dataset=plan.fit_on,
+            block=plan.chosen_on(),
         ),
     output:
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
     log:
         "results/logs/refine_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/refine_cascade/{model}/{explanation}.tsv"
     wildcard_constraints:
-        model=one_of(SALIENT),
-        explanation=one_of(REFINED),
+        model=one_of(plan.salient_models),
+        explanation=one_of(plan.refined),
     conda:
         "../envs/torch.yaml"
     threads: 8
@@ -97,9 +111,9 @@ rule refine_cascade:
         runtime=runtime("refine_cascade"),
         disk_mb=disk_mb("refine_cascade"),
     params:
-        settings=explanation_settings,
-        start=lambda wildcards: started_from(wildcards.explanation),
-        target=lambda wildcards: TARGETS[wildcards.model],
+        settings=lambda wildcards: plan.settings_of(wildcards.explanation),
+        start=lambda wildcards: plan.start_of(wildcards.explanation),
+        target=lambda wildcards: plan.targets[wildcards.model],
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
@@ -115,19 +129,25 @@ rule evaluate_cascade:
     """Explained variance of every layer on the validation and on the test split."""
     input:
         weights="results/weights/{model}.safetensors",
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         validation=expand(
-            "results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["validation"]
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
         ),
-        test=expand("results/data/{dataset}/{block}.h5", dataset=FIT, block=BLOCKS[FIT]["test"]),
+        test=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["test"],
+        ),
     output:
-        table=f"results/explained_variance/{{model}}/{FIT}/{{explanation}}.csv",
+        table=f"results/explained_variance/{{model}}/{plan.fit_on}/{{explanation}}.csv",
     log:
         "results/logs/evaluate_cascade/{model}/{explanation}.log",
     benchmark:
         "results/benchmarks/evaluate_cascade/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(CASCADES + REFINED),
+        explanation=one_of(plan.cascades + plan.refined),
     conda:
         "../envs/torch.yaml"
     threads: 2
@@ -148,7 +168,7 @@ rule evaluate_cascade:
 rule predict_explained:
     """Predict the saliency of the stimuli of one block from their images alone."""
     input:
-        explained=f"results/explained/{{model}}/{FIT}/{{explanation}}.h5",
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         data="results/data/{dataset}/{block}.h5",
     output:
         saliency="results/saliency/{model}-{explanation}/{dataset}/{block}.h5",
@@ -157,7 +177,7 @@ rule predict_explained:
     benchmark:
         "results/benchmarks/predict_explained/{model}-{explanation}/{dataset}/{block}.tsv"
     wildcard_constraints:
-        explanation=one_of(CASCADES + REFINED),
+        explanation=one_of(plan.cascades + plan.refined),
     conda:
         "../envs/numerics.yaml"
     threads: 1

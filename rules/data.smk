@@ -1,9 +1,11 @@
 """
-Fetch and prepare data sets.
+Fetch and prepare data sets, and take other people's saliency maps.
 
-Needs   the files of a data set (datasets: of the config), or nothing for generated data
+Needs   the files of a data set (datasets: of the config), or nothing for generated data; the files
+        of imported maps (maps:)
 Makes   results/downloads/{dataset}.json
         results/data/{dataset}/{block}.h5
+        results/saliency/{imported}/{dataset}/{block}.h5
 """
 
 
@@ -49,9 +51,35 @@ rule prepare_dataset:
         runtime=runtime("prepare_dataset"),
         disk_mb=disk_mb("prepare_dataset"),
     params:
-        digest=lambda wildcards: block_digest(wildcards.dataset, wildcards.block),
+        digest=lambda wildcards: DIGESTS[wildcards.dataset][wildcards.block],
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         n_blocks=config["n_blocks"],
         code=library("prepare_dataset"),
     script:
         "../scripts/prepare_dataset.py"
+
+
+rule import_maps:
+    """Take other people's saliency maps of one block as a predictor."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+    output:
+        saliency="results/saliency/{imported}/{dataset}/{block}.h5",
+    log:
+        "results/logs/import_maps/{imported}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/import_maps/{imported}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("import_maps"),
+        runtime=runtime("import_maps"),
+        disk_mb=disk_mb("import_maps"),
+    params:
+        digest=maps_digest,
+        maps=lambda wildcards: plan.map_settings(wildcards.imported, wildcards.dataset),
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("import_maps"),
+    script:
+        "../scripts/import_maps.py"

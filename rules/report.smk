@@ -17,70 +17,70 @@ rule report:
         normalised="results/normalised.csv",
         ranks="results/ranks.csv",
         verdicts="results/verdicts.csv",
-        calibrated=CALIBRATED,
+        calibrated=["results/summary.calibrated.csv"] if plan.runs("calibration") else [],
         explained_variance=[
-            f"results/explained_variance/{model}/{FIT}/{explanation}.csv"
-            for model, explanation in SECTIONS
+            f"results/explained_variance/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.sections
         ],
         filters=[
-            f"results/filters/{model}/{FIT}/{explanation}/{layer}.h5"
-            for model, explanation in SECTIONS
-            if explanation in DIRECT
-            for layer in LAYERS[model]
+            f"results/filters/{model}/{plan.fit_on}/{explanation}/{layer}.h5"
+            for model, explanation in plan.direct_sections()
+            for layer in plan.layers[model]
         ],
         identities=[
-            f"results/identities/{model}/{FIT}/{explanation}.csv"
-            for model, explanation in SECTIONS
-            if explanation in DIRECT
+            f"results/identities/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.direct_sections()
         ],
         sparsity=[
-            f"results/sparsity/{model}/{FIT}/{explanation}.csv"
-            for model, explanation in SECTIONS
-            if explanation in DIRECT
+            f"results/sparsity/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.direct_sections()
         ],
-        bits=[f"results/bits/{model}/{FIT}/{explanation}.csv" for model, explanation in SPLIT],
+        bits=[
+            f"results/bits/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.bits
+        ],
         anatomy=[
-            f"results/anatomy/{model}/{FIT}/{explanation}/{table}.csv"
-            for model, explanation in SECTIONS
-            if explanation in DIRECT
+            f"results/anatomy/{model}/{plan.fit_on}/{explanation}/{table}.csv"
+            for model, explanation in plan.direct_sections("anatomy")
             for table in ("position", "colour", "scale")
         ],
-        spectra=["results/spectra.csv"] if SPECTRA else [],
+        spectra=["results/spectra.csv"] if plan.spectra else [],
         tuning=[
-            f"results/tuning/{model}/{FIT}/{explanation}.csv"
-            for model, explanation in SECTIONS
-            if explanation in DIRECT
+            f"results/tuning/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.direct_sections()
         ],
         sparsity_scores=[
-            f"results/sparsity_scores/{model}/{FIT}/{explanation}.csv"
-            for model, explanation in SECTIONS
-            if explanation in SCORED_BUDGETS and model in SALIENT
+            f"results/sparsity_scores/{model}/{plan.fit_on}/{explanation}.csv"
+            for model, explanation in plan.sections
+            if explanation in plan.sparsity_scored and model in plan.salient_models
         ],
         explained=[
-            f"results/explained/{model}/{FIT}/{explanation}.h5"
-            for model, explanation in SECTIONS
-            if model in SALIENT
+            f"results/explained/{model}/{plan.fit_on}/{explanation}.h5"
+            for model, explanation in plan.sections
+            if model in plan.salient_models
         ],
         scores=expand(
             "results/scores/{preset}/{predictor}/{dataset}.csv",
-            preset=PRESETS,
-            predictor=list(EXPLAINED),
-            dataset=FIT,
+            preset=plan.presets,
+            predictor=list(plan.explained),
+            dataset=plan.fit_on,
         ),
-        data=[f"results/data/{FIT}/{block}.h5" for block in BLOCKS[FIT]["test"]],
+        data=[
+            f"results/data/{plan.fit_on}/{block}.h5" for block in plan.blocks[plan.fit_on]["test"]
+        ],
         saliency=[
-            f"results/saliency/{predictor}/{FIT}/{block}.h5"
-            for predictor in ["gold_standard", *DEEP, *EXPLAINED]
-            for block in BLOCKS[FIT]["test"]
+            f"results/saliency/{predictor}/{plan.fit_on}/{block}.h5"
+            for predictor in ["gold_standard", *plan.deep_models, *plan.explained]
+            for block in plan.blocks[plan.fit_on]["test"]
         ],
         activations=[
-            f"results/activations/{model}/{FIT}/{block}.h5"
-            for model in MODELS
-            for block in BLOCKS[FIT]["test"]
+            f"results/activations/{model}/{plan.fit_on}/{block}.h5"
+            for model in plan.models
+            for block in plan.blocks[plan.fit_on]["test"]
         ],
         faithfulness=[
             f"results/faithfulness/{model}/{dataset}/{explanation}/{table}.csv"
-            for model, dataset, explanation in FAITHFUL
+            for model, dataset, explanation in plan.faithful
             for table in ("substitution", "interventions.summary")
         ],
     output:
@@ -99,18 +99,16 @@ rule report:
         disk_mb=disk_mb("report"),
     params:
         report=config["report"],
-        models=MODELS,
-        explanations=EXPLANATIONS,
-        sections=SECTIONS,
-        fit_on=FIT,
+        models=plan.models,
+        explanations=list(config["explanations"]),
+        sections=plan.sections,
+        fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
-        presets=PRESETS,
-        preset=PRESETS[0],
-        # paired differences shown; the table has those of all pairs
-        pairs=[[name, "centre_bias"] for name in PREDICTORS if name != "centre_bias"]
-        + [list(pair) for pair in EXPLAINED.items()],
-        targets=TARGETS,
-        synthetic=config["datasets"][FIT]["type"] == "demo",
+        presets=plan.presets,
+        preset=plan.presets[0],
+        pairs=plan.compared_pairs(),  # whose paired differences the page shows
+        targets=plan.targets,
+        synthetic=config["datasets"][plan.fit_on]["type"] == "demo",
         seed=config["seed"],
         template=digests.file_digest("report/templates/report.html"),
         code=library("report"),

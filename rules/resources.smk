@@ -1,17 +1,14 @@
 """
-What each job asks a scheduler for, from the number of its stimuli and the size of their input.
+What was measured of each stage, from which each job asks a scheduler for time, memory and disk.
 
 Seconds are CPU time per stimulus at an input of 144 x 192 px with all nine layers of cmrnet, measured
-on 700 photographs (OSIE, 2 cores); they grow with the area of the input. A limit is four times
-the measured time and ten minutes, memory half as much again as measured; every retry doubles both.
+on 700 photographs (OSIE, 2 cores). The formulas are in scripts/gaborscope/workflow/resources.py.
 """
 
-import math
+from gaborscope.workflow import resources as asking
 
-MEASURED_AREA = 144 * 192  # px
-
-# seconds per stimulus, of training per stimulus and epoch; predict_baseline by its slowest model,
-# import_maps, calibrate and fit_fixation_bank are guesses on the safe side
+# CPU seconds per stimulus; of training per stimulus and epoch. predict_baseline: its slowest model.
+# import_maps, calibrate and fit_fixation_bank: guesses on the safe side.
 SECONDS = {
     "prepare_dataset": 0.05,
     "train_backbone": 0.20,
@@ -46,7 +43,7 @@ SECONDS = {
     "intervene": 3.00,
     "calibrate": 0.50,
 }
-# MB whatever the number of stimuli
+# MB of memory, whatever the number of stimuli.
 MEGABYTES = {
     "prepare_dataset": 500,
     "train_backbone": 2000,
@@ -92,11 +89,11 @@ MEGABYTES = {
     "compare": 500,
     "report": 1000,
 }
-# MB per stimulus: what a job holds of each
+# MB of memory per stimulus.
 HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
-# MB that a job writes whatever the number of stimuli, where more than 100: checkpoints, statistics
+# MB that a job writes whatever the number of stimuli, where more than 100: checkpoints, statistics.
 FIXED = {"train_backbone": 1000, "accumulate": 500, "fit_cascade": 500, "refine_cascade": 500}
-# MB per stimulus: what a job writes of each
+# MB that a job writes per stimulus.
 WRITTEN = {
     "dump_activations": 0.65,
     "reconstruct": 1.3,
@@ -109,6 +106,7 @@ WRITTEN = {
     "fuse": 2.0,
     "predict_explained": 2.0,
 }
+# Stages whose seconds, memory and disk grow with the area of the network's input.
 BY_AREA = {
     "train_backbone",
     "randomise_backbone",
@@ -127,10 +125,11 @@ BY_AREA = {
     "rank_notches",
     "intervene",
 }
-# times the seconds of cmrnet, measured at 240 x 320 px; of one's own models a guess
+# Seconds over those of cmrnet, measured at 240 x 320 px.
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
-# the same of fitting and refining cascades, measured at 192 x 256 and 120 x 160 px
+# The same for fitting and refining cascades, measured at 192 x 256 and 120 x 160 px.
 HEAVIER_CASCADES = {"cmrnet": 1, "unisal": 4, "msinet": 6}
+# Stages whose seconds grow with the network.
 BY_NETWORK = {
     "train_backbone",
     "randomise_backbone",
@@ -140,66 +139,24 @@ BY_NETWORK = {
     "substitute",
     "intervene",
 }
-N_STIMULI = {dataset: len(INDEX[dataset]) for dataset in DATASETS}
-BLOCK_SIZES = {
-    dataset: catalogue.block_sizes(INDEX[dataset], config["n_blocks"]) for dataset in DATASETS
-}
-
-
-def n_stimuli(wildcards):
-    """Stimuli of a job: those of its block, else of its data set, else of the one that is fitted."""
-    dataset = getattr(wildcards, "dataset", FIT)
-    block = getattr(wildcards, "block", None)
-    return N_STIMULI[dataset] if block is None else BLOCK_SIZES[dataset].get(block, 0)
-
-
-def network_of(model):
-    """Name of the network that a backbone is a variant of, or its own."""
-    return config["backbones"][model].get("network", model)
-
-
-def amount(table, stage, wildcards, model):
-    """Number of a table for all stimuli of a job, at the area of its model's input."""
-    model = model or getattr(wildcards, "model", None)
-    factor = 1
-    if stage in BY_AREA and model in config["backbones"]:
-        size = config["backbones"][model]["input"]
-        factor = max(1, size["height"] * size["width"] / MEASURED_AREA)
-    return table.get(stage, 0) * n_stimuli(wildcards) * factor
-
-
-def runtime(stage, model=None):
-    """Minutes."""
-
-    def minutes(wildcards, attempt):
-        measured = amount(SECONDS, stage, wildcards, model) / 60
-        if stage in ("fit_cascade", "refine_cascade"):
-            measured *= HEAVIER_CASCADES.get(network_of(wildcards.model), 5)
-        if stage in BY_NETWORK:
-            measured *= HEAVIER.get(network_of(wildcards.model), 5)
-        if stage == "train_backbone":
-            measured *= backbone_entries.training(config, wildcards.model)["epochs"]
-        if stage == "refine_cascade":
-            measured *= config["explanations"][wildcards.explanation]["epochs"]
-        return math.ceil((10 + 4 * measured) * 2 ** (attempt - 1))
-
-    return minutes
-
-
-def mem_mb(stage, model=None):
-    """Megabytes of memory."""
-
-    def megabytes(wildcards, attempt):
-        measured = MEGABYTES[stage] + amount(HELD, stage, wildcards, model)
-        if stage in BY_NETWORK and network_of(wildcards.model) == "msinet":
-            measured += 2000
-        return math.ceil(1.5 * measured * 2 ** (attempt - 1))
-
-    return megabytes
-
-
-def disk_mb(stage, model=None):
-    """Megabytes that the job writes."""
-    return lambda wildcards: math.ceil(
-        FIXED.get(stage, 100) + amount(WRITTEN, stage, wildcards, model)
-    )
+ASK = asking.Resources(
+    plan,
+    asking.Measured(
+        area_px=144 * 192,
+        seconds=SECONDS,
+        megabytes=MEGABYTES,
+        megabytes_per_stimulus=HELD,
+        written=FIXED,
+        written_per_stimulus=WRITTEN,
+        by_area=BY_AREA,
+        by_network=BY_NETWORK,
+        heavier=HEAVIER,
+        heavier_cascades=HEAVIER_CASCADES,
+    ),
+    n_stimuli={dataset: len(STIMULI[dataset]) for dataset in plan.datasets},
+    block_sizes={
+        dataset: catalogue.block_sizes(STIMULI[dataset], config["n_blocks"])
+        for dataset in plan.datasets
+    },
+)
+mem_mb, runtime, disk_mb = ASK.mem_mb, ASK.runtime, ASK.disk_mb

@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from gaborscope.backbones import checking, own, published, weights
+from gaborscope.backbones import checking, published, user_models, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.data import downloads
 from gaborscope.stimuli import geometry
@@ -22,7 +22,7 @@ def main(smk):
     origin, trained_on = {}, entry["trained_on"]
     if wanted is not None:
         known = entry.get("network", name)
-        path = published.fetch(known) if wanted == "published" else own.absolute(wanted)
+        path = published.fetch(known) if wanted == "published" else user_models.absolute(wanted)
         state_dict, description = published.read(known, path)
         weights.fit_into(backbone.network, state_dict, path)
         if wanted == "published":

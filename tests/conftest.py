@@ -1,10 +1,41 @@
-"""Fixtures that more than one test module needs."""
+"""Fixtures that more than one test module needs, and the order in which workers take tests."""
 
 import os
 from pathlib import Path
 
-import numpy as np
-import pytest
+WORKER = os.environ.get("PYTEST_XDIST_WORKER")
+if WORKER:
+    # One thread each, set before the libraries are loaded: threads that wait for each other starve
+    # where other work shares the cores.
+    for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+
+# The files that take longest, in the order in which parallel workers start them; a file is one
+# worker's, who makes its runs once. The first makes the run that others look at; the second needs
+# none, so nobody waits. Short files fill the end.
+LONGEST = (
+    "test_results",
+    "test_own_models",
+    "test_interruptions",
+    "test_places",
+    "test_reruns",
+    "test_additions",
+    "test_bad_input",
+    "test_popout",
+    "test_baselines_alone",
+    "test_download_rule",
+    "test_requests",
+)
+
+
+def pytest_collection_modifyitems(items):
+    """Parallel workers start with what takes longest."""
+    if WORKER:
+        rank = {name: number for number, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: rank.get(item.path.stem, len(LONGEST)))
 
 
 @pytest.fixture(scope="session")
@@ -30,15 +61,3 @@ def oracles(shared):
 def rng():
     """Random generator of a fixed seed."""
     return np.random.default_rng(1)
-
-
-@pytest.fixture(scope="session")
-def finished(tmp_path_factory):
-    """A finished run of the workflow: its folder, config, spare stimulus names, and job counts."""
-    import test_pipeline
-
-    folder = tmp_path_factory.mktemp("run")
-    spare = test_pipeline.make_dataset(folder / "data")
-    config = test_pipeline.tiny_config(folder / "data")
-    _, jobs = test_pipeline.snakemake(folder, config)
-    return folder, config, spare, jobs

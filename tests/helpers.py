@@ -36,13 +36,13 @@ ORIGIN = {"code": "0123456789abcdef", "seed": "1"}
 
 
 def make_regressors(**changes):
-    """Regressors of the settings above with some of them changed."""
+    """Regressors of `SETTINGS` with some settings changed."""
     keys = ("bank", "colour", "kinds", "residual", "normalisation", "position", "boundary")
     return Regressors(**{key: changes.get(key, SETTINGS[key]) for key in keys})
 
 
 def make_layer(stride, channels, nonlinearity="none"):
-    """Description of a layer on a regular grid of the box, landscape and portrait."""
+    """Return the description of a layer on a regular grid, landscape and portrait."""
     rows, columns = BOX[0] // stride, BOX[1] // stride
     return Layer(
         module="net.0",
@@ -115,7 +115,7 @@ def make_explained(seed=0):
 
 
 def page_content(**changes):
-    """What the page of an empty report is rendered from, with some of it changed."""
+    """Content of the page of an empty report, with some of it changed."""
     base = {
         "models": ["cmrnet"],
         "fit_on": "demo",

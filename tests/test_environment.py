@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+import gaborscope
+
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -106,3 +108,17 @@ def test_the_pinned_torch_is_taken_from_an_extra_index_of_other_builds(tmp_path)
     assert [path.name for path in (tmp_path / "got").iterdir()] == [
         f"torch-{version}+cpu-py3-none-any.whl"
     ]
+
+
+def test_the_version_stands_in_the_library_and_the_citation_and_the_changelog_know_it():
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["version"] == gaborscope.__version__
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## {gaborscope.__version__}" in changelog
+
+
+def test_the_public_hosts_ci_runs_ours_on_every_supported_python():
+    workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yaml").read_text("utf-8"))
+    job = workflow["jobs"]["test"]
+    assert job["strategy"]["matrix"]["python"] == ["3.11", "3.12"]
+    assert job["steps"][-1]["run"] == "bash .ci/run"

@@ -10,6 +10,8 @@ from snakemake.utils import update_config
 
 from gaborscope.errors import InputError
 from gaborscope.workflow import settings
+from gaborscope.workflow.completion import ANALYSES, read_yaml
+from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -17,7 +19,7 @@ SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 @pytest.fixture(scope="module")
 def shipped():
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return load_config()
 
 
 @pytest.fixture
@@ -108,7 +110,7 @@ def test_a_missing_key_is_named(config, key):
 
 
 def test_a_fault_is_one_line_however_much_is_shown(config):
-    del config["explanations"]["direct"]["solver"]
+    config["explanations"]["direct"]["solver"] = {"name": ["ridge"] * 100}
     with pytest.raises(InputError) as caught:
         settings.check(config, SCHEMA)
     assert "solver" in str(caught.value) and "\n" not in str(caught.value)
@@ -142,6 +144,116 @@ def test_explanations_take_what_they_do_not_set_from_their_mode(config):
     assert few["edge"]["radius"] == default["edge"]["radius"] and default["budget"] is None
 
 
+def laid(**settings_laid):
+    """Lay settings over the config that is shipped, as Snakemake does, and complete it."""
+    found = read_yaml(ROOT / "config.yaml")
+    update_config(found, settings_laid)
+    said = []
+    settings.check(settings.complete(found, said), SCHEMA)
+    return found, said
+
+
+def test_an_explanation_without_settings_is_of_mode_direct():
+    config, said = laid(explanations={"direct": {}, "plain": {}, "grey": {"kinds": ["amplitude"]}})
+    plain, grey = (config["explanations"][name] for name in ("plain", "grey"))
+    assert config["explanations"]["direct"] == plain and plain["mode"] == "direct"
+    assert grey == {**plain, "kinds": ["amplitude"]}
+    assert not said
+
+
+def test_an_explanation_takes_settings_and_mode_from_the_one_it_is_like():
+    entries = {
+        "small": {"mode": "cascade", "budget": 8, "models": ["cmrnet"], "edge": {"n_scales": 1}},
+        "noise": {"like": "small", "control": "random"},
+        "wider": {"like": "noise", "budget": 32},
+    }
+    config, said = laid(explanations=entries)
+    small, wider = (config["explanations"][name] for name in ("small", "wider"))
+    assert wider == {**small, "models": None, "control": "random", "budget": 32}
+    assert not said
+
+
+def test_beside_a_direct_that_sets_something_like_says_what_an_entry_takes():
+    entries = {"direct": {"colour": "lab"}, "of_it": {"like": "direct"}, "plain": {"like": None}}
+    config, said = laid(explanations=entries)
+    assert config["explanations"]["of_it"]["colour"] == "lab"
+    assert config["explanations"]["plain"]["colour"] == "yuv"
+    assert not said
+    entries["old"] = {}
+    config, said = laid(explanations=entries)
+    assert config["explanations"]["old"]["colour"] == "lab"
+    assert [line.partition(" takes")[0] for line in said] == ["config: explanations.old"]
+
+
+def test_regressors_stand_once_and_hold_wherever_it_says_so():
+    config, _ = laid(regressors={"colour": "lab", "bank": {"n_orientations": 6}})
+    cascade = config["explanation_defaults"]["cascade"]["image"]
+    fixations = config["baselines"]["loggabor_fixations"]
+    direct = config["explanations"]["direct"]
+    places = [direct, cascade, config["spectra"], fixations]
+    assert {place["colour"] for place in places} == {"lab"}
+    assert [place["bank"]["n_orientations"] for place in places] == [6, 6, 4, 6]
+    assert [place["bank"]["n_scales"] for place in places] == [4, 5, 5, 5]
+    assert not any("like" in place for place in places)
+
+
+@pytest.mark.parametrize(
+    "name, section, key, off",
+    [
+        ("bits", "bits", "explanations", []),
+        ("spectra", "spectra", "predictors", []),
+        ("faithfulness", "faithfulness", "explanations", []),
+        ("calibration", "scores", "calibrate", False),
+    ],
+)
+def test_what_is_not_among_the_analyses_looks_at_nothing(name, section, key, off):
+    config, said = laid(analyses=[other for other in ANALYSES if other not in (name, "ablation")])
+    assert config[section][key] == off and not said
+    config, said = laid(analyses=[name])
+    assert config["analyses"] == [name] and config[section][key] != off and not said
+
+
+def test_scores_with_few_filters_are_of_every_explanation_but_those_without_budgets():
+    entries = {"grey": {"kinds": ["amplitude"]}, "not": {"sparsity_scores": {"budgets": []}}}
+    config, said = laid(analyses=["sparsity_scores"], explanations=entries)
+    budgets = [config["explanations"][n]["sparsity_scores"]["budgets"] for n in ("grey", "not")]
+    assert budgets == [[1, 2, 4, 8, 16, 32], []] and not said
+    config, said = laid(analyses=["bits"], explanations=entries)
+    assert config["explanations"]["grey"]["sparsity_scores"]["budgets"] == [] and not said
+
+
+def test_an_unknown_analysis_is_named_with_the_close_one():
+    with pytest.raises(InputError, match="analyses.1 is 'bit': .*did you mean 'bits'"):
+        laid(analyses=["seeds", "bit"])
+
+
+@pytest.mark.parametrize(
+    "key, entry, text",
+    [
+        ("regressors", {"colour": "hsv"}, r"config: regressors\.colour is 'hsv'"),
+        ("explanation_defaults", {"direct": {"smooth": 1}}, "at explanation_defaults.direct;"),
+    ],
+)
+def test_a_fault_that_others_took_over_is_named_where_it_was_said(key, entry, text):
+    with pytest.raises(InputError, match=text):
+        laid(**{key: entry})
+
+
+def test_an_ablation_without_options_is_refused():
+    with pytest.raises(InputError, match="analyses has ablation, but ablation.options is empty"):
+        laid(analyses=["ablation"])
+
+
+def test_a_layer_of_the_config_is_added_to_the_table_of_its_network():
+    config, _ = laid(backbones={"cmrnet": {"layers": {"mid": "dec1.1", "stem": "stem.4"}}})
+    table = config["backbones"]["cmrnet"]["layers"]
+    assert table["mid"] == "dec1.1" and table["stem"] == "stem.4" and table["logits"] == "out"
+
+
+def test_completing_twice_changes_nothing(config):
+    assert settings.complete(copy.deepcopy(config)) == config
+
+
 def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
     config["explanations"]["direct"]["models"] = ["cmrnet"]
     config["explanations"]["grey"] = {"mode": "direct", "kinds": ["amplitude"]}
@@ -166,7 +278,10 @@ def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
             "unknown key 'budgets' .* did you mean 'budget'",
         ),
         ({"c": {"mode": "cascades"}}, "'cascades' is not one of"),
-        ({"c": {"budget": 8}}, "'mode' is a required property"),
+        ({"c": {"budget": 8}}, r"'budget' at explanations\.c \(mode direct\)"),
+        ({"c": {"like": "dirct"}}, "c.like is 'dirct', which is no explanation; there are direct"),
+        ({"c": {"like": "c"}}, "c.like leads back to itself: c like c"),
+        ({"c": {"like": "direct", "mode": "cascade"}}, "c has mode cascade, but is like direct"),
         ({"c": {"mode": "cascade", "budget": 0}}, "explanations.c.budget is 0"),
         ({"c": 3}, "explanations.c is 3"),
         ({"s": {"mode": "direct", "solver": {"name": "omp"}}}, "s.solver is omp without a budget"),
@@ -183,9 +298,8 @@ def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
 )
 def test_a_wrong_explanation_is_named(config, entries, text):
     config["explanations"].update(entries)
-    settings.complete(config)
     with pytest.raises(InputError, match=text):
-        settings.check(config, SCHEMA)
+        settings.check(settings.complete(config), SCHEMA)
 
 
 def test_a_second_stage_without_a_coarser_scale_is_refused(config):

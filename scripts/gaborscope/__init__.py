@@ -1,1 +1,3 @@
-"""Gaborscope: explain deep saliency models by log-Gabor filters (arrays in, arrays out)."""
+"""Gaborscope: explain deep saliency models by log-Gabor filters."""
+
+__version__ = "0.9.0"

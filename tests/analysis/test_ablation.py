@@ -1,4 +1,4 @@
-"""Options tried one by one: what differs, how it is fitted, how it is set beside the plain one."""
+"""Options tried one by one: text of what differs, fit, comparison with the plain explanation."""
 
 import copy
 
@@ -15,7 +15,7 @@ from gaborscope.stimuli import geometry
 
 SIZES = [(40, 60), (32, 48), (38, 60), (36, 48), (40, 44), (32, 50)]
 LAYERS = {"fine": make_layer(4, 2, "relu")}
-OWN = {
+PLAIN = {
     **SETTINGS,
     "pools": [{"kind": "gaussian", "width": 2.0}, {"kind": "point", "width": 1.0}],
     "solver": {"name": "ridge", "budget": None, "penalties": [1e-3, 1.0], "folds": 2},
@@ -23,7 +23,7 @@ OWN = {
 
 
 def recorded(block):
-    """Activations that a point of the image decides, as `read_layers` yields them."""
+    """Yield random activations, the same at every call, as `read_layers` yields them."""
     for index, size in enumerate(block.sizes):
         placement = geometry.place(size, BOX)
         grid = LAYERS["fine"].grid(placement)
@@ -39,13 +39,13 @@ def tried(settings):
 
 
 def test_what_differs_is_said_by_key():
-    other = copy.deepcopy(OWN)
+    other = copy.deepcopy(PLAIN)
     other["bank"]["n_scales"], other["colour"] = 1, "lab"
     other["pools"] = other["pools"][1:]
-    assert ablation.differing(OWN, other) == (
+    assert ablation.differing(PLAIN, other) == (
         'bank.n_scales: 1, colour: "lab", pools: [{"kind": "point", "width": 1.0}]'
     )
-    assert ablation.differing(OWN, OWN) == ""
+    assert ablation.differing(PLAIN, PLAIN) == ""
 
 
 def test_parts_hold_all_stimuli_in_order():
@@ -53,38 +53,38 @@ def test_parts_hold_all_stimuli_in_order():
 
 
 def test_the_solution_is_that_of_the_statistics_of_the_whole_block():
-    alternative, rows = tried(OWN).solve()
+    alternative, rows = tried(PLAIN).solve()
     block = make_block(SIZES)
     pools = [row["pool"] for row in rows]
-    candidate = [pool["kind"] for pool in OWN["pools"]].index(pools[0])
-    whole = accumulation.accumulate(block, recorded(block), LAYERS, OWN)["fine"][candidate]
-    weight, intercept = RidgePath(whole).solve(rows[0]["penalty"])
+    candidate = [pool["kind"] for pool in PLAIN["pools"]].index(pools[0])
+    statistics = accumulation.accumulate(block, recorded(block), LAYERS, PLAIN)["fine"][candidate]
+    weight, intercept = RidgePath(statistics).solve(rows[0]["penalty"])
     np.testing.assert_allclose(alternative.layers[0].weight, weight, rtol=1e-3, atol=1e-4)
     assert sorted(alternative.folds) == ["0-0", "0-1", "0-2"]
     assert alternative.layers[0].layer.nonlinearity == "relu"
 
 
 def test_behind_the_nonlinearity_what_comes_out_of_it_is_fitted():
-    alternative, _ = tried({**OWN, "activation": "output"}).solve()
+    alternative, _ = tried({**PLAIN, "activation": "output"}).solve()
     assert alternative.layers[0].layer.nonlinearity == "none"
     block = make_block(SIZES)
-    settings = {**OWN, "activation": "output"}
-    found = accumulation.accumulate(block, recorded(block), LAYERS, settings)["fine"][0]
+    settings = {**PLAIN, "activation": "output"}
+    statistics = accumulation.accumulate(block, recorded(block), LAYERS, settings)["fine"][0]
     passed = [
         (index, valid, size, {"fine": np.maximum(maps["fine"], 0)})
         for index, valid, size, maps in recorded(block)
     ]
-    expected = accumulation.accumulate(block, passed, LAYERS, OWN)["fine"][0]
-    np.testing.assert_array_equal(found.cross, expected.cross)
-    np.testing.assert_array_equal(found.cov, expected.cov)
+    expected = accumulation.accumulate(block, passed, LAYERS, PLAIN)["fine"][0]
+    np.testing.assert_array_equal(statistics.cross, expected.cross)
+    np.testing.assert_array_equal(statistics.cov, expected.cov)
 
 
 def test_parts_add_up_to_the_block():
-    trial, block = tried(OWN), make_block(SIZES)
-    parts = combine(found["fine"][0] for found in trial._fit.values())
-    whole = accumulation.accumulate(block, recorded(block), LAYERS, OWN)["fine"][0]
-    np.testing.assert_allclose(parts.gram, whole.gram, rtol=1e-6)
-    assert parts.n == whole.n
+    trial, block = tried(PLAIN), make_block(SIZES)
+    parts = combine(statistics["fine"][0] for statistics in trial._fit.values())
+    of_block = accumulation.accumulate(block, recorded(block), LAYERS, PLAIN)["fine"][0]
+    np.testing.assert_allclose(parts.gram, of_block.gram, rtol=1e-6)
+    assert parts.n == of_block.n
 
 
 def test_options_are_set_beside_the_plain_explanation_by_stimulus(rng):
@@ -106,9 +106,9 @@ def test_options_are_set_beside_the_plain_explanation_by_stimulus(rng):
     tables = {"direct": (scores(2.0), layers), "lab": (scores(3.0), better)}
     rows = ablation.rows("m", tables, {"direct": "", "lab": "colour"}, 100, 1)
     table = pd.DataFrame(rows).set_index(["option", "metric"])
-    own = table.loc[("lab", "nss")]
-    assert (own["share"], own["difference"]) == pytest.approx((0.75, 1.0))
-    assert (own["difference_low"], own["difference_high"]) == pytest.approx((1.0, 1.0))
+    nss_row = table.loc[("lab", "nss")]
+    assert (nss_row["share"], nss_row["difference"]) == pytest.approx((0.75, 1.0))
+    assert (nss_row["difference_low"], nss_row["difference_high"]) == pytest.approx((1.0, 1.0))
     assert table.loc[("direct", "cc"), "difference"] == 0
     assert table.loc[("lab", "explained_variance"), "difference"] == pytest.approx(0.1)
     assert table.loc[("lab", "cpu_s"), "mean"] == 7

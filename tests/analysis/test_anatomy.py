@@ -1,4 +1,4 @@
-"""Anatomy: planted colours, places and scales are found."""
+"""Anatomy: planted colours, positions and scales are recovered."""
 
 import numpy as np
 import pytest
@@ -20,18 +20,18 @@ PIXELS = Grid((32, 48), (1.0, 1.0), (0.0, 0.0))
 
 
 def filters_of(statistics, table=TABLE, settings=PLACED):
-    """As `read_filters` gives a layer fitted by ridge."""
+    """Fit a layer by ridge and return it in the form of `read_filters`."""
     weight, intercept = RidgePath(statistics).solve(1e-8)
     shares = identity_tools.shares(statistics, 1e-8, table, "yuv")
     return {
         "table": table, "weight": weight, "regressors": settings, "intercept": intercept,
-        "shares": {grouping: found[:2] for grouping, found in shares.items()},
+        "shares": {grouping: entry[:2] for grouping, entry in shares.items()},
         "explained_variance": explained_variance(statistics, weight, intercept)[0],
     }  # fmt: skip
 
 
 def image_statistics(make_maps, settings=PLACED, n=6):
-    """Statistics of a layer on pixels of made images."""
+    """Return the statistics of a layer on the pixels of made images."""
     made, total = layers.make_regressors(settings), None
     for seed in range(n):
         image = make_image((32, 48), seed)
@@ -55,8 +55,8 @@ def test_the_first_axis_is_the_colour_that_a_layer_was_made_of(space, planted):
 
     settings = {**PLACED, "colour": space}
     table = layers.make_regressors(settings).table()
-    found = filters_of(image_statistics(maps, settings), table, settings)
-    axes, energy = anatomy.colour_axes(found, image_statistics(maps, settings))
+    filters = filters_of(image_statistics(maps, settings), table, settings)
+    axes, energy = anatomy.colour_axes(filters, image_statistics(maps, settings))
     assert abs(axes[0] @ planted) > 0.999
     assert energy[0] > 0.99
     np.testing.assert_allclose(axes @ axes.T, np.eye(3), atol=1e-9)
@@ -67,7 +67,10 @@ def test_two_planted_colours_span_the_first_two_axes():
     planted = np.array([[1.0, -1.0, 0.0], [0.3, 0.6, 0.1]])
 
     def maps(image, _):
-        return [bank.responses((image / 255.0) @ own)[k].real for k, own in enumerate(planted)]
+        return [
+            bank.responses((image / 255.0) @ direction)[k].real
+            for k, direction in enumerate(planted)
+        ]
 
     statistics = image_statistics(maps)
     axes, energy = anatomy.colour_axes(filters_of(statistics), statistics)
@@ -108,7 +111,7 @@ def test_place_has_the_profile_of_the_planted_bump():
     means = np.array([row["mean"] for row in rows])
     radius = np.array([row["radius"] for row in rows])
     assert (np.diff(means) < 0).all()
-    # a bump of standard deviation 0.5, but for factor and constant
+    # a bump of standard deviation 0.5, up to a factor and a constant
     bump = np.exp(-(radius**2) / (2 * 0.5**2))
     np.testing.assert_allclose(np.polyfit(bump, means, 1)[0] * (bump - bump[0]),
                                means - means[0], atol=0.02)  # fmt: skip
@@ -119,7 +122,8 @@ def test_content_alone_has_no_place():
     statistics = image_statistics(lambda image, phi: [phi[names.index("Y even s0 o1")]])
     rows = anatomy.position_rows(filters_of(statistics), statistics)
     assert max(row["rms"] for row in rows) < 0.01
-    assert abs(rows[0]["share"]) < 0.05  # what position shares with the response on six images
+    # on six images position and the response are correlated a little
+    assert abs(rows[0]["share"]) < 0.05
 
 
 def test_without_position_there_are_no_rows():

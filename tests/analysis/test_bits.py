@@ -1,4 +1,4 @@
-"""Explained bits: planted dimensions get what they carry, and all parts add up."""
+"""Explained bits: a planted dimension gets the bits that it carries, and all parts add up."""
 
 import dataclasses
 import math
@@ -29,7 +29,7 @@ def table_of(settings):
 
 
 def random_statistics(table, planted, n=3000, seed=0):
-    """Statistics of independent regressors and a map that is the sum of those named."""
+    """Return statistics of independent regressors and of a map: the sum of the planted ones."""
     rng = np.random.default_rng(seed)
     phi = rng.normal(size=(len(table["name"]), n))
     rows = [list(table["name"]).index(name) for name in planted]
@@ -99,9 +99,9 @@ def test_restricted_statistics_are_those_of_restricted_regressors():
     target = phi[[list(table["name"]).index("Y even s0 o0")]]
     direct = Statistics.empty(matrix.shape[0], 1)
     direct.add(matrix @ phi, target)
-    found = coalitions.restricted(statistics, matrix)
+    restricted = coalitions.restricted(statistics, matrix)
     for key in ("gram", "cross", "sum_phi", "sum", "cov"):
-        np.testing.assert_allclose(getattr(found, key), getattr(direct, key), atol=1e-8)
+        np.testing.assert_allclose(getattr(restricted, key), getattr(direct, key), atol=1e-8)
 
 
 @pytest.mark.parametrize(
@@ -120,16 +120,16 @@ def test_a_planted_dimension_explains_all_that_it_adds(planted, dimension):
     every = coalitions.names(table)
     inverse = inverse_spread(statistics)
     value = {}
-    for own, kept in every.items():
+    for coalition, kept in every.items():
         matrix = restriction(table, kept, inverse)
         total = coalitions.restricted(statistics, matrix)
-        value[own] = explained_variance(total, *coalitions._ridge(total, 1e-6))[1]
-    frame = pd.DataFrame({own: [v] for own, v in value.items()}).assign(deep=1.0)
-    found = bits.parts(frame).iloc[0]
-    # 3000 pixels: each of some hundred regressors explains 1/3000 by chance
-    others = found.drop([dimension, "contrast", "unexplained"]).abs()
-    assert (others < 0.05).all()
-    assert found[dimension] > 0.4 and found[dimension] + found["contrast"] > 0.9
+        value[coalition] = explained_variance(total, *coalitions._ridge(total, 1e-6))[1]
+    frame = pd.DataFrame({coalition: [v] for coalition, v in value.items()}).assign(deep=1.0)
+    part_bits = bits.parts(frame).iloc[0]
+    # by chance, each of some hundred regressors explains 1/3000 of the variance of 3000 pixels
+    rest = part_bits.drop([dimension, "contrast", "unexplained"]).abs()
+    assert (rest < 0.05).all()
+    assert part_bits[dimension] > 0.4 and part_bits[dimension] + part_bits["contrast"] > 0.9
 
 
 def gains_of(players, rng, n=7):
@@ -143,16 +143,18 @@ def gains_of(players, rng, n=7):
 @pytest.mark.parametrize("n_players", [1, 3, 5])
 def test_the_parts_add_up_to_the_deep_gain_on_every_stimulus_and_in_the_mean(rng, n_players):
     table = gains_of(DIMENSIONS[:n_players], rng)
-    found = bits.parts(table)
-    np.testing.assert_allclose(found.sum(axis=1), table["deep"], atol=1e-12)
-    players = found.drop(columns=["contrast", "unexplained"]).sum(axis=1)
-    whole = coalitions.label(DIMENSIONS[:n_players])
-    np.testing.assert_allclose(players, table[whole] - table["none"], atol=1e-12)
+    by_part = bits.parts(table)
+    np.testing.assert_allclose(by_part.sum(axis=1), table["deep"], atol=1e-12)
+    players = by_part.drop(columns=["contrast", "unexplained"]).sum(axis=1)
+    every_dimension = coalitions.label(DIMENSIONS[:n_players])
+    np.testing.assert_allclose(players, table[every_dimension] - table["none"], atol=1e-12)
     summary = bits.summarise(table, 200, 1).set_index("part")
     inner = summary.drop(["explained", "deep", "fused"])
     np.testing.assert_allclose(inner["bits"].sum(), summary.loc["deep", "bits"])
     np.testing.assert_allclose(inner["share"].sum(), 1)
-    np.testing.assert_allclose(summary.loc["explained", "bits"], table[whole].mean(), atol=1e-12)
+    np.testing.assert_allclose(
+        summary.loc["explained", "bits"], table[every_dimension].mean(), atol=1e-12
+    )
 
 
 def test_a_dimension_that_never_changes_anything_gets_nothing(rng):
@@ -176,9 +178,9 @@ def test_information_gain_is_that_of_preset_exact(rng):
     density, reference = rng.uniform(0.1, 1, (2, 30, 41))
     density, reference = density / density.sum(), reference / reference.sum()
     pixels = np.column_stack([rng.integers(0, 41, 20), rng.integers(0, 30, 20)])
-    found = bits.information_gain(np.log(density), np.log(reference), pixels)
+    gain = bits.information_gain(np.log(density), np.log(reference), pixels)
     expected = metrics.ig(density, pixels, reference, "exact")
-    np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(gain, expected)
 
 
 @pytest.fixture
@@ -206,11 +208,11 @@ def test_a_start_at_which_rounding_leaves_no_positive_curvature_is_left(rng):
         (1e3 * rng.normal(size=(30, 60)).astype(np.float32), rng.dirichlet(np.ones(30)))
         for _ in range(2)
     ]
-    found = warm_fusion.fit(
+    fused = warm_fusion.fit(
         lambda: iter(batches), lambda: iter(batches), rng.normal(size=60), [0.1]
     )
     uniform = np.log(30)
-    assert np.isfinite(found.weight).all() and found.path[0][1] < uniform
+    assert np.isfinite(fused.weight).all() and fused.path[0][1] < uniform
 
 
 def test_a_constant_feature_weighs_nothing(problem):
@@ -218,12 +220,12 @@ def test_a_constant_feature_weighs_nothing(problem):
         for features, target in problem():
             yield np.column_stack([features, np.ones(30, np.float32)]), target
 
-    found = warm_fusion.fit(batches, batches, np.ones(7), [0.1])
-    assert abs(found.weight[-1]) < 1e-8
+    fused = warm_fusion.fit(batches, batches, np.ones(7), [0.1])
+    assert abs(fused.weight[-1]) < 1e-8
 
 
 def coalitions_of(seed=0):
-    """Layers refitted in all coalitions, from made activations; filters of the whole."""
+    """Return layers refitted in all coalitions, the filters of the layer, and its statistics."""
     rng = np.random.default_rng(seed)
     regressors = layers.make_regressors(FULL)
     table = regressors.table()
@@ -245,36 +247,40 @@ def coalitions_of(seed=0):
         "intercept": np.zeros(2, np.float32), "residual_sd": np.ones(2, np.float32),
     }  # fmt: skip
     solver = {"penalties": [1e-4, 1e-2], "folds": 2}
-    found = coalitions.Coalitions(coalitions.names(table), solver)
-    found.add_layer(filters, {k: fit[k] for k in "012"}, {"3": fit["3"]})
-    return found, filters, fit
+    refitted = coalitions.Coalitions(coalitions.names(table), solver)
+    refitted.add_layer(filters, {k: fit[k] for k in "012"}, {"3": fit["3"]})
+    return refitted, filters, fit
 
 
 def test_a_restricted_layer_is_the_layer_with_the_weights_of_both_steps():
-    found, _, _ = coalitions_of()
-    own = found.members()["colour"].layers[0]
-    whole = layers.FittedLayer(
-        own.name, own.layer, own.settings, (own.weight @ own.restriction).astype(np.float32),
-        own.intercept, own.residual_sd,
+    refitted, _, _ = coalitions_of()
+    layer = refitted.members()["colour"].layers[0]
+    unrestricted = layers.FittedLayer(
+        layer.name, layer.layer, layer.settings,
+        (layer.weight @ layer.restriction).astype(np.float32), layer.intercept, layer.residual_sd,
     )  # fmt: skip
-    phi = np.random.default_rng(1).normal(size=(own.restriction.shape[1], 5, 7))
+    phi = np.random.default_rng(1).normal(size=(layer.restriction.shape[1], 5, 7))
     phi = phi.astype(np.float32)
-    np.testing.assert_allclose(own.reconstruct(phi), whole.reconstruct(phi), atol=1e-3)
+    np.testing.assert_allclose(layer.reconstruct(phi), unrestricted.reconstruct(phi), atol=1e-3)
     np.testing.assert_allclose(
-        own.weighted_sum(phi, [0.5, -2.0]), whole.weighted_sum(phi, [0.5, -2.0]), atol=1e-3
+        layer.weighted_sum(phi, [0.5, -2.0]),
+        unrestricted.weighted_sum(phi, [0.5, -2.0]),
+        atol=1e-3,
     )
 
 
 def test_each_fit_block_has_layers_that_were_fitted_without_it():
-    found, filters, fit = coalitions_of()
-    member = found.members()["position+colour+scale+orientation"]
+    refitted, filters, fit = coalitions_of()
+    member = refitted.members()["position+colour+scale+orientation"]
     assert set(member.folds) == {"0", "1", "2"}
-    # blocks 0 and 2 are one fold, so theirs is fitted to block 1 alone
+    # blocks 0 and 2 form one fold; its layer is fitted to block 1 alone
     assert member.folds["0"][0] is member.folds["2"][0]
-    own = member.folds["0"][0]
-    total = coalitions.restricted(fit["1"], own.restriction.astype(float))
-    errors = [np.abs(own.weight - coalitions._ridge(total, p)[0]).max() for p in (1e-4, 1e-2)]
-    assert min(errors) < 1e-3 * np.abs(own.weight).max()
+    out_of_fold = member.folds["0"][0]
+    total = coalitions.restricted(fit["1"], out_of_fold.restriction.astype(float))
+    errors = [
+        np.abs(out_of_fold.weight - coalitions._ridge(total, p)[0]).max() for p in (1e-4, 1e-2)
+    ]
+    assert min(errors) < 1e-3 * np.abs(out_of_fold.weight).max()
 
 
 def test_gains_of_coalitions_and_given_maps_are_those_of_their_densities(tmp_path):
@@ -290,26 +296,26 @@ def test_gains_of_coalitions_and_given_maps_are_those_of_their_densities(tmp_pat
     deep, bias = (read_density(files[key]["0"], 1) for key in files)
     pixels = np.floor(block.points(1)[0] + 0.5).astype(int)
     np.testing.assert_allclose(rows[1]["deep"], metrics.ig(deep, pixels, bias, "exact"))
-    own = model.predict(block.image(1)).astype(float)
+    density = model.predict(block.image(1)).astype(float)
     np.testing.assert_allclose(
-        rows[1]["none"], metrics.ig(own, pixels, bias, "exact"), rtol=1e-4, atol=1e-4
+        rows[1]["none"], metrics.ig(density, pixels, bias, "exact"), rtol=1e-4, atol=1e-4
     )
 
 
 def test_coalitions_go_through_the_fusion_as_any_alternative(rng):
-    found, filters, _ = coalitions_of()
+    refitted, filters, _ = coalitions_of()
     block = make_block([(40, 60), (70, 45)])
     bias = CentreBias(relative_points([block]), (0.1, 0.15), 1e-3)
     settings = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
-    many = refits.Alternatives(found.members(), BOX, settings, bias, 1e-3)
+    many = refits.Alternatives(refitted.members(), BOX, settings, bias, 1e-3)
     for index in range(2):
         for split in ("fit", "validation"):
             many.add_stimulus(split, "0", block, index, None)
-    for own, data in many.data["fit"].items():
+    for coalition, data in many.data["fit"].items():
         fused = warm_fusion.fit(data.batches, data.batches, np.zeros(3), [0.1])
-        assert np.isfinite(fused.weight).all(), own
+        assert np.isfinite(fused.weight).all(), coalition
     model = ExplainedModel(
-        BOX, found.members()["none"].layers, settings, fused.weight, np.ones((4, 5)) / 20, 1e-3
+        BOX, refitted.members()["none"].layers, settings, fused.weight, np.ones((4, 5)) / 20, 1e-3
     )
     np.testing.assert_allclose(
         np.exp(refits.predict({"none": model}, block.image(0))["none"]),
@@ -323,7 +329,7 @@ def test_dependent_regressors_are_fitted_below_the_rounding_of_their_sums(rng):
     maps = phi[:1] - 2 * phi[1:2] + 3
     sums = Statistics.empty(4, 1)
     sums.add(phi, maps)
-    sums.gram[3, 3] *= 1 - 1e-7  # as rounding leaves it: one eigenvalue below 0
+    sums.gram[3, 3] *= 1 - 1e-7  # a rounding error that makes one eigenvalue negative
     weight, intercept = coalitions._ridge(sums, 1e-12)
     left = weight @ phi + intercept[:, None] - maps
     assert left.var() < 1e-3 * maps.var()

@@ -16,52 +16,52 @@ N = 12
 
 @pytest.fixture
 def blocks(rng):
-    """Statistics of five blocks: two maps of four regressors each, and noise."""
-    weight, found = np.zeros((2, N)), {}
+    """Return statistics of five blocks; each of two maps is four regressors and noise."""
+    weight, by_block = np.zeros((2, N)), {}
     weight[0, [0, 3, 5, 7]], weight[1, [1, 3, 8, 11]] = (4, 3, 2, 1), (1, -2, 3, -4)
     for name in "01234":
         phi = rng.standard_normal((N, 300))
-        found[name] = Statistics.empty(N, 2)
-        found[name].add(phi, weight @ phi + rng.standard_normal((2, 300)))
-    return found
+        by_block[name] = Statistics.empty(N, 2)
+        by_block[name].add(phi, weight @ phi + rng.standard_normal((2, 300)))
+    return by_block
 
 
 @pytest.fixture
-def found(blocks, rng):
-    fit = {name: own for name, own in blocks.items() if name != "4"}
+def refitted(blocks, rng):
+    fit = {name: statistics for name, statistics in blocks.items() if name != "4"}
     return budgets.of_layer(
         make_fitted("fine", 4, 2, "relu", rng), fit, blocks["4"], [1, 4], "omp", 2
     )
 
 
-def test_every_budget_is_what_the_solver_finds_with_it(blocks, found):
-    total = combine(own for name, own in blocks.items() if name != "4")
+def test_every_budget_is_what_the_solver_finds_with_it(blocks, refitted):
+    total = combine(statistics for name, statistics in blocks.items() if name != "4")
     for k in (1, 4):
         weight, intercept = sparse.solve_sparse(total, k, "omp", budgets.PENALTY)
-        np.testing.assert_allclose(found[k][0].weight, weight, rtol=1e-5)
-        np.testing.assert_allclose(found[k][0].intercept, intercept, rtol=1e-4, atol=1e-6)
+        np.testing.assert_allclose(refitted[k][0].weight, weight, rtol=1e-5)
+        np.testing.assert_allclose(refitted[k][0].intercept, intercept, rtol=1e-4, atol=1e-6)
         error = blocks["4"].squared_error(weight, intercept) / blocks["4"].n
-        np.testing.assert_allclose(found[k][0].residual_sd, np.sqrt(error), rtol=1e-5)
+        np.testing.assert_allclose(refitted[k][0].residual_sd, np.sqrt(error), rtol=1e-5)
 
 
-def test_a_block_is_out_of_its_own_fold(blocks, found):
+def test_a_block_is_out_of_its_own_fold(blocks, refitted):
     rest = combine([blocks["1"], blocks["3"]])  # two folds: 0 and 2, 1 and 3
     weight, _ = sparse.solve_sparse(rest, 4, "omp", budgets.PENALTY)
-    np.testing.assert_allclose(found[4][1]["0"].weight, weight, rtol=1e-5)
-    assert found[4][1]["0"] is found[4][1]["2"] and sorted(found[4][1]) == list("0123")
+    np.testing.assert_allclose(refitted[4][1]["0"].weight, weight, rtol=1e-5)
+    assert refitted[4][1]["0"] is refitted[4][1]["2"] and sorted(refitted[4][1]) == list("0123")
 
 
-def test_alternatives_are_the_budgets_and_the_whole(found, rng):
+def test_alternatives_are_the_budgets_and_the_whole(refitted, rng):
     whole = Alternative([make_fitted("fine", 4, 2, "relu", rng)])
-    members = budgets.members([found, found], whole)
+    members = budgets.members([refitted, refitted], whole)
     assert list(members) == ["1", "4", "all"] and members["all"] is whole
-    assert members["4"].layers == [found[4][0]] * 2
-    assert members["1"].folds["3"] == [found[1][1]["3"]] * 2
+    assert members["4"].layers == [refitted[4][0]] * 2
+    assert members["1"].folds["3"] == [refitted[1][1]["3"]] * 2
 
 
-def test_explained_variance_grows_with_the_budget(blocks, found):
-    whole = found[4][0]
-    rows = budgets.variance_rows([found], [whole], [{"test": blocks["4"]}])
+def test_explained_variance_grows_with_the_budget(blocks, refitted):
+    whole = refitted[4][0]
+    rows = budgets.variance_rows([refitted], [whole], [{"test": blocks["4"]}])
     table = pd.DataFrame(rows).set_index(["filters_per_map", "layer"])["mean"]
     expected = explained_variance(blocks["4"], whole.weight, whole.intercept)[1]
     assert table[4, "fine"] == pytest.approx(expected) == table["all", "mean"]
@@ -76,6 +76,6 @@ def test_score_rows_name_the_budget_the_deep_model_and_the_centre_bias(rng):
     ]
     table = pd.DataFrame(budgets.score_rows(pd.DataFrame(rows), "test", 100, 1))
     assert set(table["filters_per_map"]) == {"8", "deep", "centre_bias"}
-    own = table[(table["filters_per_map"] == "8") & (table["metric"] == "nss")].iloc[0]
-    assert own["mean"] == pytest.approx(3.15) and own["share"] == pytest.approx(0.5)
-    assert (own["share_low"], own["share_high"]) == pytest.approx((0.5, 0.5))
+    nss_row = table[(table["filters_per_map"] == "8") & (table["metric"] == "nss")].iloc[0]
+    assert nss_row["mean"] == pytest.approx(3.15) and nss_row["share"] == pytest.approx(0.5)
+    assert (nss_row["share_low"], nss_row["share_high"]) == pytest.approx((0.5, 0.5))

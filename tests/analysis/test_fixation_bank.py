@@ -22,7 +22,7 @@ SIZE = (60, 80)
 
 
 def patches(seed, n):
-    """Grey stimuli with one high-contrast patch each, at which everybody looks."""
+    """Return grey stimuli with one patch of high contrast, at which all subjects look."""
     rng = np.random.default_rng(seed)
     images, centres = [], []
     for _ in range(n):
@@ -59,8 +59,8 @@ def test_it_finds_what_draws_the_gaze_in_stimuli_it_never_saw(bank):
     for index, (x, y) in enumerate(centres):
         logits = bank.predict(block.images[index])
         assert logits.shape == SIZE
-        found = np.unravel_index(logits.argmax(), SIZE)
-        assert np.hypot(found[0] - y, found[1] - x) < 12
+        peak = np.unravel_index(logits.argmax(), SIZE)
+        assert np.hypot(peak[0] - y, peak[1] - x) < 12
 
 
 def test_a_saved_bank_predicts_the_same(bank, tmp_path):

@@ -24,7 +24,7 @@ def table():
 
 
 def planted(rng, table, names):
-    """Statistics of a map that consists of the regressors called by these names."""
+    """Return statistics of a map that is a sum of the named regressors, and of a dead map."""
     n_regressors = len(table["name"])
     phi = rng.normal(size=(n_regressors, 3000))
     places = [list(table["name"]).index(name) for name in names]
@@ -69,14 +69,14 @@ def test_dead_maps_have_no_identity(rng, table):
 
 
 def by_block(rng, table, weights, noise):
-    """Statistics of four blocks of a map of two regressors; weights of each block."""
-    n, found = len(table["name"]), {}
-    for block, own in enumerate(weights):
+    """Return statistics by block of a map of two regressors; `weights` has a pair per block."""
+    n, statistics = len(table["name"]), {}
+    for block, pair in enumerate(weights):
         phi = rng.normal(size=(n, 2000))
-        found[str(block)] = Statistics.empty(n, 1)
-        maps = np.array(own)[None] @ phi[[3, 20]] + noise * rng.normal(size=(1, 2000))
-        found[str(block)].add(phi, maps)
-    return found
+        statistics[str(block)] = Statistics.empty(n, 1)
+        maps = np.array(pair)[None] @ phi[[3, 20]] + noise * rng.normal(size=(1, 2000))
+        statistics[str(block)].add(phi, maps)
+    return statistics
 
 
 def halves_of(rng, table, weights, noise=0.1):
@@ -114,11 +114,11 @@ def test_one_block_has_no_halves(rng, table):
 
 def test_shares_of_maps_and_of_the_layer_name_the_planted_filters(rng, table):
     statistics = planted(rng, table, ["U amplitude s1 o3", "Y odd s0 o1"])
-    found = identity_tools.shares(statistics, 1e-6, table, "yuv")
-    labels, layer, maps = found["scale"]
-    # weights 2 and 1: 4/5 and 1/5 of the variance; 3000 draws
+    by_grouping = identity_tools.shares(statistics, 1e-6, table, "yuv")
+    labels, layer, maps = by_grouping["scale"]
+    # weights 2 and 1 give 4/5 and 1/5 of the variance, within the error of 3000 draws
     assert dict(zip(labels, layer, strict=True))["1"] == pytest.approx(0.8, abs=0.05)
     np.testing.assert_allclose(maps[0], layer)
-    labels, layer, _ = found["luminance_scale"]
+    labels, layer, _ = by_grouping["luminance_scale"]
     assert dict(zip(labels, layer, strict=True))["0"] == pytest.approx(0.2, abs=0.05)
     assert "luminance_scale" not in identity_tools.shares(statistics, 1e-6, table, "rgb")

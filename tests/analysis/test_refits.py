@@ -1,4 +1,4 @@
-"""Many sets of weights in one pass: each as if it were alone."""
+"""Many sets of weights in one pass give the results of each set alone."""
 
 import dataclasses
 
@@ -27,25 +27,25 @@ def centre_bias(block):
 
 @pytest.fixture
 def members():
-    """Two sets of weights; the first was fitted otherwise without block 3."""
+    """Return two sets of weights; the first has other layers for block 3."""
     first, second, third = (make_explained(seed).layers for seed in (0, 1, 2))
     return {"one": Alternative(first, {"3": third}), "two": Alternative(second)}
 
 
 def collected(members, block, centre_bias, name="0"):
-    found = Alternatives(members, BOX, SETTINGS, centre_bias, 1e-3)
+    alternatives = Alternatives(members, BOX, SETTINGS, centre_bias, 1e-3)
     for split in ("fit", "validation"):
         for index in range(len(SIZES)):
-            found.add_stimulus(split, name, block, index, None)
-    return found
+            alternatives.add_stimulus(split, name, block, index, None)
+    return alternatives
 
 
-def features(found, name):
-    return np.concatenate([own for own, _ in found.data["fit"][name].batches()])
+def features(alternatives, name):
+    return np.concatenate([batch for batch, _ in alternatives.data["fit"][name].batches()])
 
 
 def test_each_alternative_has_the_features_it_would_have_alone(members, block, centre_bias):
-    found = collected(members, block, centre_bias)
+    alternatives = collected(members, block, centre_bias)
     for name, member in members.items():
         alone = fusion_data.FusionData(member.layers, SETTINGS)
         model = dataclasses.replace(make_explained(), layers=member.layers)
@@ -53,42 +53,42 @@ def test_each_alternative_has_the_features_it_would_have_alone(members, block, c
             maps, placement = model.reconstruct(block.image(index))
             target = alone.target_of(block, index, None)
             alone.add_stimulus(maps, placement, target, centre_bias, block.names[index])
-        expected = np.concatenate([own for own, _ in alone.batches()])
-        np.testing.assert_array_equal(features(found, name), expected)
+        expected = np.concatenate([batch for batch, _ in alone.batches()])
+        np.testing.assert_array_equal(features(alternatives, name), expected)
 
 
 def test_a_fit_block_is_reconstructed_without_itself(members, block, centre_bias):
     plain = collected(members, block, centre_bias)
-    own = collected(members, block, centre_bias, "3")
+    of_block_3 = collected(members, block, centre_bias, "3")
     third = {"one": Alternative(make_explained(2).layers), "two": members["two"]}
     np.testing.assert_array_equal(
-        features(own, "one"), features(collected(third, block, centre_bias), "one")
+        features(of_block_3, "one"), features(collected(third, block, centre_bias), "one")
     )
-    assert np.abs(features(own, "one") - features(plain, "one")).max() > 0.1
-    np.testing.assert_array_equal(features(own, "two"), features(plain, "two"))
+    assert np.abs(features(of_block_3, "one") - features(plain, "one")).max() > 0.1
+    np.testing.assert_array_equal(features(of_block_3, "two"), features(plain, "two"))
 
 
 def test_predictions_are_those_of_each_fused_model_alone(members, block, centre_bias):
     models = collected(members, block, centre_bias).fit()
     image = block.image(1)
-    found = refits.predict(models, image)
+    log_densities = refits.predict(models, image)
     for name, model in models.items():
-        np.testing.assert_allclose(np.exp(found[name]), model.predict(image), rtol=1e-4)
-    assert np.abs(found["one"] - found["two"]).max() > 1e-3
+        np.testing.assert_allclose(np.exp(log_densities[name]), model.predict(image), rtol=1e-4)
+    assert np.abs(log_densities["one"] - log_densities["two"]).max() > 1e-3
 
 
-def test_each_fusion_is_the_best_of_its_own_features(members, block, centre_bias):
-    found = collected(members, block, centre_bias)
-    for name, model in found.fit().items():
-        data = found.data["fit"][name]
+def test_each_fusion_is_the_best_for_the_features_of_its_alternative(members, block, centre_bias):
+    alternatives = collected(members, block, centre_bias)
+    for name, model in alternatives.fit().items():
+        data = alternatives.data["fit"][name]
         alone = fusion.fit(data.batches, data.batches, data.n_features, [0.1])
         np.testing.assert_allclose(model.weight, alone.weight)
 
 
 def test_stimuli_are_drawn_by_their_names(block):
     other = dataclasses.replace(block, names=["a.png", "b.png", "c.png"])
-    whole = refits.sample({"0": block, "1": other}, None)
-    assert whole == {"0": [0, 1, 2], "1": [0, 1, 2]}
+    every = refits.sample({"0": block, "1": other}, None)
+    assert every == {"0": [0, 1, 2], "1": [0, 1, 2]}
     drawn = refits.sample({"0": block, "1": other}, 3)
     assert sum(map(len, drawn.values())) == 3
     turned = dataclasses.replace(other, names=other.names[::-1])

@@ -23,7 +23,7 @@ WAVELENGTHS = np.array([3.0, 6.0, 12.0])
 
 
 def block_of(seed, n=4):
-    """Block of noise stimuli of all scales."""
+    """Return a block of noise stimuli that hold all scales."""
     images = [make_image((48, 64), 100 * seed + k) for k in range(n)]
     fine = [np.random.default_rng(1000 * seed + k) for k in range(n)]
     images = [
@@ -38,7 +38,7 @@ def block_of(seed, n=4):
 
 
 def planted(block, chosen, gain=3.0):
-    """Densities on pixels whose logarithm is a sum of regressors, one stimulus after the other."""
+    """Yield, stimulus by stimulus, a density whose logarithm is a sum of the chosen regressors."""
     for index in range(len(block.names)):
         phi, (rows, columns) = spectra.regressors(block.image(index), SETTINGS)
         log = phi[chosen].sum(axis=0).reshape(rows, columns)
@@ -46,17 +46,19 @@ def planted(block, chosen, gain=3.0):
 
 
 def statistics_of(choices, seeds):
-    found = []
+    by_block = []
     for seed in seeds:
         block = block_of(seed)
         densities = zip(*(planted(block, chosen) for chosen in choices), strict=True)
-        found.append(spectra.accumulate(block, (list(own) for own in densities), SETTINGS, TABLE))
-    return found
+        by_block.append(
+            spectra.accumulate(block, (list(row) for row in densities), SETTINGS, TABLE)
+        )
+    return by_block
 
 
 @pytest.fixture(scope="module")
 def figures():
-    """Spectra of four planted predictors, with intervals."""
+    """Return the spectra of four planted predictors, with intervals."""
     choices = [
         np.flatnonzero((TABLE["scale"] == 1) & (TABLE["colour"] == 0)),
         np.flatnonzero((TABLE["scale"] == 2) & (TABLE["colour"] == 1)),
@@ -79,11 +81,11 @@ def test_a_planted_log_density_is_explained_on_stimuli_not_seen(figures):
         (2, "orientation", "2"), (2, "scale", "0"), (3, "kind", "position"), (3, "scale", "none"),
     ],
 )  # fmt: skip
-def test_the_largest_share_is_that_of_what_was_planted(figures, predictor, grouping, group):
-    own = {k[1]: v[0, predictor] for k, v in figures.items()
+def test_the_largest_share_is_that_of_the_planted_regressors(figures, predictor, grouping, group):
+    shares = {k[1]: v[0, predictor] for k, v in figures.items()
            if k[0] == grouping and k[1] != "mean_wavelength"}  # fmt: skip
-    assert max(own, key=own.get) == group
-    assert own[group] > 0.5
+    assert max(shares, key=shares.get) == group
+    assert shares[group] > 0.5
 
 
 def test_the_mean_wavelength_follows_the_planted_scale(figures):
@@ -97,8 +99,8 @@ def test_shares_of_each_grouping_add_up_to_the_same_explained_variance(figures):
     for (grouping, group), values in figures.items():
         if grouping != "explained_variance" and group != "mean_wavelength":
             sums[grouping] = sums.get(grouping, 0) + values[0]
-    for own in sums.values():
-        np.testing.assert_allclose(own, sums["scale"], atol=1e-8)
+    for total in sums.values():
+        np.testing.assert_allclose(total, sums["scale"], atol=1e-8)
 
 
 def test_intervals_hold_the_figure_and_are_those_of_the_jackknife(figures):
@@ -106,14 +108,14 @@ def test_intervals_hold_the_figure_and_are_those_of_the_jackknife(figures):
         assert ((low <= value) & (value <= high)).all()
     choice = [np.flatnonzero(TABLE["scale"] == 1)]
     parts = statistics_of(choice, range(3))
-    found = spectra.with_intervals(parts, {"test": parts[0]}, 1e-4, TABLE, WAVELENGTHS)
+    of_three_blocks = spectra.with_intervals(parts, {"test": parts[0]}, 1e-4, TABLE, WAVELENGTHS)
     pairs = [(1, 2), (0, 2), (0, 1)]
-    own = [
+    without_one = [
         spectra.spectrum(parts[a] + parts[b], {}, 1e-4, TABLE, WAVELENGTHS)["scale", "0"][0]
         for a, b in pairs
     ]
-    error = np.sqrt(2 / 3 * ((np.array(own) - np.mean(own)) ** 2).sum())
-    value, low, high = found["scale", "0"][:, 0]
+    error = np.sqrt(2 / 3 * ((np.array(without_one) - np.mean(without_one)) ** 2).sum())
+    value, low, high = of_three_blocks["scale", "0"][:, 0]
     np.testing.assert_allclose(high - value, stats.t.ppf(0.975, 2) * error)
     np.testing.assert_allclose(value - low, high - value)
 

@@ -1,4 +1,4 @@
-"""Tuning of layers: closed forms, and layers whose tuning is known."""
+"""Tuning of layers: closed forms, and layers of known tuning."""
 
 import numpy as np
 import pytest
@@ -11,9 +11,9 @@ ORIENTATIONS = np.arange(4) * np.pi / 4
 
 def test_sensitivity_peaks_near_eight_cycles_per_degree():
     frequency = np.linspace(0.1, 40, 4000)
-    found = tuning.contrast_sensitivity(frequency)
-    assert found.max() == pytest.approx(1, abs=1e-4)
-    assert frequency[found.argmax()] == pytest.approx(7.9, abs=0.2)
+    sensitivity = tuning.contrast_sensitivity(frequency)
+    assert sensitivity.max() == pytest.approx(1, abs=1e-4)
+    assert frequency[sensitivity.argmax()] == pytest.approx(7.9, abs=0.2)
     # 2.6 * 0.0192 and the peak of 0.9809 of the published formula
     assert tuning.contrast_sensitivity(0) == pytest.approx(0.04992 / 0.9809, rel=1e-3)
 
@@ -39,7 +39,7 @@ def test_maps_without_any_share_are_nan():
 
 @pytest.fixture
 def filters():
-    """Two maps: scale 1, orientation 2, colour U; half as well explained, scale 2."""
+    """Return two maps: scale 1, orientation 2, colour U; and scale 2, explained half as well."""
     by_map = {
         "scale": np.array([[0.0, 0.8, 0.0, 0.0], [0.0, 0.0, 0.3, 0.1]]),
         "orientation": np.array([[0, 0, 0.8, 0, 0], [0.1, 0.1, 0.1, 0, 0.1]]),
@@ -52,14 +52,14 @@ def filters():
         "colour": ["0", "1", "2", "none"],
         "kind": ["odd", "amplitude"],
     }
-    shares = {key: (labels[key], own.mean(axis=0)) for key, own in by_map.items()}
+    shares = {key: (labels[key], map_shares.mean(axis=0)) for key, map_shares in by_map.items()}
     return {"map_shares": by_map, "shares": shares}
 
 
 def rows_of(filters, name, px_per_degree=None):
     channels = ("Y", "U", "V")
-    found = tuning.rows(filters, WAVELENGTHS, ORIENTATIONS, channels, px_per_degree)
-    return [row for row in found if row["property"] == name]
+    table_rows = tuning.rows(filters, WAVELENGTHS, ORIENTATIONS, channels, px_per_degree)
+    return [row for row in table_rows if row["property"] == name]
 
 
 def test_preferred_labels_weigh_maps_by_their_explained_variance(filters):

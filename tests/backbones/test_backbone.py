@@ -1,23 +1,23 @@
-"""Preprocessing, own models, and the one function that says what is wrong with them."""
+"""Preprocessing, layers, models of users, and the check that names their faults."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from helpers import make_block
 from PIL import Image
 from torch import nn
 
-from gaborscope.backbones import checking, own, recording, resizing
+from gaborscope.backbones import checking, recording, resizing, user_models
 from gaborscope.backbones.backbone import KNOWN, Backbone, configured, predict
 from gaborscope.backbones.devices import device
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
-CONFIG = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+CONFIG = load_config()
 
 
 def described(name):
@@ -127,8 +127,8 @@ def test_tokens_lie_on_the_grid_of_their_patches():
     tokens = maps.flatten(2).transpose(1, 2)
     assert torch.equal(recording.token_maps(tokens, (24, 32)), maps)
     class_token = torch.full((2, 1, 5), -1.0)
-    found = recording.token_maps(torch.cat([class_token, tokens], 1), (24, 32))
-    assert torch.equal(found, maps)
+    rearranged = recording.token_maps(torch.cat([class_token, tokens], 1), (24, 32))
+    assert torch.equal(rearranged, maps)
     assert recording.token_maps(torch.zeros(2, 31, 5), (24, 32)).dim() == 3
 
 
@@ -146,7 +146,7 @@ def test_a_transformers_tokens_are_recorded_and_measured():
     assert measured["block"].stride == (8, 8)
 
 
-# --- own models -----------------------------------------------------------------------------------
+# --- models of users ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -156,18 +156,18 @@ def test_a_transformers_tokens_are_recorded_and_measured():
         ("no.such.module:f", "no.such.module cannot be imported"),
         ("examples/no.py:f", "cannot be imported"),
         ("examples.own_model:f", "has no function 'f'"),
-        ("json:dumps", "with its options"),
+        ("json:dumps", "cannot be called with its options"),
         ("builtins:dict", "returned dict, not a torch.nn.Module"),
         ("torchscript:README.md", "is no TorchScript file"),
     ],
 )
 def test_a_fault_in_a_factory_is_named(factory, text):
     with pytest.raises(InputError, match=text):
-        own.build("mine", entry(factory, {"a": "b"}))
+        user_models.build("mine", entry(factory, {"a": "b"}))
 
 
 class Net(nn.Module):
-    """A network that has one fault, which its name says."""
+    """A network with the fault that `fault` names."""
 
     def __init__(self, fault=""):
         super().__init__()
@@ -208,7 +208,7 @@ def network(fault="", output="logits"):
         ("", {"a": "unused"}, "logits", "layer a \\(unused\\) does not run"),
         ("", {"a": "pooled"}, "logits", "has a single cell"),
         ("", {"a": "flat"}, "logits", r"gives the shape \(2, 4\)"),
-        ("size", {"a": "conv"}, "logits", "fails on an input of shape .*do input.height"),
+        ("size", {"a": "conv"}, "logits", "fails on an input of shape .*check input.height"),
         ("tuple", {"a": "conv"}, "logits", "returns tuple, not a tensor"),
         ("channels", {"a": "conv"}, "logits", r"returns the shape \(2, 4, 16, 32\)"),
         ("classes", {"a": "conv"}, "logits", "input.output: none"),
@@ -217,7 +217,7 @@ def network(fault="", output="logits"):
         ("batch", {"a": "conv"}, "logits", "alone than in a batch"),
         ("", {"a": "conv"}, "density", "a density is not negative"),
         ("", {"a": "conv"}, "unit", "'unit' is 0..1"),
-        ("", {"a": "conv"}, "log_density", "without a constant: logits"),
+        ("", {"a": "conv"}, "log_density", "set input.output: logits"),
     ],
 )
 def test_what_is_wrong_with_a_model_is_said_in_a_sentence(fault, layers, output, text):
@@ -232,7 +232,7 @@ def test_a_model_that_fits_passes(fault, output):
 
 
 class Told(nn.Module):
-    """A network whose TorchScript file tells its layers."""
+    """A network whose TorchScript file returns its layers by name."""
 
     def __init__(self):
         super().__init__()
@@ -272,7 +272,7 @@ def test_a_layer_that_a_torchscript_file_does_not_tell_is_named(tmp_path):
 
 
 class Dying(torch.nn.Module):
-    """A layer that passes nothing, one that sees nothing, and one that is alive."""
+    """A dead layer with zero weights, a layer that does not see the image, and a live layer."""
 
     def __init__(self):
         super().__init__()

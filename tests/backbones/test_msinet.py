@@ -1,4 +1,4 @@
-"""MSI-Net against genuine TensorFlow 1.13 (stored values), and facts that need no stored value."""
+"""MSI-Net against stored values of TensorFlow 1.13, and properties that need no stored values."""
 
 import importlib.util
 
@@ -10,7 +10,7 @@ from gaborscope.backbones import msinet, published, recording, vgg16
 from gaborscope.backbones.backbone import build
 from gaborscope.errors import InputError
 
-TOLERANCE = 1e-4  # absolute, at every layer, as the stored values were agreed
+TOLERANCE = 1e-4  # absolute, at every layer
 
 # Operation of the TensorFlow graph to the module whose output it is.
 MODULES = {
@@ -27,7 +27,7 @@ MODULES = {
 
 @pytest.fixture(scope="module")
 def official(oracles):
-    """Make our network with the weights that the stored values were made with; those; the input."""
+    """Return our network with the stored weights, the stored values, the input, the weights."""
     spec = importlib.util.spec_from_file_location("formula", oracles / "formula_weights.py")
     formula = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(formula)
@@ -63,9 +63,9 @@ def test_every_layer_has_tensorflows_shape_and_moments(official, recorded, name)
     values, maps = official[1], recorded[name]
     assert maps.shape == tuple(values[f"shape/{name}"])
     flat = maps.astype(float).ravel()
-    own = [flat.mean(), flat.std(), flat.min(), flat.max()]
-    np.testing.assert_allclose(own, values[f"stat/{name}"][:4], atol=TOLERANCE)
-    # sum of eight values
+    statistics = [flat.mean(), flat.std(), flat.min(), flat.max()]
+    np.testing.assert_allclose(statistics, values[f"stat/{name}"][:4], atol=TOLERANCE)
+    # the stored sum of the first eight values adds up eight errors
     np.testing.assert_allclose(flat[:8].sum(), values[f"stat/{name}"][4], atol=8 * TOLERANCE)
 
 

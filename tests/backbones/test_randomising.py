@@ -1,4 +1,4 @@
-"""Random networks: nothing learned is left, and normalisations fit the inputs they saw."""
+"""Random networks: nothing learned is left, and normalisations fit their inputs."""
 
 import copy
 
@@ -45,7 +45,7 @@ def test_a_normalisation_that_sees_nothing_keeps_its_statistics(network):
 
 
 class Learned(nn.Module):
-    """Parameters of its own beside a module that initialises itself."""
+    """A module with a parameter and a submodule that has `reset_parameters`."""
 
     def __init__(self):
         super().__init__()
@@ -78,7 +78,7 @@ def test_a_random_network_is_refined_towards_the_density_of_its_teacher(rng):
     placement = geometry.Placement((32, 48), 0, 4, 32, 40)
     taught = Observed(learner, layers, 4, teacher).look(contents, placement)
     alone, other = (
-        Observed(own, layers, 4).look(contents, placement) for own in (learner, teacher)
+        Observed(backbone, layers, 4).look(contents, placement) for backbone in (learner, teacher)
     )
     torch.testing.assert_close(taught[0]["stem"], alone[0]["stem"])
     torch.testing.assert_close(taught[1], other[1])

@@ -1,4 +1,4 @@
-"""Resizing as authors do it: stored values of TensorFlow, Pillow itself, and photographs."""
+"""Resizing against stored values of TensorFlow, against Pillow, and on photographs."""
 
 from pathlib import Path
 
@@ -26,9 +26,9 @@ def test_msinets_resizing_is_that_of_tensorflow(stored, name):
 def test_unisals_resizing_is_pillows_lanczos(stored):
     image = stored["image"]
     ours = resizing.resize(image, (16, 24), "lanczos")
-    theirs = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.LANCZOS))
+    expected = np.asarray(Image.fromarray(image).resize((24, 16), Image.Resampling.LANCZOS))
     assert ours.dtype == np.uint8
-    np.testing.assert_array_equal(ours, theirs)
+    np.testing.assert_array_equal(ours, expected)
 
 
 @pytest.mark.parametrize("kind", resizing.KINDS)
@@ -53,6 +53,6 @@ def test_the_kinds_differ_on_a_photograph_as_filters_do(shared):
     }
     for kind, resized in kinds.items():
         assert abs(resized.mean() - image.mean()) < 1, kind
-    # aligned corners: shifted by up to a pixel at the borders against averages of whole pixels
+    # aligned corners shift the image by up to a pixel at the borders, area averages do not
     assert 1 < np.abs(kinds["tensorflow"] - kinds["area"]).mean() < 12
     assert 0.5 < np.abs(kinds["lanczos"] - kinds["area"]).mean() < 6

@@ -1,4 +1,4 @@
-"""Files that TensorFlow 2.21 wrote (tests/tensorflow/README.md), read without it, bit by bit."""
+"""Files of TensorFlow 2.21 (tests/tensorflow/README.md) are read bit by bit without TensorFlow."""
 
 import shutil
 from pathlib import Path
@@ -28,16 +28,16 @@ def values():
 
 @pytest.mark.parametrize("form", FORMS)
 def test_all_46_tensors_are_read_bit_by_bit(values, form):
-    found = tensorflow.read_tensors(STORED / FORMS[form])
+    tensors = tensorflow.read_tensors(STORED / FORMS[form])
     for name, value in values.items():
-        assert found[name].dtype == np.float32 and found[name].tobytes() == value.tobytes()
+        assert tensors[name].dtype == np.float32 and tensors[name].tobytes() == value.tobytes()
     assert len(values) == 46
 
 
 def test_the_optimisers_slots_are_not_taken_for_weights():
-    found = tensorflow.read_tensors(STORED / FORMS["checkpoint by its prefix"])
-    names = [name for name in found if published.VARIABLE.search(name)]
-    assert len(found) == 140 and len(names) == 46
+    tensors = tensorflow.read_tensors(STORED / FORMS["checkpoint by its prefix"])
+    names = [name for name in tensors if published.VARIABLE.search(name)]
+    assert len(tensors) == 140 and len(names) == 46
 
 
 @pytest.mark.parametrize("form", ["frozen graph", "SavedModel's file"])
@@ -45,7 +45,7 @@ def test_the_optimisers_slots_are_not_taken_for_weights():
 def test_a_graph_cut_short_is_refused(tmp_path, form, share):
     content = (STORED / FORMS[form]).read_bytes()
     (tmp_path / "cut.pb").write_bytes(content[: int(share * len(content))])
-    with pytest.raises(InputError, match=r"cut\.pb is no whole file of TensorFlow"):
+    with pytest.raises(InputError, match=r"cut\.pb is no complete file of TensorFlow"):
         tensorflow.read_tensors(tmp_path / "cut.pb")
 
 
@@ -63,7 +63,7 @@ def test_a_checkpoint_cut_short_or_without_its_shard_is_refused(tmp_path):
 
 def test_other_files_are_refused(tmp_path):
     (tmp_path / "a.index").write_bytes(b"no table" * 20)
-    with pytest.raises(InputError, match="not that of an index"):
+    with pytest.raises(InputError, match="does not end as an index"):
         tensorflow.read_tensors(tmp_path / "a.index")
     (tmp_path / "b.pb").write_bytes(b"")
     with pytest.raises(InputError, match="it is empty"):
@@ -102,7 +102,7 @@ def node(name, operation, *inputs, value=None):
     return (1, message(*fields))
 
 
-def test_a_constant_that_was_merged_is_found_through_what_takes_it(tmp_path):
+def test_a_merged_constant_is_also_named_by_the_operations_that_take_it(tmp_path):
     bias = np.float32([1, -2, 3])
     graph = message(
         node("a/b/bias", "Const", value=bias),
@@ -111,9 +111,9 @@ def test_a_constant_that_was_merged_is_found_through_what_takes_it(tmp_path):
         node("model/aspp/conv1_3/BiasAdd", "BiasAdd", "y:0", "a/b/bias/read:0"),
     )
     (tmp_path / "g.pb").write_bytes(graph)
-    found = tensorflow.read_tensors(tmp_path / "g.pb")
+    tensors = tensorflow.read_tensors(tmp_path / "g.pb")
     for name in ("a/b/bias", "aspp/conv1_2/bias", "model/aspp/conv1_3/bias"):
-        np.testing.assert_array_equal(found[name], bias)
+        np.testing.assert_array_equal(tensors[name], bias)
 
 
 @pytest.mark.slow

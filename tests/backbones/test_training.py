@@ -42,17 +42,17 @@ def trainer(examples, folder, digest="d", **changes):
     return training.Trainer(backbone, *examples, settings, device, folder / "c.pt", digest)
 
 
-def interrupt(one, after, how):
-    """Let a trainer meet `how` after a number of steps."""
-    step, done = one._step, []
+def interrupt(learner, after, action):
+    """Make a trainer call `action` in the given step."""
+    step, done = learner._step, []
 
     def stepped(batch):
         done.append(batch)
         if len(done) == after:
-            how()
+            action()
         return step(batch)
 
-    one._step = stepped
+    learner._step = stepped
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +61,20 @@ def undisturbed(examples, tmp_path_factory):
     return trainer(examples, tmp_path_factory.mktemp("whole")).run()
 
 
-def assert_same(found, wanted):
-    assert found[1] == wanted[1]
-    for key, value in wanted[0].items():
-        np.testing.assert_array_equal(found[0][key].numpy(), value.numpy())
+def assert_same(result, expected):
+    assert result[1] == expected[1]
+    for key, value in expected[0].items():
+        np.testing.assert_array_equal(result[0][key].numpy(), value.numpy())
 
 
 @pytest.mark.parametrize("after", [1, 2, 3, 5])
 def test_a_training_that_is_asked_to_stop_goes_on_to_the_same_end(
     examples, undisturbed, tmp_path, after
 ):
-    one = trainer(examples, tmp_path)
-    interrupt(one, after, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    learner = trainer(examples, tmp_path)
+    interrupt(learner, after, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit) as stopped:
-        one.run()
+        learner.run()
     assert stopped.value.code == 128 + signal.SIGTERM and (tmp_path / "c.pt").exists()
     assert_same(trainer(examples, tmp_path).run(), undisturbed)
 
@@ -86,18 +86,18 @@ def test_a_killed_training_goes_on_from_its_last_epoch(examples, undisturbed, tm
     def kill():
         raise Killed
 
-    one = trainer(examples, tmp_path)
-    interrupt(one, 5, kill)
+    learner = trainer(examples, tmp_path)
+    interrupt(learner, 5, kill)
     with pytest.raises(Killed):
-        one.run()
+        learner.run()
     assert_same(trainer(examples, tmp_path).run(), undisturbed)
 
 
 def test_a_checkpoint_of_other_data_is_not_used(examples, undisturbed, tmp_path):
-    one = trainer(examples, tmp_path, digest="other")
-    interrupt(one, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    learner = trainer(examples, tmp_path, digest="other")
+    interrupt(learner, 5, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit):
-        one.run()
+        learner.run()
     assert_same(trainer(examples, tmp_path).run(), undisturbed)
 
 
@@ -122,29 +122,29 @@ def test_signals_are_as_before_afterwards(examples, tmp_path):
 def test_other_optimisers_go_on_to_the_same_end_too(examples, tmp_path, optimiser):
     recipe = {"optimiser": optimiser, "schedule": "exponential", "average_decay": 0}
     recipe["parts"] = {"stem": {"rate": 0.1, "frozen_epochs": 1, "fixed_norms": True}}
-    whole = trainer(examples, tmp_path, **recipe).run()
-    one = trainer(examples, tmp_path, **recipe)
-    interrupt(one, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    uninterrupted = trainer(examples, tmp_path, **recipe).run()
+    learner = trainer(examples, tmp_path, **recipe)
+    interrupt(learner, 4, lambda: os.kill(os.getpid(), signal.SIGTERM))
     with pytest.raises(SystemExit):
-        one.run()
-    assert_same(trainer(examples, tmp_path, **recipe).run(), whole)
+        learner.run()
+    assert_same(trainer(examples, tmp_path, **recipe).run(), uninterrupted)
 
 
 def test_a_frozen_part_with_fixed_norms_stays_as_it_was(examples, tmp_path):
     parts = {"stem": {"frozen_epochs": 3, "fixed_norms": True}}
-    one = trainer(examples, tmp_path, parts=parts)
-    before = {key: value.clone() for key, value in one.backbone.network.state_dict().items()}
-    one.run()
-    for key, value in one.backbone.network.state_dict().items():
+    learner = trainer(examples, tmp_path, parts=parts)
+    before = {key: value.clone() for key, value in learner.backbone.network.state_dict().items()}
+    learner.run()
+    for key, value in learner.backbone.network.state_dict().items():
         assert torch.equal(value, before[key]) == key.startswith("stem."), key
 
 
 def test_rates_follow_the_schedule_and_the_part(examples, tmp_path):
     parts = {"stem": {"rate": 0.1}}
-    one = trainer(examples, tmp_path, schedule="exponential", warmup_epochs=0, parts=parts)
+    learner = trainer(examples, tmp_path, schedule="exponential", warmup_epochs=0, parts=parts)
     for progress, factor in ((0, 1), (0.9, 1), (1, 0.5), (2.5, 0.25)):
-        one._set_rate(progress)
-        rates = [group["lr"] for group in one.optimiser.param_groups]
+        learner._set_rate(progress)
+        rates = [group["lr"] for group in learner.optimiser.param_groups]
         np.testing.assert_allclose(rates, [0.0002 * factor, 0.002 * factor])
 
 
@@ -156,7 +156,7 @@ def test_a_part_that_is_not_there_is_named(examples, tmp_path):
 def test_bf16_keeps_float32_weights_and_comes_near_them(examples, undisturbed, tmp_path):
     state_dict, history = trainer(examples, tmp_path, precision="bf16").run()
     assert {value.dtype for value in state_dict.values()} <= {torch.float32, torch.int64}
-    # some ten steps: rounded to 8 bits, gradients still go the same way
+    # after some ten steps: gradients rounded to 8 bits still point in nearly the same direction
     np.testing.assert_allclose(history[-1]["kld"], undisturbed[1][-1]["kld"], rtol=0.02)
     changed = [not torch.equal(state_dict[key], undisturbed[0][key]) for key in state_dict]
     assert any(changed)

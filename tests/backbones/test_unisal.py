@@ -1,4 +1,4 @@
-"""UNISAL against the authors' code (stored values), and facts that need no stored value."""
+"""UNISAL against stored values of the authors' code, and properties that need no stored values."""
 
 import ast
 import copy
@@ -13,9 +13,9 @@ from gaborscope.backbones.backbone import build
 from gaborscope.errors import InputError
 
 MEAN, STD = np.float32([0.485, 0.456, 0.406]), np.float32([0.229, 0.224, 0.225])
-# The stored values are float32 sums: they lie up to 7.5e-5 from the exact ones in log-probability,
-# 1.05e-4 in features (of 0..6), and so does every other float32 order of summation, on any machine.
-# Our network is therefore compared in double precision. A wrong detail shows with 0.05 and more.
+# The stored values are float32 sums. They differ from the exact values by up to 7.5e-5 in
+# log-probability and 1.05e-4 in features (of 0..6); other orders of summation differ as much. Our
+# network is therefore compared in double precision. A wrong detail changes values by 0.05 or more.
 TOLERANCE = 1e-4
 FEATURE_TOLERANCE = 2e-4
 
@@ -42,7 +42,7 @@ def load_formula(oracles):
 
 @pytest.fixture(scope="module")
 def official(oracles, keys):
-    """Our network, in double precision, with the weights of the stored values; those; the input."""
+    """Return our network in double precision with its stored weights, stored values, input."""
     formula = load_formula(oracles)
     network = build("unisal")
     weights = {
@@ -56,11 +56,11 @@ def official(oracles, keys):
 
 
 def test_names_shapes_and_types_are_those_of_the_published_weights(network, keys):
-    own = {
+    described = {
         key: (tuple(value.shape), str(value.dtype).removeprefix("torch."))
         for key, value in network.state_dict().items()
     }
-    assert own == keys
+    assert described == keys
 
 
 @pytest.mark.parametrize("domain", unisal.DOMAINS)
@@ -121,8 +121,8 @@ def test_numbers_of_tensors_and_weights_are_the_published_ones(network):
 @torch.no_grad()
 def test_salicon_alone_predicts_as_the_whole_network(network):
     alone = build("unisal", sources=["SALICON"])
-    whole = network.state_dict()
-    alone.load_state_dict({key: whole[key] for key in alone.state_dict()})
+    state_dict = network.state_dict()
+    alone.load_state_dict({key: state_dict[key] for key in alone.state_dict()})
     x = torch.randn(1, 3, 32, 64)
     assert torch.equal(alone(x), network(x))
 
@@ -159,10 +159,10 @@ def test_recurrent_part_is_bypassed_for_images_alone(network):
 @torch.no_grad()
 def test_hidden_state_carries_a_video_on(network):
     frames = torch.randn(1, 3, 3, 32, 64)
-    whole = network(frames, source="UCFSports")
+    at_once = network(frames, source="UCFSports")
     first, hidden = network(frames[:, :1], "UCFSports", False, return_hidden=True)
     rest = network(frames[:, 1:], source="UCFSports", h0=hidden)
-    torch.testing.assert_close(torch.cat([first, rest], dim=1), whole, atol=1e-4, rtol=0)
+    torch.testing.assert_close(torch.cat([first, rest], dim=1), at_once, atol=1e-4, rtol=0)
 
 
 def test_gaussian_prior_follows_its_formula():

@@ -48,15 +48,15 @@ def test_weights_in_another_memory_format_come_back(tmp_path):
 
 
 def test_equal_weights_give_equal_bytes(tmp_path):
-    found = set()
+    contents = set()
     for i in range(8):
         weights.write_weights(tmp_path / f"{i}", network().state_dict(), DESCRIPTION)
-        found.add((tmp_path / f"{i}").read_bytes())
-    assert len(found) == 1
+        contents.add((tmp_path / f"{i}").read_bytes())
+    assert len(contents) == 1
 
 
 def test_weights_that_others_saved_are_read_with_their_metadata(tmp_path):
-    metadata = {"format": "pt"}  # plain text, as it is usual
+    metadata = {"format": "pt"}  # plain text, as other programs write
     safetensors.torch.save_file(network().state_dict(), tmp_path / "w", metadata=metadata)
     assert weights.load_into(network(), tmp_path / "w") == metadata
 
@@ -81,7 +81,7 @@ def test_a_tensor_of_another_shape_is_named(tmp_path):
 def test_what_is_no_safetensors_file_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "w").write_bytes(content)
-    with pytest.raises(InputError, match="is not a whole safetensors file"):
+    with pytest.raises(InputError, match="is not a complete safetensors file"):
         weights.read_weights(tmp_path / "w")
 
 
@@ -90,18 +90,18 @@ def test_weights_that_torch_saved_are_read_bare_or_wrapped(tmp_path, wrapper):
     state_dict = network().state_dict()
     saved = state_dict if wrapper is None else {wrapper: state_dict, "epoch": 3}
     torch.save(saved, tmp_path / "w.pth")
-    found, _ = published.read("unisal", tmp_path / "w.pth")
-    assert list(found) == list(state_dict)
+    read, _ = published.read("unisal", tmp_path / "w.pth")
+    assert list(read) == list(state_dict)
 
 
 def test_weights_in_torchs_first_format_are_read(tmp_path):
     torch.save(network().state_dict(), tmp_path / "w", _use_new_zipfile_serialization=False)
-    found, _ = published.read("unisal", tmp_path / "w")
-    assert torch.equal(found["0.weight"], network().state_dict()["0.weight"])
+    read, _ = published.read("unisal", tmp_path / "w")
+    assert torch.equal(read["0.weight"], network().state_dict()["0.weight"])
 
 
 class Code:
-    """What runs code when it is unpickled."""
+    """An object that runs code when it is unpickled."""
 
     def __reduce__(self):
         return print, ("unpickled",)
@@ -109,7 +109,7 @@ class Code:
 
 def test_code_in_a_file_of_weights_is_not_run(tmp_path, capsys):
     torch.save({"a": Code()}, tmp_path / "w.pth")
-    with pytest.raises(InputError, match="is no whole file of weights alone"):
+    with pytest.raises(InputError, match="is no complete file of weights alone"):
         published.read("unisal", tmp_path / "w.pth")
     assert "unpickled" not in capsys.readouterr().out
 
@@ -117,7 +117,7 @@ def test_code_in_a_file_of_weights_is_not_run(tmp_path, capsys):
 @pytest.mark.parametrize("content", [b"", b"nothing", b"PK\x03\x04cut"])
 def test_a_damaged_file_of_weights_is_named(tmp_path, content):
     (tmp_path / "w.pth").write_bytes(content)
-    with pytest.raises(InputError, match=r"w\.pth is no whole file of weights"):
+    with pytest.raises(InputError, match=r"w\.pth is no complete file of weights"):
         published.read("unisal", tmp_path / "w.pth")
 
 

@@ -93,15 +93,15 @@ def test_responses_of_an_edge_are_those_of_the_bank(rng):
     kernels, lost = cascade.edge_kernels(EDGE)
     maps = np.zeros((1, 40, 56), np.float32)
     maps[:, 12:-12, 12:-12] = rng.normal(size=(1, 16, 32))
-    ours = cascade._filtered(maps, kernels)[0]
+    responses = cascade._filtered(maps, kernels)[0]
     bank = loggabor.LogGaborBank(2, 4, 2.5, 2.0, 0.55)
     exact = bank.responses(maps[0], boundary="periodic")
     assert 0 < lost < 0.05
     for index in range(8):
-        for part, whole in ((0, exact.real), (1, exact.imag)):
-            error = ours[2 * index + part] - whole[index]
-            # what the cut costs, and no more
-            assert error.std() < 1.5 * np.sqrt(lost) * whole[index].std()
+        for part, expected in ((0, exact.real), (1, exact.imag)):
+            error = responses[2 * index + part] - expected[index]
+            # cutting the kernels at the radius costs this share of the energy, and no more
+            assert error.std() < 1.5 * np.sqrt(lost) * expected[index].std()
 
 
 def test_kernels_pass_no_mean():
@@ -123,19 +123,19 @@ def test_torch_gives_the_regressors_of_numpy(rng, kind, child, ratio, offset):
     parent = layer((8, 12), 4, channels=5)
     maps = rng.normal(size=(2, 5, 8, 12)).astype(np.float32)
     basis = rng.normal(size=(3, 5)).astype(np.float32)
-    own = edge(kind, ratio, offset, basis)
-    features = EdgeFeatures(own, parent, child, EDGE)
-    ours = features(torch.from_numpy(maps), PLACE).numpy()
+    tested_edge = edge(kind, ratio, offset, basis)
+    features = EdgeFeatures(tested_edge, parent, child, EDGE)
+    phi = features(torch.from_numpy(maps), PLACE).numpy()
     for row in range(2):
-        exact = cascade.edge_regressors(maps[row], own, parent, child, PLACE, EDGE)
-        assert len(exact) == features.width(5) == 3 * cascade.n_kinds(own, EDGE)
-        np.testing.assert_allclose(ours[row], exact, atol=2e-5)
-    cells = rng.permutation(ours[0, 0].size)[:7]
+        exact = cascade.edge_regressors(maps[row], tested_edge, parent, child, PLACE, EDGE)
+        assert len(exact) == features.width(5) == 3 * cascade.n_kinds(tested_edge, EDGE)
+        np.testing.assert_allclose(phi[row], exact, atol=2e-5)
+    cells = rng.permutation(phi[0, 0].size)[:7]
     some = features.at(cells, torch.from_numpy(maps), PLACE).numpy()
-    np.testing.assert_allclose(some, ours.reshape(2, len(exact), -1)[:, :, cells], atol=2e-5)
+    np.testing.assert_allclose(some, phi.reshape(2, len(exact), -1)[:, :, cells], atol=2e-5)
     weight = rng.normal(size=(4, len(exact))).astype(np.float32)
     total = features.weighted(torch.from_numpy(maps), torch.from_numpy(weight), PLACE).numpy()
-    np.testing.assert_allclose(total, np.einsum("dk,nkyx->ndyx", weight, ours), atol=2e-4)
+    np.testing.assert_allclose(total, np.einsum("dk,nkyx->ndyx", weight, phi), atol=2e-4)
 
 
 def test_the_expected_relu_has_the_gradient_of_its_formula(rng):
@@ -143,7 +143,7 @@ def test_the_expected_relu_has_the_gradient_of_its_formula(rng):
     sd = torch.tensor([0.5, 1.0, 2.0], dtype=torch.float64, requires_grad=True)
     for nonlinearity in ("relu", "relu6"):
         assert torch.autograd.gradcheck(
-            lambda a, s, own=nonlinearity: pass_nonlinearity(6 * a, s, own), (linear, sd)
+            lambda a, s, kind=nonlinearity: pass_nonlinearity(6 * a, s, kind), (linear, sd)
         )
 
 
@@ -156,8 +156,8 @@ def test_a_global_edge_gives_the_mean_of_a_map(rng):
     )
 
 
-def test_cells_of_averaged_maps_are_found_by_their_middle():
-    # a decoder doubles (cell i reads i / 2 - 1 / 4), and its map is averaged over 2 x 2 cells
+def test_cells_of_averaged_maps_are_matched_by_their_middle():
+    # a decoder doubles the grid: cell i reads i / 2 - 1 / 4. Its map is averaged over 2 x 2 cells.
     ratio, offset = cascade.between(
         {"ratio": [0.5, 0.5], "offset": [-0.25, -0.25]}, layer((8, 12), 4), layer((4, 6), 8, pool=2)
     )
@@ -185,17 +185,17 @@ class Branches(nn.Module):
 def test_graph_names_parents_their_kind_and_where_cells_look():
     torch.manual_seed(0)
     table = {"a": "a.1", "b": "b.1", "mix": "mix", "up": "up"}
-    found = graph.measure_graph(Branches().eval(), table, (32, 48), 1)
-    assert list(found) == list(table)
-    assert found["a"] == {"image": True, "parents": {}}
-    assert found["b"]["parents"]["a"] == {"kind": "local", "ratio": [1, 1], "offset": [0, 0]}
-    assert not found["b"]["image"]
-    assert {p: e["kind"] for p, e in found["mix"]["parents"].items()} == {
+    measured = graph.measure_graph(Branches().eval(), table, (32, 48), 1)
+    assert list(measured) == list(table)
+    assert measured["a"] == {"image": True, "parents": {}}
+    assert measured["b"]["parents"]["a"] == {"kind": "local", "ratio": [1, 1], "offset": [0, 0]}
+    assert not measured["b"]["image"]
+    assert {p: e["kind"] for p, e in measured["mix"]["parents"].items()} == {
         "a": "pointwise",
         "b": "global",
     }
-    assert found["up"]["parents"]["mix"]["ratio"] == [0.5, 0.5]
-    assert found["up"]["parents"]["mix"]["offset"] == [-0.25, -0.25]
+    assert measured["up"]["parents"]["mix"]["ratio"] == [0.5, 0.5]
+    assert measured["up"]["parents"]["mix"]["offset"] == [-0.25, -0.25]
 
 
 def test_a_layer_that_depends_on_nothing_is_named():
@@ -209,12 +209,12 @@ def test_a_layer_that_depends_on_nothing_is_named():
 
 @pytest.fixture(scope="module")
 def watched():
-    """A small network, some stimuli, and what is needed to fit a cascade to it."""
+    """Return a small network, nine stimuli, and a cascade fitted to the network."""
     torch.manual_seed(1)
     rng = np.random.default_rng(0)
     backbone = describe("cmrnet", widths=[8, 8, 8])
     with torch.no_grad():
-        backbone.network.out.weight *= 100  # a map that is not flat
+        backbone.network.out.weight *= 100  # else the saliency map would be flat
     tree = graph.measure_graph(backbone.network, TABLE, BOX, 1)
     measured = recording.measure_layers(backbone.network, TABLE, [BOX, BOX[::-1]], 4, 1)
     images = [
@@ -236,57 +236,57 @@ def watched():
     return backbone, observed, tree, examples, model, block
 
 
-def test_numpy_reconstructs_what_torch_does(watched):
+def test_numpy_and_torch_reconstruct_the_same(watched):
     *_, examples, model, block = watched
     net = CascadeNet(model)
     outputs, placement = model.reconstruct(block.image(0))
     phi = image_tensors(model, [examples[0].content], placement, torch.device("cpu"))
     with torch.no_grad():
-        _, ours = net(phi, placement)
+        _, torch_outputs = net(phi, placement)
     for name, maps in outputs.items():
         scale = np.abs(maps).max() + 1e-6
-        np.testing.assert_allclose(ours[name][0].numpy(), maps, atol=2e-4 * scale)
+        np.testing.assert_allclose(torch_outputs[name][0].numpy(), maps, atol=2e-4 * scale)
 
 
 def test_the_graph_of_cmrnet_is_followed(watched):
     model = watched[4]
-    parents = {own.name: [e.parent for e in own.edges] for own in model.layers}
+    parents = {fitted.name: [e.parent for e in fitted.edges] for fitted in model.layers}
     assert parents["s1"] == ["stem"] and parents["hff"] == ["cmr1", "cmr2", "cmr3"]
-    assert [own.name for own in model.sinks] == ["logits"]
-    assert [own.name for own in model.layers if own.image] == ["stem"]
+    assert [fitted.name for fitted in model.sinks] == ["logits"]
+    assert [fitted.name for fitted in model.layers if fitted.image] == ["stem"]
 
 
 def test_wide_layers_are_read_through_principal_channels(watched):
-    for own in watched[4].layers:
-        for one in own.edges:
-            if one.parent in ("dec1",):
-                assert one.basis is None  # 4 channels, all of them
+    for fitted in watched[4].layers:
+        for read_edge in fitted.edges:
+            if read_edge.parent in ("dec1",):
+                assert read_edge.basis is None  # it has 4 channels only, so all are read
                 continue
-            assert one.basis.shape == (6, 8)
-            np.testing.assert_allclose(one.basis @ one.basis.T, np.eye(6), atol=1e-5)
-            assert 0.5 < one.variance <= 1
+            assert read_edge.basis.shape == (6, 8)
+            np.testing.assert_allclose(read_edge.basis @ read_edge.basis.T, np.eye(6), atol=1e-5)
+            assert 0.5 < read_edge.variance <= 1
 
 
 def test_export_returns_the_weights_that_came_in(watched):
     model = watched[4]
-    back = CascadeNet(model).export()
-    for own, other in zip(model.layers, back.layers, strict=True):
-        alive = own.regressor_sd > 0
-        np.testing.assert_allclose(other.weight[:, alive], own.weight[:, alive], rtol=1e-5)
-        np.testing.assert_allclose(other.intercept, own.intercept, rtol=1e-5, atol=1e-6)
+    exported = CascadeNet(model).export()
+    for before, after in zip(model.layers, exported.layers, strict=True):
+        alive = before.regressor_sd > 0
+        np.testing.assert_allclose(after.weight[:, alive], before.weight[:, alive], rtol=1e-5)
+        np.testing.assert_allclose(after.intercept, before.intercept, rtol=1e-5, atol=1e-6)
 
 
 def test_a_budget_leaves_that_many_regressors_per_map(watched):
     backbone, observed, tree, examples, *_ = watched
     settings = {**SETTINGS, "budget": 3}
     model = layerwise.CascadeFit(observed, tree, BOX, settings, 1).run(examples[:6], examples[6:])
-    assert max((own.weight != 0).sum(axis=1).max() for own in model.layers) == 3
+    assert max((fitted.weight != 0).sum(axis=1).max() for fitted in model.layers) == 3
 
 
 def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
     _, observed, _, examples, model, _ = watched
     net = CascadeNet(model)
-    found = layerwise.explained_variance(net, observed, examples[6:])
+    explained = layerwise.explained_variance(net, observed, examples[6:])
     errors, values = [], []
     for example in examples[6:]:
         activations, _ = observed.look([example.seen], example.placement)
@@ -298,7 +298,7 @@ def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
         values.append(real)
     values, errors = np.concatenate(values, axis=1), np.concatenate(errors, axis=1)
     exact = 1 - errors.sum() / ((values - values.mean(axis=1, keepdims=True)) ** 2).sum()
-    assert found["dec1"][1] == pytest.approx(exact, abs=1e-6)
+    assert explained["dec1"][1] == pytest.approx(exact, abs=1e-6)
 
 
 REFINE = {
@@ -327,25 +327,25 @@ def refiner(watched, tmp_path, **changes):
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_refining_lowers_the_loss_on_what_it_is_fitted_to(watched, tmp_path, precision):
+def test_refining_lowers_the_loss_on_the_stimuli_it_is_fitted_to(watched, tmp_path, precision):
     changes = {"flip": 0.0, "min_crop": 1.0, "epochs": 3, "precision": precision}
-    one = refiner(watched, tmp_path, **changes)
-    one.validation = one.fit
-    before = one.validate()
-    one.run()
-    assert one.validate() < 0.9 * before
+    training = refiner(watched, tmp_path, **changes)
+    training.validation = training.fit
+    before = training.validate()
+    training.run()
+    assert training.validate() < 0.9 * before
 
 
 def test_refining_keeps_to_its_budget(watched, tmp_path):
-    one = refiner(watched, tmp_path, budget=5)
-    one.run()
-    kept = [(own.weight != 0).sum(axis=1).max() for own in one.net.export().layers]
+    training = refiner(watched, tmp_path, budget=5)
+    training.run()
+    kept = [(fitted.weight != 0).sum(axis=1).max() for fitted in training.net.export().layers]
     assert max(kept) == 5
 
 
 def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_path):
-    whole = refiner(watched, tmp_path)
-    whole.run()
+    uninterrupted = refiner(watched, tmp_path)
+    uninterrupted.run()
     first = refiner(watched, tmp_path)
     epochs = first._train_epoch
 
@@ -359,7 +359,7 @@ def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_p
         first.run()
     second = refiner(watched, tmp_path)
     second.run()
-    for key, value in whole.net.state_dict().items():
+    for key, value in uninterrupted.net.state_dict().items():
         torch.testing.assert_close(second.net.state_dict()[key], value)
 
 
@@ -368,14 +368,14 @@ def test_the_fused_density_is_the_explained_models(watched, tmp_path):
     bias = np.random.default_rng(2).uniform(1, 2, (9, 16))
     bias /= bias.sum()
     weight, settings = np.array([0.7, 0.4]), {"stride": 4, "smoothing": 4.0}
-    whole = ExplainedModel(BOX, model.sinks, settings, weight, bias, 1e-3, model)
-    maps, placement = whole.reconstruct(block.image(0))
-    features, shape = fusion_features(maps, whole.layers, placement, **settings)
+    explained = ExplainedModel(BOX, model.sinks, settings, weight, bias, 1e-3, model)
+    maps, placement = explained.reconstruct(block.image(0))
+    features, shape = fusion_features(maps, explained.layers, placement, **settings)
     score = features @ weight[:-1] + weight[-1] * log_centre_bias(bias, shape)
     fused = refining.FusedDensity(model, settings, weight, bias)
     tensors = {name: torch.from_numpy(values)[None] for name, values in maps.items()}
-    ours = fused(tensors, placement)[0].detach().numpy()
-    np.testing.assert_allclose(ours, score - np.log(np.exp(score).sum()), atol=1e-4)
+    log_density = fused(tensors, placement)[0].detach().numpy()
+    np.testing.assert_allclose(log_density, score - np.log(np.exp(score).sum()), atol=1e-4)
 
 
 def test_an_explained_cascade_survives_its_file(watched, tmp_path):
@@ -405,7 +405,7 @@ def test_the_cascade_is_fused_with_the_centre_bias(watched, tmp_path):
         settings, [0.1], 1e-3,
     )  # fmt: skip
     assert fused.weight.shape == (2,)
-    # the target is uniform: neither the network's map nor the centre bias helps
+    # the target is uniform, so neither the network's map nor the centre bias helps
     np.testing.assert_allclose(fused.predict(block.image(7)), 1 / 2400, rtol=0.5)
 
 
@@ -428,9 +428,9 @@ def test_planted_combinations_are_recovered_where_the_condition_holds(rng, rule)
     outside = np.delete(np.arange(30), support)
     # Tropp's exact recovery condition
     assert np.abs(np.linalg.solve(inside, correlation[np.ix_(support, outside)])).sum(0).max() < 1
-    found, intercept = solve_sparse(statistics, 4, rule)
-    np.testing.assert_array_equal(np.flatnonzero(found[0]), support)
-    np.testing.assert_allclose(found, weight, atol=1e-4)
+    recovered, intercept = solve_sparse(statistics, 4, rule)
+    np.testing.assert_array_equal(np.flatnonzero(recovered[0]), support)
+    np.testing.assert_allclose(recovered, weight, atol=1e-4)
     np.testing.assert_allclose(intercept, 3, atol=1e-3)
 
 
@@ -461,18 +461,18 @@ def test_a_cascade_group_holds_every_attribute(watched, tmp_path):
     with create(tmp_path / "c.h5", "explained", {}) as file:
         write_cascade(file.create_group("cascade"), model)
     with open_file(tmp_path / "c.h5", "explained") as file:
-        back = read_cascade(file["cascade"])
-    for own, other in zip(model.layers, back.layers, strict=True):
-        for field in dataclasses.fields(own):
-            a, b = getattr(own, field.name), getattr(other, field.name)
+        restored = read_cascade(file["cascade"])
+    for before, after in zip(model.layers, restored.layers, strict=True):
+        for field in dataclasses.fields(before):
+            written, read = getattr(before, field.name), getattr(after, field.name)
             if field.name == "edges":
-                assert [(e.parent, e.kind, e.ratio) for e in a] == [
-                    (e.parent, e.kind, e.ratio) for e in b
+                assert [(e.parent, e.kind, e.ratio) for e in written] == [
+                    (e.parent, e.kind, e.ratio) for e in read
                 ]
-            elif isinstance(a, np.ndarray):
-                np.testing.assert_allclose(a, b, rtol=1e-6)
+            elif isinstance(written, np.ndarray):
+                np.testing.assert_allclose(written, read, rtol=1e-6)
             else:
-                assert a == b
+                assert written == read
 
 
 @pytest.mark.parametrize("control", ["random", "pixel"])

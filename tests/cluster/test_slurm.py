@@ -17,8 +17,8 @@ import time
 from pathlib import Path
 
 import pytest
-import test_pipeline
 import yaml
+from pipeline import runs
 
 ROOT = Path(__file__).resolve().parents[2]
 PROFILE = ROOT / "profiles" / "slurm"
@@ -33,7 +33,7 @@ SCRIPT = r"python\S* {}/.snakemake/scripts/.*train_backbone"
 
 
 def settings(epochs=2):
-    config = test_pipeline.tiny_config("")
+    config = runs.tiny_config("")
     config["training"] = {**config["training"], "epochs": epochs, "patience": epochs}
     return config
 
@@ -146,7 +146,7 @@ def local(folder, *targets):
 @pytest.fixture(scope="session")
 def data(tmp_path_factory):
     folder = tmp_path_factory.mktemp("data")
-    test_pipeline.make_dataset(folder / "made")
+    runs.make_dataset(folder / "made")
     return folder / "made"
 
 

@@ -22,7 +22,8 @@ def test_nothing_is_pending_unless_it_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("kind", "reason"), [("salicon", "in a browser"), ("folder", "known are those of mit1003")]
+    ("kind", "reason"),
+    [("salicon", "in a browser"), ("folder", "types with a download are mit1003")],
 )
 def test_what_cannot_be_fetched_says_so(kind, reason):
     with pytest.raises(InputError, match=reason):

@@ -94,19 +94,19 @@ def test_a_block_beyond_the_last_is_refused():
 
 def test_blocks_are_those_that_hold_a_stimulus():
     i = catalogue.block_of("a.png", 20)
-    found = catalogue.blocks({"a.png": "0"}, 20)
-    assert sum(found.values(), []) == [f"{i:02d}"]
+    blocks = catalogue.blocks({"a.png": "0"}, 20)
+    assert sum(blocks.values(), []) == [f"{i:02d}"]
 
 
 def test_every_stimulus_is_in_exactly_one_block(folder):
-    found = index(folder)
+    digests = index(folder)
     members = [
         name
-        for blocks in catalogue.blocks(found, 10).values()
+        for blocks in catalogue.blocks(digests, 10).values()
         for block in blocks
-        for name in catalogue.block_stimuli(found, block, 10)
+        for name in catalogue.block_stimuli(digests, block, 10)
     ]
-    assert sorted(members) == sorted(found)
+    assert sorted(members) == sorted(digests)
 
 
 def test_stimuli_of_a_block_are_sorted(folder):
@@ -129,37 +129,37 @@ def test_a_split_that_is_not_needed_may_be_empty():
 
 
 def changed_blocks(before, after):
-    old, new = (catalogue.block_digests(found, 10) for found in (before, after))
+    old, new = (catalogue.block_digests(digests, 10) for digests in (before, after))
     return {block for block in old | new if old.get(block) != new.get(block)}
 
 
 def test_a_blocks_digest_depends_on_its_own_stimuli_alone(folder):
-    found = index(folder)
-    for block, digest in catalogue.block_digests(found, 10).items():
-        own = {name: found[name] for name in catalogue.block_stimuli(found, block, 10)}
-        assert catalogue.block_digests(own, 10) == {block: digest}
+    digests = index(folder)
+    for block, digest in catalogue.block_digests(digests, 10).items():
+        of_block = {name: digests[name] for name in catalogue.block_stimuli(digests, block, 10)}
+        assert catalogue.block_digests(of_block, 10) == {block: digest}
 
 
 def test_adding_a_stimulus_changes_only_its_own_block(folder):
     before = index(folder)
     (folder / "stimuli" / "new.png").write_bytes(b"new")
-    own = catalogue.block_name(catalogue.block_of("new.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {own}
+    block = catalogue.block_name(catalogue.block_of("new.png", 10), 10)
+    assert changed_blocks(before, index(folder)) == {block}
 
 
 def test_changing_one_fixation_changes_only_its_own_block(folder):
     before = index(folder)
     text = (folder / "fixations.csv").read_text()
     write_csv(folder, text.replace("s07.png,o1,1.5,2", "s07.png,o1,1.5,3"))
-    own = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {own}
+    block = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
+    assert changed_blocks(before, index(folder)) == {block}
 
 
 def test_an_edited_stimulus_changes_only_its_own_block(folder):
     before = index(folder)
     (folder / "stimuli" / "s07.png").write_bytes(b"something longer than before")
-    own = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {own}
+    block = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
+    assert changed_blocks(before, index(folder)) == {block}
 
 
 def test_the_place_of_a_stimulus_in_the_csv_does_not_change_its_digest(folder):
@@ -253,8 +253,8 @@ def test_a_stimulus_without_fixations_is_allowed(folder):
 
 def test_an_absolute_path_does_not_depend_on_the_root(folder):
     settings = {"type": "folder", "path": str(folder)}
-    found = catalogue.index("mine", settings, "/nowhere")
-    assert found == index(folder)
+    digests = catalogue.index("mine", settings, "/nowhere")
+    assert digests == index(folder)
 
 
 # What is refused, in one sentence
@@ -344,7 +344,7 @@ def test_a_short_row_is_named_with_its_line(folder):
 
 def test_a_csv_that_is_not_utf8_is_refused(folder):
     write_csv(folder, HEADER.encode() + b"\ns00.png,\xe9,1,2\n")
-    assert "no comma-separated UTF-8 text" in refused(folder)
+    assert "not comma-separated UTF-8 text" in refused(folder)
 
 
 # The cache
@@ -372,7 +372,7 @@ def test_a_change_of_the_raw_files_is_seen_through_the_cache(folder, tmp_path):
 def test_a_damaged_cache_is_ignored(folder, tmp_path, damage):
     built = index(folder, tmp_path)
     cache = tmp_path / "mine.json"
-    if damage is None:  # whole JSON of the right key, one digest altered
+    if damage is None:  # valid JSON with the right key, one digest altered
         kept = json.loads(cache.read_text())
         kept["index"]["s00.png"] = "0" * 64
         damage = json.dumps(kept)

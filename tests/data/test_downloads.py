@@ -1,4 +1,4 @@
-"""Files from the net, against a server on this machine."""
+"""Downloads from a server on this machine."""
 
 import dataclasses
 import hashlib
@@ -17,7 +17,7 @@ SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    """Serves CONTENT with ranges; the server object says how it misbehaves."""
+    """Serve CONTENT with ranges, with the faults that the server object asks for."""
 
     def do_GET(self):
         server = self.server
@@ -203,12 +203,12 @@ def test_published_weights_are_fetched_once_and_checked(server, tmp_path, monkey
     source = published.SOURCES[name]
     assert (source.git_blob is None) == (name == "msinet")
     blob = hashlib.sha1(b"blob %d\0" % len(CONTENT) + CONTENT).hexdigest()
-    own = dataclasses.replace(source, url=server.url, git_blob=source.git_blob and blob)
-    monkeypatch.setitem(published.SOURCES, name, own)
+    local = dataclasses.replace(source, url=server.url, git_blob=source.git_blob and blob)
+    monkeypatch.setitem(published.SOURCES, name, local)
     for _ in range(2):
         assert published.fetch(name).read_bytes() == CONTENT
     assert len(server.asked) == 1
     server.content = CONTENT[::-1]
     published.fetch(name).unlink()
-    with pytest.raises(InputError, match="is not the file that is wanted"):
+    with pytest.raises(InputError, match="is not the expected file"):
         published.fetch(name)

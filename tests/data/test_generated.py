@@ -81,7 +81,7 @@ def test_every_observer_makes_at_least_one_fixation(many):
 
 def test_the_number_of_fixations_per_observer_has_the_mean_asked_for(many):
     counts = np.concatenate([np.bincount(stimulus.subject) for stimulus in many])
-    # 240 draws of 1 + Poisson(5): the standard error is 0.14; it must vary as well
+    # 240 draws of 1 + Poisson(5): the standard error is 0.14; the number must also vary
     assert counts.mean() == pytest.approx(6, abs=0.6) and counts.std() > 1.5
 
 
@@ -150,8 +150,8 @@ def test_a_colour_singleton_is_given_away_by_neither_luma_nor_saturation():
     items, _ = generated._colour_items(np.random.default_rng(0), 30, 7, 30.0, 8)
     saturation = [np.hypot(*item.colour[1:]) for item in items]
     np.testing.assert_allclose(saturation, saturation[0])
-    others = [item.luma for i, item in enumerate(items) if i != 7]
-    assert min(others) - 0.06 <= items[7].luma <= max(others) + 0.06
+    common_luma = [item.luma for i, item in enumerate(items) if i != 7]
+    assert min(common_luma) - 0.06 <= items[7].luma <= max(common_luma) + 0.06
 
 
 def test_a_bar_has_the_orientation_of_its_wave_vector():
@@ -206,7 +206,7 @@ def test_a_set_can_be_of_some_kinds_alone():
 
 
 def test_what_is_odd_is_the_same_in_every_display_of_a_fixed_kind():
-    found = [generated.generate(demo_name(i, FIXED), SETTINGS).truth for i in range(9)]
-    assert {t["odd_orientation"] for t in found[::3]} == {np.pi / 4}
-    assert {t["odd_hue"] for t in found[1::3]} == {np.pi / 2}
-    assert {t["odd_wavelength_px"] for t in found[2::3]} == {4.0}
+    truths = [generated.generate(demo_name(i, FIXED), SETTINGS).truth for i in range(9)]
+    assert {t["odd_orientation"] for t in truths[::3]} == {np.pi / 4}
+    assert {t["odd_hue"] for t in truths[1::3]} == {np.pi / 2}
+    assert {t["odd_wavelength_px"] for t in truths[2::3]} == {4.0}

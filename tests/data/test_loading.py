@@ -184,8 +184,8 @@ def test_a_relative_path_starts_at_the_root(tmp_path, rgb):
 
 def test_every_catalogued_stimulus_loads(tmp_path, rgb):
     settings = folder(tmp_path, {"a.png": rgb, "B.TIFF": rgb[..., 0]}, ["a.png,s,1,2"])
-    found = catalogue.index("mine", settings, tmp_path)
-    assert loading.load_block(settings, sorted(found), tmp_path).names == ["B.TIFF", "a.png"]
+    digests = catalogue.index("mine", settings, tmp_path)
+    assert loading.load_block(settings, sorted(digests), tmp_path).names == ["B.TIFF", "a.png"]
 
 
 @pytest.mark.parametrize(("x", "y", "fault"), [
@@ -273,9 +273,9 @@ def test_an_osie_stimulus_without_entry_is_named(tmp_path):
 
 
 @pytest.mark.parametrize("damage", [
-    lambda whole: b"",
-    lambda whole: b"not a mat file" * 20,
-    lambda whole: whole[:-100],
+    lambda content: b"",
+    lambda content: b"not a mat file" * 20,
+    lambda content: content[:-100],
 ], ids=["empty", "text", "truncated"])  # fmt: skip
 def test_a_damaged_mat_file_is_named(tmp_path, damage):
     settings = osie(tmp_path, [([5.0, 6.0], [5.0, 6.0])])

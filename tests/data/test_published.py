@@ -1,4 +1,4 @@
-"""Published data sets, in the layout of their authors, faults included."""
+"""Published data sets in the layout of their authors, with their known faults."""
 
 import numpy as np
 import pytest
@@ -21,9 +21,9 @@ def index(kind, folder):
 
 
 def pixels(block, stimulus=0):
-    own = block.stimulus == stimulus
-    both = np.column_stack([block.x[own], block.y[own]]).astype(float)
-    return np.floor(both + 0.5).astype(int).tolist()
+    rows = block.stimulus == stimulus
+    points = np.column_stack([block.x[rows], block.y[rows]]).astype(float)
+    return np.floor(points + 0.5).astype(int).tolist()
 
 
 def refused(kind, folder):
@@ -39,7 +39,7 @@ LONG = "istatic_" + "very_long_name_of_a_photograph_" * 3  # more than MATLAB's 
 
 
 def gaze(*places):
-    """Eye positions at 240 Hz: the central cross, then half a second at each place (x, y)."""
+    """Return eye positions at 240 Hz: the central cross, then half a second at each (x, y)."""
     parts = [np.tile([30.0, 20.0], (120, 1))]
     for place in places:
         before = parts[-1][-1]
@@ -55,7 +55,7 @@ def trial(folder, observer, name, eye_data):
 
 
 def make_mit1003(folder):
-    """Landscape, portrait and a name longer than a variable's; what lies beside the trials too."""
+    """Make a landscape, a portrait and a long-named stimulus, and files that are no trials."""
     picture(folder / "ALLSTIMULI" / "i1.jpeg", (300, 400))
     picture(folder / "ALLSTIMULI" / "i2.jpeg", (400, 300))
     picture(folder / "ALLSTIMULI" / f"{LONG}.jpeg", (300, 400))
@@ -228,13 +228,13 @@ def make_salicon(folder, parts=("train", "val")):
         picture(folder / "images" / part / f"{name}.jpg", (48, 64))
         picture(folder / "maps" / part / f"{name}.png", (48, 64))
         observers = np.empty((4, 1), dtype=object)
-        for i, own in enumerate(
+        for i, fixated in enumerate(
             ([[1, 1], [64, 48]], [[10, 20]], np.zeros((0, 2)), [[5, 6], [7, 8]])
         ):
             observers[i, 0] = {
                 "location": np.ones((30, 2)),
                 "timestamp": np.arange(30.0),
-                "fixations": np.array(own, dtype=np.uint16),
+                "fixations": np.array(fixated, dtype=np.uint16),
             }
         table(
             folder / "fixations" / part / f"{name}.mat",
@@ -297,7 +297,7 @@ def test_salicon_missing_table_is_named(tmp_path):
 
 @pytest.mark.slow
 def test_salicon_fifteen_thousand_are_indexed_in_seconds(tmp_path):
-    """The listing is what costs: CPU time of one index of 15,000 images and their tables."""
+    """CPU time of one index of 15,000 images; most of it goes into listing folders."""
     import time
 
     for part, count in (("train", 10_000), ("val", 5_000)):

@@ -4,7 +4,7 @@ Pairs of HDF5 files as pysaliency writes them.
 The files here have the layout that pysaliency's `to_hdf5` writes (0.2.22 and, for scanpaths, its
 later sources). The reader was tried once on files that pysaliency 0.2.22 itself had written
 (FileStimuli with FixationTrains, Stimuli with Fixations): every pixel, stimulus and observer
-equalled the library's own.
+equalled those that pysaliency gives.
 """
 
 import h5py

@@ -44,8 +44,8 @@ def test_what_lies_inside_of_a_folder_is_taken_alone(tmp_path):
 def test_leavings_of_operating_systems_are_left_out(tmp_path):
     names = ["__MACOSX/S/._x", "S/.DS_Store", "S/._x", "S/Thumbs.db", "S/.svn/entries", "S/x"]
     unpacking.unpack(make_zip(tmp_path / "a.zip", dict.fromkeys(names, b"1")), tmp_path / "out")
-    found = [str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*")]
-    assert sorted(found) == ["S", "S/x"]
+    unpacked = [str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*")]
+    assert sorted(unpacked) == ["S", "S/x"]
 
 
 @pytest.mark.parametrize(
@@ -69,15 +69,15 @@ def test_a_link_stops_everything(tmp_path):
 @pytest.mark.parametrize("content", [b"", b"no zip file", b"PK\x03\x04"])
 def test_what_is_no_zip_file_is_named(tmp_path, content):
     (tmp_path / "a.zip").write_bytes(content)
-    assert "a.zip is no whole zip file" in refused(tmp_path / "a.zip", tmp_path / "out")
+    assert "a.zip is not a complete zip file" in refused(tmp_path / "a.zip", tmp_path / "out")
 
 
 def test_a_damaged_entry_leaves_nothing_in_place(tmp_path):
     archive = make_zip(tmp_path / "a.zip", {"S/x": b"a" * 9, "T/y": bytes(range(256)) * 99})
-    whole = archive.read_bytes()
-    at = whole.index(b"T/y") + 40
-    archive.write_bytes(whole[:at] + b"\xff\xff\xff" + whole[at + 3 :])
-    assert "no whole zip file" in refused(archive, tmp_path / "out")
+    content = archive.read_bytes()
+    start = content.index(b"T/y") + 40
+    archive.write_bytes(content[:start] + b"\xff\xff\xff" + content[start + 3 :])
+    assert "not a complete zip file" in refused(archive, tmp_path / "out")
     assert not list((tmp_path / "out").iterdir())
 
 

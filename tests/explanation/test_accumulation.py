@@ -1,4 +1,4 @@
-"""Statistics of a block against regressors and activations laid side by side."""
+"""Statistics of a block against sums over concatenated regressors and activations."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ def block():
 
 
 def activations_of(block, padding=None):
-    """Random activations as `read_layers` yields them, with a value in the padding."""
+    """Random activations as `read_layers` yields them; `padding` is the value in the padding."""
     rng = np.random.default_rng(0)
     for index, size in enumerate(block.sizes):
         placement = geometry.place(size, BOX)
@@ -47,15 +47,15 @@ def test_statistics_are_those_of_the_concatenated_pixels(block):
             cells = maps[name][(slice(None), *target[0].cells(placement))]
             values.append(cells.reshape(layer.channels, -1))
         phi, a = np.hstack(phis).astype(float), np.hstack(values).astype(float)
-        (found,) = statistics[name]
-        assert found.n == phi.shape[1] > 0
+        (accumulated,) = statistics[name]
+        assert accumulated.n == phi.shape[1] > 0
         # float32 products of a hundred pixels
         for matrix, expected in (
-            (found.gram, phi @ phi.T),
-            (found.cross, phi @ a.T),
-            (found.cov, a @ a.T),
-            (found.sum_phi, phi.sum(axis=1)),
-            (found.sum, a.sum(axis=1)),
+            (accumulated.gram, phi @ phi.T),
+            (accumulated.cross, phi @ a.T),
+            (accumulated.cov, a @ a.T),
+            (accumulated.sum_phi, phi.sum(axis=1)),
+            (accumulated.sum, a.sum(axis=1)),
         ):
             np.testing.assert_allclose(matrix, expected, atol=1e-5 * np.abs(expected).max())
 
@@ -84,19 +84,19 @@ def test_a_stimulus_narrower_than_a_cell_counts_in_its_nearest_cells():
 
 @pytest.mark.parametrize("n_regressors", [24, 120])
 def test_float32_products_leave_the_gram_matrix_within_a_millionth(n_regressors):
-    # natural scales: standard deviations over four decades, means of up to ten of them
+    # standard deviations over four decades, means of up to ten standard deviations
     rng = np.random.default_rng(0)
     spread = 10.0 ** rng.uniform(-4, 0, (n_regressors, 1))
-    found = Statistics.empty(n_regressors, 2)
+    accumulated = Statistics.empty(n_regressors, 2)
     exact = np.zeros((n_regressors, n_regressors))
     for _ in range(40):
         phi = spread * (rng.standard_normal((n_regressors, 600)) + rng.uniform(0, 10))
         phi = phi.astype(np.float32)
-        found.add(phi, phi[:2])
+        accumulated.add(phi, phi[:2])
         exact += phi.astype(float) @ phi.astype(float).T
     scale = np.sqrt(np.diag(exact))
-    # relative to the two regressors' root mean squares, the worst of all entries
-    assert np.abs((found.gram - exact) / np.outer(scale, scale)).max() < 1e-6
+    # largest error, relative to the root mean squares of the two regressors
+    assert np.abs((accumulated.gram - exact) / np.outer(scale, scale)).max() < 1e-6
 
 
 def test_layers_of_one_grid_have_the_statistics_of_each_alone(block):

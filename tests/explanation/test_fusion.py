@@ -21,7 +21,7 @@ def softmax(score):
 
 
 def made(rng, n, weight, cells=150):
-    """Stimuli whose targets are the fused density of known weights."""
+    """Make stimuli with the fused density of known weights as target."""
     batches = []
     for _ in range(n):
         features = (rng.standard_normal((cells, N_FEATURES)) * SCALES).astype(np.float32)
@@ -30,7 +30,7 @@ def made(rng, n, weight, cells=150):
 
 
 def noisy(rng, n, weight, points=30):
-    """The same with targets drawn from the density."""
+    """Make stimuli as `made` does, with targets drawn from the density."""
     return [
         (features, rng.multinomial(points, target) / points)
         for features, target in made(rng, n, weight)
@@ -50,9 +50,9 @@ def test_the_gradient_is_that_of_finite_differences(rng):
     _, gradient, _ = fusion.objective(batches, weight)
     for index, scale in enumerate(SCALES):
         step = np.zeros(4)
-        step[index] = 0.02 / scale  # large, since scores are float32
+        step[index] = 0.02 / scale  # large, because scores are float32
         up, down = (fusion.objective(batches, weight + s * step)[0] for s in (1, -1))
-        # second order in the step, plus rounding of 1e-6 over 0.04
+        # error of second order in the step, plus rounding of 1e-6 / 0.04
         assert scale**-1 * gradient[index] == pytest.approx((up - down) / 0.04, abs=5e-4)
 
 
@@ -85,25 +85,25 @@ def test_a_shift_of_all_features_of_a_stimulus_changes_nothing(rng):
 def test_the_fit_recovers_the_weights_of_a_log_linear_density(rng):
     weight = np.array([1.0, -0.5, 0.3, 0.0]) / SCALES
     fit, validation = made(rng, 5, weight), made(rng, 2, weight)
-    found = fusion.fit(lambda: fit, lambda: validation, 4, [1e-7, 1e-4, 1e-2], tolerance=1e-9)
-    assert found.penalty == 1e-7
-    np.testing.assert_allclose(found.weight * SCALES, weight * SCALES, atol=2e-3)
+    fitted = fusion.fit(lambda: fit, lambda: validation, 4, [1e-7, 1e-4, 1e-2], tolerance=1e-9)
+    assert fitted.penalty == 1e-7
+    np.testing.assert_allclose(fitted.weight * SCALES, weight * SCALES, atol=2e-3)
 
 
 def test_the_chosen_penalty_has_the_lowest_validation_value(rng):
     weight = np.array([0.3, -0.1, 0.0, 0.0]) / SCALES
     fit, validation = noisy(rng, 2, weight, points=8), noisy(rng, 4, weight, points=200)
-    found = fusion.fit(lambda: fit, lambda: validation, 4, [1e-4, 1e-2, 0.1, 1.0, 10.0])
-    assert found.penalty == min(found.path, key=lambda step: step[2])[0]
-    assert found.penalty > 1e-4  # eight points a stimulus are fitted too closely without
-    held_out, _, _ = fusion.objective(validation, found.weight)
-    assert held_out == pytest.approx(min(step[2] for step in found.path))
+    fitted = fusion.fit(lambda: fit, lambda: validation, 4, [1e-4, 1e-2, 0.1, 1.0, 10.0])
+    assert fitted.penalty == min(fitted.path, key=lambda step: step[2])[0]
+    assert fitted.penalty > 1e-4  # a smaller one overfits eight points a stimulus
+    held_out, _, _ = fusion.objective(validation, fitted.weight)
+    assert held_out == pytest.approx(min(step[2] for step in fitted.path))
 
 
 def test_smaller_penalties_fit_the_fit_split_more_closely(rng):
     fit = noisy(rng, 3, np.array([1.0, 0.5, 0.0, 0.2]) / SCALES)
-    found = fusion.fit(lambda: fit, lambda: fit, 4, [1e-4, 1e-2, 1.0])
-    penalties, values, _ = zip(*found.path, strict=True)
+    fitted = fusion.fit(lambda: fit, lambda: fit, 4, [1e-4, 1e-2, 1.0])
+    penalties, values, _ = zip(*fitted.path, strict=True)
     assert penalties == (1.0, 1e-2, 1e-4)
     assert (np.diff(values) < 0).all()
 
@@ -113,8 +113,8 @@ def test_a_feature_without_spread_gets_the_weight_zero(rng):
     fit = made(rng, 3, weight)
     for features, _ in fit:
         features[:, 3] = 7.0
-    found = fusion.fit(lambda: fit, lambda: fit, 4, [1e-5])
-    assert found.weight[3] == pytest.approx(0, abs=1e-6)
+    fitted = fusion.fit(lambda: fit, lambda: fit, 4, [1e-5])
+    assert fitted.weight[3] == pytest.approx(0, abs=1e-6)
 
 
 def test_the_penalty_does_not_depend_on_the_unit_of_a_feature(rng):

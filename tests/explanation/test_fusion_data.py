@@ -1,4 +1,4 @@
-"""Features and targets of the fusion, from files of reconstructions."""
+"""Features and targets of the fusion from files of reconstructions."""
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ def centre_bias(block):
 
 @pytest.fixture
 def reconstructions(model, block, tmp_path):
-    """A file per layer, as the workflow writes them, and the maps in them."""
+    """Write one file of reconstructions per layer, as the workflow does."""
     paths = {}
     groups = geometry.group_by_input(block.sizes, BOX)
     maps = [model.reconstruct(block.image(index)) for index in range(len(SIZES))]
@@ -41,9 +41,9 @@ def reconstructions(model, block, tmp_path):
         paths[fitted.name] = tmp_path / f"{fitted.name}.h5"
         layers = {fitted.name: fitted.layer}
         with LayerWriter(paths[fitted.name], groups, layers, ORIGIN) as writer:
-            for index, (own, placement) in enumerate(maps):
-                whole = layer_tools.whole_maps(own[fitted.name], fitted, placement)
-                writer.put(index, fitted.name, whole)
+            for index, (reconstructed, placement) in enumerate(maps):
+                padded = layer_tools.whole_maps(reconstructed[fitted.name], fitted, placement)
+                writer.put(index, fitted.name, padded)
     return paths
 
 
@@ -54,7 +54,7 @@ def collect(model, settings, *arguments):
 
 
 def order(block):
-    """Stimuli in the order of the groups in a file, landscape first."""
+    """Return the stimuli in the order of a file: grouped by input size, landscape first."""
     groups = geometry.group_by_input(block.sizes, BOX)
     return [index for size in sorted(groups) for index, _ in groups[size]]
 
@@ -67,7 +67,7 @@ def test_features_are_those_of_the_explained_model_in_float16(
     for index, (features, _) in zip(order(block), data.batches(), strict=True):
         maps, placement = model.reconstruct(block.image(index))
         # files hold float16
-        rounded = {name: own.astype(np.float16).astype(np.float32) for name, own in maps.items()}
+        rounded = {key: m.astype(np.float16).astype(np.float32) for key, m in maps.items()}
         expected, shape = fusion_features(rounded, model.layers, placement, 4, 3.0)
         bias = log_centre_bias(centre_bias.density(GRID, exclude=block.names[index]), shape)
         expected = np.column_stack([expected, bias]).astype(np.float16)
@@ -90,7 +90,7 @@ def test_the_target_can_be_the_deep_model(model, block, centre_bias, reconstruct
     settings = {"target": "model"}
     data = collect(model, settings, reconstructions, block, tmp_path / "deep.h5", centre_bias)
     targets = dict(zip(order(block), (t for _, t in data.batches()), strict=True))
-    # 40x60 px become 32x48 px of content and 8x12 cells of 5x5 px, whose mass each one holds
+    # the content of 32x48 px has 8x12 cells; each holds the mass of 5x5 px of the stimulus
     expected = np.exp(logs[0]).reshape(8, 5, 12, 5).sum(axis=(1, 3))
     np.testing.assert_allclose(targets[0].reshape(8, 12), expected, rtol=1e-5)
 

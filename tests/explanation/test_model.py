@@ -114,9 +114,9 @@ def test_with_all_weight_on_it_the_prediction_is_the_centre_bias(model):
 
     model.weight[:], model.weight[-1] = 0, 1.0
     model.centre_bias = gaussian(12, 16)
-    found = model.predict(make_image((64, 96)))
-    # interpolated twice, on grids whose cells are a third of the standard deviation
-    np.testing.assert_allclose(found[8:-8, 8:-8], gaussian(64, 96)[8:-8, 8:-8], rtol=0.1)
+    predicted = model.predict(make_image((64, 96)))
+    # two interpolations, on cells as large as a third of the standard deviation
+    np.testing.assert_allclose(predicted[8:-8, 8:-8], gaussian(64, 96)[8:-8, 8:-8], rtol=0.1)
 
 
 def test_weights_raise_the_density_where_their_map_is_high(model):
@@ -124,7 +124,7 @@ def test_weights_raise_the_density_where_their_map_is_high(model):
     image = make_image((64, 96))
     maps, _ = model.reconstruct(image)
     cells = np.log(model.predict(image)).reshape(4, 16, 6, 16).mean(axis=(1, 3))
-    # smoothed by 3 px of the input, a third of a cell
+    # the smoothing of 3 px is a third of a cell
     assert np.corrcoef(cells.ravel(), maps["coarse"][0].ravel())[0, 1] > 0.9
 
 
@@ -152,14 +152,14 @@ def test_reconstructions_of_a_rectified_layer_are_not_negative(model):
 @pytest.mark.parametrize("size", SIZES)
 def test_maps_on_all_cells_cut_to_the_content_are_the_maps_again(model, size):
     maps, placement = model.reconstruct(make_image(size))
-    whole = {
+    padded = {
         fitted.name: layer_tools.whole_maps(maps[fitted.name], fitted, placement)
         for fitted in model.layers
     }
     for fitted in model.layers:
         shape = fitted.layer.shape[f"{placement.input_size[0]}x{placement.input_size[1]}"]
-        assert whole[fitted.name].shape[1:] == shape
-    cut = layer_tools.valid_maps(whole, model.layers, placement)
+        assert padded[fitted.name].shape[1:] == shape
+    cut = layer_tools.valid_maps(padded, model.layers, placement)
     for name, expected in maps.items():
         np.testing.assert_array_equal(cut[name], expected)
 
@@ -167,8 +167,8 @@ def test_maps_on_all_cells_cut_to_the_content_are_the_maps_again(model, size):
 def test_cells_outside_the_content_are_zero(model):
     maps, placement = model.reconstruct(make_image((20, 60)))  # 16 rows in the middle of 32
     fitted = model.layers[1]
-    whole = layer_tools.whole_maps(maps["coarse"], fitted, placement)
-    assert (whole[:, [0, 3]] == 0).all() and (whole[:, 1:3] != 0).all()
+    padded = layer_tools.whole_maps(maps["coarse"], fitted, placement)
+    assert (padded[:, [0, 3]] == 0).all() and (padded[:, 1:3] != 0).all()
 
 
 def test_measured_offsets_are_rounded_to_half_a_pixel():
@@ -193,7 +193,7 @@ def test_features_of_a_constant_map_are_constant(model):
 
 
 def test_a_ramp_keeps_its_place_on_the_fusion_grid(model):
-    # a map whose value is the x of its cell's centre, read at the centres of the fusion grid
+    # the value of each cell is the x of its centre
     placement, fitted = geometry.place((64, 96), BOX), model.layers[1]
     ramp = np.broadcast_to(3.5 + 8 * np.arange(6, dtype=np.float32), (1, 4, 6))
     features, shape = fusion_features({"coarse": ramp}, [fitted], placement, 4, 0)
@@ -212,7 +212,7 @@ def test_smoothing_spreads_a_map_by_its_standard_deviation(model):
     cells = np.arange(12)
     centre = line @ cells / line.sum()
     variance = line @ (cells - centre) ** 2 / line.sum()
-    # 1.5 cells; the tail beyond five cells is cut
+    # 6 px are 1.5 cells; the Gaussian is cut at five cells
     assert np.sqrt(variance) == pytest.approx(1.5, rel=0.05)
 
 
@@ -224,7 +224,7 @@ def test_the_log_centre_bias_is_a_density_on_any_grid():
 
 @pytest.mark.parametrize("size", SIZES)
 def test_prediction_is_the_fusion_of_the_reconstructed_layers(model, size):
-    model.weight[1] = 0  # a map of weight 0 is not made
+    model.weight[1] = 0  # a map of weight 0 is not computed
     image = make_image(size)
     maps, placement = model.reconstruct(image)
     expected = np.exp(model.fuse(maps, placement, size))
@@ -239,5 +239,5 @@ def test_fusion_weighs_every_map_of_every_layer(model):
     score += model.weight[-1] * log_centre_bias(model.centre_bias, shape)
     expected = densities.resize_bilinear(score.reshape(shape).astype(float), (40, 60))
     expected = densities.to_log_density(expected, "logits", model.uniform_weight)
-    found = model.fuse(maps, placement, (40, 60))
-    np.testing.assert_allclose(found, expected, atol=1e-4)  # features are float32
+    fused = model.fuse(maps, placement, (40, 60))
+    np.testing.assert_allclose(fused, expected, atol=1e-4)  # features are float32

@@ -1,4 +1,4 @@
-"""Controls: what they are made of, and that they respond as a convolution does."""
+"""Control banks: their filters, and responses that equal a convolution."""
 
 import numpy as np
 import pytest
@@ -22,8 +22,8 @@ def test_random_filters_pass_no_mean_and_have_unit_energy(bank):
 
 def test_a_bank_of_random_filters_is_always_the_same(bank):
     first, second = (controls.kernels("random", bank.wavelengths_px, 3) for _ in range(2))
-    for one, other in zip(first, second, strict=True):
-        np.testing.assert_array_equal(one, other)
+    for kernel, again in zip(first, second, strict=True):
+        np.testing.assert_array_equal(kernel, again)
 
 
 @pytest.mark.parametrize("control", controls.CONTROLS)
@@ -31,13 +31,13 @@ def test_responses_are_convolutions(bank, rng, control):
     image = rng.normal(size=(21, 34))
     prepared = controls.ControlBank(control, bank).prepare(image.shape, "periodic")
     prepared.analyse(image)
-    found = {filters.start: responses[0] for filters, responses in prepared.responses()}
-    assert len(found) == bank.n_filters
+    by_filter = {filters.start: responses[0] for filters, responses in prepared.responses()}
+    assert len(by_filter) == bank.n_filters
     for index, kernel in enumerate(controls.kernels(control, bank.wavelengths_px, 3)):
         even, odd = (
             ndimage.convolve(image, part, mode="wrap") for part in (kernel.real, kernel.imag)
         )
-        np.testing.assert_allclose(found[index], even + 1j * odd, atol=1e-5)
+        np.testing.assert_allclose(by_filter[index], even + 1j * odd, atol=1e-5)
 
 
 def test_an_unknown_control_is_refused():

@@ -71,7 +71,7 @@ def test_columns_that_no_filter_passes_are_left_out_without_a_trace(shape, block
     transform = fourier.Transform(shape, "double", block)
     transform.analyse(image)
     prepared = [transform.prepare(part) for part in gains]
-    for index in (3, 0, 1, 3, 2, 0):  # what one block leaves behind must not enter the next
+    for index in (3, 0, 1, 3, 2, 0):  # values left by one block must not reach the next
         expected = np.fft.ifft2(np.fft.fft2(image) * gains[index])
         np.testing.assert_allclose(transform.filtered(prepared[index]), expected, atol=1e-14)
 
@@ -98,20 +98,20 @@ def test_a_block_divides_the_filters_that_may_share_it(height, width, n_filters)
 def test_measured_plans_differ_by_rounding_alone():
     image = np.random.default_rng(0).standard_normal((24, 30))
     gains = np.random.default_rng(1).uniform(0, 2, (2, 24, 30))
-    found = []
+    responses = []
     for planning in ("estimate", "measure"):
         transform = fourier.Transform(image.shape, "single", 2, planning)
         transform.analyse(image)
-        found.append(transform.filtered(transform.prepare(gains)).copy())
-    np.testing.assert_allclose(found[1], found[0], atol=1e-6 * np.abs(found[0]).max())
+        responses.append(transform.filtered(transform.prepare(gains)).copy())
+    np.testing.assert_allclose(responses[1], responses[0], atol=1e-6 * np.abs(responses[0]).max())
 
 
 def test_plans_by_estimate_give_equal_bytes_whatever_was_measured_before():
     image = np.random.default_rng(0).standard_normal((48, 60))
     gains = np.random.default_rng(1).uniform(0, 2, (1, 48, 60))
-    found = []
+    responses = []
     for planning in ("estimate", "measure", "estimate"):
         transform = fourier.Transform(image.shape, "single", 1, planning)
         transform.analyse(image)
-        found.append(transform.filtered(transform.prepare(gains)).tobytes())
-    assert found[0] == found[2]
+        responses.append(transform.filtered(transform.prepare(gains)).tobytes())
+    assert responses[0] == responses[2]

@@ -1,4 +1,4 @@
-"""Responses on a lattice: the very values that the whole response has there."""
+"""Responses on a lattice equal the responses at all px, taken at the points of the lattice."""
 
 import numpy as np
 import pytest
@@ -24,7 +24,7 @@ def take(bank, channels, lattice, full=FULL, gains=None):
     return np.stack([folded.responses(k).copy() for k in range(len(folded))])
 
 
-def whole(bank, channel, full=FULL):
+def at_all_px(bank, channel, full=FULL):
     """Complex responses at all px of the padded image, float64, and the first px of the image."""
     padded, origin = fourier.mirror_pad(channel, full)
     return np.fft.ifft2(np.fft.fft2(padded) * bank.gains(full)), origin
@@ -35,33 +35,33 @@ def whole(bank, channel, full=FULL):
 def test_points_at_whole_px_are_the_response_there(bank, rng, step, phase):
     channels = rng.normal(size=(2, *SHAPE))
     lattice = covering(step, phase, SHAPE)
-    found = take(bank, channels, lattice)
+    at_points = take(bank, channels, lattice)
     for c, channel in enumerate(channels):
-        responses, (top, left) = whole(bank, channel)
+        responses, (top, left) = at_all_px(bank, channel)
         rows = top + lattice.positions(0).astype(int)
         columns = left + lattice.positions(1).astype(int)
         expected = responses[:, rows][:, :, columns]
-        np.testing.assert_allclose(found[:, c], expected, atol=5e-6)  # float32
+        np.testing.assert_allclose(at_points[:, c], expected, atol=5e-6)  # float32
 
 
 @pytest.mark.parametrize("step", [2, 4])
 def test_points_between_px_are_trigonometric_interpolation(bank, rng, step):
     channel = rng.normal(size=SHAPE)
     lattice = covering(step, (0.5, 1.25), SHAPE)
-    found = take(bank, channel[None], lattice)[:, 0]
-    responses, (top, left) = whole(bank, channel)
+    at_points = take(bank, channel[None], lattice)[:, 0]
+    responses, (top, left) = at_all_px(bank, channel)
     spectrum = np.fft.fft2(responses)
     for axis, (n, first) in enumerate(zip(FULL, (top, left), strict=True)):
         wave = np.exp(2j * np.pi * np.outer(first + lattice.positions(axis), np.fft.fftfreq(n)))
         spectrum = np.moveaxis(np.tensordot(spectrum, wave / n, (axis + 1, 1)), -1, axis + 1)
-    np.testing.assert_allclose(found, spectrum, atol=5e-6)
+    np.testing.assert_allclose(at_points, spectrum, atol=5e-6)
 
 
 def test_points_beyond_the_image_show_the_mirrored_margin(bank, rng):
     channel = rng.normal(size=SHAPE)
     lattice = covering(2, (0, 0), SHAPE, beyond=1)
     assert (lattice.first, lattice.count) == ((-2.0, -2.0), (16, 26))
-    responses, (top, left) = whole(bank, channel)
+    responses, (top, left) = at_all_px(bank, channel)
     expected = responses[:, top - 2 : top + 30 : 2, left - 2 : left + 50 : 2]
     np.testing.assert_allclose(take(bank, channel[None], lattice)[:, 0], expected, atol=5e-6)
 
@@ -77,8 +77,8 @@ def test_complex_gains_are_folded_too(bank, rng):
 
 def test_a_gain_that_passes_nothing_has_no_response(bank, rng):
     lattice = covering(2, (0, 0), SHAPE)
-    found = take(bank, rng.normal(size=(1, *SHAPE)), lattice, gains=np.zeros((1, *FULL)))
-    assert (found == 0).all()
+    at_points = take(bank, rng.normal(size=(1, *SHAPE)), lattice, gains=np.zeros((1, *FULL)))
+    assert (at_points == 0).all()
 
 
 @pytest.mark.parametrize("shape, full", [((28, 48), (36, 60)), ((3, 7), (24, 40))])

@@ -1,4 +1,4 @@
-"""The log-Gabor bank against its definition, written down here once more."""
+"""The log-Gabor bank compared with its definition, which is written out here again."""
 
 import numpy as np
 import pytest
@@ -49,9 +49,9 @@ def rng():
 def test_periodic_responses_are_the_closed_form(rng, shape, precision, tolerance, sigma):
     image = rng.standard_normal(shape)
     expected = closed_form(image, *BANK, sigma)
-    found = LogGaborBank(*BANK, sigma).responses(image, "periodic", precision)
+    responses = LogGaborBank(*BANK, sigma).responses(image, "periodic", precision)
     # FFT rounding is relative to the largest value
-    np.testing.assert_allclose(found, expected, rtol=0, atol=tolerance * np.abs(expected).max())
+    np.testing.assert_allclose(responses, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("shape, padded", [((25, 35), (36, 48)), ((31, 20), (48, 32))])
@@ -62,14 +62,14 @@ def test_symmetric_responses_are_those_of_the_mirrored_image(rng, shape, padded)
     widths = [(b, p - s - b) for b, p, s in zip(before, padded, shape, strict=True)]
     mirrored = closed_form(np.pad(image, widths, mode="symmetric"), *BANK)
     expected = mirrored[:, before[0] : before[0] + shape[0], before[1] : before[1] + shape[1]]
-    found = bank.responses(image, "symmetric", "double")
-    np.testing.assert_allclose(found, expected, atol=1e-12)
+    responses = bank.responses(image, "symmetric", "double")
+    np.testing.assert_allclose(responses, expected, atol=1e-12)
 
 
 def test_responses_are_complex64_of_the_shape_of_the_image(rng):
-    found = LogGaborBank(*BANK).responses(rng.random((15, 22)))
-    assert found.dtype == np.complex64
-    assert found.shape == (12, 15, 22)
+    responses = LogGaborBank(*BANK).responses(rng.random((15, 22)))
+    assert responses.dtype == np.complex64
+    assert responses.shape == (12, 15, 22)
 
 
 def test_filters_are_ordered_scale_by_scale():
@@ -151,8 +151,8 @@ def test_a_mirrored_image_turns_every_orientation_to_its_mirror_image(rng):
 
 
 def test_a_constant_image_has_no_response():
-    found = LogGaborBank(*BANK).responses(np.full((19, 28), 7.0))
-    assert np.abs(found).max() < 7e-6  # single precision of the value 7
+    responses = LogGaborBank(*BANK).responses(np.full((19, 28), 7.0))
+    assert np.abs(responses).max() < 7e-6  # single precision of the value 7
 
 
 def test_the_residual_is_in_quadrature_with_the_coarsest_scale_below_its_centre():

@@ -1,4 +1,4 @@
-"""Regressors: what the table says is what the maps are."""
+"""Regressors: each map is the one that its row of the table describes."""
 
 import numpy as np
 import pytest
@@ -55,8 +55,8 @@ def test_the_table_names_the_filter_that_a_grating_drives_most(channel, scale, o
     amplitude = np.where(table["kind"] == "amplitude", maps.mean(axis=(1, 2)), -1)
     best = amplitude.argmax()
     assert table["name"][best] == f"{'RGB'[channel]} amplitude s{scale} o{orientation}"
-    found = tuple(table[key][best] for key in ("colour", "scale", "orientation"))
-    assert found == (channel, scale, orientation)
+    channel_and_filter = tuple(table[key][best] for key in ("colour", "scale", "orientation"))
+    assert channel_and_filter == (channel, scale, orientation)
 
 
 def test_point_samples_at_whole_pixels_are_the_responses_of_the_bank(content):
@@ -106,16 +106,16 @@ def test_only_cells_in_the_content_have_regressors(content):
 
 def test_amplitudes_do_not_depend_on_the_phase_of_a_grating():
     y, x = np.mgrid[:28, :48]
-    found = []
+    amplitudes = []
     for phase in (0, 0.7, 1.9):
         wave = np.rint(128 + 100 * np.cos(2 * np.pi * x / 8 + phase)).astype(np.uint8)
         image = np.repeat(wave[..., None], 3, axis=2)
         regressors = make_regressors(boundary="periodic")
         (maps,) = regressors.compute(image, PLACEMENT, [(FINE, "point", 1.0)])
-        found.append(maps[regressors.table()["name"] == "Y amplitude s1 o0"])
+        amplitudes.append(maps[regressors.table()["name"] == "Y amplitude s1 o0"])
     # the 48 px hold 6 periods; grey values are rounded to 1/255
-    np.testing.assert_allclose(found[1], found[0], atol=2 / 255)
-    np.testing.assert_allclose(found[2], found[0], atol=2 / 255)
+    np.testing.assert_allclose(amplitudes[1], amplitudes[0], atol=2 / 255)
+    np.testing.assert_allclose(amplitudes[2], amplitudes[0], atol=2 / 255)
 
 
 def test_a_grey_image_has_no_response_in_the_chromatic_channels():
@@ -140,8 +140,10 @@ def test_normalised_amplitudes_of_a_blank_image_are_zero():
     regressors = make_regressors(normalisation=True)
     image = np.full((28, 48, 3), 90, np.uint8)
     (maps,) = regressors.compute(image, PLACEMENT, [(FINE, "point", 1.0)])
-    found = maps[regressors.table()["kind"] == "normalised"]
-    assert np.isfinite(found).all() and np.abs(found).max() < 0.01  # 1e-7 of rounding over 1e-4
+    normalised = maps[regressors.table()["kind"] == "normalised"]
+    assert (
+        np.isfinite(normalised).all() and np.abs(normalised).max() < 0.01
+    )  # 1e-7 of rounding over 1e-4
 
 
 def test_position_terms_are_polynomials_from_the_centre_of_the_content(content):
@@ -162,7 +164,7 @@ def test_position_terms_are_polynomials_from_the_centre_of_the_content(content):
 @pytest.mark.parametrize("height, width", [(28, 48), (320, 48), (48, 320)])
 def test_sampling_in_runs_of_rows_equals_sampling_by_whole_matrices(height, width):
     placement = Placement((height, width), 0, 0, height, width)
-    # boxes and points of broken stride are pooled from all px
+    # boxes, and points whose stride is not a whole number, are pooled from all px
     targets = [
         (Grid((height // 4, width // 4), (4.0, 4.0), (1.5, 1.5)), "box", 8.0),
         (Grid((height // 8, width // 8), (8.0, 8.0), (3.5, 3.5)), "box", 48.0),
@@ -172,13 +174,13 @@ def test_sampling_in_runs_of_rows_equals_sampling_by_whole_matrices(height, widt
     regressors = make_regressors(colour="rgb", kinds=["even"])
     maps = regressors.compute(image, placement, targets)
     residual = regressors.table()["kind"] == "residual"
-    for (grid, *how), found in zip(targets, maps, strict=True):
-        along_y, along_x = geometry.layer_sampling(grid, placement, *how)
+    for (grid, *pooling), target_maps in zip(targets, maps, strict=True):
+        along_y, along_x = geometry.layer_sampling(grid, placement, *pooling)
         bank = LogGaborBank(**SETTINGS["bank"])
         prepared = bank.prepare((height, width))
         prepared.analyse(colours.to_opponent(image, "rgb")[1])
         responses = np.concatenate([part.real.copy() for _, part in prepared.responses()])
-        channel = found[regressors.table()["colour"] == 1]
+        channel = target_maps[regressors.table()["colour"] == 1]
         np.testing.assert_allclose(channel[:-1], along_y @ responses @ along_x.T, atol=2e-6)
         expected = along_y @ prepared.residual() @ along_x.T
-        np.testing.assert_allclose(found[residual][1], expected, atol=2e-6)
+        np.testing.assert_allclose(target_maps[residual][1], expected, atol=2e-6)

@@ -1,4 +1,4 @@
-"""Pooling from few points: as near to pooling from all px as is said."""
+"""Pooling from few points differs from pooling from all px by the stated tolerance at most."""
 
 import numpy as np
 import pytest
@@ -53,9 +53,9 @@ def test_averaged_amplitudes_are_within_the_tolerance_of_those_of_all_px(
     bank = {**BANK, "n_orientations": n_orientations, "bandwidth_ratio": ratio}
     regressors = make_regressors(bank=bank, kinds=["amplitude"], residual=False)
     targets = [(tiling(stride), "gaussian", width)]
-    (found,) = regressors.compute(photograph(), PLACEMENT, targets)
+    (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
     (expected,) = from_all_px(monkeypatch, regressors, targets)
-    error = np.sqrt(((found - expected) ** 2).mean(axis=(1, 2))) / expected.mean(axis=(1, 2))
+    error = np.sqrt(((maps - expected) ** 2).mean(axis=(1, 2))) / expected.mean(axis=(1, 2))
     assert error.max() < sampling.TOLERANCE
 
 
@@ -63,12 +63,14 @@ def test_averaged_amplitudes_are_within_the_tolerance_of_those_of_all_px(
 def test_even_and_odd_responses_inside_the_image_are_those_of_all_px(monkeypatch, stride, width):
     regressors = make_regressors(bank=BANK, kinds=["even", "odd"])
     targets = [(tiling(stride), "gaussian", width)]
-    (found,) = regressors.compute(photograph(), PLACEMENT, targets)
+    (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
     (expected,) = from_all_px(monkeypatch, regressors, targets)
-    inside = int(np.ceil(5 * width / 12**0.5 / stride))  # beyond, no window is cut
+    inside = int(
+        np.ceil(5 * width / 12**0.5 / stride)
+    )  # cells farther from the edges have uncut windows
     inner = (slice(None), slice(inside, -inside), slice(inside, -inside))
     # the tail beyond five deviations, cut where all px are pooled, is of the order of 1e-6
-    np.testing.assert_allclose(found[inner], expected[inner], atol=5e-6)
+    np.testing.assert_allclose(maps[inner], expected[inner], atol=5e-6)
 
 
 @pytest.mark.parametrize("n_grids", [1, 2, 3])
@@ -81,10 +83,10 @@ def test_points_are_those_of_all_px_where_they_lie_on_px(monkeypatch, n_grids):
     ]
     targets = [(grid, "point", 1.0) for grid in grids[:n_grids]]
     expected = from_all_px(monkeypatch, regressors, targets)
-    for own, other in zip(
+    for maps, direct in zip(
         regressors.compute(photograph(), PLACEMENT, targets), expected, strict=True
     ):
-        np.testing.assert_allclose(own, other, atol=3e-6)
+        np.testing.assert_allclose(maps, direct, atol=3e-6)
 
 
 def test_fine_filters_have_no_even_or_odd_response_under_a_wide_window():
@@ -104,20 +106,20 @@ def test_controls_are_pooled_from_all_points(monkeypatch, rng):
     for control in ("random", "pixel"):
         object.__setattr__(regressors, "control", control)
         targets = [(tiling(4), "gaussian", 8.0)]
-        (found,) = regressors.compute(photograph(), PLACEMENT, targets)
+        (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
         (expected,) = from_all_px(monkeypatch, regressors, targets)
-        np.testing.assert_allclose(found, expected, atol=2e-6)
+        np.testing.assert_allclose(maps, expected, atol=2e-6)
 
 
 def test_weights_of_a_window_add_up_to_those_of_the_px_it_covers():
-    # of a function as smooth as a coarse amplitude, where the window is cut by the border too
+    # a function as smooth as a coarse amplitude; windows at the border are cut
     def smooth(x):
         return 1 + np.cos(2 * np.pi * x / 60 + 0.4)
 
     lattice = covering(4, (1.5, 1.5), (96, 96), sampling.BEYOND)
-    own = np.array([0.0, 3.5, 50.0, 95.0])
-    along, _ = sampling.windows(lattice, (own, own), 7.0, (96, 96))
-    expected = gaussian_matrix(np.arange(96), own, 7.0) @ smooth(np.arange(96))
+    cell_centres = np.array([0.0, 3.5, 50.0, 95.0])
+    along, _ = sampling.windows(lattice, (cell_centres, cell_centres), 7.0, (96, 96))
+    expected = gaussian_matrix(np.arange(96), cell_centres, 7.0) @ smooth(np.arange(96))
     np.testing.assert_allclose(along @ smooth(lattice.positions(0)), expected, atol=3e-3)
 
 
@@ -126,7 +128,7 @@ def test_interpolation_is_exact_for_cubic_polynomials():
     polynomial = np.polynomial.Polynomial([1, -0.3, 0.02, 0.001])
     matrix = sampling.interpolation(points, pixels)
     np.testing.assert_allclose(matrix @ polynomial(points), polynomial(pixels))
-    for n in (1, 2, 3):  # of lower degree where there are fewer points
+    for n in (1, 2, 3):  # fewer than four points: a polynomial of lower degree
         few = sampling.interpolation(points[:n], pixels)
         np.testing.assert_allclose(few.sum(axis=1), 1)
 
@@ -137,7 +139,7 @@ def test_interpolation_is_exact_for_cubic_polynomials():
         ((tiling(4), "point", 1.0), True),
         ((tiling(4), "gaussian", 8.0), True),
         ((tiling(4), "box", 8.0), False),
-        ((tiling(4), "gaussian", 2.0), False),  # narrower than the points are apart
+        ((tiling(4), "gaussian", 2.0), False),  # narrower than the distance of the points
         ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "point", 1.0), True),
         ((Grid((12, 19), (7.5, 7.5), (3.25, 3.25)), "point", 1.0), False),
         ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "gaussian", 14.0), True),
@@ -152,7 +154,7 @@ def test_layers_of_one_phase_share_a_lattice():
     centres = [sampling.centres(grid, PLACEMENT) for grid in grids]
     ((lattice, members),) = sampling.point_lattices(grids, centres, SHAPE, (144, 192))
     assert (lattice.step, members) == (2, [0, 1, 2])
-    for own in centres:
-        rows, columns = sampling.places(lattice, own)
-        np.testing.assert_allclose(lattice.positions(0)[rows], own[0])
-        np.testing.assert_allclose(lattice.positions(1)[columns], own[1])
+    for cell_centres in centres:
+        rows, columns = sampling.places(lattice, cell_centres)
+        np.testing.assert_allclose(lattice.positions(0)[rows], cell_centres[0])
+        np.testing.assert_allclose(lattice.positions(1)[columns], cell_centres[1])

@@ -36,9 +36,9 @@ def test_responses_are_the_bank_on_the_amplitudes_of_the_bank():
     image = colours.to_opponent(make_image((64, 96)), "yuv")[0]
     bank = LogGaborBank(**BANK)
     amplitude = np.abs(bank.responses(image, "periodic")).reshape(4, 8, 64, 96).mean(axis=1)
-    found = list(second_stages.responses(image, BANK, "periodic"))
-    assert len(found) == len(second_stages.pairs(4))
-    for (s, t), response in zip(second_stages.pairs(4), found, strict=True):
+    responses = list(second_stages.responses(image, BANK, "periodic"))
+    assert len(responses) == len(second_stages.pairs(4))
+    for (s, t), response in zip(second_stages.pairs(4), responses, strict=True):
         coarse = LogGaborBank(1, 4, bank.wavelengths_px[t], 2.0, 0.65)
         np.testing.assert_allclose(response, coarse.responses(amplitude[s], "periodic"), atol=1e-6)
 
@@ -49,9 +49,9 @@ def test_the_table_has_a_row_for_every_map():
     table = regressors.table()
     assert {len(column) for column in table.values()} == {len(maps)}
     assert len(set(table["name"])) == len(maps)
-    own = table["kind"] == second_stages.KIND
-    assert own.sum() == len(second_stages.pairs(4)) * 4 * 3
-    assert (np.abs(maps[own]).max(axis=(1, 2)) > 0).all()
+    second = table["kind"] == second_stages.KIND
+    assert second.sum() == len(second_stages.pairs(4)) * 4 * 3
+    assert (np.abs(maps[second]).max(axis=(1, 2)) > 0).all()
 
 
 def test_rows_of_the_table_name_the_part_of_the_response():
@@ -60,11 +60,11 @@ def test_rows_of_the_table_name_the_part_of_the_response():
     (maps,) = regressors.compute(image, PLACEMENT, [(PIXELS, "point", 1.0)])
     names = list(regressors.table()["name"])
     luminance = colours.to_opponent(image, "yuv")[0]
-    found = dict(zip(second_stages.pairs(4), second_stages.responses(luminance, BANK, "symmetric"),
-                     strict=True))  # fmt: skip
+    responses = second_stages.responses(luminance, BANK, "symmetric")
+    responses = dict(zip(second_stages.pairs(4), responses, strict=True))
     for kind, part in (("even", np.real), ("odd", np.imag), ("amplitude", np.abs)):
-        own = maps[names.index(f"Y second {kind} +2 s1 o4")]
-        np.testing.assert_allclose(own, part(found[1, 3][2]), atol=1e-6)
+        row = maps[names.index(f"Y second {kind} +2 s1 o4")]
+        np.testing.assert_allclose(row, part(responses[1, 3][2]), atol=1e-6)
 
 
 def test_switching_it_on_leaves_the_other_regressors_as_they_were():
@@ -79,7 +79,7 @@ def test_switching_it_on_leaves_the_other_regressors_as_they_were():
 
 
 def texture_border():
-    """Noise of 3 px left, of the same mean and spread but 12 px right; border at column 48."""
+    """Noise of 3 px left of column 48 and of 12 px right of it, with equal mean and spread."""
     rng = np.random.default_rng(0)
     fine = LogGaborBank(1, 1, 3.0, 2.0, 0.65, 10.0).responses(rng.normal(size=(64, 96)))[0].real
     coarse = LogGaborBank(1, 1, 12.0, 2.0, 0.65, 10.0).responses(rng.normal(size=(64, 96)))[0].real
@@ -102,7 +102,7 @@ def test_a_border_between_textures_drives_the_vertical_second_stage_most_at_the_
 def test_shares_by_kind_report_it_and_dominant_filters_leave_it_out(rng_statistics):
     statistics, table = rng_statistics
     labels, values, _ = identity_tools.shares(statistics, 1e-6, table, "yuv")["kind"]
-    # of 549 random regressors at 4000 pixels the others share what chance lets them explain, 6 %
+    # by chance the other ones of 549 random regressors explain 6 % at 4000 pixels
     assert values[labels.index(second_stages.KIND)] > 0.9
     filters = {"marginal": marginal_correlation(statistics), "table": table}
     assert {row["kind"] for row in identity_tools.dominant(filters, 5)} <= {

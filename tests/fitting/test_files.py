@@ -15,17 +15,17 @@ from gaborscope.fitting.statistics import Statistics, combine, marginal_correlat
 
 @pytest.fixture
 def statistics():
-    """By block; the third map is dead."""
+    """Statistics by block; the third map is dead."""
     rng = np.random.default_rng(0)
     k = len(make_regressors().table()["kind"])
-    mixing, found = rng.standard_normal((3, k)), {}
+    mixing, by_block = rng.standard_normal((3, k)), {}
     for block in ("0", "1", "2"):
         phi = rng.standard_normal((k, 200))
         activation = mixing @ phi + rng.standard_normal((3, 200))
         activation[2] = 0
-        found[block] = Statistics.empty(k, 3)
-        found[block].add(phi, activation)
-    return found
+        by_block[block] = Statistics.empty(k, 3)
+        by_block[block].add(phi, activation)
+    return by_block
 
 
 @pytest.fixture
@@ -48,13 +48,13 @@ def described(statistics, solution):
 
 
 def test_statistics_come_back_by_block(statistics, tmp_path):
-    for block, own in statistics.items():
-        write_statistics(tmp_path / f"{block}.h5", [own], ORIGIN)
-    found = read_statistics(sorted(tmp_path.iterdir()), 0)
-    assert list(found) == ["0", "1", "2"]
-    for block, own in statistics.items():
+    for block, sums in statistics.items():
+        write_statistics(tmp_path / f"{block}.h5", [sums], ORIGIN)
+    read = read_statistics(sorted(tmp_path.iterdir()), 0)
+    assert list(read) == ["0", "1", "2"]
+    for block, sums in statistics.items():
         for key in ("gram", "cross", "sum_phi", "sum", "cov", "n"):
-            np.testing.assert_array_equal(getattr(found[block], key), getattr(own, key))
+            np.testing.assert_array_equal(getattr(read[block], key), getattr(sums, key))
 
 
 def test_statistics_with_nan_are_refused(statistics, tmp_path):
@@ -66,32 +66,32 @@ def test_statistics_with_nan_are_refused(statistics, tmp_path):
 
 def test_a_fitted_layer_comes_back(solution, described, tmp_path):
     write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
-    found = read_filters(tmp_path / "fine.h5")
+    filters = read_filters(tmp_path / "fine.h5")
     for key in ("weight", "intercept", "residual_sd"):
-        np.testing.assert_array_equal(found[key], getattr(solution, key).astype(np.float32))
-    assert (found["layer"], found["regressors"]) == (described["layer"], SETTINGS)
-    assert (found["penalty"], found["pooled"]) == (solution.penalty, solution.pooled)
+        np.testing.assert_array_equal(filters[key], getattr(solution, key).astype(np.float32))
+    assert (filters["layer"], filters["regressors"]) == (described["layer"], SETTINGS)
+    assert (filters["penalty"], filters["pooled"]) == (solution.penalty, solution.pooled)
     for key, column in described["table"].items():
-        np.testing.assert_array_equal(found["table"][key], column)
+        np.testing.assert_array_equal(filters["table"][key], column)
     for key, (labels, values, by_map) in described["shares"].items():
-        assert found["shares"][key][0] == labels
-        np.testing.assert_array_equal(found["shares"][key][1], values)
-        np.testing.assert_array_equal(found["map_shares"][key], np.float32(np.nan_to_num(by_map)))
+        assert filters["shares"][key][0] == labels
+        np.testing.assert_array_equal(filters["shares"][key][1], values)
+        np.testing.assert_array_equal(filters["map_shares"][key], np.float32(np.nan_to_num(by_map)))
 
 
 def test_dead_maps_are_still_nan_after_reading(solution, described, tmp_path):
     write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
-    found = read_filters(tmp_path / "fine.h5")["explained_variance"]
-    np.testing.assert_array_equal(found, solution.explained_variance)
-    assert np.isnan(found).tolist() == [False, False, True]
+    explained = read_filters(tmp_path / "fine.h5")["explained_variance"]
+    np.testing.assert_array_equal(explained, solution.explained_variance)
+    assert np.isnan(explained).tolist() == [False, False, True]
 
 
 def test_out_of_fold_weights_are_given_for_fit_blocks_alone(solution, described, tmp_path):
     write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
     for block in ("0", "1"):
-        found = read_filters(tmp_path / "fine.h5", fold=block)
+        filters = read_filters(tmp_path / "fine.h5", fold=block)
         expected = solution.folds[block][0].astype(np.float32)
-        np.testing.assert_array_equal(found["weight"], expected)
+        np.testing.assert_array_equal(filters["weight"], expected)
     other = read_filters(tmp_path / "fine.h5", fold="2")
     np.testing.assert_array_equal(other["weight"], solution.weight.astype(np.float32))
 
@@ -103,14 +103,14 @@ def test_equal_layers_give_equal_bytes(solution, described, tmp_path):
 
 
 def test_a_layer_of_dead_maps_can_be_written(statistics, described, tmp_path):
-    for own in statistics.values():
-        own.cross[:], own.sum[:], own.cov[:] = 0, 0, 0
+    for sums in statistics.values():
+        sums.cross[:], sums.sum[:], sums.cov[:] = 0, 0, 0
     solution = solve(statistics, statistics["2"], [0.1, 1.0], 3)
     total = combine(statistics.values())
     described["shares"] = identity_tools.shares(total, 0.1, described["table"], "yuv")
     write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
-    found = read_filters(tmp_path / "fine.h5")
-    assert np.isnan(found["explained_variance"]).all() and np.isnan(found["pooled"])
+    filters = read_filters(tmp_path / "fine.h5")
+    assert np.isnan(filters["explained_variance"]).all() and np.isnan(filters["pooled"])
 
 
 def test_shares_of_every_grouping_have_the_same_sum(described):

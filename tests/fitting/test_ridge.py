@@ -40,16 +40,16 @@ def planted(rng, n=400, noise=0.0):
 
 def test_the_fit_recovers_the_weights_that_made_the_activation(rng):
     phi, activation, weight, intercept = planted(rng)
-    found, offset = RidgePath(collect(phi, activation)).solve(1e-9)
-    np.testing.assert_allclose(found * SCALES, weight * SCALES, atol=1e-4)
+    fitted, offset = RidgePath(collect(phi, activation)).solve(1e-9)
+    np.testing.assert_allclose(fitted * SCALES, weight * SCALES, atol=1e-4)
     np.testing.assert_allclose(offset, intercept, atol=1e-4)
 
 
 def test_the_fit_recovers_planted_weights_from_float32_products(rng):
     phi, activation, weight, _ = planted(rng)
-    found, _ = RidgePath(collect(np.float32(phi), np.float32(activation))).solve(1e-7)
+    fitted, _ = RidgePath(collect(np.float32(phi), np.float32(activation))).solve(1e-7)
     # float32 products of 400 terms round at about 1e-6 of their sum
-    np.testing.assert_allclose(found * SCALES, weight * SCALES, atol=1e-4)
+    np.testing.assert_allclose(fitted * SCALES, weight * SCALES, atol=1e-4)
 
 
 @pytest.mark.parametrize("penalty", [1e-3, 0.1, 10.0])
@@ -61,8 +61,8 @@ def test_the_path_is_the_direct_solution_of_the_standardised_normal_equations(rn
     centred = activation - activation.mean(axis=1, keepdims=True)
     n = phi.shape[1]
     beta = np.linalg.solve(z @ z.T / n + penalty * np.eye(5), z @ centred.T / n).T
-    found, offset = RidgePath(collect(phi, activation)).solve(penalty)
-    np.testing.assert_allclose(found, beta / sd, rtol=1e-9)
+    weight, offset = RidgePath(collect(phi, activation)).solve(penalty)
+    np.testing.assert_allclose(weight, beta / sd, rtol=1e-9)
     np.testing.assert_allclose(offset, activation.mean(axis=1) - beta / sd @ mean, rtol=1e-8)
 
 
@@ -79,29 +79,29 @@ def test_rescaling_a_regressor_changes_no_prediction(rng, factor):
 def test_statistics_of_blocks_add_up_and_subtract(rng):
     phi, activation, *_ = planted(rng)
     parts = [collect(phi[:, :150], activation[:, :150]), collect(phi[:, 150:], activation[:, 150:])]
-    whole = collect(phi, activation)
-    for found, expected in ((parts[0] + parts[1], whole), (whole - parts[1], parts[0])):
-        assert found.n == expected.n
+    total = collect(phi, activation)
+    for result, expected in ((parts[0] + parts[1], total), (total - parts[1], parts[0])):
+        assert result.n == expected.n
         for key in ("gram", "cross", "sum_phi", "sum", "cov"):
             np.testing.assert_allclose(
-                getattr(found, key), getattr(expected, key), rtol=1e-9, atol=1e-9
+                getattr(result, key), getattr(expected, key), rtol=1e-9, atol=1e-9
             )
 
 
 def test_adding_leaves_the_parts_as_they_were(rng):
     phi, activation, *_ = planted(rng)
-    one = collect(phi, activation)
-    before = one.gram.copy()
-    combine([one, one, one])
-    np.testing.assert_array_equal(one.gram, before)
+    part = collect(phi, activation)
+    before = part.gram.copy()
+    combine([part, part, part])
+    np.testing.assert_array_equal(part.gram, before)
 
 
 def test_squared_error_is_that_of_the_residuals(rng):
     phi, activation, *_ = planted(rng, noise=1.0)
     weight, intercept = rng.standard_normal((3, 5)) / SCALES, rng.standard_normal(3)
     residual = activation - weight @ phi - intercept[:, None]
-    found = collect(phi, activation).squared_error(weight, intercept)
-    np.testing.assert_allclose(found, (residual**2).sum(axis=1), rtol=1e-9)
+    error = collect(phi, activation).squared_error(weight, intercept)
+    np.testing.assert_allclose(error, (residual**2).sum(axis=1), rtol=1e-9)
 
 
 def test_explained_variance_is_one_minus_residual_over_total_variance(rng):
@@ -147,17 +147,17 @@ def test_a_layer_of_dead_maps_has_no_explained_variance(rng):
 def test_constant_regressors_get_the_weight_zero(rng, value):
     phi, activation, *_ = planted(rng, noise=0.5)
     phi[3] = value
-    found, _ = RidgePath(collect(np.float32(phi), np.float32(activation))).solve(1e-6)
-    assert (found[:, 3] == 0).all()
-    assert (found[:, [0, 1, 2, 4]] != 0).all()
+    weight, _ = RidgePath(collect(np.float32(phi), np.float32(activation))).solve(1e-6)
+    assert (weight[:, 3] == 0).all()
+    assert (weight[:, [0, 1, 2, 4]] != 0).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, 0.3])
 def test_constant_regressors_explain_nothing_alone(rng, value):
     phi, activation, *_ = planted(rng, noise=0.5)
     phi[3] = value
-    found = marginal_correlation(collect(np.float32(phi), np.float32(activation)))
-    assert (found[:, 3] == 0).all()
+    squared = marginal_correlation(collect(np.float32(phi), np.float32(activation)))
+    assert (squared[:, 3] == 0).all()
 
 
 @pytest.mark.parametrize("value", [0.0, 5.0, 0.3])
@@ -206,7 +206,7 @@ def test_marginal_correlation_is_the_squared_correlation(rng):
 
 
 def blocks_of(rng, n_blocks, noise=1.0):
-    """Statistics by block, of one truth, and those of a validation block."""
+    """Statistics by fit block and of a validation block, all with the same true weights."""
     phi, activation, *_ = planted(rng, n=60 * (n_blocks + 1), noise=noise)
     parts = [
         collect(phi[:, first : first + 60], activation[:, first : first + 60])
@@ -269,16 +269,16 @@ def test_the_nonlinearity_is_passed_in_expectation(rng, nonlinearity, function):
     linear = np.array([[-2.0, -0.1, 0.0, 1.5, 5.8, 9.0], [-1.0, 0.2, 2.0, 5.0, 6.0, 7.0]])
     sd = np.array([0.5, 1.5])
     drawn = linear[..., None] + sd[:, None, None] * rng.standard_normal(100_000)
-    found = through_nonlinearity(linear, sd, nonlinearity)
+    output = through_nonlinearity(linear, sd, nonlinearity)
     # a mean of 1e5 draws of spread 1.5 is uncertain by 0.005
-    np.testing.assert_allclose(found, function(drawn).mean(axis=-1), atol=0.02)
+    np.testing.assert_allclose(output, function(drawn).mean(axis=-1), atol=0.02)
 
 
 @pytest.mark.parametrize("nonlinearity, top", [("relu", np.inf), ("relu6", 6)])
 def test_without_error_the_nonlinearity_is_plain(nonlinearity, top):
     linear = np.linspace(-3, 9, 26).reshape(1, 2, 13)
-    found = through_nonlinearity(linear, np.zeros(1), nonlinearity)
-    np.testing.assert_allclose(found, np.clip(linear, 0, top), atol=1e-9)
+    output = through_nonlinearity(linear, np.zeros(1), nonlinearity)
+    np.testing.assert_allclose(output, np.clip(linear, 0, top), atol=1e-9)
 
 
 def test_an_unknown_nonlinearity_is_named():

@@ -39,20 +39,20 @@ def test_weights_that_are_not_negative_are_the_least_squares_ones(rng, penalty, 
     a = rng.standard_normal((40, 17)) @ rng.standard_normal((17, 17))
     gram, cross = a.T @ a / 40, a.T @ rng.standard_normal(40) / 40
     start = rng.uniform(size=17) > 0.5 if warm else None
-    found = nonnegative.nonnegative(gram + penalty * np.eye(17), cross, start)
+    weight = nonnegative.nonnegative(gram + penalty * np.eye(17), cross, start)
     root = np.linalg.cholesky(gram + penalty * np.eye(17))
     expected, _ = optimize.nnls(root.T, np.linalg.solve(root, cross))
-    np.testing.assert_allclose(found, expected, atol=1e-6 * expected.max())
+    np.testing.assert_allclose(weight, expected, atol=1e-6 * expected.max())
 
 
 def test_where_ridge_is_not_negative_both_agree(data):
     phi, _ = data["0"]
     statistics = collect(phi, np.linspace(0.5, 2, 9)[None] @ phi)
     for penalty in (1e-6, 1e-9):
-        expected = RidgePath(statistics).solve(penalty)
-        found = NonnegativePath(statistics).solve(penalty)
-        for own, other in zip(found, expected, strict=True):
-            np.testing.assert_allclose(own, other, rtol=1e-5)
+        ridge = RidgePath(statistics).solve(penalty)
+        nonnegative_path = NonnegativePath(statistics).solve(penalty)
+        for values, expected in zip(nonnegative_path, ridge, strict=True):
+            np.testing.assert_allclose(values, expected, rtol=1e-5)
 
 
 def test_no_weight_is_negative_and_the_mean_is_kept(data):
@@ -83,7 +83,7 @@ def test_a_budget_is_kept_in_and_out_of_fold(data, name):
     blocks = statistics_of(data)
     solution = solve(blocks, blocks["3"], [1e-6, 1e-2, 1.0], 2, name, 3)
     supports = [solution.weight, *(weight for weight, _ in solution.folds.values())]
-    assert [(np.count_nonzero(own, axis=1) <= 3).all() for own in supports] == [True] * 5
+    assert [(np.count_nonzero(weight, axis=1) <= 3).all() for weight in supports] == [True] * 5
     assert sorted(solution.folds) == sorted(blocks)
 
 
@@ -91,7 +91,7 @@ def test_a_budget_is_kept_in_and_out_of_fold(data, name):
 def test_out_of_fold_solutions_are_those_without_the_block(data, name, budget):
     blocks = statistics_of(data)
     solution = solve(blocks, blocks["3"], [0.01], 4, name, budget)
-    rest = {other: own for other, own in blocks.items() if other != "1"}
+    rest = {block: sums for block, sums in blocks.items() if block != "1"}
     alone = solve(rest, blocks["3"], [0.01], 2, name, budget)
     np.testing.assert_allclose(solution.folds["1"][0], alone.weight, rtol=1e-6, atol=1e-9)
 

@@ -23,19 +23,19 @@ def test_the_intact_map_is_judged_perfect_against_itself(preset, rng):
     block = make_block([(20, 30)])
     density = rng.uniform(0.1, 1, (20, 30))
     density /= density.sum()
-    found = faithfulness.Judge(block, 0, density, preset).score(density)
-    assert found["cc_intact"] == pytest.approx(1) and found["sim_intact"] == pytest.approx(1)
-    assert found["kld_intact"] == pytest.approx(0, abs=1e-6)
-    assert list(found) == [*faithfulness.HUMAN, *faithfulness.INTACT]
+    scores = faithfulness.Judge(block, 0, density, preset).score(density)
+    assert scores["cc_intact"] == pytest.approx(1) and scores["sim_intact"] == pytest.approx(1)
+    assert scores["kld_intact"] == pytest.approx(0, abs=1e-6)
+    assert list(scores) == [*faithfulness.HUMAN, *faithfulness.INTACT]
 
 
 def test_without_fixations_only_the_intact_map_judges(rng):
     block = make_block([(20, 30)], n_points=0)
     density = np.full((20, 30), 1 / 600)
     density[3, 4] *= 2
-    found = faithfulness.Judge(block, 0, density / density.sum(), "mit").score(density)
-    assert all(np.isnan(found[name]) for name in faithfulness.HUMAN)
-    assert found["cc_intact"] == pytest.approx(1)
+    scores = faithfulness.Judge(block, 0, density / density.sum(), "mit").score(density)
+    assert all(np.isnan(scores[name]) for name in faithfulness.HUMAN)
+    assert scores["cc_intact"] == pytest.approx(1)
 
 
 def test_auc_of_preset_mit_is_that_of_judd(rng):
@@ -46,25 +46,25 @@ def test_auc_of_preset_mit_is_that_of_judd(rng):
 
 
 def substituted(stimuli, shift):
-    """Rows in which the reconstruction is above the mean by `shift` of each stimulus."""
+    """Return rows; for each stimulus the reconstruction scores `shift` more than `mean`."""
     rows = []
     for number, stimulus in enumerate(stimuli):
         for kind, value in (("reconstruction", number + shift), ("mean", number)):
             scores = dict.fromkeys([*faithfulness.HUMAN, *faithfulness.INTACT], value)
             rows.append({"layer": "a", "way": "alone", "substitute": kind, "stimulus": stimulus,
                          **scores})  # fmt: skip
-        whole = dict.fromkeys([*faithfulness.HUMAN, *faithfulness.INTACT], 9.0)
+        intact = dict.fromkeys([*faithfulness.HUMAN, *faithfulness.INTACT], 9.0)
         keys = dict.fromkeys(["layer", "way", "substitute"], "intact")
-        rows.append({**keys, "stimulus": stimulus, **whole})
+        rows.append({**keys, "stimulus": stimulus, **intact})
     return pd.DataFrame(rows)
 
 
 def test_differences_from_a_control_are_paired_by_stimulus():
     rows = substituted(["b", "a", "c"], 0.25).sample(frac=1, random_state=1)
     means, differences = faithfulness.substitution_tables(rows, 50, 1)
-    own = differences.set_index("metric").loc["nss"]
-    # stimuli differ by whole numbers, the pairs by a quarter each: no spread is left
-    assert tuple(own[["difference", "ci_low", "ci_high"]]) == (0.25, 0.25, 0.25)
+    nss_row = differences.set_index("metric").loc["nss"]
+    # stimuli differ by whole numbers, but every pair by a quarter: the difference has no spread
+    assert tuple(nss_row[["difference", "ci_low", "ci_high"]]) == (0.25, 0.25, 0.25)
     assert set(means["substitute"]) == {"reconstruction", "mean", "intact"}
     assert set(differences["control"]) == {"mean"}
 
@@ -72,7 +72,7 @@ def test_differences_from_a_control_are_paired_by_stimulus():
 def test_the_page_reads_what_the_stage_wrote(tmp_path):
     folder = tmp_path / "cmrnet" / "demo" / "direct"
     folder.mkdir(parents=True)
-    # by way of files, as the workflow does
+    # the tables go through files, as in the workflow
     substituted(["b", "a", "c"], 0.25).to_csv(tmp_path / "rows.csv", index=False)
     means, _ = faithfulness.substitution_tables(pd.read_csv(tmp_path / "rows.csv"), 50, 1)
     means.to_csv(folder / "substitution.csv", index=False)
@@ -105,5 +105,5 @@ def test_leading_notches_are_set_against_random_ones_of_the_same_stimulus():
     cells = table.set_index(["kind", "measure"])["mean"]
     assert cells["leading / random_cells", "kl_deep"] == pytest.approx(3)
     assert cells["leading - random_phase", "kl_deep"] == pytest.approx(0.2 * 3.5)
-    # sizes rise together: a rank correlation does not mind the square
+    # both sizes rise together; the square does not change a rank correlation
     assert cells["all", "size_correlation"] == pytest.approx(1)

@@ -35,7 +35,7 @@ SIZE = (40, 56)
 
 
 def toy_model(filters, gain):
-    """Explained model whose log-density is a weighted sum of even responses of one pixel each."""
+    """Return an explained model whose log-density is a weighted sum of even filter responses."""
     layer = dataclasses.replace(make_layer(1, 1), shape={"40x56": SIZE})
     weight = np.zeros((1, 3 * LogGaborBank(**BANK).n_filters), np.float32)
     weight[0, filters] = gain
@@ -52,7 +52,7 @@ def toy_model(filters, gain):
 
 
 def toy_network(filter_index, gain):
-    """A network that is one filter of the bank, written down apart from the explained model."""
+    """Return a network that is one filter of the bank, without the code of explained models."""
     bank = LogGaborBank(**BANK)
 
     def predict(image):
@@ -83,7 +83,7 @@ def test_every_frequency_but_0_has_one_cell_as_its_opposite_has(shape):
 
 @pytest.mark.parametrize("scale", [0, 1, 2])
 @pytest.mark.parametrize("orientation", [0, 1, 3])
-def test_the_cell_of_a_filters_centre_is_its_own(scale, orientation):
+def test_the_cell_of_a_filters_centre_is_that_of_the_filter(scale, orientation):
     bank = LogGaborBank(**BANK)
     shape = (240, 320)
     radius = 1 / bank.wavelengths_px[scale]
@@ -95,7 +95,7 @@ def test_the_cell_of_a_filters_centre_is_its_own(scale, orientation):
 
 
 def test_a_notch_removes_exactly_its_band():
-    # mirrored to 96 x 108 these gratings are periodic, so that nothing leaks
+    # these gratings are periodic when mirrored to 96 x 108, so no energy leaks to other cells
     bank = {**BANK, "n_scales": 5, "n_orientations": 8}
     y, x = np.mgrid[:48, :54]
     across = 40 * np.cos(np.pi * 18 * (2 * x + 1) / 108)  # 6 px
@@ -129,11 +129,11 @@ def test_random_changes_have_the_energy_of_the_notch(space):
     image = make_image(SIZE, seed=3)
     notcher = notches.Notcher(image, {**SETTINGS, "colour": space})
     for notch in (notches.Notch("band", 0, scale=1), notches.Notch("colour", 0)):
-        found = list(notches_of(notcher, notch))
-        assert [kind for kind, *_ in found] == ["leading", "random_cells", "random_phase"]
-        energies = [facts["energy"] for *_, facts in found]
+        changes = list(notches_of(notcher, notch))
+        assert [kind for kind, *_ in changes] == ["leading", "random_cells", "random_phase"]
+        energies = [facts["energy"] for *_, facts in changes]
         np.testing.assert_allclose(energies, energies[0], rtol=0.02)  # pixels are whole numbers
-        assert len({own.tobytes() for _, own, _ in found}) == 3
+        assert len({changed.tobytes() for _, changed, _ in changes}) == 3
 
 
 def notches_of(notcher, notch, key=(1, 2, 3)):
@@ -142,18 +142,21 @@ def notches_of(notcher, notch, key=(1, 2, 3)):
 
 def test_random_cells_spare_those_of_the_notch():
     notcher = notches.Notcher(make_image(SIZE), SETTINGS)
-    own = notches.Notch("band", 0, scale=1).cells(notcher.bank)
-    _, cells = notcher.random_cells(own, 30.0, np.random.default_rng(0))
-    assert cells.any() and not (cells & own).any()
+    notch_cells = notches.Notch("band", 0, scale=1).cells(notcher.bank)
+    _, cells = notcher.random_cells(notch_cells, 30.0, np.random.default_rng(0))
+    assert cells.any() and not (cells & notch_cells).any()
 
 
 def test_random_phases_stay_in_the_band():
     notcher = notches.Notcher(make_image(SIZE), SETTINGS)
-    own = notches.Notch("band", 0, scale=1).cells(notcher.bank)
-    component, other = notcher.component(own), notcher.random_phases(own, np.random.default_rng(0))
-    assert abs(interventions.correlation(component[0], other[0])) < 0.3
-    np.testing.assert_allclose((other**2).sum(), (component**2).sum())
-    assert np.abs(other[1:]).max() < 1e-9
+    notch_cells = notches.Notch("band", 0, scale=1).cells(notcher.bank)
+    component, scrambled = (
+        notcher.component(notch_cells),
+        notcher.random_phases(notch_cells, np.random.default_rng(0)),
+    )
+    assert abs(interventions.correlation(component[0], scrambled[0])) < 0.3
+    np.testing.assert_allclose((scrambled**2).sum(), (component**2).sum())
+    assert np.abs(scrambled[1:]).max() < 1e-9
 
 
 def test_nothing_is_taken_out_of_a_grey_image_by_its_colour():
@@ -181,12 +184,12 @@ def test_of_a_network_that_is_the_bank_the_predicted_change_is_the_measured_one(
 def test_the_leading_notches_are_what_the_explanation_reads():
     model = toy_model([1 * 4 + 2], 3.0)  # luminance, 6 px, 90 degrees
     contents = [make_image(SIZE, seed) for seed in range(2)]
-    table = interventions.rank(contents, model.predict, SETTINGS, notches.FAMILIES)
+    table = interventions.rank(contents, model.predict, SETTINGS, notches.NOTCH_FAMILIES)
     chosen = dict(interventions.leading(table, 1))
     assert list(chosen) == ["Y 6 px", "Y 90 deg", "Y"]
     assert chosen["Y 6 px"] == notches.Notch("band", 0, scale=1)
     unread = table[table["colour"] != "Y"]
-    # taking colour out moves luminance by the rounding of pixels alone
+    # taking colour out changes luminance only by the rounding of pixels
     assert unread["contribution"].max() < 0.02 * table["contribution"].max()
 
 
@@ -197,11 +200,11 @@ def test_an_unchanged_map_has_no_effect_and_an_opposite_one_disagrees():
     change = rng.standard_normal((5, 7)) * 1e-3
     change -= change.mean()
     pixels = np.array([[0, 0], [6, 4], [6, 4], [9, 1]])
-    found = interventions.compare((before, before), (before + change, before - change), pixels)
-    assert found["correlation"] == pytest.approx(-1) and found["sign_agreement"] == 0
-    still = interventions.compare((before, before), (before, before), pixels)
-    assert still["kl_deep"] == 0 and np.isnan(still["correlation"])
-    assert still["sign_agreement"] == 1
+    opposite = interventions.compare((before, before), (before + change, before - change), pixels)
+    assert opposite["correlation"] == pytest.approx(-1) and opposite["sign_agreement"] == 0
+    unchanged = interventions.compare((before, before), (before, before), pixels)
+    assert unchanged["kl_deep"] == 0 and np.isnan(unchanged["correlation"])
+    assert unchanged["sign_agreement"] == 1
 
 
 def test_a_notch_is_described_in_words():

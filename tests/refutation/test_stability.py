@@ -15,12 +15,12 @@ TABLE = {
 
 
 def statistics(sources, rng, n=4000, noise=0.05):
-    """Statistics of maps that are single regressors of the table with a little noise."""
+    """Return statistics of maps; each is one regressor of the table with a little noise."""
     phi = rng.standard_normal((len(TABLE["kind"]), n))
     activation = phi[sources] + noise * rng.standard_normal((len(sources), n))
-    found = Statistics.empty(len(phi), len(sources))
-    found.add(phi, activation)
-    return found
+    total = Statistics.empty(len(phi), len(sources))
+    total.add(phi, activation)
+    return total
 
 
 def described(sources, rng, **changes):
@@ -30,24 +30,24 @@ def described(sources, rng, **changes):
 
 
 def test_first_identity_and_profile_are_those_of_the_regressor_that_made_the_map(rng):
-    found = described([2, 1, 4, 0], rng)
+    description = described([2, 1, 4, 0], rng)
     kinds = ["amplitude", "even", "position"]
-    assert [kinds[code] for code in found.identity[:, 0]] == [
+    assert [kinds[code] for code in description.identity[:, 0]] == [
         "even", "amplitude", "position", "even",
     ]  # fmt: skip
-    assert found.identity[:, 1].tolist() == [1, 0, -1, 0]
+    assert description.identity[:, 1].tolist() == [1, 0, -1, 0]
     np.testing.assert_allclose(
-        found.profiles["scale"], [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]], atol=0.01
+        description.profiles["scale"], [[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 1, 0]], atol=0.01
     )
 
 
 def test_halves_of_one_truth_agree_fully_and_beyond_chance(rng):
     sources = [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]
-    found = stability.similarities(described(sources, rng), described(sources, rng))
-    row = stability.agreement([found["identity"]], 200, seed=0)
+    by_measure = stability.similarities(described(sources, rng), described(sources, rng))
+    row = stability.agreement([by_measure["identity"]], 200, seed=0)
     assert row["agreement"] == 1 and row["chance"] == pytest.approx(0.2)
     assert row["ci_low"] > 0.5 and row["p"] < 0.01 and row["maps"] == 10
-    assert np.diag(found["profile_scale"]).min() > 0.98
+    assert np.diag(by_measure["profile_scale"]).min() > 0.98
 
 
 def test_independent_identities_agree_at_chance():
@@ -83,10 +83,13 @@ def test_matching_recovers_a_permutation_and_says_how_well(rng):
     maps = rng.standard_normal((3, 6, 7, 9))
     order = np.array([4, 2, 0, 5, 1, 3])
     correlation = stability.Correlation(6, 6)
-    for own in maps:
-        correlation.add(own, 3 + 0.5 * own[order] + 0.1 * rng.standard_normal(own.shape))
-    found, matched = stability.match(correlation.value())
-    np.testing.assert_array_equal(order[found], np.arange(6))
+    for stimulus_maps in maps:
+        correlation.add(
+            stimulus_maps,
+            3 + 0.5 * stimulus_maps[order] + 0.1 * rng.standard_normal(stimulus_maps.shape),
+        )
+    partners, matched = stability.match(correlation.value())
+    np.testing.assert_array_equal(order[partners], np.arange(6))
     assert matched.min() > 0.95
 
 
@@ -119,8 +122,8 @@ def test_partners_of_matched_networks_agree_where_unmatched_ones_do_not(rng):
 
 def test_the_table_has_every_layer_and_all_together(rng):
     pair = described([0, 1, 2, 3], rng), described([0, 1, 2, 3], rng)
-    own = stability.similarities(*pair)
-    rows = stability.rows({"early": own, "late": own}, 50, seed=0)
-    whole = next(r for r in rows if r["layer"] == "all" and r["measure"] == "identity")
-    assert whole["maps"] == 8 and whole["agreement"] == 1
+    by_measure = stability.similarities(*pair)
+    rows = stability.rows({"early": by_measure, "late": by_measure}, 50, seed=0)
+    pooled = next(r for r in rows if r["layer"] == "all" and r["measure"] == "identity")
+    assert pooled["maps"] == 8 and pooled["agreement"] == 1
     assert set(rows[0]) == set(stability.COLUMNS)

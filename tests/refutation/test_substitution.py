@@ -1,13 +1,11 @@
-"""Layers replaced: exact activations change nothing, and the rest of the network really runs on."""
+"""Layers replaced: exact activations change nothing, and the rest of the network runs on."""
 
 import dataclasses
-from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-import yaml
 from helpers import make_layer
 from torch import nn
 
@@ -15,10 +13,9 @@ from gaborscope.backbones import recording
 from gaborscope.backbones.backbone import Backbone, build
 from gaborscope.refutation import substitution
 from gaborscope.stimuli import geometry
+from gaborscope.workflow.settings import load as load_config
 
-CONFIG = yaml.safe_load(
-    (Path(__file__).resolve().parents[2] / "config.yaml").read_text(encoding="utf-8")
-)
+CONFIG = load_config()
 SIZE = (64, 96)
 PLACE = geometry.Placement(SIZE, 0, 0, *SIZE)
 # sixteen rows of padding above and below
@@ -27,10 +24,10 @@ NAMES = ["a.png", "b.png", "c.png"]
 
 
 def layers_like(network, table, finest=4):
-    """Layers of a table on grids that tile the input."""
+    """Return the layers of a table, on grids that tile the input."""
     with torch.no_grad(), recording.recorder(network, table) as record:
         network(torch.zeros((1, 3, *SIZE)))
-    found = {}
+    layers = {}
     for name, (_, nonlinearity) in recording.find_modules(network, table).items():
         shape = record[name].shape[2:]
         pool = max(1, round(finest * shape[0] / SIZE[0]))
@@ -41,37 +38,37 @@ def layers_like(network, table, finest=4):
             pool=pool,
             shape={"64x96": geometry.pooled_shape(shape, pool)},
             stride=stride,
-            offset_px=tuple((extent - 1) / 2 for extent in stride),
+            offset_px=tuple((step - 1) / 2 for step in stride),
         )
-        found[name] = SimpleNamespace(name=name, layer=layer)
-    return found
+        layers[name] = SimpleNamespace(name=name, layer=layer)
+    return layers
 
 
 def made_bench(network, table, kinds, seed=0):
-    """Bench on three noise inputs; reconstructions and means of the right shapes."""
+    """Return a bench and three noise inputs; the mean of every layer is 0.5."""
     backbone = Backbone("toy", network.eval().requires_grad_(False), (0,) * 3, (1,) * 3,
                                   1, "logits")  # fmt: skip
     layers = layers_like(network, table)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn((3, 3, *SIZE), generator=generator)
-    means = {name: [0.5] * own.layer.channels for name, own in layers.items()}
+    means = {name: [0.5] * fitted.layer.channels for name, fitted in layers.items()}
     return substitution.Bench(backbone, layers, means, kinds, seed), x
 
 
 def run(bench, x, placement=PLACE):
-    """All maps by (layer, way, substitute)."""
+    """Return all maps by (layer, way, substitute); every reconstruction is 1."""
     made = {}
-    for name, own in bench.layers.items():
-        grid = own.layer.grid(placement)
+    for name, fitted in bench.layers.items():
+        grid = fitted.layer.grid(placement)
         rows, columns = grid.cells(placement)
-        shape = (len(x), own.layer.channels, rows.stop - rows.start)
+        shape = (len(x), fitted.layer.channels, rows.stop - rows.start)
         made[name] = np.ones((*shape, columns.stop - columns.start), np.float32)
     steps = bench.run(x, placement, NAMES, made)
     return {(layer, way, kind): maps for layer, way, kind, maps in steps}
 
 
 class Toy(nn.Module):
-    """A skip, a branch that nothing reads, and a nonlinearity in place whose result is ignored."""
+    """Has a skip, a branch that nothing reads, and a ReLU in place whose result is ignored."""
 
     def __init__(self):
         super().__init__()
@@ -113,65 +110,69 @@ def test_exact_activations_leave_the_map_of_every_backbone(name, key, placement)
     entry = CONFIG["backbones"][name]
     network = build(name, **entry["options"])
     bench, x = made_bench(network, entry[key], ("real",))
-    found = run(bench, x, placement)
-    intact = found.pop(("intact", "intact", "intact"))
-    # a real map is one forward pass of the same arithmetic: nothing but rounding may differ
-    for (layer, way, kind), maps in found.items():
+    maps_of = run(bench, x, placement)
+    intact = maps_of.pop(("intact", "intact", "intact"))
+    # replaced by real maps, the network does the same arithmetic: only rounding may differ
+    for (layer, way, kind), maps in maps_of.items():
         if kind == "real":
             torch.testing.assert_close(maps, intact, rtol=1e-4, atol=1e-5, msg=f"{layer} {way}")
-    assert {layer for layer, _, kind in found if kind == "real"} == set(entry[key])
-    assert not torch.allclose(found["logits", "alone", "reconstruction"], intact)
+    assert {layer for layer, _, kind in maps_of if kind == "real"} == set(entry[key])
+    assert not torch.allclose(maps_of["logits", "alone", "reconstruction"], intact)
 
 
 def test_exact_activations_leave_the_map_of_a_network_that_works_in_place(toy):
-    found = run(*made_bench(toy, TOY, ("real",)))
-    for (_, _, kind), maps in found.items():
+    maps_of = run(*made_bench(toy, TOY, ("real",)))
+    for (_, _, kind), maps in maps_of.items():
         if kind == "real":
-            torch.testing.assert_close(maps, found["intact", "intact", "intact"])
+            torch.testing.assert_close(maps, maps_of["intact", "intact", "intact"])
 
 
 @pytest.mark.parametrize("kind", ["mean", "shuffled", "other", "reconstruction"])
 def test_replacing_a_layer_that_nothing_reads_changes_nothing(toy, kind):
-    found = run(*made_bench(toy, TOY, ("mean", "shuffled", "other")))
-    assert torch.equal(found["unused", "alone", kind], found["intact", "intact", "intact"])
-    assert not torch.allclose(found["second", "alone", kind], found["intact", "intact", "intact"])
+    maps_of = run(*made_bench(toy, TOY, ("mean", "shuffled", "other")))
+    assert torch.equal(maps_of["unused", "alone", kind], maps_of["intact", "intact", "intact"])
+    assert not torch.allclose(
+        maps_of["second", "alone", kind], maps_of["intact", "intact", "intact"]
+    )
 
 
 def test_a_nonlinearity_in_place_whose_result_is_ignored_is_replaced(toy):
-    found = run(*made_bench(toy, TOY, ("mean",)))
-    assert not torch.allclose(found["act", "alone", "mean"], found["intact", "intact", "intact"])
+    maps_of = run(*made_bench(toy, TOY, ("mean",)))
+    assert not torch.allclose(
+        maps_of["act", "alone", "mean"], maps_of["intact", "intact", "intact"]
+    )
 
 
 def test_a_skip_makes_cumulative_replacement_differ(toy):
-    found = run(*made_bench(toy, TOY, ("mean",)))
+    maps_of = run(*made_bench(toy, TOY, ("mean",)))
     assert not torch.allclose(
-        found["second", "alone", "mean"], found["second", "cumulative", "mean"]
+        maps_of["second", "alone", "mean"], maps_of["second", "cumulative", "mean"]
     )
-    assert torch.equal(found["joined", "alone", "mean"], found["joined", "cumulative", "mean"])
+    assert torch.equal(maps_of["joined", "alone", "mean"], maps_of["joined", "cumulative", "mean"])
 
 
 def test_layers_that_all_else_goes_through_are_known(toy):
     toy.eval().requires_grad_(False)
     x = torch.randn((1, 3, *SIZE), generator=torch.Generator().manual_seed(0))
     cut = substitution.cuts(toy, {**TOY, "first": "first"}, x, 0)
-    assert cut == {"first", "joined", "out"}  # of `act` the network ignores what it returns
+    assert cut == {"first", "joined", "out"}  # the network ignores the tensor that `act` returns
 
 
 def test_another_stimulus_in_the_place_of_a_layer_that_all_goes_through_is_its_map(toy):
-    found = run(*made_bench(toy, TOY, ("other",)))
-    intact = found["intact", "intact", "intact"]
-    torch.testing.assert_close(found["joined", "alone", "other"], intact.roll(1, dims=0))
+    maps_of = run(*made_bench(toy, TOY, ("other",)))
+    intact = maps_of["intact", "intact", "intact"]
+    torch.testing.assert_close(maps_of["joined", "alone", "other"], intact.roll(1, dims=0))
 
 
 def test_a_shuffled_layer_keeps_the_values_of_every_cell():
     maps = torch.randn((2, 3, 5, 7), generator=torch.Generator().manual_seed(0))
     mixed = substitution.shuffled(maps, NAMES[:2], "layer", 0)
-    flat, other = (own.flatten(2).transpose(1, 2) for own in (maps, mixed))
+    flat, other = (values.flatten(2).transpose(1, 2) for values in (maps, mixed))
     for before, after in zip(flat, other, strict=True):
         order = after[:, 0].argsort()
         assert torch.equal(after[order], before[before[:, 0].argsort()])
         assert not torch.equal(after, before)
-    # the order is the stimulus's own, whatever batch it is in
+    # the order depends on the stimulus, not on its batch
     assert torch.equal(substitution.shuffled(maps[1:], NAMES[1:2], "layer", 0)[0], mixed[1])
 
 
@@ -179,15 +180,15 @@ def test_outside_the_content_the_real_activation_stays(toy):
     bench, x = made_bench(toy, TOY, ())
     with torch.no_grad(), recording.recorder(toy, {"second": "second"}) as record:
         toy(x)
-    own = bench.layers["second"]
+    fitted = bench.layers["second"]
     made = torch.zeros((3, 4, 8, 24))
-    found = substitution.substitutes(record["second"], own, PADDED, made, torch.zeros(4), NAMES, 0)[
-        "reconstruction"
-    ]
+    replaced = substitution.substitutes(
+        record["second"], fitted, PADDED, made, torch.zeros(4), NAMES, 0
+    )["reconstruction"]
     rows = slice(8, 24)  # 32 of 64 px at stride 2
-    assert not found[:, :, rows].any()
-    assert torch.equal(found[:, :, :8], record["second"][:, :, :8])
-    assert torch.equal(found[:, :, 24:], record["second"][:, :, 24:])
+    assert not replaced[:, :, rows].any()
+    assert torch.equal(replaced[:, :, :8], record["second"][:, :, :8])
+    assert torch.equal(replaced[:, :, 24:], record["second"][:, :, 24:])
 
 
 def test_resampling_keeps_what_is_linear_over_the_cells():
@@ -195,15 +196,15 @@ def test_resampling_keeps_what_is_linear_over_the_cells():
     y, x = torch.meshgrid(torch.arange(8.0), torch.arange(12.0), indexing="ij")
     plane = (0.5 * y - 0.25 * x)[None, None]
     pooled = recording.pool_maps(plane, 2)
-    back = substitution.enlarge(pooled, layer, (slice(0, 8), slice(0, 12)))
-    torch.testing.assert_close(back[..., 1:-1, 1:-1], plane[..., 1:-1, 1:-1])
+    enlarged = substitution.enlarge(pooled, layer, (slice(0, 8), slice(0, 12)))
+    torch.testing.assert_close(enlarged[..., 1:-1, 1:-1], plane[..., 1:-1, 1:-1])
 
 
 def test_tokens_of_no_place_stay():
     output = torch.arange(2 * 7 * 4.0).view(2, 7, 4)
     maps = torch.zeros((2, 4, 2, 3))
-    found = substitution._in_place_of(output, maps, (8, 12))
-    assert torch.equal(found[:, 0], output[:, 0]) and not found[:, 1:].any()
+    replaced = substitution._in_place_of(output, maps, (8, 12))
+    assert torch.equal(replaced[:, 0], output[:, 0]) and not replaced[:, 1:].any()
 
 
 def test_mean_outputs_are_those_of_the_content_alone(toy):

@@ -1,4 +1,4 @@
-"""A test is passed where its interval excludes zero, and is said not to have been run otherwise."""
+"""A test passes where its interval lies above zero; a test that cannot run says so."""
 
 import numpy as np
 import pandas as pd
@@ -22,10 +22,10 @@ def tables(rng, deep=2.4):
         return pd.DataFrame({"nss": mean + noise, "cc": mean / 4 + noise / 4}, index=names)
 
     by_name = {"net": deep, "net-direct": 1.8, "centre_bias": 1.0}
-    found = {("mit", name, "made"): scores(mean) for name, mean in by_name.items()}
+    by_key = {("mit", name, "made"): scores(mean) for name, mean in by_name.items()}
     jitter = rng.normal(0, 0.3, (60, 2))
-    found["mit", "blank-direct", "made"] = found["mit", "net-direct", "made"] + jitter
-    return found
+    by_key["mit", "blank-direct", "made"] = by_key["mit", "net-direct", "made"] + jitter
+    return by_key
 
 
 @pytest.fixture
@@ -33,25 +33,25 @@ def rows(rng):
     return pd.DataFrame(verdicts.contest_rows(CONTEST, tables(rng), 500, 1))
 
 
-def own(rows, test, metric="nss"):
+def row_of(rows, test, metric="nss"):
     return rows[(rows["test"] == test) & (rows["metric"] == metric)].iloc[0]
 
 
 def test_a_difference_whose_interval_excludes_zero_passes(rows):
     for metric, difference in (("nss", 0.8), ("cc", 0.2)):
-        row = own(rows, "above_centre_bias", metric)
+        row = row_of(rows, "above_centre_bias", metric)
         assert row["passed"] == "true" and row["value"] == pytest.approx(difference)
         assert "net-direct is above centre_bias in" in row["sentence"]
 
 
 def test_a_difference_within_its_interval_does_not_pass(rows):
-    row = own(rows, "above_random_network")
+    row = row_of(rows, "above_random_network")
     assert row["ci_low"] < 0 and row["passed"] == "false"
     assert "is not above blank-direct" in row["sentence"]
 
 
 def test_what_was_not_run_is_said_with_its_reason(rows):
-    row = own(rows, "above_pixel_bank", "")
+    row = row_of(rows, "above_pixel_bank", "")
     assert row["passed"] == "not run" and np.isnan(row["value"])
     assert row["sentence"] == "Not run: no explanation has it."
 
@@ -59,15 +59,15 @@ def test_what_was_not_run_is_said_with_its_reason(rows):
 def test_rivals_scored_in_another_order_are_paired_by_stimulus(rng):
     turned = tables(rng)
     turned["mit", "centre_bias", "made"] = turned["mit", "centre_bias", "made"][::-1]
-    found = pd.DataFrame(verdicts.contest_rows(CONTEST, turned, 200, 1))
-    row = own(found, "above_centre_bias")
+    verdict_rows = pd.DataFrame(verdicts.contest_rows(CONTEST, turned, 200, 1))
+    row = row_of(verdict_rows, "above_centre_bias")
     assert row["ci_low"] == pytest.approx(row["ci_high"])  # noise is shared, the difference exact
 
 
 @pytest.mark.parametrize("deep, passed", [(2.4, "true"), (1.5, "false")])
 def test_a_weak_deep_model_leaves_mechanics_only(rng, deep, passed):
-    found = pd.DataFrame(verdicts.contest_rows(CONTEST, tables(rng, deep), 200, 1))
-    row = own(found, "deep_twice_centre_bias")
+    verdict_rows = pd.DataFrame(verdicts.contest_rows(CONTEST, tables(rng, deep), 200, 1))
+    row = row_of(verdict_rows, "deep_twice_centre_bias")
     assert row["passed"] == passed
     assert ("mechanics only" in row["sentence"]) == (passed == "false")
 

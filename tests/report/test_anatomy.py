@@ -41,10 +41,10 @@ def anatomy_tables(folder):
         "scale": [("stem", s, 3.0 * 2**s, None, 0.2, 4.0) for s in range(2)],
     }
     paths = []
-    for key, own in rows.items():
+    for key, table_rows in rows.items():
         path = folder / "anatomy" / "cmrnet" / "made" / "direct" / f"{key}.csv"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(own, columns=analysis_anatomy.COLUMNS[key]).to_csv(path, index=False)
+        pd.DataFrame(table_rows, columns=analysis_anatomy.COLUMNS[key]).to_csv(path, index=False)
         paths.append(path)
     return paths
 
@@ -54,20 +54,20 @@ def files(**changes):
 
 
 def test_without_files_the_page_has_none_of_these_sections(tmp_path):
-    found = anatomy.content(files(), tmp_path, 40)
-    html = page.render(content(anatomy=found))
+    sections = anatomy.content(files(), tmp_path, 40)
+    html = page.render(content(anatomy=sections))
     for heading in ("What the information is made of", "spectra of all", "by depth"):
         assert heading not in html
 
 
-def test_the_page_shows_what_there_is(tmp_path):
+def test_the_page_shows_the_files_that_exist(tmp_path):
     given = files(
         bits=[bits_table(tmp_path, "direct"), bits_table(tmp_path, "second",
               (*PARTS, "second_stage"), (0.2, -0.1, 0.3, 0.5, 0.5, 1.0, 0.1))],
         spectra=[spectra_table(tmp_path)], anatomy=anatomy_tables(tmp_path),
     )  # fmt: skip
-    found = anatomy.content(given, tmp_path, 40)
-    html = page.render(content(anatomy=found))
+    sections = anatomy.content(given, tmp_path, 40)
+    html = page.render(content(anatomy=sections))
     for text in ("What the information is made of", "cmrnet-second", "not in the bank", "by depth",
                  "0.300 [0.200, 0.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
         assert text in html

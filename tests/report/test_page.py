@@ -156,9 +156,9 @@ def test_calibrated_tables_state_the_temperature_and_say_so():
 
 def test_every_table_of_the_page_names_its_preset():
     table = {"preset": "exact", "dataset": "d", "columns": ["nss"], "rows": [("a", ["1"])]}
-    whole = {**table, "n": "4", "split": "test", "predictor": "p"}
+    full = {**table, "n": "4", "split": "test", "predictor": "p"}
     names = ["score", "calibrated", "share", "difference", "normalised", "rank"]
-    html = page.render(content(**{f"{name}_tables": [whole] for name in names}))
+    html = page.render(content(**{f"{name}_tables": [full] for name in names}))
     captions = html.split("<caption>")[1:]
     assert len(captions) == len(names)
     assert all("<b>exact</b>" in caption.split("</caption>")[0] for caption in captions)

@@ -61,13 +61,13 @@ def test_a_stimulus_is_predicted_by_another_drawn_by_the_seed_alone(blocks):
     np.testing.assert_array_equal(first[0], again[0])
     others = [draws(seed, blocks[:2])[0] for seed in range(2, 8)]
     assert any(not np.array_equal(first[0], other) for other in others)
-    own = baselines.make("shuffled_stimulus", blocks[2:], [], {}, 1)(blocks[2], 0)[0]
-    assert not np.allclose(own, fixations.observed_density(blocks[2], 0))
+    prediction = baselines.make("shuffled_stimulus", blocks[2:], [], {}, 1)(blocks[2], 0)[0]
+    assert not np.allclose(prediction, fixations.observed_density(blocks[2], 0))
 
 
 def test_a_stimulus_is_never_predicted_by_itself(blocks):
     alone = make_block([(60, 80)])
-    with pytest.raises(InputError, match="no stimulus but 's0.png'"):
+    with pytest.raises(InputError, match="other than 's0.png' has fixations"):
         baselines.make("shuffled_stimulus", [alone], [], {}, 1)(alone, 0)
 
 

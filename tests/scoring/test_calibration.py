@@ -22,7 +22,7 @@ def smooth(rng):
 
 
 @pytest.mark.parametrize("true", [0.5, 1.0, 2.5])
-def test_the_temperature_that_made_the_fixations_is_found(true, rng):
+def test_the_temperature_that_made_the_fixations_is_recovered(true, rng):
     likelihood = calibration.Likelihood()
     for _ in range(10):
         density = smooth(rng)
@@ -53,7 +53,7 @@ def test_the_order_of_pixels_stays(rng):
     density = smooth(rng)
     tempered = calibration.temper(density / density.sum(), 2.0)
     assert tempered.sum() == pytest.approx(1)
-    # rank correlation by ranks: exact but for rounding of equal values
+    # rank correlation; below 1 only where rounding splits equal values
     ranks = [np.argsort(np.argsort(m.ravel())) for m in (density, tempered)]
     assert np.corrcoef(*ranks)[0, 1] > 1 - 1e-9
 
@@ -94,9 +94,9 @@ def test_people_predict_those_they_have_not_seen():
     others = pixels[block.points(0)[1] != 0]
     expected = gold_standard.density_of(others, (60, 80), 6.0, 0.01)
     np.testing.assert_array_equal(pairs["gold_standard"][0][0], expected)
-    ((density, own),) = predictions("cmrnet", block, 0, expected, 0.01)
+    ((density, fixated),) = predictions("cmrnet", block, 0, expected, 0.01)
     assert density is expected
-    np.testing.assert_array_equal(own, pixels)
+    np.testing.assert_array_equal(fixated, pixels)
 
 
 @pytest.mark.parametrize("predictor", list(PEOPLE))
@@ -109,5 +109,5 @@ def test_a_temperature_moves_the_scores_of_people_too(predictor, rng):
         for temperature in (1.0, 5.0)
     )
     assert raw["ig"] != flat["ig"]
-    # ranks alone, but that the floor of the uniform share has ties by rounding
+    # AUC depends on ranks alone; the uniform share ties some pixels by rounding
     assert raw["auc"] == pytest.approx(flat["auc"], abs=1e-4)

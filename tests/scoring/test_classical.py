@@ -15,7 +15,7 @@ def paint_bar(image, y, x, horizontal, colour):
 
 
 def display(odd):
-    """A 3 x 4 grid of equal vertical bars, of which the one at (1, 2) differs."""
+    """A 3 x 4 grid of vertical bars; the bar at (1, 2) differs from the others."""
     image = np.full((*SIZE, 3), 128, np.uint8)
     for row in range(3):
         for column in range(4):
@@ -31,15 +31,13 @@ def display(odd):
                 paint_bar(image, y, x, here, (30, 30, 30))
             else:
                 paint_bar(image, y, x, False, colour if here else common)
-    noise = np.random.default_rng(0).normal(
-        0, 5, (*SIZE, 1)
-    )  # grey: colour maps of noise alone would
-    # be stretched to full range by models that normalise each map
+    # grey noise: models that normalise each map would stretch colour noise to the full range
+    noise = np.random.default_rng(0).normal(0, 5, (*SIZE, 1))
     return np.clip(image + noise, 0, 255).astype(np.uint8)
 
 
 def natural(seed, size=SIZE):
-    """Noise with a 1/f amplitude spectrum, which natural images have."""
+    """Noise with a 1/f amplitude spectrum, as natural images have."""
     rng = np.random.default_rng(seed)
     radius = np.hypot(np.fft.fftfreq(size[0])[:, None], np.fft.fftfreq(size[1]))
     radius[0, 0] = 1
@@ -65,8 +63,8 @@ def cell_means(saliency_map):
     return saliency_map.reshape(3, 40, 4, 40).mean(axis=(1, 3))
 
 
-# What each model sees, by its own definition: spectral residual has intensity alone, and neither it
-# nor sun have orientation.
+# Differences that each model can detect. Spectral residual uses intensity alone; neither it nor sun
+# uses orientation.
 SEEN = {
     "itti_koch": ("orientation", "colour", "intensity", "alone"),
     "gbvs": ("colour", "intensity", "alone"),
@@ -115,7 +113,7 @@ def test_statistics_without_images_are_refused():
 
 
 def test_dwelling_of_gbvs_is_stationary():
-    # the closed forms against the chains themselves
+    # the closed forms must be stationary under the transition matrices
     shape = (6, 8)
     near, feature = classical._nearness(shape), np.random.default_rng(1).random(48)
     weights = np.abs(feature[:, None] - feature) * near

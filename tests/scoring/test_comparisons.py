@@ -16,17 +16,17 @@ def tables():
     rng = np.random.default_rng(0)
     difficulty = rng.normal(0, 1, N)
     means = {"centre_bias": 1.0, "weak": 1.2, "good": 2.0, "gold_standard": 3.0}
-    found = {}
+    tables = {}
     for predictor, mean in means.items():
         nss = mean + difficulty + rng.normal(0, 0.1, N)
         frame = pd.DataFrame({"nss": nss, "kld": 5 - nss}, index=[f"s{i}" for i in range(N)])
-        found["exact", predictor, "osie"] = frame
-    return found
+        tables["exact", predictor, "osie"] = frame
+    return tables
 
 
 def row(rows, **wanted):
-    (found,) = (r for r in rows if all(r[key] == value for key, value in wanted.items()))
-    return found
+    (match,) = (r for r in rows if all(r[key] == value for key, value in wanted.items()))
+    return match
 
 
 def test_all_pairs_are_compared(tables):
@@ -36,16 +36,16 @@ def test_all_pairs_are_compared(tables):
 
 
 def test_a_paired_difference_is_sharper_than_the_means(tables):
-    found = row(
+    compared = row(
         comparisons.difference_rows(tables, 1000, 1), predictor="weak", other="good", metric="nss"
     )
     weak, good = (tables["exact", name, "osie"]["nss"].to_numpy() for name in ("weak", "good"))
     difference = weak - good
-    assert found["difference"] == pytest.approx(difference.mean())
-    assert found["effect_size"] == pytest.approx(difference.mean() / difference.std(ddof=1))
-    assert found["ci_low"] < -0.8 < found["ci_high"] < 0
+    assert compared["difference"] == pytest.approx(difference.mean())
+    assert compared["effect_size"] == pytest.approx(difference.mean() / difference.std(ddof=1))
+    assert compared["ci_low"] < -0.8 < compared["ci_high"] < 0
     _, low, high, _ = summaries.bootstrap_mean(weak, 1000, 1)
-    assert found["ci_high"] - found["ci_low"] < 0.3 * (high - low)
+    assert compared["ci_high"] - compared["ci_low"] < 0.3 * (high - low)
 
 
 def test_pairs_are_matched_by_name_not_by_row(tables):
@@ -67,11 +67,11 @@ def test_a_stimulus_undefined_for_one_is_left_out_of_its_pairs_alone(tables):
 
 def test_an_infinite_score_has_no_effect_size(tables):
     tables["exact", "weak", "osie"].loc["s3", "nss"] = -math.inf
-    found = row(
+    compared = row(
         comparisons.difference_rows(tables, 100, 1), predictor="weak", other="good", metric="nss"
     )
-    assert found["difference"] == -math.inf
-    assert math.isnan(found["effect_size"])
+    assert compared["difference"] == -math.inf
+    assert math.isnan(compared["effect_size"])
 
 
 @pytest.mark.parametrize(

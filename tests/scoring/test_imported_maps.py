@@ -1,4 +1,4 @@
-"""Saliency maps of other people, from folders and HDF5."""
+"""Saliency maps made outside the workflow, from folders and HDF5."""
 
 import h5py
 import numpy as np
@@ -31,7 +31,7 @@ def read(path, kind="density", resize=False, names=NAMES, size=SIZE):
     return list(imported_maps.read("theirs", path, names, [size] * len(names), kind, resize))
 
 
-def test_maps_are_found_by_the_name_of_their_stimulus(folder, values):
+def test_a_map_has_the_name_of_its_stimulus(folder, values):
     (first, kind), (second, _) = read(folder)
     assert kind == "density"
     np.testing.assert_array_equal(first, values[0])
@@ -41,8 +41,8 @@ def test_maps_are_found_by_the_name_of_their_stimulus(folder, values):
 def test_maps_in_subfolders_belong_to_stimuli_of_that_path(tmp_path, values):
     (tmp_path / "indoor").mkdir()
     np.save(tmp_path / "indoor" / "a.npy", values[0])
-    ((found, _),) = read(tmp_path, names=["indoor/a.jpg"])
-    np.testing.assert_array_equal(found, values[0])
+    ((read_map, _),) = read(tmp_path, names=["indoor/a.jpg"])
+    np.testing.assert_array_equal(read_map, values[0])
     with pytest.raises(InputError, match="'a.jpg' has no map"):
         read(tmp_path, names=["a.jpg"])
 
@@ -53,33 +53,33 @@ def test_maps_in_subfolders_belong_to_stimuli_of_that_path(tmp_path, values):
 )
 def test_pysaliency_files_are_read_whatever_prefix_they_have(tmp_path, values, keys):
     with h5py.File(tmp_path / "maps.hdf5", "w") as file:
-        for key, own in zip(keys, values, strict=True):
-            log_density = np.log(own / own.sum())
+        for key, array in zip(keys, values, strict=True):
+            log_density = np.log(array / array.sum())
             file.create_dataset(key, data=log_density, compression=9)
-    (found, kind), _ = read(tmp_path / "maps.hdf5", "log_density")
-    density = densities.to_density(found, kind, 0)
+    (read_map, kind), _ = read(tmp_path / "maps.hdf5", "log_density")
+    density = densities.to_density(read_map, kind, 0)
     np.testing.assert_allclose(density, values[0] / values[0].sum(), rtol=1e-9)
 
 
-def test_stimuli_with_a_longer_path_than_the_keys_are_found(tmp_path, values):
+def test_a_stimulus_may_have_a_longer_path_than_its_key(tmp_path, values):
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["a.jpg"] = values[0]
-    ((found, _),) = read(tmp_path / "maps.h5", names=["Action/a.jpg"])
-    np.testing.assert_array_equal(found, values[0])
+    ((read_map, _),) = read(tmp_path / "maps.h5", names=["Action/a.jpg"])
+    np.testing.assert_array_equal(read_map, values[0])
 
 
 def test_a_16_bit_map_keeps_its_levels(tmp_path):
     levels = (np.arange(12 * 17, dtype=np.uint16) * 300).reshape(SIZE)
     Image.fromarray(levels).save(tmp_path / "a.png")
-    ((found, _),) = read(tmp_path, names=["a.jpg"])
-    np.testing.assert_array_equal(found, levels)
+    ((read_map, _),) = read(tmp_path, names=["a.jpg"])
+    np.testing.assert_array_equal(read_map, levels)
 
 
 def test_any_real_map_is_min_max_scaled(tmp_path, values):
     np.save(tmp_path / "a.npy", 7 * values[0] - 5)
-    ((found, kind),) = read(tmp_path, "map", names=["a.jpg"])
+    ((read_map, kind),) = read(tmp_path, "map", names=["a.jpg"])
     assert kind == "unit"
-    assert (found.min(), found.max()) == (0, 1)
+    assert (read_map.min(), read_map.max()) == (0, 1)
     with pytest.raises(InputError, match="cannot be negative"):
         densities.to_density(*read(tmp_path, "density", names=["a.jpg"])[0], 0.001)
 

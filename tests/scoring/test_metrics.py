@@ -1,4 +1,4 @@
-"""Metrics against closed forms, against invariants, and against other people's code."""
+"""Metrics against closed forms, invariants, the official code and pysaliency."""
 
 import json
 import math
@@ -23,7 +23,7 @@ PYSALIENCY_NAMES = {
 }
 few = settings(max_examples=25, deadline=None)
 
-# --- what is decided where the sources differ, fail, or return nonsense ---------------------------
+# --- expected scores where the sources differ, fail, or return meaningless values -----------------
 
 CHANCE = {"auc_judd": 0.5, "auc_judd_nojit": 0.5, "auc_borji": 0.5, "auc_shuffled": 0.5}
 CHANCE |= {"auc": 0.5, "nss": 0, "cc": 0}
@@ -31,16 +31,16 @@ NO_FIXATIONS = dict.fromkeys(
     ["auc_judd", "auc_judd_nojit", "auc_borji", "auc_shuffled", "auc", "nss", "ig"], math.nan
 )
 NO_DENSITY = {"cc": math.nan, "kld": math.nan, "sim": math.nan}
-# a map with zeros where somebody looked: its likelihood is 0 without an epsilon
+# scores of a map that is 0 at a fixation: without an epsilon the likelihood is 0
 IMPOSSIBLE = {"pysaliency": {"ig": -math.inf}, "exact": {"ig": -math.inf, "kld": math.inf}}
-DEFINED = {}  # every score is finite; those of EQUAL also agree with the official code or library
+DEFINED = {}  # every score is finite; cases in EQUAL also agree with official code and pysaliency
 
 
 def everywhere(expected, **other):
     return {preset: expected for preset in metrics.METRICS} | other
 
 
-# case: (scores that are pinned, by preset; or the error), why
+# case: (expected scores by preset, or the text of the error; the reason)
 EDGE_CASES = {
     "e_const3": (
         everywhere(CHANCE),
@@ -64,7 +64,7 @@ EDGE_CASES = {
     ),
     "e_nofix": (
         everywhere(NO_FIXATIONS | NO_DENSITY),
-        "nothing to be judged by: nan, counted by n, never averaged; official KLD and SIM are 0 "
+        "without fixations there is no score: nan, not averaged; official KLD and SIM are 0 "
         "(the best and the worst value), pysaliency takes the zero density for uniform",
     ),
     "e_nofix_dens": (
@@ -91,8 +91,8 @@ EDGE_CASES = {
     ),
     "e_constdens": (
         everywhere({"cc": 0}),
-        "no correlation with a constant is 0 whichever of the two is constant; official and "
-        "pysaliency nan here; SIM takes it for uniform where official is nan",
+        "CC is 0 if the map or the density is constant; official and pysaliency give nan here; SIM "
+        "takes the density for uniform, the official one is nan",
     ),
     "e_negative": (
         everywhere(
@@ -112,17 +112,17 @@ EDGE_CASES = {
     ),
     "e_log_density": (
         "logarithm of a density",
-        "the logarithm is another map than the density: all but the AUCs would be of the wrong one",
+        "the logarithm is another map than the density: every score but the AUCs would change",
     ),
     "e_halfsize": (
         "size .30, 40. and the density .60, 80.|outside the saliency map of 40 x 30",
-        "who resizes decides how; official resizes silently, pysaliency's functions read wrong "
-        "pixels",
+        "the user decides how to resize; official resizes silently, pysaliency's functions read "
+        "wrong pixels",
     ),
     "e_doublesize": ("size .120, 160. and the density .60, 80.", "as above"),
     "e_uint8vals_as_double": (
         everywhere(DEFINED, exact={"kld": math.inf}),
-        "256 levels, many ties, which are one half",
+        "256 levels give many ties, which count one half",
     ),
     "e_uint8class": (
         everywhere(DEFINED, exact={"kld": math.inf}),
@@ -134,7 +134,7 @@ EDGE_CASES = {
     ),
     "e_sparse_zero_map": (
         everywhere(DEFINED, **IMPOSSIBLE),
-        "zeros: impossible places that were fixated; mit's epsilon makes it finite",
+        "some fixations lie at zeros, where the likelihood is 0; mit's epsilon keeps IG finite",
     ),
     "e_tinyscale_density": (
         everywhere(DEFINED, **IMPOSSIBLE),
@@ -142,19 +142,19 @@ EDGE_CASES = {
     ),
     "e_tinyscale_1e-6": (
         everywhere(DEFINED, **IMPOSSIBLE),
-        "as above; the official jitter of 1e-7 is not small beside it, and reorders it at random",
+        "as above; the official jitter of 1e-7 is not small against this map and reorders it",
     ),
     "e_perfect_binary": (
         everywhere(DEFINED, exact={"auc": 1, "kld": math.inf}),
-        "a perfect map scores AUC 1 under exact alone: pysaliency has fixated pixels among the "
+        "a perfect map scores AUC 1 only under exact: pysaliency counts fixated pixels among the "
         "negatives, and auc_judd_nojit counts later tied fixations as false alarms",
     ),
     "e_identical_density": (
         everywhere({"cc": 1, "sim": 1}, exact={"cc": 1, "sim": 1, "kld": 0}),
-        "equal densities: KLD is 0 under exact, within 1e-9 of it with epsilons",
+        "equal densities: KLD is 0 under exact, and below 1e-9 with epsilons",
     ),
 }
-# Where the official code and pysaliency are regular enough to be agreed with, to the digit.
+# Edge cases where our scores equal those of the official code and pysaliency.
 EQUAL = [
     "e_dupfix",
     "e_8levels",
@@ -251,7 +251,7 @@ def test_shuffled_auc_of_pysaliency_is_the_share_of_pairs_in_the_right_order():
 
 
 def test_auc_judd_of_one_fixation_is_one_minus_half_its_false_alarm_rate():
-    # one point (fp, 1) and the trapezoids from (0, 0) and to (1, 1): fp / 2 + 1 - fp
+    # the curve is (0, 0), (fp, 1), (1, 1), so its area is fp / 2 + 1 - fp
     levels = np.arange(4 * 5, dtype=float).reshape(4, 5)
     above = 20 - 1 - levels[2, 3]
     expected = 1 - above / 19 / 2
@@ -281,9 +281,9 @@ def test_auc_judd_without_ties_equals_the_official_code_without_jitter():
 
 def test_a_map_of_two_levels_has_a_known_auc_borji():
     saliency_map = np.zeros((4, 6))
-    saliency_map[:2] = 1  # half of the pixels, three of four fixations
+    saliency_map[:2] = 1  # half of the pixels, with three of the four fixations
     fixations = [[0, 0], [1, 1], [5, 0], [2, 3]]
-    # points (0, 0), (0.5, 0.75), (1, 1)
+    # the curve is (0, 0), (0.5, 0.75), (1, 1)
     assert metrics.auc_borji(saliency_map, fixations) == pytest.approx(0.625, abs=1e-15)
 
 
@@ -320,41 +320,41 @@ def test_sim_of_pysaliency_is_the_shared_mass():
 
 def test_ig_over_the_uniform_is_the_logarithm_of_the_density_ratio():
     saliency_map = np.ones((4, 6))
-    saliency_map[:, :3] = 3  # twice 3/4 there
+    saliency_map[:, :3] = 3  # 1.5 times the uniform density
     value = metrics.ig(saliency_map, [[0, 0], [2, 3]], np.ones((4, 6)), "pysaliency")
     assert value == pytest.approx(math.log2(1.5), abs=1e-14)
 
 
-# --- other people's code --------------------------------------------------------------------------
+# --- official code and pysaliency -----------------------------------------------------------------
 
 
 @pytest.mark.parametrize("case", REGULAR + EQUAL)
 def test_mit_preset_equals_the_official_code(tiny, case):
     scores = metrics.score(*arguments(tiny, case), "mit")
     official = {"auc_judd_nojit": "judd_nojit", "nss": "nss", "kld": "kld", "ig": "ig"}
-    if case != "e_constdens":  # there the official CC and SIM are nan, ours 0 and uniform
+    if case != "e_constdens":  # the official CC and SIM are nan, ours are not
         official |= {"cc": "cc", "sim": "sim"}
-    for name, theirs in official.items():
-        expected = stored(tiny, case, "official", theirs)
+    for name, oracle_name in official.items():
+        expected = stored(tiny, case, "official", oracle_name)
         assert scores[name] == pytest.approx(expected, abs=1e-9), name
-    for name, theirs in {"auc_borji": "borji", "auc_shuffled": "shuffled"}.items():
-        expected = stored(tiny, case, "ref", theirs)
+    for name, oracle_name in {"auc_borji": "borji", "auc_shuffled": "shuffled"}.items():
+        expected = stored(tiny, case, "ref", oracle_name)
         assert scores[name] == pytest.approx(expected, abs=1e-9, nan_ok=True), name
 
 
 @pytest.mark.parametrize("case", REGULAR + EQUAL)
 def test_pysaliency_preset_equals_pysaliency(tiny, case):
     scores = metrics.score(*arguments(tiny, case), "pysaliency")
-    for name, theirs in PYSALIENCY_NAMES.items():
+    for name, oracle_name in PYSALIENCY_NAMES.items():
         if case == "e_constdens" and name == "cc":  # nan there, ours 0
             continue
-        expected = stored(tiny, case, "pysaliency", theirs)
+        expected = stored(tiny, case, "pysaliency", oracle_name)
         assert scores[name] == pytest.approx(expected, abs=1e-9), name
 
 
-# The official jitter does more than break ties: being 1e-7 in the units of the map it also swaps
-# pixels that differ by less. On these maps that amounts to a few pairs of n (N - n), for which
-# three pairs are allowed; in the low tail of a map of sum 1 (loo) it reorders hundreds.
+# The official jitter is 1e-7 in the units of the map, so it also swaps pixels that differ by less.
+# On these maps this concerns few of the n (N - n) pairs; the tolerance allows three. The maps "loo"
+# are left out: they sum to 1, and the jitter reorders hundreds of pairs among their low values.
 @pytest.mark.parametrize(
     "case",
     [name for name in REGULAR if not name.endswith("loo")]
@@ -428,8 +428,7 @@ def test_a_log_density_is_never_scored_as_its_density(tiny):
             metrics.score(logarithm, *rest, preset)
         direct = metrics.score(density, *rest, preset)
         for name, value in metrics.score(np.exp(logarithm), *rest, preset).items():
-            # the stored logarithm is that of density + 1e-12, which lifts exact zeros: only KLD
-            # and IG notice
+            # the stored map is log(density + 1e-12); of exact zeros this changes KLD and IG only
             if name not in ("kld", "ig"):
                 assert value == pytest.approx(direct[name], abs=1e-4), name
     for wrong in (metrics.kld, metrics.sim):

@@ -1,4 +1,4 @@
-"""The shared passes over a map."""
+"""Quantities of a map that several metrics share."""
 
 import numpy as np
 import pytest
@@ -37,8 +37,9 @@ def test_maps_with_more_pixels_than_float32_counts_are_counted_too(monkeypatch):
     thresholds = saliency_map[::7, 3]
     expected = prepare(saliency_map).count_above(thresholds)
     monkeypatch.setattr(prepared_module, "EXACT_IN_FLOAT32", 1)
-    for found, counts in zip(prepare(saliency_map).count_above(thresholds), expected, strict=True):
-        np.testing.assert_array_equal(found, counts)
+    counts = prepare(saliency_map).count_above(thresholds)
+    for counted, right in zip(counts, expected, strict=True):
+        np.testing.assert_array_equal(counted, right)
 
 
 @pytest.mark.parametrize("scale", [1e-300, 1e-120, 1e150, 1e290])

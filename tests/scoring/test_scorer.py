@@ -63,8 +63,8 @@ def test_stimulus_without_fixations_is_nan_in_every_metric(block):
 def test_score_is_that_of_the_metrics_module(block, rng):
     scorer = Scorer("mit", [block], 10, 1)
     density = rng.random(SIZE)
-    found = scorer.score(block, 2, density, centre_biases.uniform(SIZE))
-    assert found["nss"] == metrics.nss(density, scorer.pixels["s02.png"], "mit")
+    scores = scorer.score(block, 2, density, centre_biases.uniform(SIZE))
+    assert scores["nss"] == metrics.nss(density, scorer.pixels["s02.png"], "mit")
 
 
 def test_few_scores_are_those_of_the_preset(block, rng):
@@ -72,8 +72,9 @@ def test_few_scores_are_those_of_the_preset(block, rng):
     density, bias = (rng.uniform(0.1, 1, SIZE) for _ in range(2))
     density, bias = density / density.sum(), bias / bias.sum()
     uniform = centre_biases.uniform(SIZE)
-    found = score_few(block, 2, {"own": density, "uniform": uniform}, bias)
-    for name, own in (("own", density), ("uniform", uniform)):
-        whole = scorer.score(block, 2, own, bias)
-        assert found[name] == pytest.approx({key: whole[key] for key in FEW}, rel=1e-12)
-    assert np.isnan(list(score_few(block, 13, {"own": density}, bias)["own"].values())).all()
+    predictions = {"random": density, "uniform": uniform}
+    few = score_few(block, 2, predictions, bias)
+    for name, predicted in predictions.items():
+        scores = scorer.score(block, 2, predicted, bias)
+        assert few[name] == pytest.approx({key: scores[key] for key in FEW}, rel=1e-12)
+    assert np.isnan(list(score_few(block, 13, predictions, bias)["random"].values())).all()

@@ -88,10 +88,10 @@ def test_a_share_is_the_same_for_a_metric_where_lower_is_better(rng):
 def test_a_constant_share_has_no_uncertainty_because_stimuli_are_paired(seed, share):
     rng = np.random.default_rng(seed)
     baseline, gain = 10 * rng.random(15), 0.1 + rng.random(15)
-    found = summaries.share_above_baseline(
+    shares = summaries.share_above_baseline(
         baseline + share * gain, baseline + gain, baseline, 100, seed=1
     )
-    assert found == pytest.approx((share,) * 3, abs=1e-9)
+    assert shares == pytest.approx((share,) * 3, abs=1e-9)
 
 
 def test_a_stimulus_with_nan_in_any_column_is_left_out_of_all(rng):
@@ -103,8 +103,8 @@ def test_a_stimulus_with_nan_in_any_column_is_left_out_of_all(rng):
 
 
 def test_a_ratio_is_the_ratio_of_means():
-    whole, low, high = summaries.ratio([1.0, 3.0], [2.0, 4.0], 500, seed=1)
-    assert whole == pytest.approx(4 / 6)
+    observed, low, high = summaries.ratio([1.0, 3.0], [2.0, 4.0], 500, seed=1)
+    assert observed == pytest.approx(4 / 6)
     assert (low, high) == pytest.approx((1 / 2, 3 / 4))
 
 
@@ -171,7 +171,7 @@ def test_shares_are_of_explained_models_alone_and_of_every_metric(rng):
     ]
     for row in rows:
         for key in ("share", "share_low", "share_high"):
-            assert row[key] == pytest.approx(0.75)  # of every stimulus, hence of every resample
+            assert row[key] == pytest.approx(0.75)  # equal for all stimuli, so for all resamples
 
 
 def test_shares_pair_stimuli_by_name(rng):

@@ -37,8 +37,8 @@ def test_uniform_has_the_same_value_everywhere():
 
 
 def test_relative_coordinates_put_the_middle_pixel_in_the_middle():
-    found = relative([[3, 1], [0, 0]], (3, 7))
-    np.testing.assert_allclose(found, [[0.5, 0.5], [1 / 14, 1 / 6]])
+    points = relative([[3, 1], [0, 0]], (3, 7))
+    np.testing.assert_allclose(points, [[0.5, 0.5], [1 / 14, 1 / 6]])
 
 
 def test_centre_bias_on_its_own_grid_is_the_sum_of_gaussians(rng):
@@ -48,22 +48,22 @@ def test_centre_bias_on_its_own_grid_is_the_sum_of_gaussians(rng):
     expected = sum(
         np.exp(-0.5 * (((x - px) / 0.1) ** 2 + ((y - py) / 0.15) ** 2)) for px, py in points
     )
-    found = bias.density(GRID)
-    np.testing.assert_allclose(found, expected / expected.sum(), rtol=1e-12)
+    density = bias.density(GRID)
+    np.testing.assert_allclose(density, expected / expected.sum(), rtol=1e-12)
 
 
 def test_centre_bias_at_a_stimulus_size_is_its_fixation_density(rng):
     size = (150, 211)
     pixels = rng.integers(0, (211, 150), (40, 2))
     points = {"a": relative(pixels, size)}
-    found = CentreBias(points, (12 / 211, 12 / 150), 0).density(size)
+    density = CentreBias(points, (12 / 211, 12 / 150), 0).density(size)
     expected = fixations.density(pixels, size, 12)
     # within: bilinear interpolation errs by (cell / sigma)^2 / 8 = 0.2 % of the local peak along x
     # and along y; at the border, where the outermost half cell is constant, by up to half a cell's
     # slope, 0.3 cell / sigma = 4 %
     inside = np.s_[1:-1, 1:-1]
-    np.testing.assert_allclose(found[inside], expected[inside], atol=0.01 * expected.max())
-    np.testing.assert_allclose(found, expected, atol=0.04 * expected.max())
+    np.testing.assert_allclose(density[inside], expected[inside], atol=0.01 * expected.max())
+    np.testing.assert_allclose(density, expected, atol=0.04 * expected.max())
 
 
 def test_leaving_a_stimulus_out_equals_never_having_had_it(rng):
@@ -94,8 +94,8 @@ def test_many_fixations_are_summed_piece_by_piece(rng, monkeypatch):
     points = {"a": rng.random((50, 2))}
     expected = CentreBias(points, (0.05, 0.06), 0).density(SIZE)
     monkeypatch.setattr(centre_biases, "POINTS_AT_ONCE", 7)
-    found = CentreBias(points, (0.05, 0.06), 0).density(SIZE)
-    np.testing.assert_allclose(found, expected, rtol=1e-12)
+    density = CentreBias(points, (0.05, 0.06), 0).density(SIZE)
+    np.testing.assert_allclose(density, expected, rtol=1e-12)
 
 
 def test_the_sigma_that_made_the_fixations_is_selected(rng):
@@ -118,9 +118,9 @@ def test_log_likelihood_of_the_uniform_is_zero(rng):
 
 def test_log_likelihood_predicts_a_fitted_stimulus_without_itself(rng):
     points = {"a": rng.random((5, 2)), "b": rng.random((4, 2))}
-    own = CentreBias(points, (0.05, 0.06), 0.01).log_likelihood({"a": points["a"]})
-    other = CentreBias({"b": points["b"]}, (0.05, 0.06), 0.01)
-    assert own == pytest.approx(other.log_likelihood({"a": points["a"]}), rel=1e-9)
+    left_out = CentreBias(points, (0.05, 0.06), 0.01).log_likelihood({"a": points["a"]})
+    without = CentreBias({"b": points["b"]}, (0.05, 0.06), 0.01)
+    assert left_out == pytest.approx(without.log_likelihood({"a": points["a"]}), rel=1e-9)
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_a_centre_bias_that_cannot_be_built_says_why(points, sigma, text):
 
 def test_the_only_stimulus_cannot_be_left_out():
     bias = CentreBias({"a": [[0.5, 0.5]]}, (0.1, 0.1), 0.01)
-    with pytest.raises(InputError, match="no stimulus but 'a'"):
+    with pytest.raises(InputError, match="only the stimulus 'a' has fixations"):
         bias.density(SIZE, exclude="a")
 
 
@@ -179,8 +179,8 @@ def test_pooled_auc_is_not_inflated_by_few_fixations_per_observer(rng):
 def test_pooled_auc_without_fixations_or_other_pixels_is_nan():
     nothing = np.zeros((0, 2), dtype=int)
     everything = np.argwhere(np.ones((3, 2)))
-    for own in (nothing, everything):
-        assert np.isnan(gold_standard.pooled_auc_judd([np.eye(2, 3)], [own])).all()
+    for pixels in (nothing, everything):
+        assert np.isnan(gold_standard.pooled_auc_judd([np.eye(2, 3)], [pixels])).all()
     assert gold_standard.pooled_auc_judd([np.ones((2, 3))], [everything[:2]]) == (0.5, 0.5)
 
 
@@ -188,53 +188,53 @@ def test_pooled_auc_without_fixations_or_other_pixels_is_nan():
 def test_gold_standard_is_the_weighted_mean_over_observers_left_out(rng, preset):
     pixels, subjects = clusters(rng, 3, 5)
     pixels, subjects = pixels[:-3], subjects[:-3]  # the last observer has fewer fixations
-    others, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
-    found = gold_standard.score_gold_standard(
-        pixels, subjects, SIZE, 3.0, others, baseline, preset, 0.01
+    elsewhere, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
+    gold = gold_standard.score_gold_standard(
+        pixels, subjects, SIZE, 3.0, elsewhere, baseline, preset, 0.01
     )
-    assert tuple(found) == metrics.METRICS[preset]
+    assert tuple(gold) == metrics.METRICS[preset]
     total = {name: 0.0 for name in ("nss", "ig", "auc_shuffled")}
     weights = 0
     for observer in range(3):
-        own = pixels[subjects == observer]
+        observed = pixels[subjects == observer]
         density = fixations.density(pixels[subjects != observer], SIZE, 3.0)
         saliency_map = densities.to_density(density, "density", 0.01)
-        scores = metrics.score(saliency_map, own, None, others, baseline, preset)
-        weight = len(np.unique(own, axis=0)) if preset == "mit" else len(own)
+        scores = metrics.score(saliency_map, observed, None, elsewhere, baseline, preset)
+        weight = len(np.unique(observed, axis=0)) if preset == "mit" else len(observed)
         weights += weight
         for name in total:
             total[name] += weight * scores[name]
     for name, value in total.items():
-        assert found[name] == pytest.approx(value / weights, abs=1e-12), name
+        assert gold[name] == pytest.approx(value / weights, abs=1e-12), name
 
 
 def test_gold_standard_of_two_observers_compares_the_one_with_the_other(rng):
     pixels, subjects = clusters(rng, 2, 12)
-    found = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0)
+    gold = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0)
     a, b = (fixations.density(pixels[subjects == i], SIZE, 3.0) for i in (0, 1))
-    assert found["cc"] == pytest.approx(metrics.cc(a, b), abs=1e-12)
-    assert found["sim"] == pytest.approx(metrics.sim(a, b), abs=1e-12)
+    assert gold["cc"] == pytest.approx(metrics.cc(a, b), abs=1e-12)
+    assert gold["sim"] == pytest.approx(metrics.sim(a, b), abs=1e-12)
     both = (metrics.kld(a, b) + metrics.kld(b, a)) / 2
-    assert found["kld"] == pytest.approx(both, abs=1e-12)
+    assert gold["kld"] == pytest.approx(both, abs=1e-12)
 
 
 def test_split_halves_are_equal_and_drop_the_last_odd_observer(rng):
     pixels, subjects = clusters(rng, 5, 6)
     subjects = np.array(["s3", "s1", "s9", "s2", "s4"])[subjects]
-    found = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0.01)
+    gold = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0.01)
     kept = subjects != "s9"
     even = gold_standard.score_gold_standard(
         pixels[kept], subjects[kept], SIZE, 3.0, None, None, "mit", 0.01
     )
     for name in ("cc", "kld", "sim"):
-        assert found[name] == even[name]
-    assert found["nss"] != even["nss"]
+        assert gold[name] == even[name]
+    assert gold["nss"] != even["nss"]
     first = np.isin(subjects, ["s1", "s3"])
     second = np.isin(subjects, ["s2", "s4"])
     truth = [fixations.density(pixels[half], SIZE, 3.0) for half in (first, second)]
     prediction = [densities.to_density(half, "density", 0.01) for half in truth]
     expected = metrics.cc(prediction[0], truth[1]) + metrics.cc(prediction[1], truth[0])
-    assert found["cc"] == pytest.approx(expected / 2, abs=1e-12)
+    assert gold["cc"] == pytest.approx(expected / 2, abs=1e-12)
 
 
 @pytest.mark.parametrize("preset", metrics.METRICS)
@@ -283,30 +283,32 @@ def test_one_subject_per_fixation_is_needed():
 @pytest.mark.parametrize("preset", metrics.METRICS)
 def test_one_observer_is_the_mean_over_observers_as_predictors_of_the_others(rng, preset):
     pixels, subjects = clusters(rng, 3, 5)
-    others, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
-    found = gold_standard.score_one_observer(
-        pixels, subjects, SIZE, 3.0, others, baseline, preset, 0.01
+    elsewhere, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
+    scores = gold_standard.score_one_observer(
+        pixels, subjects, SIZE, 3.0, elsewhere, baseline, preset, 0.01
     )
     rows = []
     for observer in range(3):
-        one = subjects == observer
+        by_observer = subjects == observer
         prediction = densities.to_density(
-            fixations.density(pixels[one], SIZE, 3.0), "density", 0.01
+            fixations.density(pixels[by_observer], SIZE, 3.0), "density", 0.01
         )
-        truth = fixations.density(pixels[~one], SIZE, 3.0)
-        rows.append(metrics.score(prediction, pixels[~one], truth, others, baseline, preset))
+        truth = fixations.density(pixels[~by_observer], SIZE, 3.0)
+        rows.append(
+            metrics.score(prediction, pixels[~by_observer], truth, elsewhere, baseline, preset)
+        )
     for name in metrics.METRICS[preset]:
-        assert found[name] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-12), name
+        assert scores[name] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-12), name
 
 
 def test_one_observer_predicts_worse_than_all_others_do(rng):
     people = clusters(rng, 8, 6)
-    one, gold = (
+    single, gold = (
         score(*people, SIZE, 3.0, None, uniform(SIZE), "exact", 0.01)
         for score in (gold_standard.score_one_observer, gold_standard.score_gold_standard)
     )
     for name in ("auc", "nss", "ig"):
-        assert one[name] < gold[name]
+        assert single[name] < gold[name]
 
 
 def test_a_single_observer_predicts_nobody():

@@ -6,7 +6,7 @@ import pytest
 from gaborscope.stimuli import colour as colours
 
 
-def one(rgb, space):
+def channels_of(rgb, space):
     """Channels of one colour."""
     return colours.to_opponent(np.array(rgb, np.uint8).reshape(1, 1, 3), space)[:, 0, 0]
 
@@ -20,8 +20,8 @@ def test_grey_has_no_chroma(space):
 
 @pytest.mark.parametrize("space", ["yuv", "lab", "dkl"])
 def test_luminance_runs_from_0_for_black_to_1_for_white(space):
-    assert one([0, 0, 0], space)[0] == pytest.approx(0, abs=1e-6)
-    assert one([255, 255, 255], space)[0] == pytest.approx(1, abs=1e-6)
+    assert channels_of([0, 0, 0], space)[0] == pytest.approx(0, abs=1e-6)
+    assert channels_of([255, 255, 255], space)[0] == pytest.approx(1, abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -33,7 +33,9 @@ def test_luminance_runs_from_0_for_black_to_1_for_white(space):
     ],
 )
 def test_primaries_have_the_yuv_of_bt601(rgb, expected):
-    np.testing.assert_allclose(one(rgb, "yuv"), expected, atol=5e-4)  # printed to three digits
+    np.testing.assert_allclose(
+        channels_of(rgb, "yuv"), expected, atol=5e-4
+    )  # printed to three digits
 
 
 @pytest.mark.parametrize(
@@ -49,19 +51,19 @@ def test_primaries_have_the_yuv_of_bt601(rgb, expected):
 )
 def test_colours_have_the_lab_of_the_textbook(rgb, expected):
     # printed to two digits; some tables round the white point, which shifts the second
-    np.testing.assert_allclose(100 * one(rgb, "lab"), expected, atol=0.02)
+    np.testing.assert_allclose(100 * channels_of(rgb, "lab"), expected, atol=0.02)
 
 
 def test_dkl_luminance_of_grey_is_its_linear_light():
     np.testing.assert_allclose(
-        one([128, 128, 128], "dkl"), [((128 / 255 + 0.055) / 1.055) ** 2.4, 0, 0], atol=2e-5
+        channels_of([128, 128, 128], "dkl"), [((128 / 255 + 0.055) / 1.055) ** 2.4, 0, 0], atol=2e-5
     )
 
 
 def test_dkl_axes_have_the_sign_of_their_names():
-    red, blue = one([255, 0, 0], "dkl"), one([0, 0, 255], "dkl")
-    assert red[1] > 0 > one([0, 255, 0], "dkl")[1]
-    assert blue[2] > 0 > one([255, 255, 0], "dkl")[2]
+    red, blue = channels_of([255, 0, 0], "dkl"), channels_of([0, 0, 255], "dkl")
+    assert red[1] > 0 > channels_of([0, 255, 0], "dkl")[1]
+    assert blue[2] > 0 > channels_of([255, 255, 0], "dkl")[2]
 
 
 def test_dkl_is_linear_in_linear_light():
@@ -81,7 +83,7 @@ def test_linearise_undoes_the_gamma_at_both_ends():
 
 
 def test_rgb_is_the_encoded_value():
-    np.testing.assert_allclose(one([255, 51, 0], "rgb"), [1, 0.2, 0], atol=1e-7)
+    np.testing.assert_allclose(channels_of([255, 51, 0], "rgb"), [1, 0.2, 0], atol=1e-7)
 
 
 @pytest.mark.parametrize("space", list(colours.CHANNELS))

@@ -1,4 +1,4 @@
-"""HDF5 files: whole, finite, of a known schema, and the same bytes for the same content."""
+"""HDF5 files: complete, finite, of a known schema, and equal bytes for equal content."""
 
 import h5py
 import numpy as np
@@ -16,14 +16,14 @@ SIZES = [(40, 60), (70, 45), (20, 61)]
 LAYERS = {"fine": make_layer(4, 3), "coarse": make_layer(8, 2, "relu")}
 
 
-def same_block(found, expected):
-    assert found.names == expected.names
-    assert found.paths == expected.paths
-    assert found.sha256 == expected.sha256
-    assert found.facts == expected.facts
+def same_block(block, expected):
+    assert block.names == expected.names
+    assert block.paths == expected.paths
+    assert block.sha256 == expected.sha256
+    assert block.facts == expected.facts
     for key in ("sizes", "x", "y", "stimulus", "subject"):
-        np.testing.assert_array_equal(getattr(found, key), getattr(expected, key))
-    for a, b in zip(found.images, expected.images, strict=True):
+        np.testing.assert_array_equal(getattr(block, key), getattr(expected, key))
+    for a, b in zip(block.images, expected.images, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
@@ -61,9 +61,9 @@ def test_a_block_of_image_files_has_no_embedded_images(tmp_path):
 def test_a_block_without_fixations_comes_back(tmp_path):
     block = make_block(SIZES, n_points=0)
     write_data(tmp_path / "0.h5", block, ORIGIN)
-    found = read_data(tmp_path / "0.h5")
-    assert found.x.shape == (0,)
-    assert found.points(1)[0].shape == (0, 2)
+    read = read_data(tmp_path / "0.h5")
+    assert read.x.shape == (0,)
+    assert read.points(1)[0].shape == (0, 2)
 
 
 def test_names_beyond_ascii_come_back(tmp_path):
@@ -77,13 +77,13 @@ def test_layers_come_back_with_stimulus_box_and_size(tmp_path):
     maps = random_maps()
     write_activations(tmp_path / "a.h5", maps)
     seen = []
-    for index, valid, size, found in read_layers(tmp_path / "a.h5", ["coarse", "fine"]):
+    for index, valid, size, layers in read_layers(tmp_path / "a.h5", ["coarse", "fine"]):
         placement = geometry.place(SIZES[index], BOX)
         assert (valid, size) == (placement.valid, placement.input_size)
         for name in LAYERS:
             expected = maps[index, name].astype(np.float16)
-            np.testing.assert_array_equal(found[name], expected)
-            assert found[name].dtype == np.float32
+            np.testing.assert_array_equal(layers[name], expected)
+            assert layers[name].dtype == np.float32
         seen.append(index)
     assert sorted(seen) == [0, 1, 2]  # landscape and portrait
 
@@ -114,11 +114,11 @@ def test_densities_come_back_as_densities(tmp_path):
     densities = [rng.dirichlet(np.ones(h * w)).reshape(h, w) for h, w in SIZES]
     logs = [np.log(density) for density in densities]
     write_saliency(tmp_path / "s.h5", ["a", "b", "c"], logs, ORIGIN)
-    for index, found in read_saliency(tmp_path / "s.h5"):
+    for index, density in read_saliency(tmp_path / "s.h5"):
         # logarithms of about -8 in float32
-        np.testing.assert_allclose(found, densities[index], rtol=2e-6)
-        assert found.sum() == pytest.approx(1, rel=1e-12)
-        np.testing.assert_array_equal(found, read_density(tmp_path / "s.h5", index))
+        np.testing.assert_allclose(density, densities[index], rtol=2e-6)
+        assert density.sum() == pytest.approx(1, rel=1e-12)
+        np.testing.assert_array_equal(density, read_density(tmp_path / "s.h5", index))
 
 
 @pytest.mark.parametrize("bad", [np.nan, -np.inf])

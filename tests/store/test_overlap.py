@@ -1,4 +1,4 @@
-"""What is read ahead and written behind: the same, in the same order, errors included."""
+"""Reading ahead and writing behind keep items, order and errors."""
 
 import threading
 

@@ -8,6 +8,7 @@ import yaml
 
 from gaborscope.errors import InputError
 from gaborscope.workflow import backbone_entries, settings
+from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -16,7 +17,7 @@ OWN = {"factory": "examples/own_model.py:vit", "layers": {"early": "blocks.0"}}
 
 @pytest.fixture(scope="module")
 def shipped():
-    return yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    return load_config()
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ import copy
 from pathlib import Path
 
 import pytest
-import yaml
 
 from gaborscope.errors import InputError
 from gaborscope.workflow import backbone_entries, contests, settings, variants
+from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
@@ -15,7 +15,7 @@ SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 @pytest.fixture
 def config():
-    found = yaml.safe_load((ROOT / "config.yaml").read_text(encoding="utf-8"))
+    found = load_config()
     found["models"] = ["cmrnet", "second", "blank", "unisal"]
     found["backbones"] |= {
         "second": {"like": "cmrnet", "seed": 2},

@@ -1,4 +1,4 @@
-"""Options of a direct explanation tried at little cost: few blocks, the validation split judges."""
+"""Try options of a direct explanation at little cost: few blocks, scored on validation stimuli."""
 
 import dataclasses
 import itertools
@@ -29,32 +29,32 @@ def differing(
     plain: Mapping[str, Any], entry: Mapping[str, Any], path: tuple[str, ...] = ()
 ) -> str:
     """
-    Say in which keys an entry differs.
+    Return the settings in which an entry differs from the plain one, as text.
 
     Parameters
     ----------
     plain, entry : dict
-        Settings of the same keys.
+        Settings with the same keys.
     path : tuple of str
-        Where they stand.
+        Keys that lead to these settings.
 
     Returns
     -------
     text : str
-        Such as `bank.n_scales: 3`; several are separated by commas.
+        Keys and values of `entry`, separated by commas: `bank.n_scales: 3, colour: "lab"`.
     """
-    found = []
+    differences = []
     for key, value in entry.items():
         if isinstance(value, dict):
-            found.append(differing(plain[key], value, (*path, key)))
+            differences.append(differing(plain[key], value, (*path, key)))
         elif value != plain[key]:
-            found.append(f"{'.'.join((*path, key))}: {json.dumps(value)}")
-    return ", ".join(filter(None, found))
+            differences.append(f"{'.'.join((*path, key))}: {json.dumps(value)}")
+    return ", ".join(filter(None, differences))
 
 
 def parts_of(activations: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """
-    Cut the stimuli of a block into parts that are left out of each other's fit.
+    Cut the stimuli of a block into parts, which cross-validation leaves out in turn.
 
     Parameters
     ----------
@@ -74,12 +74,12 @@ def parts_of(activations: Iterable[Any], size: int) -> Iterator[list[Any]]:
 
 class Trial:
     """
-    Fit of one option.
+    One option: its statistics and its fit.
 
     Parameters
     ----------
     settings : dict
-        Of the explanation, as in the config.
+        Settings of the explanation, as in the config.
     layers : dict of str to Layer
     """
 
@@ -109,22 +109,22 @@ class Trial:
             Stimuli per part, see `parts_of`.
         """
         for number, part in enumerate(parts_of(activations, part_size)):
-            found = accumulation.accumulate(block, part, self.layers, self.settings)
+            statistics = accumulation.accumulate(block, part, self.layers, self.settings)
             name = f"{block_name}-{number}"
-            self.part_of.update({(block_name, own[0]): name for own in part})
+            self.part_of.update({(block_name, recorded[0]): name for recorded in part})
             if split == "fit":
-                self._fit[name] = found
+                self._fit[name] = statistics
             else:
-                self._validation.append(found)
+                self._validation.append(statistics)
 
     def solve(self) -> tuple[Alternative, list[dict[str, Any]]]:
         """
-        Fit every layer, pooling and penalty chosen on the validation split.
+        Fit every layer; choose pooling and penalty on the validation split.
 
         Returns
         -------
         alternative : refits.Alternative
-            Its folds are by part.
+            With a fold for each part.
         rows : list of dict
             `layer, explained_variance, pool, penalty`.
         """
@@ -156,8 +156,8 @@ class Trial:
         """Return the best solution of a layer and its pooling."""
         best = None
         for candidate, pool in enumerate(self.settings["pools"]):
-            fit = {part: found[name][candidate] for part, found in self._fit.items()}
-            held_out = combine(found[name][candidate] for found in self._validation)
+            fit = {part: statistics[name][candidate] for part, statistics in self._fit.items()}
+            held_out = combine(statistics[name][candidate] for statistics in self._validation)
             solution = ridge.solve(fit, held_out, **self.settings["solver"])
             if best is None or solution.pooled > best[0].pooled:
                 best = solution, pool
@@ -172,43 +172,43 @@ def rows(
     seed: int,
 ) -> list[dict[str, Any]]:
     """
-    Options of one model beside the explanation that they differ from.
+    Compare the options of one model with the plain explanation.
 
     Parameters
     ----------
     model : str
     tables : dict of str to (DataFrame, DataFrame)
-        By option the scores by stimulus and predictor (`explained, deep, centre_bias`) and the
-        layers; the plain explanation is "direct".
+        By option: the scores by stimulus and predictor (`explained, deep, centre_bias`), and the
+        table of the layers. The plain explanation is called "direct".
     differs : dict of str to str
-        By option.
+        By option, the text of `differing`.
     n_resamples, seed : int
         Of the paired bootstrap over stimuli.
 
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`: scores with the share above the centre bias and the difference from
-        the plain explanation (option - plain), both with 95 % intervals; then `explained_variance`
-        (mean over layers) and `cpu_s`, whose differences have no interval.
+        Keys are `COLUMNS`. Scores have the share above the centre bias and the difference from
+        the plain explanation (option - plain), both with 95 % intervals. Then follow
+        `explained_variance` (mean over layers) and `cpu_s`; their differences have no interval.
     """
-    found = []
+    records = []
     plain_scores, plain_layers = tables["direct"]
     for option, (scores, layers) in tables.items():
         about = {"model": model, "option": option, "differs": differs[option]}
         for metric in METRICS:
             table = scores.pivot(index="stimulus", columns="predictor", values=metric)
             plain = plain_scores[plain_scores["predictor"] == "explained"].set_index("stimulus")
-            own = table["explained"]
-            difference = (own - plain.loc[table.index, metric]).to_numpy()
+            explained = table["explained"]
+            difference = (explained - plain.loc[table.index, metric]).to_numpy()
             mean, low, high, _ = summaries.bootstrap_mean(difference, n_resamples, seed)
             share = summaries.share_above_baseline(
-                own.to_numpy(), table["deep"].to_numpy(), table["centre_bias"].to_numpy(),
+                explained.to_numpy(), table["deep"].to_numpy(), table["centre_bias"].to_numpy(),
                 n_resamples, seed,
             )  # fmt: skip
-            values = metric, own.mean(), *share, mean, low, high
-            found.append({**about, **dict(zip(COLUMNS[3:], values, strict=True))})
+            values = metric, explained.mean(), *share, mean, low, high
+            records.append({**about, **dict(zip(COLUMNS[3:], values, strict=True))})
         for metric in ("explained_variance", "cpu_s"):
-            own, plain = (table[metric].mean() for table in (layers, plain_layers))
-            found.append({**about, "metric": metric, "mean": own, "difference": own - plain})
-    return found
+            value, plain = (table[metric].mean() for table in (layers, plain_layers))
+            records.append({**about, "metric": metric, "mean": value, "difference": value - plain})
+    return records

@@ -1,4 +1,4 @@
-"""Anatomy of a layer: how much of it is place, which colours and which scales it is made of."""
+"""Anatomy of a layer: its position part, its colour axes and its scales."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
 
 RADII = np.linspace(0, 1.4, 15)
-# of the tables
+# Columns of the tables that rule dissect writes.
 COLUMNS = {
     "position": ("layer", "radius", "rms", "mean", "share"),
     "colour": (
@@ -28,31 +28,31 @@ ANGLES = 2 * np.pi * (np.arange(72) + 0.5) / 72
 
 def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[dict[str, Any]]:
     """
-    How much of a layer is place, and how that part runs from the centre to the border.
+    Share of position in a layer, and profile of the position part from centre to border.
 
     Parameters
     ----------
     filters : dict
         From `read_filters`.
     statistics : statistics.Statistics
-        Of the fit split.
+        Statistics of the fit split.
 
     Returns
     -------
     rows : list of dict
-        `radius`: distance from the centre, 1 where the middle of a side lies (each axis in units
-        of half the stimulus), and `rms`: root mean square over maps and angles of the fitted
-        position terms, each map's in units of its standard deviation and about its mean on the
-        stimulus; `mean`: signed mean over maps and angles. `share`: Shapley share of variance of
-        all position terms. Nothing where the explanation has none.
+        `radius`: distance from the centre, each axis in units of half the stimulus; it is 1 at the
+        middle of a side. `rms`: root mean square of the fitted position terms over maps and
+        angles. The terms of a map are in units of its standard deviation, minus their mean over
+        the stimulus. `mean`: signed mean over maps and angles. `share`: Shapley share of variance
+        of all position terms. The list is empty if the explanation has no position terms.
     """
     table = filters["table"]
-    own = np.flatnonzero(table["kind"] == "position")
-    if not len(own):
+    index = np.flatnonzero(table["kind"] == "position")
+    if not len(index):
         return []
-    weight = _in_units_of_the_map(filters, statistics)[:, own]
+    weight = _in_units_of_the_map(filters, statistics)[:, index]
     side = (np.arange(41) + 0.5) / 41 * 2 - 1
-    middle = _terms(*np.meshgrid(side, side)).reshape(len(own), -1).mean(axis=1)
+    middle = _terms(*np.meshgrid(side, side)).reshape(len(index), -1).mean(axis=1)
     labels, shares = filters["shares"]["kind"]
     rows = []
     for radius in RADII:
@@ -73,12 +73,12 @@ def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[di
 
 
 def _terms(x, y):
-    """Return position terms at places in units of half the stimulus, see `regressors`."""
+    """Return the position terms at points in units of half the stimulus, see `regressors`."""
     return np.stack(regressors.position_terms(x, y))
 
 
 def _in_units_of_the_map(filters, statistics):
-    """Return the weights of maps of unit variance; dead maps have none."""
+    """Return the weights for maps scaled to unit variance, without the dead maps."""
     variance = statistics.total_variation() / statistics.n
     alive = ~np.isnan(filters["explained_variance"])
     return filters["weight"][alive] / np.sqrt(variance[alive])[:, None]
@@ -90,26 +90,27 @@ def colour_axes(
     """
     Colour axes of a layer: principal directions of its linear weights in RGB.
 
-    A map's weights of one filter, even or odd, on the three channels make one functional of RGB,
-    `sum_j w_j t_j`, t_j the rows of the matrix of the colour space. The axes are the right singular
-    vectors of all functionals of a layer, each weighed by the spread of its filter's response to
-    the first channel (so that scales count by what they see) in units of the map's standard
-    deviation.
+    A map has three weights w_j for one filter (even or odd), one per channel. Together they are a
+    linear functional of RGB, `sum_j w_j t_j`, where t_j are the rows of the matrix of the colour
+    space. A functional is in units of the map's standard deviation. It is multiplied by the spread
+    of the filter's response to the first channel, so that a scale counts by the contrast it sees.
+    The axes are the right singular vectors of all functionals of a layer.
 
     Parameters
     ----------
     filters : dict
         From `read_filters`.
     statistics : statistics.Statistics
-        Of the fit split.
+        Statistics of the fit split.
 
     Returns
     -------
     axes : float64 array (3, 3)
-        One per row, of length 1, the sum of its entries not negative: coefficients of R, G, B; of a
-        space that is no linear map of RGB (lab, dkl) those of its own channels.
+        One axis per row: coefficients of R, G, B. An axis has length 1, and the sum of its entries
+        is not negative. For a space that is no linear map of RGB (lab, dkl), the coefficients are
+        those of the channels of that space.
     energy : float64 array (3,)
-        Share of each in the summed squares, falling.
+        Share of each axis in the sum of squares, in falling order.
     """
     table, space = filters["table"], filters["regressors"]["colour"]
     spread = _spread(statistics)
@@ -121,8 +122,8 @@ def colour_axes(
         by_filter.setdefault(key, {})[int(table["colour"][index])] = index
     matrix = colours.RGB_TO_YUV if space == "yuv" else np.eye(3)
     parts = [
-        spread[own[0]] * weight[:, [own[c] for c in range(3)]] @ matrix
-        for own in by_filter.values()
+        spread[columns[0]] * weight[:, [columns[c] for c in range(3)]] @ matrix
+        for columns in by_filter.values()
     ]
     functionals = np.concatenate(parts) if parts else np.zeros((3, 3))
     _, singular, axes = np.linalg.svd(functionals, full_matrices=False)
@@ -140,7 +141,7 @@ def colour_rows(
     filters: Mapping[str, Any], fit: Statistics, validation: Statistics, penalty: float
 ) -> list[dict[str, Any]]:
     """
-    Colour of a layer in figures.
+    Colour axes of a layer, as rows of a table.
 
     Parameters
     ----------
@@ -148,26 +149,26 @@ def colour_rows(
         From `read_filters`.
     fit, validation : statistics.Statistics
     penalty : float
-        Of the fit by amplitudes alone.
+        Ridge penalty of the fit by amplitudes alone.
 
     Returns
     -------
     rows : list of dict
-        One per axis of `colour_axes`: `axis` (from 1), `energy`, `first, second, third` (its
-        coefficients), `nearest` (channel of the colour space) and `angle_deg` (between the axis and
-        that channel's, without regard to sign), and, the same in every row of a layer,
-        `amplitude_only`: explained variance of the validation split by the amplitudes of all
-        channels alone, which compares colour spaces between explanations.
+        One per axis of `colour_axes`: `axis` (from 1), `energy`, `first, second, third` (the
+        coefficients), `nearest` (the nearest channel of the colour space) and `angle_deg` (angle
+        between the axis and that channel, signs ignored). `amplitude_only` is the same in every
+        row of a layer: variance of the validation split that the amplitudes of all channels
+        explain alone. It serves to compare the colour spaces of several explanations.
     """
     space = filters["regressors"]["colour"]
     names = colours.CHANNELS[space]
     axes, energy = colour_axes(filters, fit)
-    known = colours.RGB_TO_YUV if space == "yuv" else np.eye(3)
-    known = known / np.linalg.norm(known, axis=1, keepdims=True)
+    channel_axes = colours.RGB_TO_YUV if space == "yuv" else np.eye(3)
+    channel_axes = channel_axes / np.linalg.norm(channel_axes, axis=1, keepdims=True)
     alone = amplitude_only(filters["table"], fit, validation, penalty)
     rows = []
     for number, (axis, share) in enumerate(zip(axes, energy, strict=True)):
-        cosine = np.abs(known @ axis)
+        cosine = np.abs(channel_axes @ axis)
         rows.append(
             {
                 "axis": number + 1,
@@ -185,7 +186,7 @@ def amplitude_only(
     table: Mapping[str, np.ndarray], fit: Statistics, validation: Statistics, penalty: float
 ) -> float:
     """
-    Explained variance of a layer by its amplitudes alone.
+    Explained variance of a layer when amplitudes are its only regressors.
 
     Parameters
     ----------
@@ -196,17 +197,17 @@ def amplitude_only(
     Returns
     -------
     explained : float
-        Pooled, on the validation split; nan where there are no amplitudes.
+        On the validation split, pooled over the maps; nan if there are no amplitudes.
     """
     index = np.flatnonzero(table["kind"] == "amplitude")
     if not len(index):
         return float("nan")
-    few, held_out = (_some(own, index) for own in (fit, validation))
+    few, held_out = (_some(statistics, index) for statistics in (fit, validation))
     return explained_variance(held_out, *RidgePath(few).solve(penalty))[1]
 
 
 def _some(statistics, index):
-    """Statistics of some regressors."""
+    """Return the statistics of the regressors with these indices."""
     return dataclasses.replace(
         statistics,
         gram=statistics.gram[np.ix_(index, index)],
@@ -219,7 +220,7 @@ def scale_rows(
     filters: Mapping[str, Any], scale_px: float, per_degree: float | None
 ) -> list[dict[str, Any]]:
     """
-    Share of each scale in a layer's explained variance, and the wavelength that it prefers.
+    Share of each scale in a layer's explained variance, and the layer's mean wavelength.
 
     Parameters
     ----------
@@ -228,28 +229,30 @@ def scale_rows(
     scale_px : float
         px of the stimulus per px of the network's input.
     per_degree : float or None
-        px of the stimulus.
+        px of the stimulus per degree; None if not known.
 
     Returns
     -------
     rows : list of dict
-        `scale`, `wavelength_px` (of the stimulus), `cycles_per_degree` (None where not known),
-        `share` (Shapley, of the fit split's variance), and, the same in every row, `mean_px`: the
-        mean of the logarithm of the wavelength weighted by the shares that are positive.
+        One per scale: `scale`, `wavelength_px` (of the stimulus), `cycles_per_degree` (None if not
+        known), `share` (Shapley share of the fit split's variance). `mean_px` is the same in every
+        row: geometric mean of the wavelengths, weighted by the positive shares.
     """
     labels, shares = filters["shares"]["scale"]
-    known = {label: share for label, share in zip(labels, shares, strict=True) if label != "none"}
+    share_of = {
+        label: share for label, share in zip(labels, shares, strict=True) if label != "none"
+    }
     bank = filters["regressors"]["bank"]
     wavelengths = bank["min_wavelength_px"] * bank["scale_factor"] ** np.arange(bank["n_scales"])
     wavelengths = wavelengths * scale_px
-    weight = np.array([max(known.get(str(s), 0.0), 0) for s in range(bank["n_scales"])])
+    weight = np.array([max(share_of.get(str(s), 0.0), 0) for s in range(bank["n_scales"])])
     mean = np.exp(weight @ np.log(wavelengths) / weight.sum()) if weight.sum() > 0 else np.nan
     return [
         {
             "scale": s,
             "wavelength_px": float(wavelengths[s]),
             "cycles_per_degree": per_degree / wavelengths[s] if per_degree else None,
-            "share": float(known.get(str(s), 0.0)),
+            "share": float(share_of.get(str(s), 0.0)),
             "mean_px": float(mean),
         }
         for s in range(bank["n_scales"])
@@ -258,7 +261,7 @@ def scale_rows(
 
 def enlargement(block: StimulusBlock, box: geometry.Box) -> float:
     """
-    Median of px of the stimulus per px of the network's input.
+    Px of the stimulus per px of the network's input, median over the stimuli.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Explained bits: the information gain of a deep model, split by what carries it."""
+"""Explained bits: the information gain of a deep model, split by the dimensions that carry it."""
 
 import dataclasses
 import math
@@ -34,13 +34,13 @@ def information_gain(
     log_density, log_reference : float array (height, width)
         Natural logarithms of densities that sum to 1.
     pixels : int array (n, 2)
-        x, y; counted as often as they were fixated.
+        x, y of the fixations; a pixel fixated twice counts twice.
 
     Returns
     -------
     bits : float
-        Per fixation: mean of log2 p - log2 reference, as `metrics.ig` of preset exact; nan without
-        fixations.
+        Mean of log2 density - log2 reference over fixations, as `metrics.ig` of preset exact; nan
+        without fixations.
     """
     if not len(pixels):
         return math.nan
@@ -56,17 +56,18 @@ def collect(
     n_stimuli: int,
 ) -> None:
     """
-    Reconstruct the stimuli that the fusions are fitted to and chosen by.
+    Reconstruct the stimuli of the fusions: the fit split, and the validation split.
 
     Parameters
     ----------
     many : refits.Alternatives
+        The reconstructions are added to it.
     fit, validation : dict of str to StimulusBlock
-        By block.
+        By name of the block.
     targets : dict of str to str
         Saliency files of the deep model by block.
     n_stimuli : int
-        Of the fit split at most, drawn by the hash of their names.
+        Largest number of stimuli of the fit split; they are drawn by the hash of their names.
     """
     for split, blocks, n in (("fit", fit, n_stimuli), ("validation", validation, None)):
         for name, indices in sample(blocks, n).items():
@@ -78,12 +79,12 @@ def fuse(
     many: Alternatives, whole: ExplainedModel, progress: Callable[..., Any]
 ) -> dict[str, ExplainedModel]:
     """
-    Fuse every coalition anew, each from the weights of the whole explanation.
+    Fuse every coalition anew; each fit starts at the weights of the whole explanation.
 
     Parameters
     ----------
     many : refits.Alternatives
-        With stimuli.
+        With the stimuli that `collect` has added.
     whole : ExplainedModel
     progress : callable
         Called with one sentence per coalition.
@@ -115,91 +116,96 @@ def gains(
     saliency: Mapping[str, Mapping[str, str]],
 ) -> Iterator[dict[str, Any]]:
     """
-    Information gain over the centre bias on every stimulus, of many models and of given maps.
+    Information gain over the centre bias on every stimulus, of explained models and stored maps.
 
     Parameters
     ----------
     models : dict of str to ExplainedModel
-        Of the same layers; by coalition.
+        By coalition; all have the same layers.
     blocks : dict of str to StimulusBlock
         By name.
     saliency : dict of str to dict of str to str
-        Saliency files by block; `centre_bias` and whatever else.
+        Saliency files, by predictor and block; `centre_bias` is one of the predictors.
 
     Yields
     ------
     row : dict
-        `stimulus`, and the bits of each model and each of the other maps.
+        `stimulus`, and the bits of each model and of each predictor except the centre bias.
     """
     for name, block in blocks.items():
         readers = [read_saliency(files[name]) for files in saliency.values()]
-        for given in zip(*readers, strict=True):
-            index = given[0][0]
+        for stored in zip(*readers, strict=True):
+            index = stored[0][0]
             size = block.size(index)
             pixels = fixations.to_pixels(block.points(index)[0], size)
-            logs = {key: np.log(own) for key, (_, own) in zip(saliency, given, strict=True)}
+            logs = {
+                key: np.log(density) for key, (_, density) in zip(saliency, stored, strict=True)
+            }
             reference = logs.pop("centre_bias")
             logs.update(predict(models, block.image(index)))
-            found = {key: information_gain(log, reference, pixels) for key, log in logs.items()}
-            yield {"stimulus": block.names[index], **found}
+            bits = {key: information_gain(log, reference, pixels) for key, log in logs.items()}
+            yield {"stimulus": block.names[index], **bits}
 
 
 def parts(table: pd.DataFrame) -> pd.DataFrame:
     """
     Split the deep model's information gain on every stimulus.
 
-    With v(S) the gain of the explained model that knows only the dimensions S, the part of a
+    Let v(S) be the gain of the explained model that knows only the dimensions S. The part of a
     dimension d is its Shapley value, `sum_S |S|! (n - |S| - 1)! / n! (v(S + d) - v(S))` over all S
-    without d; `contrast` is v of no dimension, and `unexplained` the deep model's gain less v of
-    all dimensions. It is linear in v, so it may be done stimulus by stimulus.
+    without d. `contrast` is v of no dimension. `unexplained` is the deep model's gain minus v of
+    all dimensions. The split is linear in v, so it is done for each stimulus.
 
     Parameters
     ----------
     table : DataFrame
-        One row per stimulus: `deep`, and a column per coalition of dimensions, see
+        One row per stimulus. Columns are `deep` and the coalitions of dimensions, see
         `coalitions.names`.
 
     Returns
     -------
     parts : DataFrame
-        One row per stimulus; `contrast`, the dimensions, `unexplained`: they add up to `deep`.
+        One row per stimulus. The columns `contrast`, the dimensions and `unexplained` add up to
+        `deep`.
     """
     players = [name for name in DIMENSIONS if name in table]
     value = {
         members: table[label(tuple(players[m] for m in members))].to_numpy()
         for members in shapley.coalitions(len(players))
     }
-    found = {"contrast": value[()]}
-    found.update(zip(players, shapley.split(value, len(players)), strict=True))
-    found["unexplained"] = table["deep"].to_numpy() - value[tuple(range(len(players)))]
-    return pd.DataFrame(found, index=table.index)
+    columns = {"contrast": value[()]}
+    columns.update(zip(players, shapley.split(value, len(players)), strict=True))
+    columns["unexplained"] = table["deep"].to_numpy() - value[tuple(range(len(players)))]
+    return pd.DataFrame(columns, index=table.index)
 
 
 def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
-    Means of the parts and their shares of the deep model's gain, bootstrap over stimuli.
+    Means of the parts and their shares of the deep model's gain, with bootstrap intervals.
 
     Parameters
     ----------
     table : DataFrame
-        As for `parts`; further columns (`fused`, the explanation as it is scored elsewhere) get a
-        row of their own. Stimuli without fixations are left out.
+        As for `parts`. A column `fused` (the explanation as scored elsewhere) gets a row as well.
+        Stimuli without fixations are left out.
     n_resamples, seed : int
+        Of the bootstrap over stimuli.
 
     Returns
     -------
     summary : DataFrame
-        Columns `COLUMNS`: bits per fixation and share of the deep model's, with 95 % intervals;
-        `explained` is the sum of all parts but `unexplained`, `deep` of all.
+        Columns `COLUMNS`: bits per fixation and share of the deep model's bits, with 95 %
+        intervals. `explained` is the sum of all parts except `unexplained`; `deep` is the sum of
+        all parts.
     """
     table = table.dropna()
-    found = parts(table)
-    found["explained"] = table["deep"] - found["unexplained"]
+    by_part = parts(table)
+    by_part["explained"] = table["deep"] - by_part["unexplained"]
     for name in ("deep", "fused"):
         if name in table:
-            found[name] = table[name]
+            by_part[name] = table[name]
     rows = []
-    for name, values in found.items():
+    for name, values in by_part.items():
         mean, low, high, n = summaries.bootstrap_mean(values.to_numpy(), n_resamples, seed)
         share = summaries.ratio(values.to_numpy(), table["deep"].to_numpy(), n_resamples, seed)
         rows.append((name, mean, low, high, *share, n))

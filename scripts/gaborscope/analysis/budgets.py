@@ -1,4 +1,4 @@
-"""An explanation with few filters per map: weights of every budget, out of fold as well."""
+"""An explanation with few filters per map: its weights for every budget, also out of fold."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ from gaborscope.fitting import sparse, statistics
 from gaborscope.fitting.ridge import deal
 from gaborscope.fitting.statistics import combine
 
-# Ridge penalty of the refit on few regressors, on standardised weights.
+# Ridge penalty of the refit on few regressors; the weights are standardised.
 PENALTY = 1e-6
 WHOLE = "all"
 
@@ -27,7 +27,7 @@ def of_layer(
     n_folds: int,
 ) -> dict[int, tuple[layer_tools.FittedLayer, dict[str, layer_tools.FittedLayer]]]:
     """
-    Layer with at most so many filters per map, for every budget.
+    Refit a layer with every budget, which is the largest number of filters per map.
 
     Parameters
     ----------
@@ -35,18 +35,18 @@ def of_layer(
     fit : dict of str to Statistics
         By fit block.
     validation : Statistics
-        Tells the residual's spread.
+        Gives the spread of the residual.
     budgets : sequence of int
     rule : {"omp", "ols"}
-        Regressors are chosen once per fold, as many as the largest budget; smaller ones take the
-        first of them.
+        Rule by which regressors are chosen, once per fold and as many as the largest budget.
+        Smaller budgets take the first of them.
     n_folds : int
-        Out-of-fold refits, at most.
+        Largest number of out-of-fold refits.
 
     Returns
     -------
-    found : dict of int to (layers.FittedLayer, dict of str to layers.FittedLayer)
-        By budget; the second is by fit block, fitted without it.
+    refitted : dict of int to (layers.FittedLayer, dict of str to layers.FittedLayer)
+        By budget: the layer fitted to all blocks; by fit block, the layer fitted without it.
     """
     total = combine(fit.values())
     paths: dict[int | None, sparse.BudgetPath] = {
@@ -55,17 +55,17 @@ def of_layer(
     folds = list(deal(fit, total, n_folds)) if min(n_folds, len(fit)) > 1 else []
     for number, (_, rest) in enumerate(folds):
         paths[number] = sparse.BudgetPath(rest, max(budgets), rule)
-    found = {}
+    refitted = {}
     for k in budgets:
         weight, intercept = paths[None].solve(PENALTY, k)
         error = np.maximum(validation.squared_error(weight, intercept), 0)
         spread = np.sqrt(error / validation.n)
         without = {}
         for number, (members, _) in enumerate(folds):
-            other = layer_tools.with_weights(fitted, *paths[number].solve(PENALTY, k), spread)
-            without.update(dict.fromkeys(members, other))
-        found[k] = layer_tools.with_weights(fitted, weight, intercept, spread), without
-    return found
+            out_of_fold = layer_tools.with_weights(fitted, *paths[number].solve(PENALTY, k), spread)
+            without.update(dict.fromkeys(members, out_of_fold))
+        refitted[k] = layer_tools.with_weights(fitted, weight, intercept, spread), without
+    return refitted
 
 
 def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[str, Alternative]:
@@ -75,7 +75,7 @@ def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[s
     Parameters
     ----------
     by_layer : list of dict
-        Of `of_layer`, layer by layer.
+        From `of_layer`, layer by layer.
     whole : refits.Alternative
         The explanation itself.
 
@@ -84,12 +84,14 @@ def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[s
     members : dict of str to refits.Alternative
         By the number of filters per map; "all" last.
     """
-    found = {}
+    alternatives = {}
     for k in by_layer[0]:
-        layers = [own[k][0] for own in by_layer]
-        folds = {block: [own[k][1][block] for own in by_layer] for block in by_layer[0][k][1]}
-        found[str(k)] = Alternative(layers, folds)
-    return {**found, WHOLE: whole}
+        layers = [refitted[k][0] for refitted in by_layer]
+        folds = {
+            block: [refitted[k][1][block] for refitted in by_layer] for block in by_layer[0][k][1]
+        }
+        alternatives[str(k)] = Alternative(layers, folds)
+    return {**alternatives, WHOLE: whole}
 
 
 def variance_rows(
@@ -103,9 +105,9 @@ def variance_rows(
     Parameters
     ----------
     by_layer : list of dict
-        Of `of_layer`, layer by layer.
+        From `of_layer`, layer by layer.
     whole : list of layers.FittedLayer
-        With all their filters.
+        The layers with all filters.
     held_out : list of dict of str to Statistics
         By split, layer by layer.
 
@@ -117,12 +119,12 @@ def variance_rows(
     rows = []
     for k in [*by_layer[0], WHOLE]:
         for split in held_out[0]:
-            found = {}
-            for own, fitted, parts in zip(by_layer, whole, held_out, strict=True):
-                layer = fitted if k == WHOLE else own[k][0]
+            explained = {}
+            for refitted, fitted, parts in zip(by_layer, whole, held_out, strict=True):
+                layer = fitted if k == WHOLE else refitted[k][0]
                 solution = layer.weight, layer.intercept
-                found[fitted.name] = statistics.explained_variance(parts[split], *solution)[1]
-            found["mean"] = float(np.nanmean(list(found.values())))
+                explained[fitted.name] = statistics.explained_variance(parts[split], *solution)[1]
+            explained["mean"] = float(np.nanmean(list(explained.values())))
             rows += [
                 {
                     "filters_per_map": k,
@@ -131,7 +133,7 @@ def variance_rows(
                     "metric": "explained_variance",
                     "mean": value,
                 }
-                for name, value in found.items()
+                for name, value in explained.items()
             ]
     return rows
 
@@ -140,12 +142,12 @@ def score_rows(
     scores: pd.DataFrame, split: str, n_resamples: int, seed: int
 ) -> list[dict[str, Any]]:
     """
-    Scores of every budget, of the deep model and of the centre bias on one split.
+    Mean scores of every budget, of the deep model and of the centre bias on one split.
 
     Parameters
     ----------
     scores : DataFrame
-        From `refits.score`, the deep model called "deep".
+        From `refits.score`; the deep model is called "deep".
     split : str
     n_resamples, seed : int
         Of the bootstrap.
@@ -153,8 +155,8 @@ def score_rows(
     Returns
     -------
     rows : list of dict
-        As `variance_rows`, and `ci_low, ci_high, share, share_low, share_high, n`; `layer` is
-        "fused", `filters_per_map` also "deep" and "centre_bias".
+        Keys of `variance_rows`, and `ci_low, ci_high, share, share_low, share_high, n`. `layer` is
+        "fused"; `filters_per_map` can also be "deep" or "centre_bias".
     """
     rows = refits.summary(scores, "deep", n_resamples, seed)
     return [

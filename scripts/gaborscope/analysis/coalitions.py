@@ -1,4 +1,4 @@
-"""Layers refitted with only some dimensions of their regressors, from the statistics kept."""
+"""Refit layers with only some dimensions of their regressors, from stored statistics."""
 
 import dataclasses
 import re
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy import linalg, sparse
 
-from gaborscope.analysis import coalitions
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
@@ -29,12 +28,13 @@ TAGS = {"scale": re.compile(r" s\d+\b"), "orientation": re.compile(r" o\d+\b")}
 @dataclasses.dataclass
 class RestrictedLayer(FittedLayer):
     """
-    Layer whose weights are for restricted regressors.
+    A layer fitted to restricted regressors.
 
     Attributes
     ----------
     restriction : csr_array (K_S, K), float32
-        From all regressors to its own, see `dimensions.restriction`; weight is (C, K_S).
+        Matrix from all regressors to the restricted ones, see `restriction`. The weight is
+        (C, K_S).
     """
 
     restriction: sparse.csr_array = None
@@ -48,8 +48,8 @@ class RestrictedLayer(FittedLayer):
         return self._plain().weighted_sum(self._restricted(phi), weight)
 
     def _plain(self):
-        own = {f.name: getattr(self, f.name) for f in dataclasses.fields(FittedLayer)}
-        return FittedLayer(**own)
+        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(FittedLayer)}
+        return FittedLayer(**values)
 
     def _restricted(self, phi):
         flat = self.restriction @ phi.reshape(len(phi), -1)
@@ -58,7 +58,7 @@ class RestrictedLayer(FittedLayer):
 
 def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
     """
-    Statistics of restricted regressors: exact, without another look at any stimulus.
+    Statistics of restricted regressors, exact and without the stimuli.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
     Returns
     -------
     statistics : statistics.Statistics
-        `P G P^T`, `P cross`, `P sum_phi`; the maps' own as they are.
+        `P gram P^T`, `P cross`, `P sum_phi`, where P is the matrix; sums of the maps stay.
     """
     return Statistics(
         gram=matrix @ (matrix @ statistics.gram).T,
@@ -82,7 +82,7 @@ def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
 
 def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     """
-    All coalitions of the dimensions that regressors vary along, larger ones first.
+    List all coalitions of the dimensions that regressors vary along, larger ones first.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     Returns
     -------
     coalitions : dict of str to tuple of str
-        By label, such as "position+colour"; that of no dimension is called "none".
+        By label, such as "position+colour"; the coalition without dimensions is "none".
     """
     players = present(table)
     every = [tuple(players[m] for m in c) for c in shapley.coalitions(len(players))]
@@ -121,7 +121,7 @@ def refit(
     fit : dict of str to statistics.Statistics
         By fit block.
     validation : statistics.Statistics
-        Chooses the penalty.
+        Statistics on which the penalty is chosen.
     matrix : csr_array (K_S, K)
     penalties : sequence of float
     n_folds : int
@@ -130,10 +130,10 @@ def refit(
     -------
     layer : RestrictedLayer
     folds : dict of str to RestrictedLayer
-        By fit block.
+        By fit block, the layer fitted without it.
     """
-    own = {name: restricted(part, matrix) for name, part in fit.items()}
-    total, held_out = combine(own.values()), restricted(validation, matrix)
+    by_block = {name: restricted(part, matrix) for name, part in fit.items()}
+    total, held_out = combine(by_block.values()), restricted(validation, matrix)
     tried = [(penalty, _ridge(total, penalty)) for penalty in penalties]
     scores = [np.nan_to_num(explained_variance(held_out, *s)[1], nan=-np.inf) for _, s in tried]
     penalty, solution = tried[int(np.argmax(scores))]
@@ -147,23 +147,23 @@ def refit(
             intercept.astype(np.float32), spread, narrow,
         )  # fmt: skip
 
-    blocks, folds = sorted(own), {}
+    blocks, folds = sorted(by_block), {}
     n_folds = min(n_folds, len(blocks))
     for fold in range(n_folds if n_folds > 1 else 0):
         members = blocks[fold::n_folds]
-        rest = total - combine(own[block] for block in members)
-        other = layer_of(*_ridge(rest, penalty))
-        folds.update(dict.fromkeys(members, other))
+        rest = total - combine(by_block[block] for block in members)
+        out_of_fold = layer_of(*_ridge(rest, penalty))
+        folds.update(dict.fromkeys(members, out_of_fold))
     return layer_of(*solution), folds
 
 
 def _ridge(statistics, penalty):
-    """Weights and intercept of standardised ridge; one penalty, so no eigenvalues are needed."""
+    """Return weights and intercept of ridge on standardised regressors, for a single penalty."""
     correlation, cross, inverse = standardised(statistics)
     correlation[np.diag_indices_from(correlation)] += penalty
     try:
         factor = linalg.cho_factor(correlation)
-    except linalg.LinAlgError:  # dependent regressors, and a penalty below the rounding of sums
+    except linalg.LinAlgError:  # regressors are dependent, and rounding exceeds the penalty
         return RidgePath(statistics).solve(penalty)
     weight = (linalg.cho_solve(factor, cross) * inverse[:, None]).T
     return weight, (statistics.sum - weight @ statistics.sum_phi) / statistics.n
@@ -171,20 +171,20 @@ def _ridge(statistics, penalty):
 
 class Coalitions:
     """
-    Coalitions of dimensions, their layers refitted one layer after the other.
+    Coalitions of dimensions, for which layers are refitted one after the other.
 
     Parameters
     ----------
     labels : sequence of str
-        Which, of `names`.
+        Labels of the coalitions, from `names`.
     solver : dict
         `penalties` and `folds` of the explanation.
     """
 
     def __init__(self, labels: Collection[str], solver: Mapping[str, Any]) -> None:
         self.labels, self.solver = list(labels), solver
-        self._layers = {own: [] for own in self.labels}
-        self._folds = {own: {} for own in self.labels}
+        self._layers = {coalition: [] for coalition in self.labels}
+        self._folds = {coalition: {} for coalition in self.labels}
 
     def add_layer(
         self,
@@ -200,29 +200,32 @@ class Coalitions:
         filters : dict
             From `read_filters`.
         fit, validation : dict of str to statistics.Statistics
-            By block, of the pooling chosen.
+            Statistics by block, of the chosen pooling.
         """
         fitted = layer_tools.fitted_layer(filters)
         inverse = inverse_spread(combine(fit.values()))
         held_out, every = combine(validation.values()), names(filters["table"])
         opponent = filters["regressors"]["colour"] != "rgb"
-        for own in self.labels:
-            matrix = coalitions.restriction(filters["table"], every[own], inverse, opponent)
+        for coalition in self.labels:
+            matrix = restriction(filters["table"], every[coalition], inverse, opponent)
             layer, folds = refit(
                 fitted, fit, held_out, matrix, self.solver["penalties"], self.solver["folds"]
             )
-            self._layers[own].append(layer)
-            for block, other in folds.items():
-                self._folds[own].setdefault(block, []).append(other)
+            self._layers[coalition].append(layer)
+            for block, out_of_fold in folds.items():
+                self._folds[coalition].setdefault(block, []).append(out_of_fold)
 
     def members(self) -> dict[str, Alternative]:
         """Return the coalitions as `refits.Alternative`, by label."""
-        return {own: Alternative(self._layers[own], self._folds[own]) for own in self.labels}
+        return {
+            coalition: Alternative(self._layers[coalition], self._folds[coalition])
+            for coalition in self.labels
+        }
 
 
 def present(table: Mapping[str, np.ndarray]) -> list[str]:
     """
-    Dimensions that regressors vary along.
+    List the dimensions that regressors vary along.
 
     Parameters
     ----------
@@ -232,7 +235,7 @@ def present(table: Mapping[str, np.ndarray]) -> list[str]:
     Returns
     -------
     names : list of str
-        Of `DIMENSIONS`, in their order.
+        Some of `DIMENSIONS`, in the same order.
     """
     varies = {
         "position": (table["kind"] == "position").any(),
@@ -249,42 +252,42 @@ def restriction(
     opponent: bool = True,
 ) -> sparse.csr_array:
     """
-    Linear map from all regressors to those that know only some dimensions.
+    Linear map from all regressors to those that know only some dimensions: `phi_S = P_S phi`.
 
-    `phi_S = P_S phi`. Without scale (orientation) the standardised regressors that differ in
-    nothing else are summed, so that no scale counts more for its power; without colour only the
-    first channel, luminance, is left, or of rgb the sum of the three; without position and without
-    the second stage theirs are left out.
+    Without scale (or orientation), regressors that differ in it alone are summed. They are
+    standardised first, so that no scale counts more for its power. Without colour, only the first
+    channel (luminance) is left, or for rgb the sum of the three channels. Without position or the
+    second stage, the regressors of that kind are left out.
 
     Parameters
     ----------
     table : dict of str to array (K,)
         From `Regressors.table`.
     kept : collection of str
-        Of `DIMENSIONS`.
+        Dimensions that are kept, of `DIMENSIONS`.
     inverse : float array (K,)
         Reciprocal standard deviation of each regressor, see `statistics.inverse_spread`.
     opponent : bool
-        False for rgb, whose channels are all luminance.
+        Whether the first channel is luminance; False for rgb.
 
     Returns
     -------
     restriction : csr_array (K_S, K)
-        Float64; rows in the order of the first regressor that enters.
+        Float64; rows are in the order of their first regressor.
     """
     rows, members, row_of = [], [], {}
     for index, (kind, name) in enumerate(zip(table["kind"], table["name"], strict=True)):
         if kind in ("position", "second_stage") and str(kind) not in kept:
             continue
-        label = str(name)
+        row_name = str(name)
         if "colour" not in kept and kind != "position":
             if opponent and table["colour"][index] > 0:
                 continue
-            label = label.partition(" ")[2]
+            row_name = row_name.partition(" ")[2]
         if kind != "position":
             for dimension, tag in TAGS.items():
-                label = label if dimension in kept else tag.sub("", label)
-        rows.append(row_of.setdefault(label, len(row_of)))
+                row_name = row_name if dimension in kept else tag.sub("", row_name)
+        rows.append(row_of.setdefault(row_name, len(row_of)))
         members.append(index)
     shape = (len(row_of), len(table["name"]))
     return sparse.csr_array((inverse[members], (rows, members)), shape=shape)

@@ -1,4 +1,4 @@
-"""The log-Gabor bank fitted to fixations with no network between: what explanations must beat."""
+"""The log-Gabor bank fitted to fixations, without a network: the baseline of explanations."""
 
 from __future__ import annotations
 
@@ -32,15 +32,15 @@ class FixationBank:
     Attributes
     ----------
     settings : dict
-        `input` (height, width of landscape stimuli in px), `stride` (px of the input, side of a
-        cell), `pool` (kind, width in strides) or a list `pools` of such, and what
-        `layers.make_regressors` takes. With several pools each has all regressors of its own.
+        `input` (height and width in px, for landscape stimuli), `stride` (side of a cell in px of
+        the input), `pool` (kind, and width in strides) or a list `pools`, and the settings of
+        `layers.make_regressors`. Each of several pools has a full set of regressors.
     weight : float64 array (regressor + 1,)
-        Of the regressors as they are, the log centre bias last.
+        Weights of the regressors (not standardised), then of the log centre bias.
     penalty : float
         Chosen on the validation split.
     centre_bias : float64 array (row, column)
-        On its own relative grid, sum 1.
+        Density on a relative grid, sum 1.
     """
 
     settings: Mapping[str, Any]
@@ -144,10 +144,11 @@ def fit(
     progress: Callable[..., Any] | None = None,
 ) -> FixationBank:
     """
-    Fit the weights to the fixations of the fit split, the penalty chosen on the validation split.
+    Fit the weights to the fixations of the fit split; choose the penalty on the validation split.
 
-    The convex fit of `fusion`: -sum_p target_p log softmax_p(regressors_p . weight), the target the
-    fixation density on the cells. Regressors lie as float16 in an unnamed temporary file.
+    The fit is that of `fusion`. Its convex loss is -sum_p target_p log softmax_p(regressors_p .
+    weight); the target is the fixation density on the cells p. The regressors are kept as float16
+    in an unnamed temporary file.
 
     Parameters
     ----------
@@ -157,9 +158,9 @@ def fit(
         As `FixationBank.settings`.
     penalties : sequence of float
     centre_bias : CentreBias
-        A fit stimulus's own fixations are left out.
+        For each stimulus, the fixations on this stimulus are left out.
     progress : callable, optional
-        Called with a sentence now and then.
+        Called with sentences on the progress of the fit.
 
     Returns
     -------
@@ -182,7 +183,7 @@ def fit(
 
 
 class _Examples:
-    """Features and targets of stimuli, the features on disk."""
+    """Features and targets of stimuli; the features are kept on disk."""
 
     def __init__(
         self,
@@ -204,7 +205,9 @@ class _Examples:
         columns = np.column_stack([regressors, log_centre_bias(bias, shape)])
         columns = columns.astype(np.float16)
         if not np.isfinite(columns).all():
-            raise InputError(f"{block.names[index]}: a regressor exceeds float16 (65504)")
+            raise InputError(
+                f"{block.names[index]}: a regressor exceeds the range of float16 (65504)"
+            )
         self._file.write(columns.tobytes())
         self._shapes.append(columns.shape)
         self.n_features = columns.shape[1]
@@ -213,7 +216,7 @@ class _Examples:
         self.targets.append((target / target.sum()).ravel())
 
     def batches(self):
-        """Iterate over (features, target) from the first."""
+        """Yield (features, target) of every stimulus."""
         self._file.seek(0)
         for shape, target in zip(self._shapes, self.targets, strict=True):
             raw = self._file.read(2 * shape[0] * shape[1])
@@ -229,7 +232,7 @@ def fit_to(
     progress: Callable[..., Any] | None = None,
 ) -> FixationBank:
     """
-    Fit a bank with a centre bias of its own, as a config entry says.
+    Fit a bank and its centre bias from an entry of the config.
 
     Parameters
     ----------
@@ -237,7 +240,7 @@ def fit_to(
     entry : dict
         `FixationBank.settings` and `penalties`.
     sigmas, uniform_weight
-        Of the centre bias, see `observers.centre_bias`.
+        Of the centre bias, see `stimuli.centre_bias.centre_bias`.
     progress : callable, optional
 
     Returns

@@ -22,49 +22,49 @@ def shares(
     Parameters
     ----------
     fit : statistics.Statistics
-        Of the fit split.
+        Statistics of the fit split.
     penalty : float
     table : dict of str to array (K,)
         From `Regressors.table`.
     space : str
-        Colour space. Where its first channel is luminance, there is a grouping `luminance_scale`
-        as well: the scales of that channel, all else being "none".
+        Colour space. If its first channel is luminance, there is also a grouping
+        `luminance_scale`: the scales of that channel; all other regressors are "none".
 
     Returns
     -------
     shares : dict of str to (list of str, float64 array (group,), float64 array (C, group))
-        For each grouping labels, shares in the layer and in each map (nan where dead); regressors
-        without a scale (orientation, colour) form a group of their own, labelled "none".
+        By grouping: labels, shares in the layer, and shares in each map (nan where the map is
+        dead). Regressors without a scale (orientation, colour) form a separate group "none".
     """
     keys = {grouping: table[grouping] for grouping in GROUPINGS}
     if space in colours.LUMINANCE_FIRST:
         first = (table["colour"] == 0) & (table["kind"] != "second_stage")
         keys["luminance_scale"] = np.where(first, table["scale"], -1)
-    found = {}
+    by_grouping = {}
     for grouping, values in keys.items():
         labels = list(dict.fromkeys(values.tolist()))
         groups = [np.flatnonzero(values == label) for label in labels]
         names = ["none" if label == -1 else str(label) for label in labels]
         explained, variance = shapley.map_shares(fit, penalty, groups)
-        found[grouping] = (
+        by_grouping[grouping] = (
             names,
             shapley.pooled(explained, variance),
             shapley.of_each_map(explained, variance),
         )
-    return found
+    return by_grouping
 
 
 @dataclasses.dataclass
 class Halves:
     """
-    The same identities from disjoint halves of the fit split.
+    Identities fitted again on two disjoint halves of the fit split.
 
     Attributes
     ----------
     paths : list of sparse.SparsePath
         The filters chosen on the whole split, fitted to each half.
     chosen : list of list of set of int
-        By half and map the filters that the half itself chooses.
+        By half and map, the filters chosen on that half alone.
     """
 
     paths: list[sparse.SparsePath]
@@ -79,15 +79,15 @@ def halves(
     rule: str,
 ) -> Halves | None:
     """
-    Fit and choose again on disjoint halves of the fit split.
+    Fit and choose the filters again on two disjoint halves of the fit split.
 
     Parameters
     ----------
     fit : dict of str to statistics.Statistics
-        By fit block; blocks are dealt out in turn.
+        By fit block; the halves take the blocks in turn.
     validation : statistics.Statistics
     path : sparse.SparsePath
-        Of the whole split.
+        Filters chosen on the whole split.
     n : int
         Filters per map that each half chooses.
     rule : {"omp", "ols"}
@@ -95,43 +95,44 @@ def halves(
     Returns
     -------
     halves : Halves or None
-        None where there is only one block.
+        None if there is only one block.
     """
     if len(fit) < 2:
         return None
     blocks, paths, chosen = sorted(fit), [], []
     for half in range(2):
-        own = statistics.combine(fit[block] for block in blocks[half::2])
-        paths.append(sparse.follow(own, validation, path.chosen, path.error.shape[1]))
-        correlation, cross, _ = statistics.standardised(own)
+        half_statistics = statistics.combine(fit[block] for block in blocks[half::2])
+        paths.append(sparse.follow(half_statistics, validation, path.chosen, path.error.shape[1]))
+        correlation, cross, _ = statistics.standardised(half_statistics)
         chosen.append([set(sparse.select(correlation, c, n, rule)) for c in cross.T])
     return Halves(paths, chosen)
 
 
-def _from_halves(found, variance, index, rank, regressor):
-    """Columns of one filter of one map that come from the halves."""
-    if found is None:
+def _from_halves(refitted, variance, index, rank, regressor):
+    """Return the columns of one filter of one map that the halves give, None without halves."""
+    if refitted is None:
         return dict.fromkeys(
             ("weight_se", "explained_variance_low", "explained_variance_high", "halves")
         )
-    weights = [path.weights[index][rank] for path in found.paths]
-    explained = [own[rank][index] for own in variance]
+    weights = [path.weights[index][rank] for path in refitted.paths]
+    explained = [by_rank[rank][index] for by_rank in variance]
     return {
-        # of the mean of two independent estimates
+        # standard error of the mean of two independent estimates
         "weight_se": float(abs(weights[0] - weights[1]) / 2),
         "explained_variance_low": float(min(explained)),
         "explained_variance_high": float(max(explained)),
-        "halves": sum(regressor in chosen[index] for chosen in found.chosen),
+        "halves": sum(regressor in chosen[index] for chosen in refitted.chosen),
     }
 
 
 def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     """
-    Rank the filters of a layer that explain most alone, one per scale, orientation and colour.
+    Rank the filters that explain most of a layer alone, one per scale, orientation and colour.
 
-    Each filter counts with the best of its kinds (even, odd, amplitude); its figure is the squared
-    correlation with a map, averaged over the layer's maps. A rank, not a decomposition: filters
-    that stand side by side share what they explain. Of the first stage only.
+    Of the kinds of a filter (even, odd, amplitude) only the best one counts. The figure is the
+    squared correlation with a map, averaged over the layer's maps. This is a ranking, not a
+    decomposition: neighbouring filters explain the same variance in part. Filters of the second
+    stage are left out.
 
     Parameters
     ----------
@@ -188,29 +189,29 @@ def listed(
     channels : sequence of str
         Names of the colour channels.
     n : int
-        Filters listed per map, at most.
+        Largest number of filters listed per map.
     scale_px : float
         px of the stimulus per px of the network's input.
     px_per_degree : float or None
-        Of the stimuli, where it is known.
+        px of the stimulus per degree; None if not known.
     from_halves : Halves, optional
 
     Returns
     -------
     rows : list of dict
-        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus; of a second stage that of
-        its first), `cycles_per_degree`, `orientation_deg` (of a second stage its own), `colour`,
-        `name`, `weight` (standardised, of the whole path), `explained_variance` (with the filters
-        up to this one, on the split evaluated); from the halves `weight_se` (half the difference
-        of their weights), `explained_variance_low`, `explained_variance_high` (the lower and the
-        higher of both, on the same split) and `halves` (how many of both choose this filter
-        among their own n). What a regressor has not, or what is not known, is None; dead maps
-        have no rows.
+        `map`, `rank` (from 1), `kind`, `wavelength_px` (of the stimulus; a second stage has that of
+        its first stage), `cycles_per_degree`, `orientation_deg` (of the second stage, if there is
+        one), `colour`, `name`, `weight` (standardised, with all filters of the path),
+        `explained_variance` (with the filters up to this one, on the evaluated split). From the
+        halves: `weight_se` (half the difference of the two weights), `explained_variance_low` and
+        `explained_variance_high` (the lower and the higher of the two halves, on the same split)
+        and `halves` (number of halves that choose this filter among their n filters). A property
+        that a regressor lacks, or that is not known, is None. Dead maps have no rows.
     """
     variance = [path.explained_variance(k)[0] for k in range(1, n + 1)]
     by_half = [
-        [own.explained_variance(k)[0] for k in range(1, n + 1)]
-        for own in (from_halves.paths if from_halves else ())
+        [half_path.explained_variance(k)[0] for k in range(1, n + 1)]
+        for half_path in (from_halves.paths if from_halves else ())
     ]
     rows = []
     for index, (chosen, weights) in enumerate(zip(path.chosen, path.weights, strict=True)):

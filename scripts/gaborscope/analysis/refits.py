@@ -1,9 +1,9 @@
 """
-Many sets of weights for the same layers, each fused into a saliency model of its own.
+Many sets of weights for the same layers, each fused into a separate saliency model.
 
-What an explanation would score with fewer filters, or without some of its regressors, is asked of
-many sets at once: they share the regressors of a stimulus, which cost most, and differ in a matrix
-product, in what the fusion makes of it, and in the scores.
+They tell which scores an explanation would have with fewer filters, or without some of its
+regressors. The regressors of a stimulus cost most, and are computed once for all sets. A matrix
+product, the fusion and the scores are computed for each set.
 """
 
 import dataclasses
@@ -29,15 +29,15 @@ from gaborscope.store.saliency import read_saliency
 @dataclasses.dataclass
 class Alternative:
     """
-    One set of weights.
+    One set of weights for the layers of an explanation.
 
     Attributes
     ----------
     layers : list of layers.FittedLayer
         The same layers, regressors and pooling in all alternatives that are compared.
     folds : dict of str to list of layers.FittedLayer
-        By fit block the layers as they were fitted without it; a block that is missing is
-        reconstructed by `layers`.
+        By fit block, the layers fitted without it. A block that is missing is reconstructed by
+        `layers`.
     """
 
     layers: Sequence[layer_tools.FittedLayer]
@@ -46,19 +46,21 @@ class Alternative:
 
 def sample(blocks: Mapping[str, StimulusBlock], n: int | None) -> dict[str, list[int]]:
     """
-    Draw stimuli from blocks by the hash of their names; no more are drawn where one is added.
+    Draw stimuli from blocks by the hash of their names.
+
+    The order of the stimuli has no influence, and an added stimulus changes at most one of the n.
 
     Parameters
     ----------
     blocks : dict of str to StimulusBlock
         By name.
     n : int or None
-        Stimuli drawn at most; None for all.
+        Largest number of stimuli drawn; None for all.
 
     Returns
     -------
     drawn : dict of str to list of int
-        By block the indices of its stimuli drawn, in their order.
+        By block, the indices of the drawn stimuli, sorted.
     """
     every = [
         (hashlib.sha256(name.encode()).hexdigest(), block_name, index)
@@ -68,22 +70,23 @@ def sample(blocks: Mapping[str, StimulusBlock], n: int | None) -> dict[str, list
     drawn = {block_name: [] for block_name in blocks}
     for _, block_name, index in sorted(every)[:n]:
         drawn[block_name].append(index)
-    return {block_name: sorted(own) for block_name, own in drawn.items()}
+    return {block_name: sorted(indices) for block_name, indices in drawn.items()}
 
 
 class Alternatives:
     """
-    Alternative sets of weights on their way to the fusion.
+    Alternative sets of weights, and the features to which their fusions are fitted.
 
-    Regressors are computed once per stimulus for all alternatives. Features of each alternative
-    lie as float16 in an unnamed temporary file (TMPDIR): cells x maps x 2 bytes per stimulus.
+    Regressors are computed once per stimulus for all alternatives. The features of each alternative
+    are kept as float16 in an unnamed temporary file (in TMPDIR): cells x maps x 2 bytes per
+    stimulus.
 
     Parameters
     ----------
     members : dict of str to Alternative
     box : geometry.Box
     settings : dict
-        Of the fusion: `target`, `stride`, `smoothing`, `penalties`.
+        Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
     centre_bias : CentreBias
     uniform_weight : float
     """
@@ -100,7 +103,8 @@ class Alternatives:
         self.centre_bias, self.uniform_weight = centre_bias, uniform_weight
         self.data = {
             split: {
-                name: fusion_data.FusionData(own.layers, settings) for name, own in members.items()
+                name: fusion_data.FusionData(member.layers, settings)
+                for name, member in members.items()
             }
             for split in ("fit", "validation")
         }
@@ -114,16 +118,16 @@ class Alternatives:
         target_densities: str | Path,
     ) -> None:
         """
-        Reconstruct one stimulus by all alternatives and keep what the fusion needs of it.
+        Reconstruct one stimulus by all alternatives, and keep the features for the fusion.
 
         Parameters
         ----------
         split : {"fit", "validation"}
         block_name : str
-            Which out-of-fold weights are its own.
+            Selects the out-of-fold weights.
         block : StimulusBlock
         index : int
-            In the block.
+            Of the stimulus in the block.
         target_densities : str or Path
             Saliency file of the deep model, read for `target: model` only.
         """
@@ -137,8 +141,8 @@ class Alternatives:
         for name, member in self.members.items():
             layers = member.folds.get(block_name, member.layers)
             maps = {
-                fitted.name: fitted.reconstruct(own)
-                for fitted, own in zip(layers, phi, strict=True)
+                fitted.name: fitted.reconstruct(layer_phi)
+                for fitted, layer_phi in zip(layers, phi, strict=True)
             }
             data[name].add_stimulus(maps, placement, target, self.centre_bias, block.names[index])
 
@@ -150,7 +154,7 @@ class Alternatives:
         n_stimuli: int | None = None,
     ) -> None:
         """
-        Reconstruct the stimuli that the fusion is fitted to and chosen by.
+        Reconstruct the stimuli of the fusion: the fit split, and the validation split.
 
         Parameters
         ----------
@@ -161,18 +165,18 @@ class Alternatives:
         targets : dict of str to str
             Saliency file of the deep model by block.
         n_stimuli : int or None
-            Of the fit split at most, see `sample`; None for all.
+            Largest number of stimuli of the fit split, see `sample`; None for all.
         """
-        own = {name: block for name, block in blocks.items() if name in fit_blocks}
-        rest = {name: block for name, block in blocks.items() if name not in fit_blocks}
-        for split, part, n in (("fit", own, n_stimuli), ("validation", rest, None)):
-            for name, indices in sample(part, n).items():
+        fit = {name: block for name, block in blocks.items() if name in fit_blocks}
+        validation = {name: block for name, block in blocks.items() if name not in fit_blocks}
+        for split, part_blocks, n in (("fit", fit, n_stimuli), ("validation", validation, None)):
+            for name, indices in sample(part_blocks, n).items():
                 for index in indices:
-                    self.add_stimulus(split, name, part[name], index, targets[name])
+                    self.add_stimulus(split, name, part_blocks[name], index, targets[name])
 
     def fit(self, progress: Callable[..., Any] | None = None) -> dict[str, ExplainedModel]:
         """
-        Fuse each alternative, its penalty chosen on the validation split.
+        Fuse each alternative; choose its penalty on the validation split.
 
         Parameters
         ----------
@@ -236,7 +240,7 @@ def score(
     seen: Collection[str] = frozenset(),
 ) -> Iterator[dict[str, Any]]:
     """
-    Score the predictions of several explained models, and given ones, on the stimuli of blocks.
+    Score several explained models, and the stored maps of other predictors, on blocks of stimuli.
 
     Parameters
     ----------
@@ -245,7 +249,7 @@ def score(
     blocks : dict of str to StimulusBlock
         By name.
     saliency : dict of str to dict of str to str
-        Saliency files of other predictors by block, `centre_bias` among them.
+        Saliency files of other predictors, by predictor and block; one is `centre_bias`.
     seen : set of str
         Stimuli that the backbone was trained on: not scored.
 
@@ -255,20 +259,20 @@ def score(
         `stimulus`, `predictor`, and the scores of `FEW`.
     """
     for name, block in blocks.items():
-        own = {predictor: files[name] for predictor, files in saliency.items()}
-        yield from _score_block(models, block, own, seen)
+        paths = {predictor: files[name] for predictor, files in saliency.items()}
+        yield from _score_block(models, block, paths, seen)
 
 
 def _score_block(models, block, saliency, seen):
     """Score one block, see `score`."""
     readers = [read_saliency(path) for path in saliency.values()]
-    for own in zip(*readers, strict=True):
-        index = own[0][0]
+    for stored in zip(*readers, strict=True):
+        index = stored[0][0]
         if block.names[index] in seen:
             continue
-        given = {name: density for name, (_, density) in zip(saliency, own, strict=True)}
-        found = predict(models, block.image(index))
-        every = {**{name: np.exp(log) for name, log in found.items()}, **given}
+        given = {name: density for name, (_, density) in zip(saliency, stored, strict=True)}
+        log_densities = predict(models, block.image(index))
+        every = {**{name: np.exp(log) for name, log in log_densities.items()}, **given}
         scores = score_few(block, index, every, given["centre_bias"])
         for predictor, row in scores.items():
             yield {"stimulus": block.names[index], "predictor": predictor, **row}
@@ -276,12 +280,12 @@ def _score_block(models, block, saliency, seen):
 
 def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[dict[str, Any]]:
     """
-    Mean scores, and shares above the centre bias of the deep model, with intervals.
+    Mean scores, and shares of the deep model's score above the centre bias, with intervals.
 
     Parameters
     ----------
     rows : DataFrame
-        Of `score`: of one split.
+        From `score`, of one split.
     deep : str
         Name of the deep model among the predictors.
     n_resamples, seed : int
@@ -292,16 +296,16 @@ def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[
     rows : list of dict
         `predictor, metric, mean, ci_low, ci_high, share, share_low, share_high, n`.
     """
-    found = []
+    records = []
     for metric in FEW:
         table = rows.pivot(index="stimulus", columns="predictor", values=metric)
         for predictor in dict.fromkeys(rows["predictor"]):
-            own = table[predictor].to_numpy()
-            mean, low, high, n = summaries.bootstrap_mean(own, n_resamples, seed)
+            scores = table[predictor].to_numpy()
+            mean, low, high, n = summaries.bootstrap_mean(scores, n_resamples, seed)
             shares = summaries.share_above_baseline(
-                own, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed
+                scores, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed
             )
-            found.append(
+            records.append(
                 {
                     "predictor": predictor,
                     "metric": metric,
@@ -312,4 +316,4 @@ def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[
                     "n": n,
                 }
             )
-    return found
+    return records

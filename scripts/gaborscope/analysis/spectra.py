@@ -1,4 +1,4 @@
-"""Log-Gabor spectra: which filters a predictor's log-density is made of, whoever made it."""
+"""Log-Gabor spectra: the filters that the log-density of any predictor is made of."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,15 +15,15 @@ from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import DEAD, Statistics, combine
 from gaborscope.stimuli.block import StimulusBlock
 
-FOLDS = 10  # of the jackknife, at most
+FOLDS = 10  # largest number of groups of the jackknife
 
 
 def cell_logarithm(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
-    Logarithm of a density on coarse cells, its mean taken away.
+    Logarithm of a density on coarse cells, minus its mean.
 
-    A density is known but for the constant that normalises it, which is another one on every
-    stimulus and no property of a place in it.
+    The mean is subtracted since it depends on the constant that normalises the density. This
+    constant differs between stimuli and says nothing about the places in a stimulus.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def cell_logarithm(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     Returns
     -------
     logarithm : float32 array (cell,)
-        Of the mean density of each cell, row by row; mean 0.
+        Logarithm of the mean density of each cell, row by row; mean 0.
     """
     cells = cv2.resize(density.astype(float), shape[::-1], interpolation=cv2.INTER_AREA)
     logarithm = np.log(cells).ravel()
@@ -46,7 +46,7 @@ def regressors(
     image: np.ndarray, settings: Mapping[str, Any]
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """
-    Regressors of a stimulus on coarse cells, their mean over the stimulus taken away.
+    Regressors of a stimulus on coarse cells, minus their mean over the stimulus.
 
     Parameters
     ----------
@@ -71,17 +71,17 @@ def accumulate(
     table: Mapping[str, np.ndarray],
 ) -> Statistics:
     """
-    Statistics of a block, the predictors being the maps of one layer.
+    Statistics of a block, in which each predictor takes the place of a map of a layer.
 
     Parameters
     ----------
     block : StimulusBlock
     predictions : iterable of list of float array (height, width)
-        For each stimulus of the block the densities of all predictors.
+        For each stimulus of the block, the densities of all predictors.
     settings : dict
         `spectra` of the config.
     table : dict of str to array (K,)
-        Of the regressors.
+        Table of the regressors.
 
     Returns
     -------
@@ -105,7 +105,9 @@ def accumulate(
 
 def choose_penalty(fit: Statistics, validation: Statistics, penalties: Sequence[float]) -> float:
     """
-    Penalty of highest mean explained variance on the validation split: one for all predictors.
+    Choose the penalty with the highest mean explained variance on the validation split.
+
+    All predictors have the same penalty.
 
     Parameters
     ----------
@@ -128,13 +130,13 @@ def variance_of(statistics: Statistics, weight: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     statistics : statistics.Statistics
-        Of the split evaluated.
+        Statistics of the evaluated split.
     weight : float array (predictor, K)
 
     Returns
     -------
     explained : float64 array (predictor,)
-        1 - SSE / SST; nan for a log-density that is constant on every stimulus.
+        1 - SSE / SST; nan if the log-density is constant on every stimulus.
     """
     total = statistics.total_variation()
     alive = total > DEAD * statistics.n
@@ -150,7 +152,7 @@ def spectrum(
     wavelengths: np.ndarray,
 ) -> dict[tuple[str, str], np.ndarray]:
     """
-    All figures of the spectra of all predictors.
+    Figures of the spectra of all predictors.
 
     Parameters
     ----------
@@ -165,25 +167,27 @@ def spectrum(
     Returns
     -------
     figures : dict of (str, str) to float64 array (predictor,)
-        By grouping and group: `explained_variance` by split, Shapley shares of the fit split's
-        variance by `identities.GROUPINGS`, and the `mean_wavelength` of `scale`, the mean of the
-        logarithm weighted by the shares of the scales that are positive.
+        By grouping and group. The grouping `explained_variance` has a group per split. The
+        groupings of `identities.GROUPINGS` have Shapley shares of the fit split's variance. `scale`
+        has a further group `mean_wavelength`: the geometric mean of the wavelengths, weighted by
+        the positive shares of the scales.
     """
     weight, _ = RidgePath(fit).solve(penalty)
-    found = {
-        ("explained_variance", split): variance_of(own, weight) for split, own in held_out.items()
+    figures = {
+        ("explained_variance", split): variance_of(statistics, weight)
+        for split, statistics in held_out.items()
     }
     for grouping in identity_tools.GROUPINGS:
         labels = list(dict.fromkeys(table[grouping].tolist()))
         groups = [np.flatnonzero(table[grouping] == label) for label in labels]
         shares = shapley.of_each_map(*shapley.map_shares(fit, penalty, groups))
         for label, values in zip(labels, shares.T, strict=True):
-            found[grouping, "none" if label == -1 else str(label)] = values
-    scales = np.array([np.maximum(found["scale", str(s)], 0) for s in range(len(wavelengths))])
+            figures[grouping, "none" if label == -1 else str(label)] = values
+    scales = np.array([np.maximum(figures["scale", str(s)], 0) for s in range(len(wavelengths))])
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (np.log(wavelengths) @ scales) / scales.sum(axis=0)
-    found["scale", "mean_wavelength"] = np.exp(mean)
-    return found
+    figures["scale", "mean_wavelength"] = np.exp(mean)
+    return figures
 
 
 def with_intervals(
@@ -206,24 +210,27 @@ def with_intervals(
     Returns
     -------
     figures : dict of (str, str) to float64 array (3, predictor)
-        Figure and both ends of its interval: figure -+ t s, `s^2 = (g - 1) / g sum (f_i - mean)^2`
-        over the figures f_i without one of g groups of blocks. What the *fit* leaves uncertain;
-        the held-out stimuli are the same in all of them.
+        Figure and both ends of its interval: figure -+ t s, `s^2 = (g - 1) / g sum (f_i - mean)^2`.
+        f_i is the figure without group i of g groups of blocks. The interval shows the uncertainty
+        of the *fit*; the held-out stimuli are always the same. The ends are nan for a single block.
     """
     total, g = combine(fit), min(FOLDS, len(fit))
-    whole = spectrum(total, held_out, penalty, table, wavelengths)
+    of_all_blocks = spectrum(total, held_out, penalty, table, wavelengths)
     if g < 2:
-        return {key: np.stack([own, own * np.nan, own * np.nan]) for key, own in whole.items()}
+        return {
+            key: np.stack([figure, figure * np.nan, figure * np.nan])
+            for key, figure in of_all_blocks.items()
+        }
     without = [
         spectrum(total - combine(fit[fold::g]), held_out, penalty, table, wavelengths)
         for fold in range(g)
     ]
     reach = stats.t.ppf(0.975, g - 1) * math.sqrt(g - 1)
-    found = {}
-    for key, own in whole.items():
+    figures = {}
+    for key, figure in of_all_blocks.items():
         spread = reach * np.std([other[key] for other in without], axis=0)
-        found[key] = np.stack([own, own - spread, own + spread])
-    return found
+        figures[key] = np.stack([figure, figure - spread, figure + spread])
+    return figures
 
 
 def rows(
@@ -245,7 +252,7 @@ def rows(
     names : dict
         `wavelengths` (px of the stimulus), `orientations` (radians), `channels`.
     per_degree : float or None
-        px of the stimulus.
+        px of the stimulus per degree; None if not known.
 
     Returns
     -------
@@ -253,14 +260,14 @@ def rows(
         `predictor, dataset, grouping, group, wavelength_px, cycles_per_degree, value, ci_low,
         ci_high`.
     """
-    found = []
+    records = []
     for place, predictor in enumerate(predictors):
         for (grouping, group), values in figures.items():
             value, low, high = values[:, place]
             wavelength = None
             if grouping == "scale" and group.isdigit():
                 wavelength = names["wavelengths"][int(group)]
-            found.append(
+            records.append(
                 {
                     "predictor": predictor,
                     "dataset": dataset,
@@ -275,11 +282,11 @@ def rows(
                     "ci_high": high,
                 }
             )
-    return found
+    return records
 
 
 def _named(grouping, group, names):
-    """Return a group as it is written: degrees, the channel's letter."""
+    """Return the name of a group in the table: degrees of an orientation, letter of a channel."""
     if grouping == "orientation" and group.isdigit():
         return f"{math.degrees(names['orientations'][int(group)]):g}"
     if grouping == "colour" and group.isdigit():

@@ -1,11 +1,11 @@
-"""What each layer is tuned to: from the Shapley shares of its maps to a few figures."""
+"""What each layer is tuned to: figures computed from the Shapley shares of its maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-# Groupings of the regressors and what they are called here.
+# Groupings of the regressors, and their names in the table.
 PROPERTIES = {
     "scale": "wavelength",
     "luminance_scale": "luminance_wavelength",
@@ -13,7 +13,7 @@ PROPERTIES = {
     "colour": "colour",
     "kind": "symmetry",
 }
-# Octaves are told where there is a wavelength, concentration where there is an orientation.
+
 COLUMNS = (
     "layer", "property", "label", "wavelength_px", "cycles_per_degree", "orientation_deg", "share",
     "preferred", "value",
@@ -24,9 +24,9 @@ def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
     """
     Human contrast sensitivity to luminance gratings, relative to its peak.
 
-    `2.6 (0.0192 + 0.114 f) exp(-(0.114 f)^1.1)`, divided by its largest value, which it has near
-    8 cycles/degree. Of photopic vision, for achromatic patterns; fitted to judgements of image
-    quality.
+    `2.6 (0.0192 + 0.114 f) exp(-(0.114 f)^1.1)`, divided by its largest value (near 8
+    cycles/degree). It holds for photopic vision and achromatic patterns, and was fitted to
+    judgements of image quality.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
 
 def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
     """
-    Width of the tuning of each map along wavelength: standard deviation in octaves.
+    Width of each map's tuning to wavelength: standard deviation in octaves.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
     Returns
     -------
     width : float64 array (C,)
-        nan for maps without any share.
+        nan for maps without a positive share.
     """
     weights = _normalised(shares)
     log = np.log2(wavelengths)
@@ -71,9 +71,10 @@ def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
 
 def concentration(shares: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     """
-    Concentration of the tuning of each map on one orientation: length of the mean vector.
+    Concentration of each map's tuning on one orientation: length of the mean vector.
 
-    Orientations are axes, so angles are doubled: 0 where all share alike, 1 where one has all.
+    Orientations repeat after 180 degrees, so angles are doubled. The length is 0 if all
+    orientations have equal shares, and 1 if one orientation has the whole share.
 
     Parameters
     ----------
@@ -85,7 +86,7 @@ def concentration(shares: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     Returns
     -------
     length : float64 array (C,), in [0, 1]
-        nan for maps without any share.
+        nan for maps without a positive share.
     """
     return np.abs(_normalised(shares) @ np.exp(2j * np.asarray(orientations)))
 
@@ -105,23 +106,25 @@ def rows(
     filters : dict
         From `read_filters`.
     wavelengths_px : float array (scale,)
-        Of the stimulus.
+        px of the stimulus.
     orientations : float array (orientation,)
         Radians.
     channels : sequence of str
         Names of the colour channels.
     px_per_degree : float or None
+        px of the stimulus per degree; None if not known.
 
     Returns
     -------
     rows : list of dict
-        Keys are of `COLUMNS`. Of each property (see `PROPERTIES`) a row per label: `share`, the
-        layer's Shapley share over the sum of all labels, and `preferred`, the share of the maps
-        whose largest share it is, weighted by their explained variance. Then figures of the
-        layer, in `value`: mean wavelength (geometric), width in octaves and concentration on an
-        orientation, means over maps weighted by explained variance.
+        Keys are of `COLUMNS`. Each property (see `PROPERTIES`) has a row per label. `share` is the
+        layer's Shapley share, divided by the sum over all labels. `preferred` is the share of maps
+        whose largest share has this label; maps are weighted by their explained variance. Then
+        follow figures of the layer, in `value`: geometric mean wavelength, width in octaves, and
+        concentration on an orientation. Width and concentration are means over maps, weighted by
+        explained variance.
     """
-    found, weight = [], np.maximum(filters["map_shares"]["kind"].sum(axis=1), 0)
+    records, weight = [], np.maximum(filters["map_shares"]["kind"].sum(axis=1), 0)
     for grouping, name in PROPERTIES.items():
         if grouping not in filters["shares"]:
             continue
@@ -140,23 +143,23 @@ def rows(
                 if px_per_degree and about["wavelength_px"]
                 else None
             )
-            found.append({"property": name, **about, "share": value, "preferred": prefers})
+            records.append({"property": name, **about, "share": value, "preferred": prefers})
         indices = [int(label) for label in labels] if grouping in ("scale", "orientation") else []
         if grouping == "scale":
-            own = np.asarray(wavelengths_px)[indices]
-            mean = float(np.exp(_normalised(values[None]) @ np.log(own))[0])
-            found.append({"property": "mean_wavelength_px", "value": mean})
-            width = _weighted(octaves(of_maps, own), weight)
-            found.append({"property": "bandwidth_octaves", "value": width})
+            scale_wavelengths = np.asarray(wavelengths_px)[indices]
+            mean = float(np.exp(_normalised(values[None]) @ np.log(scale_wavelengths))[0])
+            records.append({"property": "mean_wavelength_px", "value": mean})
+            width = _weighted(octaves(of_maps, scale_wavelengths), weight)
+            records.append({"property": "bandwidth_octaves", "value": width})
         elif grouping == "orientation":
             length = concentration(of_maps, np.asarray(orientations)[indices])
             value = _weighted(length, weight)
-            found.append({"property": "orientation_concentration", "value": value})
-    return found
+            records.append({"property": "orientation_concentration", "value": value})
+    return records
 
 
 def _described(grouping, label, wavelengths_px, orientations, channels):
-    """Label of a group with what it stands for."""
+    """Return the label of a group with its wavelength or orientation."""
     about = {"label": label, "wavelength_px": None, "orientation_deg": None}
     if grouping in ("scale", "luminance_scale"):
         about["wavelength_px"] = float(wavelengths_px[int(label)])
@@ -168,13 +171,13 @@ def _described(grouping, label, wavelengths_px, orientations, channels):
 
 
 def _normalised(shares):
-    """Shares of each map over their sum, nan where there are none."""
+    """Return the positive shares of each map divided by their sum; nan if no share is positive."""
     positive = np.maximum(np.nan_to_num(np.asarray(shares, dtype=float)), 0)
     total = positive.sum(axis=1, keepdims=True)
     return np.divide(positive, total, out=np.full_like(positive, np.nan), where=total > 0)
 
 
 def _weighted(values, weight):
-    """Mean of what is known, weighted."""
+    """Return the weighted mean of the values that are not nan; None if their weights are 0."""
     known = ~np.isnan(values)
     return float(np.average(values[known], weights=weight[known])) if weight[known].sum() else None

@@ -1,4 +1,4 @@
-"""Deep saliency networks: built by name, trained, opened, recorded (torch)."""
+"""Deep saliency networks: build them, train them, record their layers (needs torch)."""
 
 from gaborscope.backbones.backbone import build
 

@@ -1,4 +1,4 @@
-"""Deep saliency networks: built by name, in eval mode, with their preprocessing and layers."""
+"""Build deep saliency networks by name, in eval mode, with their preprocessing."""
 
 import dataclasses
 import importlib
@@ -22,24 +22,26 @@ EPS = 1e-7
 @dataclasses.dataclass
 class Backbone:
     """
-    A network with all that is needed to run and to open it.
+    A network with the preprocessing of its input and the kind of its output.
 
     Attributes
     ----------
     name : str
     network : torch.nn.Module
     mean, std : sequence of 3 floats
-        Of the channels in the network's order, in units of `range`.
+        Mean and standard deviation of the channels, in the order of `colour` and in units of
+        `range`.
     multiple : int
-        Input height and width must be multiples of it.
+        Input height and width must be multiples of this number of px.
     output : {"log_density", "logits", "density", "unit", "none"}
-        What the network returns: natural logarithm of a density, a logarithm up to a constant, a
-        density up to a factor, a map in 0..1 taken for one, or no map of saliency.
+        Kind of the network's output: natural logarithm of a density; the same up to a constant; a
+        density up to a factor; a map in 0..1, taken as a density up to a factor; no saliency map.
     range : {1, 255}
-        Largest value of a channel before `mean` and `std`.
+        Largest value of a channel before `mean` and `std` are applied.
     colour : {"rgb", "bgr"}
+        Order of the channels that the network expects.
     pad : float or None
-        Value of the padding in 0..255; None: the mean, 0 to the network.
+        Value of the padding in 0..255. None pads with the mean, which the network sees as 0.
     resize : str
         See `resizing.resize`.
     """
@@ -57,7 +59,7 @@ class Backbone:
 
     def content(self, image: np.ndarray, placement: geometry.Placement) -> np.ndarray:
         """
-        Stimulus at the size of its content, resized as the network's authors do.
+        Resize a stimulus to the size of its content, as the network's authors do.
 
         Parameters
         ----------
@@ -81,7 +83,7 @@ class Backbone:
         contents : sequence of array (height, width, 3)
             Resized stimuli without padding, RGB in 0..255.
         placements : sequence of geometry.Placement
-            Of one input size.
+            All of the same input size.
 
         Returns
         -------
@@ -90,7 +92,7 @@ class Backbone:
         Raises
         ------
         InputError
-            If the input size is no multiple of what the network needs.
+            If height or width of the input is not a multiple of `multiple`.
         """
         height, width = placements[0].input_size
         if height % self.multiple or width % self.multiple:
@@ -121,7 +123,7 @@ class Backbone:
         Returns
         -------
         maps : tensor (n, height, width)
-            Of the network's own kind; a smaller output is enlarged bilinearly.
+            Of the kind `output`; a smaller output is enlarged bilinearly to the input size.
         """
         maps = self.network(x)
         maps = maps[:, None] if maps.dim() == 3 else maps
@@ -132,7 +134,7 @@ class Backbone:
 
     def log_maps(self, x: torch.Tensor) -> torch.Tensor:
         """
-        Run the network and take the logarithm where its output is none, for training.
+        Run the network and return logarithms of its maps, for training.
 
         Parameters
         ----------
@@ -141,7 +143,8 @@ class Backbone:
         Returns
         -------
         maps : tensor (n, height, width)
-            Log-density up to a constant; of a map its share of the sum, plus 1e-7.
+            Log-density up to a constant. An output that is not a logarithm is divided by its sum,
+            1e-7 is added, and the logarithm is taken.
         """
         maps = self.maps(x)
         if self.output in ("log_density", "logits"):
@@ -151,7 +154,7 @@ class Backbone:
 
 
 def __getattr__(name: str) -> ModuleType:
-    """Import `published` when it is asked for: few need it."""
+    """Import `published` on its first use: most callers do not need it."""
     if name == "published":
         return importlib.import_module("gaborscope.backbones.published")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
@@ -165,16 +168,17 @@ def _module(name):
 
 def build(name: str, **options: Any) -> torch.nn.Module:
     """
-    Network by name, randomly initialised, in eval mode.
+    Build a network by name, randomly initialised, in eval mode.
 
     Parameters
     ----------
     name : str
-        `cmrnet`: `net(x)`, x float (n, 3, H, W), RGB normalised by ImageNet's mean and standard
-        deviation, H and W multiples of 16 -> log-density (n, 1, H, W), exp sums to 1.
+        One of these networks, which map a float tensor x (n, 3, H, W) to (n, 1, H, W):
+        `cmrnet`: x is RGB normalised by ImageNet's mean and standard deviation, H and W are
+        multiples of 16; the output is a log-density whose exponential sums to 1.
         `unisal`: the same with multiples of 32, in the SALICON domain; see `UNISAL.forward` for
         the other domains and for video.
-        `msinet`: RGB in 0..255, H and W multiples of 8 -> map (n, 1, H, W) in 0..1.
+        `msinet`: x is RGB in 0..255, H and W are multiples of 8; the output is a map in 0..1.
     **options
         Passed to the network's constructor.
 
@@ -195,7 +199,7 @@ def build(name: str, **options: Any) -> torch.nn.Module:
 
 def describe(name: str, **options: Any) -> Backbone:
     """
-    Network by name with its preprocessing.
+    Build a network by name, with its preprocessing.
 
     Parameters
     ----------
@@ -213,13 +217,14 @@ def describe(name: str, **options: Any) -> Backbone:
 
 def configured(name: str, entry: Mapping[str, Any]) -> Backbone:
     """
-    Network of a config's entry, one's own or by name, randomly initialised.
+    Build the network of an entry of the config, randomly initialised.
 
     Parameters
     ----------
     name : str
     entry : dict
-        `backbones.{name}` of the config, complete; of a variant `network` names the code.
+        `backbones.{name}` of the config, complete. With the key `factory` the network is a model
+        of the user. Otherwise the key `network`, or else `name`, names a network of Gaborscope.
 
     Returns
     -------
@@ -228,36 +233,36 @@ def configured(name: str, entry: Mapping[str, Any]) -> Backbone:
     Raises
     ------
     InputError
-        Saying what is wrong with the entry.
+        If the network cannot be built; the message says which setting is wrong.
     """
     settings = entry["input"]
     if "factory" not in entry:
         backbone = describe(entry.get("network", name), **entry["options"])
         return dataclasses.replace(backbone, name=name, resize=settings["resize"])
-    own = importlib.import_module("gaborscope.backbones.own")
-    kept = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
-    network = own.build(name, entry)
-    return Backbone(name=name, network=network, **{key: settings[key] for key in kept})
+    user_models = importlib.import_module("gaborscope.backbones.user_models")
+    keys = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
+    network = user_models.build(name, entry)
+    return Backbone(name=name, network=network, **{key: settings[key] for key in keys})
 
 
 def batches(
     backbone: Backbone, block: StimulusBlock, box: Mapping[str, Any], batch_size: int
 ) -> Iterator[tuple[list[int], list[geometry.Placement], torch.Tensor]]:
     """
-    Network inputs of a block, in batches of one input size.
+    Yield the network inputs of a block, in batches of equal input size.
 
     Parameters
     ----------
     backbone : Backbone
     block : StimulusBlock
     box : dict
-        `input` of the config: `height` and `width` for landscape stimuli, px.
+        `input` of the config: `height` and `width` in px for landscape stimuli.
     batch_size : int
 
     Yields
     ------
     index : list of int
-        Stimuli in the block.
+        Indices of the stimuli in the block.
     placements : list of geometry.Placement
     x : float32 tensor (n, 3, height, width)
     """
@@ -280,7 +285,7 @@ def predict(
     device: torch.device,
 ) -> Iterator[tuple[int, np.ndarray]]:
     """
-    Predict the maps of a block on the content of the input.
+    Predict the maps of a block, without the padding of the input.
 
     Parameters
     ----------
@@ -293,12 +298,12 @@ def predict(
     Yields
     ------
     index : int
-        Stimulus in the block.
+        Index of the stimulus in the block.
     maps : float32 array (content height, content width)
-        Of the kind `backbone.output`.
+        Map of the kind `backbone.output`.
     """
     for index, placements, x in batches(backbone, block, box, batch_size):
-        whole = backbone.maps(x.to(device)).cpu().numpy()
-        for i, place, values in zip(index, placements, whole, strict=True):
+        padded = backbone.maps(x.to(device)).cpu().numpy()
+        for i, place, values in zip(index, placements, padded, strict=True):
             rows = slice(place.top, place.top + place.height)
             yield i, values[rows, place.left : place.left + place.width]

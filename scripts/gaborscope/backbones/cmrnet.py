@@ -1,8 +1,9 @@
 """
 CMRNet: a series of cross-concatenated multi-scale residual blocks, trained from scratch.
 
-Our reconstruction of the idea published in arXiv 2109.03575; its authors released no code, so
-widths, depth, strides, fusion and decoder are our choices and scores do not compare with theirs.
+A reconstruction of the idea published in arXiv 2109.03575. Its authors released no code. Widths,
+depth, strides, fusion and decoder are therefore our choices, and the scores of this network cannot
+be compared with the published ones.
 """
 
 from collections.abc import Sequence
@@ -31,9 +32,9 @@ class CrossConcatenatedBlock(nn.Module):
     """
     Cross-concatenated multi-scale residual block.
 
-    Two rounds of 3x3 and 5x5 convolutions side by side; the second round takes both results of
-    the first, each in its own order, and a 1x1 convolution brings them back to the input's
-    width: `out = x + S`.
+    The block has two rounds of parallel 3x3 and 5x5 convolutions. Both convolutions of the second
+    round take both results of the first, concatenated in opposite orders. A 1x1 convolution maps
+    their results to the number of input channels and is added to the input: `out = x + S`.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ class CrossConcatenatedBlock(nn.Module):
 
 class CMRNet(nn.Module):
     """
-    CMRNet at 1/4, 1/8 and 1/16 of the input, fused at 1/8, decoded to full size.
+    CMRNet: blocks at 1/4, 1/8 and 1/16 of the input size, fused at 1/8, decoded to full size.
 
     Parameters
     ----------
@@ -106,12 +107,12 @@ def _double(x):
 
 def build(widths: Sequence[int] = (32, 64, 96)) -> CMRNet:
     """
-    CMRNet, randomly initialised.
+    Build a randomly initialised CMRNet.
 
     Parameters
     ----------
     widths : sequence of 3 ints
-        Channels at 1/4, 1/8 and 1/16; the last divisible by 8.
+        Channels at 1/4, 1/8 and 1/16 of the input size; the last must be divisible by 8.
 
     Returns
     -------
@@ -124,7 +125,7 @@ def build(widths: Sequence[int] = (32, 64, 96)) -> CMRNet:
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
         if isinstance(module, CrossConcatenatedBlock):
-            # a block begins as the identity; the residual grows while it learns
+            # small weights: a block starts close to the identity
             nn.init.normal_(module.merge.weight, std=0.01)
     nn.init.normal_(network.out.weight, std=0.01)
     return network

@@ -11,22 +11,22 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-DROPOUT = 0.2  # of the channels of the hidden state, the same ones over a whole sequence
+DROPOUT = 0.2  # share of the hidden state's channels; they stay the same over a sequence
 
 
 class ConvGRUCell(nn.Module):
     """
     One step of the recurrence.
 
-    `h' = (1 - z) h + z tanh(W x + r U h + b)`, gates r and z likewise through a sigmoid; each of
-    the six convolutions is normalised and scaled on its own.
+    `h' = (1 - z) h + z tanh(W x + r U h + b)`. The gates are `r = sigmoid(W_r x + U_r h + b_r)` and
+    z likewise. The result of each of the six convolutions is normalised and scaled separately.
 
     Parameters
     ----------
     n : int
         Channels of input and hidden state.
     norm : callable
-        Number of channels to a normalisation module.
+        Takes a number of channels and returns a normalisation module.
     """
 
     drop_mask_1: torch.Tensor
@@ -48,13 +48,13 @@ class ConvGRUCell(nn.Module):
         for gate in ("r", "z", "out"):
             for side in ("x", "h"):
                 self.add_module(f"norm_{gate}_{side}", norm(n))
-        # part of the published weights; drawn anew for every sequence while training
+        # a buffer, as in the published weights; training draws it for every sequence
         self.register_buffer("drop_mask_1", torch.ones(3, n))
         for name in ("w_r", "u_r", "w_z", "u_z", "w", "u"):
             self.add_module(name, _separable(n, norm))
 
     def draw_mask(self) -> None:
-        """Draw which channels of the hidden state are dropped in the coming sequence."""
+        """Draw the channels of the hidden state to be dropped in the next sequence."""
         keep = torch.full_like(self.drop_mask_1, 1 - DROPOUT)
         self.drop_mask_1 = torch.bernoulli(keep) / (1 - DROPOUT)
 
@@ -77,9 +77,9 @@ class ConvGRUCell(nn.Module):
              ("h", self.w, self.u, "out"))
         ):  # fmt: skip
             dropped = h * self.drop_mask_1[row, :, None, None] if self.training else h
-            own = getattr(self, f"norm_{norm}_x")(w(x)) * getattr(self, f"a_{gate}_x")
-            past = getattr(self, f"norm_{norm}_h")(u(dropped)) * getattr(self, f"a_{gate}_h")
-            parts[gate] = own, past
+            from_input = getattr(self, f"norm_{norm}_x")(w(x)) * getattr(self, f"a_{gate}_x")
+            from_hidden = getattr(self, f"norm_{norm}_h")(u(dropped)) * getattr(self, f"a_{gate}_h")
+            parts[gate] = from_input, from_hidden
         r = torch.sigmoid(sum(parts["r"]) + self.b_r)
         z = torch.sigmoid(sum(parts["z"]) + self.b_z)
         new = torch.tanh(parts["h"][0] + r * parts["h"][1] + self.b_h)
@@ -88,14 +88,14 @@ class ConvGRUCell(nn.Module):
 
 class ConvGRU(nn.Module):
     """
-    One cell run over a sequence.
+    Recurrent layer that runs one cell over a sequence.
 
     Parameters
     ----------
     n : int
         Channels.
     norm : callable
-        Number of channels to a normalisation module.
+        Takes a number of channels and returns a normalisation module.
     """
 
     def __init__(self, n: int, norm: Callable[..., Any]) -> None:
@@ -112,7 +112,7 @@ class ConvGRU(nn.Module):
         ----------
         frames : sequence of tensor (n, channel, y, x)
         h0 : tensor (n, channel, y, x), optional
-            Hidden state to begin with, else 0; a list that holds it is taken as well.
+            Initial hidden state, or a list that holds it. By default 0.
 
         Returns
         -------

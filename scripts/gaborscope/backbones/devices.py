@@ -1,4 +1,4 @@
-"""Devices and precision that networks run in."""
+"""Device and number format that networks run in."""
 
 import torch
 
@@ -7,22 +7,22 @@ from gaborscope.errors import InputError
 
 def device(wanted: str) -> torch.device:
     """
-    Torch device for a config's `device`.
+    Return the torch device for the setting `device` of the config.
 
     Parameters
     ----------
     wanted : {"auto", "cpu", "cuda"}
-        `auto` takes CUDA where there is one.
+        `auto` takes CUDA if the machine has it, otherwise the CPU.
 
     Returns
     -------
     device : torch.device
-        On CUDA float32 is then float32, in convolutions too, where PyTorch would round to TF32.
+        As a side effect, convolutions on CUDA compute in float32. PyTorch would round to TF32.
 
     Raises
     ------
     InputError
-        If CUDA is asked for and none is found.
+        If CUDA is asked for and the machine has none.
     """
     torch.backends.cudnn.allow_tf32 = False
     available = torch.cuda.is_available()
@@ -36,12 +36,14 @@ def device(wanted: str) -> torch.device:
 
 def autocasts(precision: str, device: torch.device) -> bool:
     """
-    Tell whether a network is trained in bf16 (forward and backward; weights stay float32).
+    Return whether a network is trained in bf16.
+
+    bf16 is used in the forward and the backward pass; weights stay float32.
 
     Parameters
     ----------
     precision : {"float32", "bf16", "auto"}
-        `auto`: bf16 where the device multiplies in it natively.
+        `auto` takes bf16 if the device multiplies in it natively.
     device : torch.device
 
     Returns

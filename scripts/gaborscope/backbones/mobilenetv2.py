@@ -1,8 +1,11 @@
 """
-MobileNetV2 as UNISAL's encoder: full-resolution depthwise convolutions, subsampled afterwards.
+MobileNetV2 as the encoder of UNISAL.
+
+Unlike the original, its depthwise convolutions have stride 1, and the blocks are subsampled after
+them. Names of modules are those of the published weights.
 
 Sandler, M., Howard, A., Zhu, M., Zhmoginov, A., Chen, L.-C. (2018). MobileNetV2: inverted
-residuals and linear bottlenecks, CVPR. Names of modules are those of the published weights.
+residuals and linear bottlenecks, CVPR.
 """
 
 import math
@@ -23,7 +26,7 @@ STAGES = (
     (6, 320, 1, 1),
 )
 STEM, LAST = 32, 1280
-# Blocks whose output the decoder takes, before it is subsampled.
+# Blocks whose output goes to the decoder before it is subsampled.
 TAP_4X, TAP_2X = 7, 14
 CHANNELS_4X, CHANNELS_2X = 64, 160
 
@@ -38,18 +41,20 @@ def _conv(n_in, n_out, kernel, stride):
 
 class InvertedResidual(nn.Module):
     """
-    Pointwise expansion, depthwise 3x3, linear pointwise projection; a shortcut where it fits.
+    Pointwise expansion, depthwise 3x3 convolution, linear pointwise projection.
+
+    If the shapes of input and output agree, the input is added to the result.
 
     Parameters
     ----------
     n_in, n_out : int
         Channels.
     expansion : int
-        Width inside as a multiple of `n_in`; 1 leaves the first convolution out.
+        Number of inner channels as a multiple of `n_in`; 1 leaves the first convolution out.
     norm : callable
-        Number of channels to a normalisation module.
+        Takes a number of channels and returns a normalisation module.
     subsample : int
-        How the caller subsamples the output; the block itself has stride 1.
+        Factor by which the caller subsamples the output. The block itself has stride 1.
     """
 
     def __init__(
@@ -82,7 +87,7 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """MobileNetV2 of width 1 whose strided blocks are subsampled after, not in, the block."""
+    """MobileNetV2 of width 1; strided blocks are subsampled after the block, not inside it."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -119,7 +124,7 @@ class MobileNetV2(nn.Module):
 
 def initialise(network: nn.Module) -> None:
     """
-    Draw random weights: normal of variance 2 / fan-out, norms at identity, biases 0.
+    Draw random weights: normal of variance 2 / fan-out, biases 0, normalisations reset.
 
     Parameters
     ----------

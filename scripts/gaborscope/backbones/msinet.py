@@ -1,10 +1,12 @@
 """
 MSI-Net: dilated VGG16, atrous spatial pyramid with global context, decoder; about 24.9 M weights.
 
+Three details follow the authors' TensorFlow code, because the published weights depend on them: the
+order of the subtracted mean (see `vgg16`), pools padded at the bottom and right only, and the
+bilinear enlargement of TensorFlow 1.
+
 Kroner, A., Senden, M., Driessens, K., Goebel, R. (2020). Contextual encoder-decoder network for
-visual saliency prediction, Neural Networks 129; with the details of the authors' TensorFlow code
-that its weights rely on: the mean's order (`vgg16`), pools padded at the bottom and right, and
-TensorFlow 1's bilinear enlargement.
+visual saliency prediction, Neural Networks 129.
 """
 
 import torch
@@ -28,7 +30,7 @@ EPS = 1e-7
 
 def double(x: torch.Tensor) -> torch.Tensor:
     """
-    Enlarge twofold as TensorFlow 1 does: cell i lies at 2i, not at 2i + 1/2.
+    Enlarge maps twofold as TensorFlow 1 does: cell i lies at 2i, not at 2i + 1/2.
 
     Parameters
     ----------
@@ -47,7 +49,7 @@ def double(x: torch.Tensor) -> torch.Tensor:
 
 
 class Pyramid(nn.Module):
-    """Context at several scales: 1x1, three dilated 3x3, and the global mean, brought together."""
+    """Atrous spatial pyramid: joins a 1x1, three dilated 3x3 convolutions and the global mean."""
 
     def __init__(self, n_in: int = 1280, width: int = 256) -> None:
         super().__init__()
@@ -66,7 +68,7 @@ class Pyramid(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Three doublings, each followed by a convolution, then the map itself."""
+    """Decoder: three doublings, each with a convolution, then one convolution to the map."""
 
     def __init__(self, n_in: int = 256) -> None:
         super().__init__()
@@ -103,7 +105,8 @@ class MSINet(nn.Module):
         Returns
         -------
         maps : tensor (n, 1, H, W)
-            Of each image (m - min) / (1e-7 + max - min): in 0..1, its minimum exactly 0.
+            In 0..1. Each map m is scaled to (m - min) / (1e-7 + max - min), so its minimum is
+            exactly 0.
         """
         maps = self.decoder(self.aspp(self.encoder(x)))
         maps = maps - maps.amin(dim=(1, 2, 3), keepdim=True)
@@ -112,14 +115,14 @@ class MSINet(nn.Module):
 
 def kld(target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     """
-    Loss the authors train with.
+    Kullback-Leibler divergence as the authors' training loss.
 
     Parameters
     ----------
     target : tensor (n, 1, H, W)
         Blurred fixations, not negative.
     maps : tensor (n, 1, H, W)
-        What the network returns.
+        Output of the network.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def kld(target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
 
 def build() -> MSINet:
     """
-    MSI-Net, randomly initialised.
+    Build a randomly initialised MSI-Net.
 
     Returns
     -------
@@ -145,7 +148,7 @@ def build() -> MSINet:
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-    # inputs reach 255: their deviation is brought to about 1
+    # inputs reach 255; division by 60 gives them a standard deviation of about 1
     with torch.no_grad():
         network.encoder.get_parameter("conv1.conv1_1.weight").div_(60)
     return network

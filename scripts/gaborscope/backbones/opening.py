@@ -1,4 +1,4 @@
-"""Open a trained network: its weights loaded, on its device, in eval mode."""
+"""Open a trained network with its weights, on its device, in eval mode."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,13 +14,13 @@ def open_network(
     name: str, entry: Mapping[str, Any], weights_file: str | Path, device: str
 ) -> Backbone:
     """
-    Trained network on its device.
+    Build a network, load its weights and move it to its device.
 
     Parameters
     ----------
     name : str
     entry : dict
-        Of the config's `backbones`, as `backbone_entries.network` gives it.
+        Entry of the config's `backbones`, as `workflow.backbone_entries.network` gives it.
     weights_file : str or Path
     device : {"auto", "cpu", "cuda"}
 

@@ -17,14 +17,17 @@ from gaborscope.stimuli import densities, geometry
 @dataclasses.dataclass
 class Predictor:
     """
-    A backbone with its weights and all that its file says.
+    A backbone with its weights, read from one released file.
 
     Attributes
     ----------
     backbone : Backbone
     box : geometry.Box
+        Input of the network for landscape stimuli.
     uniform_weight : float
+        Share of the uniform density that is mixed into a prediction.
     description : dict
+        Metadata of the file.
     """
 
     backbone: Backbone
@@ -48,7 +51,7 @@ class Predictor:
         Raises
         ------
         InputError
-            If it is no such file, or does not fit the network.
+            If the file is not of this kind, or does not fit the network.
         """
         _, description = weights.read_weights(path)
         entry = description["backbone"]
@@ -60,7 +63,7 @@ class Predictor:
     @torch.no_grad()
     def predict(self, image: np.ndarray) -> np.ndarray:
         """
-        Saliency of an image by the deep model.
+        Predict the saliency of an image.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Weights that the authors of UNISAL and MSI-Net published, brought to our networks."""
+"""Published weights of UNISAL and MSI-Net, converted to state dicts of our networks."""
 
 import dataclasses
 import re
@@ -14,23 +14,25 @@ from gaborscope.backbones.msinet import MSINet
 from gaborscope.data import downloads
 from gaborscope.errors import InputError
 
-SALICON = {"type": "salicon", "prefix": "COCO_train2014"}  # its 10,000 training stimuli
+SALICON = {"type": "salicon", "prefix": "COCO_train2014"}  # the 10,000 training stimuli
 
 
 @dataclasses.dataclass(frozen=True)
 class Source:
     """
-    A file of weights at its authors' address.
+    A file of weights that its authors published.
 
     Attributes
     ----------
-    url, name : str
-        Where it is, and as what it is kept.
+    url : str
+        Address of the file.
+    name : str
+        Path of the file in the cache.
     git_blob : str or None
-        Name that the authors' Git repository gives its content (SHA-1). Where there is none, the
-        SHA-256 of the first fetch is kept and checked ever after.
+        SHA-1 of the content in the authors' Git repository. If None, the SHA-256 of the first
+        download is stored, and later downloads are checked against it.
     trained_on : tuple of dict
-        See `exposure`.
+        See `scoring.exposure`.
     licence : str
     """
 
@@ -42,7 +44,7 @@ class Source:
 
 
 SOURCES = {
-    # the blob that commit 0440df7 of the repository has under this path
+    # git_blob is that of commit 0440df7
     "unisal": Source(
         "https://github.com/rdroste/unisal/raw/master/training_runs/pretrained_unisal/"
         "weights_best.pth",
@@ -61,13 +63,13 @@ SOURCES = {
     ),
 }
 
-# End of the names of MSI-Net's variables in TensorFlow, whatever stands before.
+# How the names of MSI-Net's variables in TensorFlow end, after any prefix.
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
 
 
 def fetch(name: str) -> Path:
     """
-    Fetch the published weights of a backbone, or find them in the cache.
+    Return the path of the published weights of a backbone, downloaded unless in the cache.
 
     Parameters
     ----------
@@ -80,7 +82,8 @@ def fetch(name: str) -> Path:
     Raises
     ------
     InputError
-        If there are none, they cannot be reached, or are another file.
+        If the backbone has no published weights, or the file cannot be downloaded or has another
+        content than expected.
     """
     if name not in SOURCES:
         raise InputError(
@@ -95,28 +98,28 @@ def fetch(name: str) -> Path:
 
 def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
-    State dict of a file of weights, whoever wrote it.
+    Read a state dict from a file of weights of any supported format.
 
     Parameters
     ----------
     name : str
-        Backbone; of `msinet` files of TensorFlow are read, too.
+        Name of the backbone. For `msinet` files of TensorFlow are read as well.
     path : str or Path
 
     Returns
     -------
     state_dict : dict of str to tensor
     description : dict
-        Of a safetensors file its metadata.
+        Metadata of a safetensors file; empty for other files.
 
     Raises
     ------
     InputError
-        If the file cannot be read, or is not what the backbone needs.
+        If the file cannot be read, or does not fit the backbone.
     """
     path = Path(path)
     if not path.exists() and not path.with_name(f"{path.name}.index").exists():
-        raise InputError(f"there are no weights at {path}; relative paths refer to the repository")
+        raise InputError(f"there are no weights at {path}; relative paths start at the repository")
     if path.suffix == ".safetensors":
         return weights.read_weights(path)
     if name == "msinet" and path.suffix not in (".pt", ".pth"):
@@ -156,10 +159,10 @@ def msinet_state_dict(
     Parameters
     ----------
     variables : dict of str to float array
-        By name, with or without a prefix and ":0"; others than the 46 are left out. Kernels
-        (height, width, in, out).
+        By name, with or without a prefix and ":0". Variables other than the 46 of MSI-Net are
+        ignored. Kernels are (height, width, in, out).
     source : str
-        File, for the text of errors.
+        Name of the file, for error messages.
 
     Returns
     -------
@@ -168,33 +171,33 @@ def msinet_state_dict(
     Raises
     ------
     InputError
-        If one of the 46 is missing, is there twice with other values, has another shape or a
-        value that is not finite.
+        If one of the 46 is missing, appears twice with different values, has another shape, or
+        holds a value that is not finite.
     """
-    wanted, found = msinet_variables(), {}
+    shapes, arrays = msinet_variables(), {}
     for name, value in variables.items():
         match = VARIABLE.search(name)
-        if match is None or match[1] not in wanted:
+        if match is None or match[1] not in shapes:
             continue
-        if match[1] in found and not np.array_equal(found[match[1]], value):
+        if match[1] in arrays and not np.array_equal(arrays[match[1]], value):
             raise InputError(f"{source} holds {match[1]} twice with different values")
-        found[match[1]] = np.asarray(value)
-    missing = [name for name in wanted if name not in found]
+        arrays[match[1]] = np.asarray(value)
+    missing = [name for name in shapes if name not in arrays]
     if missing:
         unexpected = next((name for name in variables if VARIABLE.search(name) is None), "none")
         raise InputError(
-            f"{source} does not fit msinet: {len(missing)} of {len(wanted)} tensors are missing, "
+            f"{source} does not fit msinet: {len(missing)} of {len(shapes)} tensors are missing, "
             f"the first is {missing[0]}, the first unexpected {unexpected}; is it a file of "
             "MSI-Net's authors?"
         )
-    for name, shape in wanted.items():
-        if found[name].shape != shape:
+    for name, shape in shapes.items():
+        if arrays[name].shape != shape:
             raise InputError(
-                f"{source}: {name} has the shape {found[name].shape}, msinet needs {shape}"
+                f"{source}: {name} has the shape {arrays[name].shape}, msinet needs {shape}"
             )
-        if not np.isfinite(found[name]).all():
+        if not np.isfinite(arrays[name]).all():
             raise InputError(f"{source}: {name} holds values that are not finite")
-    return {_torch_name(name): _oihw(found[name]) for name in wanted}
+    return {_torch_name(name): _oihw(arrays[name]) for name in shapes}
 
 
 def _torch_name(name):
@@ -207,4 +210,4 @@ def _oihw(value):
     value = np.asarray(value, dtype=np.float32)
     if value.ndim == 4:
         value = value.transpose(3, 2, 0, 1)
-    return torch.from_numpy(np.array(value, order="C"))  # a copy of its own
+    return torch.from_numpy(np.array(value, order="C"))  # a copy, so that the tensor is writable

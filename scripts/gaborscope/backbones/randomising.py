@@ -1,4 +1,4 @@
-"""Networks that have learned nothing: random weights, and normalisations that fit them."""
+"""Make networks that have learned nothing: random weights with matching normalisations."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,14 +9,15 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 def reinitialise(network: torch.nn.Module, seed: int) -> None:
     """
-    Draw all weights of a network anew, whatever they were.
+    Replace all weights of a network by random ones.
+
+    Modules with a method `reset_parameters` are initialised by it. In the other modules the values
+    of each parameter are permuted: their distribution stays, and what was learned is lost.
 
     Parameters
     ----------
     network : torch.nn.Module
-        Changed in place. Modules that know how to initialise themselves (`reset_parameters`) do
-        so; of the others each parameter's values are permuted, which keeps their distribution
-        and takes away what they mean.
+        Changed in place.
     seed : int
     """
     generator = torch.Generator().manual_seed(seed)
@@ -34,10 +35,11 @@ def reinitialise(network: torch.nn.Module, seed: int) -> None:
 @torch.no_grad()
 def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
     """
-    Measure the statistics of batch normalisations on inputs, by cumulative average.
+    Set the running statistics of batch normalisations to averages over some inputs.
 
-    Each batch is normalised by its own mean and variance, as in training, and the statistics kept
-    are the plain averages over batches. Everything else, dropout too, stays in eval mode.
+    Each batch is normalised by the mean and variance of that batch, as in training. The running
+    statistics become the plain averages over batches. All other modules, also dropout, stay in
+    eval mode.
 
     Parameters
     ----------
@@ -48,7 +50,7 @@ def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> in
     Returns
     -------
     n : int
-        Normalisations that saw an input. The others keep the statistics that they had.
+        Number of normalisations that received an input. The others keep their old statistics.
     """
     network.eval()
     # such modules have statistics, which their type does not tell

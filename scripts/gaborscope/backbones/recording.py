@@ -1,4 +1,4 @@
-"""Open a network: record layers with forward hooks, and measure where their cells look."""
+"""Record layers of a network with forward hooks, and measure where their cells look."""
 
 import contextlib
 import dataclasses
@@ -13,14 +13,14 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer
 
-# Cells measured at once, and how often.
+# Number of cells measured in one pass, and number of passes.
 CELLS, ROUNDS = 8, 4
 
-# A layer whose centroids scatter by more than this share of its stride has no fixed centre.
+# If the centroids of a layer scatter by more than this share of its stride, it has no fixed centre.
 LARGEST_SPREAD = 0.15
 
-# Of a module that is one of these, the input is recorded: the linear part is what can be
-# identified, and the reconstruction passes through the nonlinearity afterwards.
+# The input of these modules is recorded, not their output. Only this linear part can be identified;
+# a reconstruction is passed through the nonlinearity afterwards.
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 
 
@@ -45,7 +45,7 @@ def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tup
         If a path names no module.
     """
     known = dict(network.named_modules())
-    found = {}
+    modules = {}
     for alias, path in layers.items():
         if path not in known:
             names = [name for name in known if name]
@@ -55,14 +55,14 @@ def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tup
                 + (f"close are {', '.join(close)}; " if close else "")
                 + f"its modules are {', '.join(names)[:500]}"
             )
-        found[alias] = (known[path], NONLINEARITIES.get(type(known[path]), "none"))
-    return found
+        modules[alias] = (known[path], NONLINEARITIES.get(type(known[path]), "none"))
+    return modules
 
 
 @contextlib.contextmanager
 def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str, torch.Tensor]]:
     """
-    Record what goes into (nonlinearities) or comes out of (all else) the modules of a table.
+    Record the modules of a layer table: the input of nonlinearities, the output of all others.
 
     Parameters
     ----------
@@ -73,8 +73,9 @@ def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str
     Yields
     ------
     record : dict of str to tensor (n, channel, y, x)
-        Filled by each forward pass; inputs of nonlinearities are copied, since these may work in
-        place. Of a module that returns several things the first; tokens as `token_maps` has them.
+        By alias, filled by each forward pass. The maps are copies, because nonlinearities may work
+        in place. If a module returns several values, the first is recorded. Tokens are rearranged
+        by `token_maps`.
     """
     record, handles, size = {}, [], []
 
@@ -110,20 +111,21 @@ def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str
 
 def token_maps(tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
-    Tokens of a transformer on the grid of their patches.
+    Rearrange the tokens of a transformer to maps on the grid of their patches.
 
     Parameters
     ----------
     tokens : tensor
-        (n, token, channel), row by row, with up to 8 tokens before them that belong to no place;
-        whatever else it is, it is returned as it is.
+        (n, token, channel), patches row by row. Up to 8 tokens before them may belong to no patch;
+        they are dropped. A tensor that has not this form is returned unchanged.
     size : (int, int)
         Height and width of the network's input in px.
 
     Returns
     -------
     maps : tensor (n, channel, y, x)
-        On square patches, the largest that tile the input with so many tokens.
+        Patches are square. Of the sizes that tile the input with so many tokens, the largest is
+        taken.
     """
     if tokens.dim() != 3:
         return tokens
@@ -145,15 +147,17 @@ def measure_layers(
     seed: int,
 ) -> dict[str, Layer]:
     """
-    Grid, channels and receptive field of each layer, measured on the network.
+    Measure the grid, channels and receptive field of each layer of a network.
 
-    The centre a cell looks at is the centroid of the squared gradient of a random combination
-    of its channels with respect to a noise input. The stride is the ratio of input to layer; the
-    offset is the mean of centroid - stride * index over cells of the middle. Where the centroids
-    scatter by more than 0.15 strides, the centre depends on the cell's phase (decoders) or on
-    much of the image (context), and an offset cannot be measured: the cells are then taken to
-    tile the input, `(stride - 1) / 2`, which is where a network trained on maps aligned to pixels
-    puts its content, and `centre` says so.
+    The centre of a cell is a centroid on the input. It is taken of the squared gradient of a random
+    combination of the cell's channels with respect to a noise input. The stride is the ratio of
+    input size to layer size. The offset is the mean of centroid - stride * index over central
+    cells.
+
+    If the centroids scatter by more than 0.15 strides, no offset can be measured: the centre
+    depends on the phase of the cell (decoders) or on much of the image (context). The cells are
+    then assumed to tile the input, with the offset `(stride - 1) / 2`. This is where a network
+    trained on maps aligned to pixels puts its content. `centre` records which of the two holds.
 
     Parameters
     ----------
@@ -161,9 +165,9 @@ def measure_layers(
         In eval mode.
     layers : dict of str to str
     input_sizes : sequence of (int, int)
-        Input sizes in use; the first is measured, the others give their grids only.
+        Input sizes in use. Centres are measured at the first; the others only give their grids.
     finest_stride : int
-        Layers finer than this many px are averaged to it before they are written.
+        Layers with a smaller stride (in px) are averaged to this stride before they are stored.
     seed : int
 
     Returns
@@ -202,7 +206,7 @@ def measure_layers(
 
 
 def _gradient(maps, noise, generator):
-    """Gradient (n, y, x), squared and summed over colour, of one cell per noise image."""
+    """Squared gradient (n, y, x) of one cell per noise image, summed over colours."""
     n, channels, height, width = maps.shape
     rows = torch.linspace(0.35, 0.65, n).mul(height - 1).round().long()
     columns = torch.linspace(0.35, 0.65, n).mul(width - 1).round().long()
@@ -211,22 +215,23 @@ def _gradient(maps, noise, generator):
     picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
     gradient = torch.zeros_like(noise)
     if picked.requires_grad:
-        found = torch.autograd.grad(picked, noise, retain_graph=True, allow_unused=True)[0]
-        gradient = gradient if found is None else found
+        computed = torch.autograd.grad(picked, noise, retain_graph=True, allow_unused=True)[0]
+        gradient = gradient if computed is None else computed
     squared = gradient.double().pow(2).sum(1).cpu().numpy()
     return squared, (rows.numpy(), columns.numpy())
 
 
 def _moments(rounds, shape, input_size):
     """
-    Offset, its spread over cells and the width of the receptive field, y then x.
+    Offset, its spread over cells and the width of the receptive field, for y and x.
 
-    Cells that do not see the image (dead maps) are left out; a layer of such alone tiles it.
+    Cells that do not see the image (dead maps) are left out. If no cell sees it, the cells are
+    assumed to tile the image.
     """
     offsets, spreads, widths = [], [], []
     for axis in (0, 1):
         pixels, stride = np.arange(input_size[axis]), input_size[axis] / shape[axis]
-        found, energy, spread = [], [], []
+        cell_offsets, energy, spread = [], [], []
         for squared, cells in rounds:
             line = squared.sum(axis=2 - axis)
             alive = line.sum(axis=1) > 0
@@ -235,13 +240,13 @@ def _moments(rounds, shape, input_size):
             line = line / energy[-1][:, None]
             centre = line @ pixels
             spread.append((line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1))
-            found.append(centre - stride * cells[axis][alive])
-        if not any(own.size for own in energy):
+            cell_offsets.append(centre - stride * cells[axis][alive])
+        if not any(part.size for part in energy):
             offsets.append((stride - 1) / 2)
             spreads.append(stride)
             widths.append(0.0)
             continue
-        offset, weight = np.concatenate(found), np.concatenate(energy)
+        offset, weight = np.concatenate(cell_offsets), np.concatenate(energy)
         offsets.append(float(np.average(offset, weights=weight)))
         spreads.append(float(offset.std()))
         widths.append(float(np.sqrt(12 * np.concatenate(spread).mean())))
@@ -249,7 +254,7 @@ def _moments(rounds, shape, input_size):
 
 
 def _described(path, nonlinearity, channels, shape, moments, input_size, finest_stride):
-    """Describe one layer after averaging to the finest stride written."""
+    """Describe one layer as it is stored, after averaging to the finest stride."""
     strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
     pool = max(1, round(finest_stride / strides[0]))
     offsets, spreads, widths = moments
@@ -278,7 +283,7 @@ def pool_maps(maps: torch.Tensor, factor: int) -> torch.Tensor:
     ----------
     maps : tensor (n, channel, y, x)
     factor : int
-        Side of the square; partial squares at the far edges are averaged over what they hold.
+        Side of the square. A partial square at the edge is averaged over the cells it holds.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The ways in which authors bring stimuli to the size of their network's input."""
+"""Resize stimuli to the input of a network, as the authors of the network do."""
 
 import functools
 
@@ -8,13 +8,13 @@ from PIL import Image
 from gaborscope.stimuli import geometry
 
 KINDS = ("area", "lanczos", "tensorflow")
-BICUBIC = -0.75  # TensorFlow 1's coefficient of the cubic
-STEPS = 1024  # to which it rounds the place between two pixels
+BICUBIC = -0.75  # coefficient of the cubic kernel of TensorFlow 1
+STEPS = 1024  # TensorFlow 1 rounds positions between two pixels to 1 / STEPS
 
 
 def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
     """
-    Image at another size.
+    Resize an image.
 
     Parameters
     ----------
@@ -22,14 +22,15 @@ def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
     size : (int, int)
         Target height and width in px.
     kind : {"area", "lanczos", "tensorflow"}
-        `area`: `geometry.resize`, averages where it shrinks, bilinear where it grows. `lanczos`:
-        Pillow's, as UNISAL was trained. `tensorflow`: as MSI-Net was trained, the area average of
-        TensorFlow 1 with corners aligned where either side shrinks, else its bicubic, cut to
-        0..255; not rounded, and not what OpenCV calls area (77 levels apart at worst).
+        `area`: `geometry.resize`, which averages to shrink and interpolates bilinearly to enlarge.
+        `lanczos`: the filter of Pillow, as in the training of UNISAL.
+        `tensorflow`: as in the training of MSI-Net. If a side shrinks, it is the area average of
+        TensorFlow 1 with aligned corners, otherwise its bicubic interpolation. Values are clipped
+        to 0..255 and not rounded. It differs from OpenCV's area average by up to 77 levels.
 
     Returns
     -------
-    resized : uint8 array (size, 3), or float32 of kind `tensorflow`
+    resized : uint8 array (size, 3), or float32 for kind `tensorflow`
 
     Raises
     ------
@@ -43,23 +44,23 @@ def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
         resized = Image.fromarray(image).resize(size[::-1], Image.Resampling.LANCZOS)
         return np.asarray(resized)
     if kind != "tensorflow":
-        raise ValueError(f"a stimulus is resized by {', '.join(KINDS)}, got {kind!r}")
+        raise ValueError(f"resize must be one of {', '.join(KINDS)}, got {kind!r}")
     shrinks = image.shape[0] > size[0] or image.shape[1] > size[1]
     matrix = _area if shrinks else _bicubic
-    along = [matrix(n, wanted) for n, wanted in zip(image.shape[:2], size, strict=True)]
-    resized = np.einsum("yi,ijc->yjc", along[0], image.astype(np.float32), optimize=True)
-    resized = np.einsum("xj,yjc->yxc", along[1], resized, optimize=True)
+    weights = [matrix(n, wanted) for n, wanted in zip(image.shape[:2], size, strict=True)]
+    resized = np.einsum("yi,ijc->yjc", weights[0], image.astype(np.float32), optimize=True)
+    resized = np.einsum("xj,yjc->yxc", weights[1], resized, optimize=True)
     return np.clip(resized, 0, 255, dtype=np.float32)
 
 
 def _scale(n, wanted):
-    """Pixels per target pixel, the centres of the first and the last ones aligned."""
+    """Pixels per target pixel; the centres of the first and of the last pixels are aligned."""
     return (n - 1) / (wanted - 1) if wanted > 1 else n / wanted
 
 
 @functools.lru_cache(maxsize=256)
 def _area(n, wanted):
-    """Weights (wanted, n) of TensorFlow 1's area average; what lies beyond is the last pixel."""
+    """Weights (wanted, n) of TensorFlow 1's area average; the last pixel is repeated."""
     scale = np.float32(_scale(n, wanted))
     first = (np.arange(wanted, dtype=np.float32) * scale)[:, None]
     last = ((np.arange(wanted, dtype=np.float32) + 1) * scale)[:, None]
@@ -72,7 +73,7 @@ def _area(n, wanted):
 
 @functools.lru_cache(maxsize=256)
 def _bicubic(n, wanted):
-    """Weights (wanted, n) of TensorFlow 1's cubic interpolation; the border is repeated."""
+    """Weights (wanted, n) of TensorFlow 1's cubic interpolation; border pixels are repeated."""
     place = np.arange(wanted, dtype=np.float32) * np.float32(_scale(n, wanted))
     base = np.floor(place).astype(int)
     between = np.rint((place - base) * STEPS) / STEPS

@@ -1,9 +1,9 @@
 """
-Tensors out of files that TensorFlow wrote, without TensorFlow.
+Read tensors from files that TensorFlow wrote, without TensorFlow.
 
-Read are frozen graphs and SavedModels (Protocol Buffers: constants of the graph and of its
-functions) and checkpoints (an index, which is a sorted table in LevelDB's format, beside shards of
-raw bytes). Formats: tensorflow/core/framework/{graph,node_def,tensor}.proto,
+Frozen graphs and SavedModels are Protocol Buffers; their tensors are constants of the graph and of
+its functions. A checkpoint is an index (a sorted table in LevelDB's format) with shards of raw
+bytes. Formats: tensorflow/core/framework/{graph,node_def,tensor}.proto,
 core/protobuf/{saved_model,tensor_bundle,trackable_object_graph}.proto.
 """
 
@@ -15,12 +15,12 @@ import numpy as np
 
 from gaborscope.errors import InputError
 
-TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # numbers of types.proto
+TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # data types of types.proto
 TABLE_MAGIC = 0xDB4775248B80FB57
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
-# fields of TensorProto that hold numbers one by one: field to dtype
+# fields of TensorProto that hold a list of numbers, with their dtypes
 NUMBERS = {5: "<f4", 6: "<f8"}
-# operations that a weight may pass on its way, and those that take one as their second input
+# PASSING: operations that hand a weight on. TAKING: operations whose second input is a weight.
 PASSING = {"Identity", "ReadVariableOp", "Cast"}
 TAKING = {"Conv2D": "kernel", "BiasAdd": "bias"}
 
@@ -32,20 +32,20 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     Parameters
     ----------
     path : str or Path
-        A `.pb` file; the folder of a SavedModel; a checkpoint's index, shard or their common
-        prefix; or a folder that holds one of these.
+        A `.pb` file; the folder of a SavedModel; the index of a checkpoint, one of its shards or
+        their common prefix; or a folder that holds one of these.
 
     Returns
     -------
     tensors : dict of str to array
-        Under the name of the constant or variable, without ":0". What a `Conv2D` or `BiasAdd` of a
-        graph takes is there, too, under the operation's name with `kernel` or `bias` at its end:
-        equal constants may have been merged into one.
+        By name of the constant or variable, without ":0". In a graph equal constants may have been
+        merged into one. The weight of a `Conv2D` or `BiasAdd` is therefore also given by the path
+        of the operation, with `kernel` or `bias` as its last part.
 
     Raises
     ------
     InputError
-        If the file is none of these, cut short or damaged.
+        If the file is of another kind, cut short or damaged.
     """
     path = _find(Path(path))
     try:
@@ -57,23 +57,23 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
             tensors |= _read_checkpoint(index)
     except (IndexError, KeyError, ValueError, struct.error, UnicodeDecodeError) as error:
         raise InputError(
-            f"{path} is no whole file of TensorFlow ({type(error).__name__}: {error}); "
-            "is the download complete?"
+            f"{path} is no complete file of TensorFlow ({type(error).__name__}: {error}); "
+            "download it again"
         ) from error
     if not tensors:
-        raise InputError(f"{path} holds no tensor; are its variables in another file?")
+        raise InputError(f"{path} holds no tensors; give the file that holds its variables")
     return tensors
 
 
 def _find(path):
-    """Return the file to begin with."""
+    """Return the file that is read first: an index or a `.pb` file."""
     if path.is_dir():
         for pattern in ("saved_model.pb", "*.pb", "*.index", "*/*.index"):
-            found = sorted(path.glob(pattern))
-            if len(found) > 1:
-                raise InputError(f"{path} holds {len(found)} files {pattern}; name the one to read")
-            if found:
-                return found[0]
+            paths = sorted(path.glob(pattern))
+            if len(paths) > 1:
+                raise InputError(f"{path} holds {len(paths)} files {pattern}; name the one to read")
+            if paths:
+                return paths[0]
         raise InputError(f"{path} holds no frozen graph, SavedModel or checkpoint of TensorFlow")
     stem = path.name.partition(".data-")[0].removesuffix(".index")
     index = path.with_name(f"{stem}.index")
@@ -119,11 +119,11 @@ def _fields(data):
 
 
 def _all(data, number):
-    return [value for own, value in _fields(data) if own == number]
+    return [value for field, value in _fields(data) if field == number]
 
 
 def _first(data, number, default=b""):
-    return next((value for own, value in _fields(data) if own == number), default)
+    return next((value for field, value in _fields(data) if field == number), default)
 
 
 def _text(data, number):
@@ -135,7 +135,7 @@ def _shape(data):
 
 
 def _tensor(data):
-    """Array of a TensorProto; None of a type that is not read."""
+    """Array of a TensorProto; None for a data type that is not read."""
     kind = _first(data, 1, 0)
     if kind not in TYPES:
         return None
@@ -147,7 +147,7 @@ def _tensor(data):
         parts = [bytes(value) for value in _all(data, number)]
         if parts and stored == TYPES[kind]:
             values = np.frombuffer(b"".join(parts), stored)
-            # the last number stands for all that follow
+            # a list may be shorter than the tensor: its last number is then repeated
             n = int(np.prod(shape))
             return np.concatenate([values, np.repeat(values[-1:], n - len(values))]).reshape(shape)
     return None
@@ -157,11 +157,11 @@ def _tensor(data):
 
 
 def _read_graphs(path):
-    """Constants of a frozen graph or of a SavedModel's graphs and functions."""
+    """Constants of a frozen graph, or of the graphs and functions of a SavedModel."""
     data = memoryview(path.read_bytes())
     if not len(data):
         raise ValueError("it is empty")
-    # a SavedModel begins with its version, a number; a graph with a node, a message
+    # byte 0x08: a SavedModel begins with its version number, a graph with a node
     graphs = [data]
     if data[0] == 0x08:
         graphs = [_first(meta, 2) for meta in _all(data, 2)]
@@ -179,7 +179,7 @@ def _read_graphs(path):
 
 
 def _constants(nodes):
-    """Constants of one graph, and what its convolutions take."""
+    """Constants of one graph, and the weights of its convolutions by operation."""
     operations, constants = {}, {}
     for node in nodes:
         name, operation = _text(node, 1), _text(node, 2)
@@ -207,7 +207,7 @@ def _constants(nodes):
 
 
 def _read_checkpoint(index):
-    """Tensors of a checkpoint, under the names of their variables where it tells them."""
+    """Tensors of a checkpoint, by the names of their variables if it stores the names."""
     entries = dict(_table(memoryview(index.read_bytes())))
     header = entries.pop("")
     n_shards = _first(header, 1, 0)
@@ -232,19 +232,19 @@ def _read_checkpoint(index):
 
 def _read_shard(path, offset, size, key):
     if not path.exists():
-        raise InputError(f"the checkpoint's file {path} is missing")
+        raise InputError(f"the checkpoint's file {path} is missing; put it beside the index")
     with open(path, "rb") as handle:
         handle.seek(offset)
         raw = handle.read(size)
     if len(raw) < size:
-        raise InputError(f"{path} ends within the tensor {key}; is the download complete?")
+        raise InputError(f"{path} ends within the tensor {key}; download it again")
     return raw
 
 
 def _object_names(raw):
-    """Names of variables by the keys under which an object-based checkpoint has them."""
+    """Names of variables by their keys in an object-based checkpoint."""
     length, at = _varint(raw, 0)
-    graph = memoryview(raw)[at + 4 : at + 4 + length]  # 4 bytes of checksum lie between
+    graph = memoryview(raw)[at + 4 : at + 4 + length]  # skip 4 bytes of checksum
     attributes = [a for node in _all(graph, 1) for a in _all(node, 2)]
     return {_text(a, 3): _text(a, 2) for a in attributes if len(_first(a, 2))}
 
@@ -252,9 +252,9 @@ def _object_names(raw):
 def _table(data):
     """Yield keys and values of a sorted table."""
     if len(data) < 48 or struct.unpack("<Q", data[-8:])[0] != TABLE_MAGIC:
-        raise ValueError("its end is not that of an index")
+        raise ValueError("it does not end as an index")
     at = 0
-    for _ in range(2):  # where the index of metadata begins, and its length
+    for _ in range(2):  # skip offset and length of the metadata index
         _, at = _varint(data[-48:], at)
     handle = data[-48:][at:]
     for _, value in _block(data, handle):
@@ -263,7 +263,7 @@ def _table(data):
 
 
 def _block(data, handle):
-    """Yield keys and values of one block, whose keys are stored as differences."""
+    """Yield keys and values of one block; each key is stored as its difference to the last."""
     offset, at = _varint(handle, 0)
     size, _ = _varint(handle, at)
     block, compression = data[offset : offset + size], data[offset + size]
@@ -273,8 +273,8 @@ def _block(data, handle):
     block, at, key = block[: len(block) - 4 - 4 * n_restarts], 0, b""
     while at < len(block):
         shared, at = _varint(block, at)
-        own, at = _varint(block, at)
+        n_new, at = _varint(block, at)
         length, at = _varint(block, at)
-        key = key[:shared] + bytes(block[at : at + own])
-        yield key, block[at + own : at + own + length]
-        at += own + length
+        key = key[:shared] + bytes(block[at : at + n_new])
+        yield key, block[at + n_new : at + n_new + length]
+        at += n_new + length

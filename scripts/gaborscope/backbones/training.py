@@ -25,13 +25,13 @@ from gaborscope.stimuli.block import StimulusBlock
 
 log = logging.getLogger(__name__)
 
-MIN_POINTS = 5  # a crop with fewer fixations says too little; the whole stimulus is taken
+MIN_POINTS = 5  # a crop with fewer fixations is not used; the whole stimulus is kept
 
 
 @dataclasses.dataclass
 class Example:
     """
-    One stimulus at the network's resolution.
+    One stimulus with its fixations, at the resolution of the network's input.
 
     Attributes
     ----------
@@ -55,7 +55,7 @@ def make_examples(
     resize: Callable[..., Any] = geometry.content,
 ) -> list[Example]:
     """
-    Examples of all stimuli of a block that have fixations.
+    Make examples of all stimuli of a block that have fixations.
 
     Parameters
     ----------
@@ -63,8 +63,8 @@ def make_examples(
     box : geometry.Box or (int, int)
         The network's input for landscape stimuli.
     resize : callable
-        Image and placement to content, such as `Backbone.content`; rounded to whole levels here,
-        for memory's sake.
+        Takes an image and its placement and returns the content, such as `Backbone.content`. The
+        content is rounded to uint8 to save memory.
 
     Returns
     -------
@@ -92,20 +92,20 @@ def make_examples(
 
 def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Generator) -> Example:
     """
-    Random flip, crop and change of brightness, contrast and saturation.
+    Flip, crop and change brightness, contrast and saturation of an example at random.
 
     Parameters
     ----------
     example : Example
     settings : dict
-        `flip` (probability), `min_crop` (smallest side as a share), `photometric` (largest
-        relative change).
+        `flip` (probability), `min_crop` (smallest side of a crop as a share of the whole side),
+        `photometric` (largest relative change).
     rng : numpy.random.Generator
 
     Returns
     -------
     example : Example
-        A new one; the placement is kept.
+        New example with the same placement.
     """
     content, points, sigma = example.content, example.points, example.sigma_px
     height, width = content.shape[:2]
@@ -132,7 +132,7 @@ def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Genera
 
 
 def _targets(examples):
-    """Density and fixation counts of a batch on the padded input, and the mask of content."""
+    """Density, fixation counts and mask of the content of a batch, on the padded input."""
     height, width = examples[0].placement.input_size
     density = np.zeros((len(examples), height, width), np.float32)
     counts, mask = np.zeros_like(density), np.zeros(density.shape, bool)
@@ -152,7 +152,7 @@ def loss_terms(
     log_density: torch.Tensor, density: torch.Tensor, counts: torch.Tensor, mask: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
-    KLD, CC and NSS of a batch on its content, differentiable.
+    KLD, CC and NSS of each map of a batch on its content; differentiable.
 
     Parameters
     ----------
@@ -162,7 +162,7 @@ def loss_terms(
     counts : tensor (n, y, x)
         Fixations per pixel.
     mask : bool tensor (n, y, x)
-        Content, without padding.
+        True on the content, False on the padding.
 
     Returns
     -------
@@ -185,7 +185,7 @@ def loss_terms(
 
 
 def _batches(examples, batch_size, rng):
-    """Yield lists of examples of one input size, in random order."""
+    """Return lists of examples of equal input size, in random order."""
     by_size = {}
     for index in rng.permutation(len(examples)):
         by_size.setdefault(examples[index].placement.input_size, []).append(examples[index])
@@ -194,7 +194,7 @@ def _batches(examples, batch_size, rng):
         for group in by_size.values()
         for first in range(0, len(group), batch_size)
     ]
-    # a batch of one has no spread for batch normalisation to divide by
+    # batch normalisation needs at least two examples
     small = batch_size == 1 or len(batches) == 1
     batches = [batch for batch in batches if len(batch) > 1 or small]
     return [batches[index] for index in rng.permutation(len(batches))]
@@ -222,7 +222,7 @@ def validate(
     Parameters
     ----------
     backbone : Backbone
-        Put into eval mode.
+        Its network is put into eval mode.
     examples : list of Example
     batch_size : int
     device : torch.device
@@ -247,47 +247,51 @@ def validate(
 
 @contextlib.contextmanager
 def _termination():
-    """Yield a list that is not empty once SIGTERM has come (schedulers send it before SIGKILL)."""
-    asked = []
+    """Yield a list that is empty until SIGTERM arrives (schedulers send it before SIGKILL)."""
+    received = []
     try:
-        before = signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
-    except ValueError:  # not the main thread: nothing is caught
-        yield asked
+        before = signal.signal(signal.SIGTERM, lambda number, frame: received.append(number))
+    except ValueError:  # only the main thread can catch signals
+        yield received
         return
     try:
-        yield asked
+        yield received
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """
-    Optimiser of a network, with a group of parameters for each part that has its own settings.
+    Make an optimiser with one group of parameters for each entry of `parts` and one for the rest.
 
     Parameters
     ----------
     network : torch.nn.Module
     settings : dict
-        See `Trainer`. `parts`: beginning of parameter names to `rate` (a factor), `weight_decay`,
-        `frozen_epochs`, `fixed_norms`.
+        See `Trainer`. `parts` maps a prefix of parameter names to the settings of these parameters:
+        `rate` (factor of the learning rate), `weight_decay`, `frozen_epochs`, `fixed_norms`.
 
     Returns
     -------
     optimiser : torch.optim.Optimizer
-        Its groups have `rate` and `part` besides.
+        Each group also has the keys `rate`, `frozen_epochs` and `part`.
 
     Raises
     ------
     InputError
-        If no parameter's name begins as a part's does.
+        If no parameter has the prefix of a part.
     """
-    left, groups = dict(network.named_parameters()), []
-    for part, own in settings["parts"].items():
-        names = [name for name in left if name.startswith(f"{part}.")]
+    remaining, groups = dict(network.named_parameters()), []
+    for part, part_settings in settings["parts"].items():
+        names = [name for name in remaining if name.startswith(f"{part}.")]
         if not names:
-            raise InputError(f"config: training.parts names {part!r}, which has no parameter")
-        groups.append({"params": [left.pop(name) for name in names], **own, "part": part})
-    groups.append({"params": list(left.values()), "part": ""})
+            raise InputError(
+                f"config: training.parts names {part!r}, which has no parameter; name a module of "
+                "the network"
+            )
+        parameters = [remaining.pop(name) for name in names]
+        groups.append({"params": parameters, **part_settings, "part": part})
+    groups.append({"params": list(remaining.values()), "part": ""})
     for group in groups:
         group.setdefault("rate", 1.0)
         group.setdefault("weight_decay", settings["weight_decay"])
@@ -301,16 +305,19 @@ def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> tor
 
 class Trainer:
     """
-    Training that can be interrupted at any time and goes on from its last epoch.
+    Training that can be interrupted at any time and resumed from its checkpoint.
 
-    SIGTERM, which schedulers send before SIGKILL, lets it finish the batch under way and keep a
-    checkpoint of it; the result is the same as without any interruption.
+    A checkpoint is saved after each epoch. At SIGTERM, which schedulers send before SIGKILL, the
+    trainer finishes the current batch, saves a checkpoint and ends the process. The final result is
+    the same as without an interruption.
 
-    The loss is `KLD - w_cc CC - w_nss NSS`; the weights validated and kept are an exponential
-    moving average (`average_decay: 0`: those of the last step); stops when the validation loss has
-    not improved for `patience` epochs. A schedule begins with a linear warm-up; then `cosine` falls
-    to a hundredth of the rate, `exponential` multiplies it by `decay` after each epoch, `constant`
-    stays.
+    The loss is `KLD - w_cc CC - w_nss NSS`. The validated and returned weights are an exponential
+    moving average (with `average_decay: 0` the weights of the last step). Training stops when the
+    validation loss has not improved for `patience` epochs.
+
+    Each schedule of the learning rate begins with a linear warm-up. Then `cosine` lets the rate
+    fall to a hundredth, `exponential` multiplies it by `decay` after each epoch, and `constant`
+    keeps it.
 
     Parameters
     ----------
@@ -323,9 +330,9 @@ class Trainer:
         the config.
     device : torch.device
     checkpoint : str or Path
-        File to keep and to go on from.
+        File of the checkpoint. If it exists, training resumes from it.
     digest : str
-        Identifies data, settings and code; a checkpoint of another digest is not used.
+        Identifies data, settings and code. A checkpoint with another digest is not used.
     """
 
     def __init__(
@@ -341,7 +348,7 @@ class Trainer:
         for split, examples in (("fit", fit), ("validation", validation)):
             if not examples:
                 raise InputError(
-                    f"no stimulus of the {split} split has a fixation; training needs some"
+                    f"no stimulus of the {split} split has a fixation; training needs some there"
                 )
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
@@ -365,14 +372,14 @@ class Trainer:
 
     def run(self) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
         """
-        Train to the end or to the early stop.
+        Train up to the last epoch or to the early stop.
 
         Returns
         -------
         state_dict : dict of str to tensor
-            Of the best epoch, on the CPU.
+            Weights of the best epoch, on the CPU.
         history : list of dict
-            Per epoch: `epoch, loss, kld, cc, nss` (the last three on the validation split).
+            For each epoch `epoch, loss, kld, cc, nss`; the last three are of the validation split.
         """
         self._resume()
         with _termination() as self._asked_to_stop:
@@ -384,7 +391,7 @@ class Trainer:
         epochs, patience = self.settings["epochs"], self.settings["patience"]
         while self.state["epoch"] < epochs:
             if self.state["epoch"] - self.state["best_epoch"] >= patience:
-                log.info("no improvement for %d epochs: stopped", patience)
+                log.info("training stops: no improvement for %d epochs", patience)
                 break
             started = time.monotonic()
             self._epoch()
@@ -405,9 +412,9 @@ class Trainer:
             )
 
     def _epoch(self):
-        """Train one epoch, average the weights, validate."""
+        """Train one epoch, then validate the averaged weights."""
         epoch = self.state["epoch"] + 1
-        # seeded by epoch, so that a resumed run meets the same batches
+        # seeded by epoch, so that a resumed training draws the same batches
         rng = np.random.default_rng([self.settings["seed"], epoch])
         torch.manual_seed(self.settings["seed"] * 100_003 + epoch)
         batches = _batches(self.fit, self.settings["batch_size"], rng)
@@ -420,9 +427,9 @@ class Trainer:
             if self._asked_to_stop:
                 self._leave(number + 1, total, rng)
         averaged = dataclasses.replace(self.backbone, network=self.average)
-        # plain numbers: a checkpoint is read back without unpickling anything else
         size = self.settings["batch_size"]
         scores = validate(averaged, self.validation, size, self.device, self.layout)
+        # plain numbers: weights_only refuses NumPy's when the checkpoint is read
         kld, cc, nss = (float(score) for score in scores)
         self.state["epoch"] = epoch
         self.state["history"].append(
@@ -434,18 +441,18 @@ class Trainer:
             self.best = copy.deepcopy(self.average.state_dict())
 
     def _within(self, rng):
-        """Return the first batch of this epoch and the loss so far, of an interrupted epoch too."""
-        left = self.state.pop("within", None)
-        if left is None:
+        """Return the first batch to train and the summed loss before it, 0 in a new epoch."""
+        interrupted = self.state.pop("within", None)
+        if interrupted is None:
             return 0, 0.0
-        rng.bit_generator.state = json.loads(left["rng"])
-        torch.set_rng_state(left["torch_rng"].cpu())
-        if "cuda_rng" in left:
-            torch.cuda.set_rng_state(left["cuda_rng"].cpu(), self.device)
-        return left["batch"], left["total"]
+        rng.bit_generator.state = json.loads(interrupted["rng"])
+        torch.set_rng_state(interrupted["torch_rng"].cpu())
+        if "cuda_rng" in interrupted:
+            torch.cuda.set_rng_state(interrupted["cuda_rng"].cpu(), self.device)
+        return interrupted["batch"], interrupted["total"]
 
     def _leave(self, batch, total, rng):
-        """Keep a checkpoint within the epoch and end the process, as SIGTERM asks."""
+        """Save a checkpoint in the middle of the epoch and end the process, as SIGTERM asks."""
         self.state["within"] = {
             "batch": batch,
             "total": total,
@@ -455,7 +462,11 @@ class Trainer:
         if self.device.type == "cuda":
             self.state["within"]["cuda_rng"] = torch.cuda.get_rng_state(self.device)
         self._save()
-        log.info("asked to stop: %d batches of epoch %d are kept", batch, self.state["epoch"] + 1)
+        log.info(
+            "asked to stop: checkpoint saved after %d batches of epoch %d",
+            batch,
+            self.state["epoch"] + 1,
+        )
         raise SystemExit(128 + signal.SIGTERM)
 
     def _combined(self, kld, cc, nss):
@@ -475,7 +486,7 @@ class Trainer:
         return loss.item()
 
     def _train_mode(self):
-        """Switch to training, but what the config holds fixed."""
+        """Switch the network to training mode, except the parts that the config keeps fixed."""
         self.backbone.network.train()
         for group in self.optimiser.param_groups:
             frozen = self.state["epoch"] < group["frozen_epochs"]
@@ -490,12 +501,12 @@ class Trainer:
     def _update_average(self):
         self.state["steps"] += 1
         decay = min(self.settings["average_decay"], self.state["steps"] / (self.state["steps"] + 9))
-        own = self.backbone.network.state_dict()
+        current = self.backbone.network.state_dict()
         for key, value in self.average.state_dict().items():
             if value.is_floating_point():
-                value.lerp_(own[key], 1 - decay)
+                value.lerp_(current[key], 1 - decay)
             else:
-                value.copy_(own[key])
+                value.copy_(current[key])
 
     def _set_rate(self, progress):
         warmup, epochs = self.settings["warmup_epochs"], self.settings["epochs"]
@@ -530,20 +541,24 @@ class Trainer:
         if not self.checkpoint.exists():
             return
         try:
-            found = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        except Exception as error:  # whatever is wrong with it, training can start over
-            log.warning("checkpoint %s is unreadable (%s): from the start", self.checkpoint, error)
+            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        except Exception as error:  # a damaged file may raise anything; training can start over
+            log.warning(
+                "the checkpoint %s cannot be read (%s); training starts over",
+                self.checkpoint,
+                error,
+            )
             return
-        if found.get("digest") != self.digest:
-            log.info("the checkpoint is of other data, settings or code: from the start")
+        if saved.get("digest") != self.digest:
+            log.info("the checkpoint has other data, settings or code; training starts over")
             return
-        self.backbone.network.load_state_dict(found["network"])
-        self.average.load_state_dict(found["average"])
-        self.optimiser.load_state_dict(found["optimiser"])
-        self.state, self.best = found["state"], found["best"]
+        self.backbone.network.load_state_dict(saved["network"])
+        self.average.load_state_dict(saved["average"])
+        self.optimiser.load_state_dict(saved["optimiser"])
+        self.state, self.best = saved["state"], saved["best"]
         within = self.state.get("within", {}).get("batch", 0)
         log.info(
             "going on from the checkpoint after epoch %d%s",
             self.state["epoch"],
-            f", {within} batches" if within else "",
+            f" and {within} batches" if within else "",
         )

@@ -1,9 +1,10 @@
 """
 UNISAL: one network for images and video with domain-specific normalisation, priors and smoothing.
 
-Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency modeling, ECCV; layer by
-layer as in the authors' release, whose weights (835 tensors, or the 390 of a SALICON-only network)
-load by name.
+Its layers are those of the authors' release, so the published weights load by name (835 tensors; a
+network for SALICON alone has 390).
+
+Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency modeling, ECCV.
 """
 
 from collections import OrderedDict
@@ -35,12 +36,13 @@ DESCRIPTION = {
 
 DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
 WIDTH, WIDTH_2X, WIDTH_4X = 256, 128, 64
-DROPOUT = 0.6  # of the channels inside the skip connections
-KERNEL = 41  # px, of the smoothing
+DROPOUT = 0.6  # share of the channels inside the skip connections
+KERNEL = 41  # px, side of the smoothing kernel
 SCALE = 6.0  # height of the Gaussian priors
-# Running statistics of the norms: SALICON comes in large batches of unrelated images.
+# Momentum of the normalisations. That of SALICON is larger: its batches are large and its images
+# unrelated.
 MOMENTUM, STATIC_MOMENTUM = 0.01, 0.1
-# Centres (y, x) and logarithms of the widths of the priors before training.
+# Centres (y, x) and log standard deviations (y, x) of the priors before training.
 PRIORS = (
     [((y, x), (-1.5, -1.5)) for y in (0.25, 0.5, 0.75) for x in (0.25, 0.5, 0.75)]
     + [((0.5, x), (0.0, -1.5)) for x in (0.25, 0.5, 0.75)]
@@ -51,7 +53,7 @@ PRIORS = (
 
 class DomainBatchNorm2d(nn.Module):
     """
-    One batch normalisation per domain; `domain` says which is in force.
+    One batch normalisation per domain; the attribute `domain` names the one in use.
 
     Parameters
     ----------
@@ -74,18 +76,19 @@ class DomainBatchNorm2d(nn.Module):
 
 def gaussian_maps(gaussians: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """
-    Gaussian prior maps.
+    Return Gaussian prior maps.
 
     Parameters
     ----------
     gaussians : tensor (n, 2, 2)
-        For y and x the mean, as a share of the extent, and the logarithm of the deviation.
+        For y and x the mean, as a share of the extent, and the log standard deviation.
     size : (int, int)
 
     Returns
     -------
     maps : tensor (n, *size)
-        6 exp(-d^2 / 2), the first pixel's centre at 0, the last one's at 1.
+        6 exp(-d^2 / 2), where d is the distance in standard deviations. The first pixel lies at 0,
+        the last at 1.
     """
     grids = [torch.linspace(0, 1, n, dtype=gaussians.dtype, device=gaussians.device) for n in size]
     lines = [
@@ -97,12 +100,13 @@ def gaussian_maps(gaussians: torch.Tensor, size: tuple[int, int]) -> torch.Tenso
 
 class UNISAL(nn.Module):
     """
-    UNISAL for some domains.
+    UNISAL for one or several domains.
 
     Parameters
     ----------
     sources : sequence of str
-        Of DHF1K, Hollywood, UCFSports, SALICON. SALICON alone has no recurrent part.
+        Domains out of DHF1K, Hollywood, UCFSports and SALICON. A network for SALICON alone has no
+        recurrent part.
     """
 
     def __init__(self, sources: Sequence[str] = DOMAINS) -> None:
@@ -111,8 +115,8 @@ class UNISAL(nn.Module):
         unknown = [source for source in sources if source not in DOMAINS]
         if unknown or not sources or len(set(sources)) < len(sources):
             raise InputError(
-                f"sources of unisal are {list(sources)}; they must be different ones of "
-                f"{', '.join(DOMAINS)}"
+                f"sources of unisal are {list(sources)}; give one or more of "
+                f"{', '.join(DOMAINS)}, each once"
             )
         self.sources = sources
         self.cnn = MobileNetV2()
@@ -164,15 +168,15 @@ class UNISAL(nn.Module):
             Images, or frames of videos; RGB normalised by ImageNet's mean and deviation, H and W
             multiples of 32.
         source : str, optional
-            Domain; SALICON where it is among the network's, else its first.
+            Domain. By default SALICON if the network has it, otherwise its first domain.
         static : bool, optional
-            Whether the recurrent part is bypassed: for images, unless said otherwise.
+            Whether the recurrent part is bypassed. By default true for images, false for videos.
         target_size : (int, int), optional
-            Height and width of the output, else those of the input.
+            Height and width of the output. By default those of the input.
         h0 : tensor (n, 256, H/32, W/32), optional
-            Hidden state to begin with, else 0.
+            Initial hidden state. By default 0.
         return_hidden : bool
-            Whether to return the hidden state, too.
+            Whether to return the hidden state as well.
 
         Returns
         -------
@@ -211,7 +215,7 @@ class UNISAL(nn.Module):
         return (result, None if static else hidden) if return_hidden else result
 
     def _encode(self, frame, domain):
-        """Features at 1/32, skips at 1/16 and 1/8 of one frame."""
+        """Features of one frame at 1/32, and its skip connections at 1/16 and 1/8."""
         features, tap_2x, tap_4x = self.cnn(frame)
         priors = gaussian_maps(
             getattr(self, f"coarse_gaussians_{domain}"), tuple(features.shape[-2:])
@@ -255,7 +259,7 @@ def _skip(n_in, n_out, norm):
 
 def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
     """
-    UNISAL, randomly initialised; priors and smoothing begin as the authors' do.
+    Build a randomly initialised UNISAL; priors and smoothing start with the authors' values.
 
     Parameters
     ----------
@@ -268,7 +272,7 @@ def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
     """
     network = UNISAL(sources)
     initialise(network)
-    # a Gaussian of deviation exp(-2) of the kernel's extent, sum 1
+    # a Gaussian of sum 1; its standard deviation is exp(-2) of the kernel's extent
     kernel = gaussian_maps(torch.tensor([[[0.5, -2.0]] * 2]), (KERNEL, KERNEL))
     for source in network.sources:
         getattr(network, f"adaptation_{source.lower()}")[0].reset_parameters()
@@ -280,12 +284,12 @@ def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
 
 def convert(state_dict: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """
-    State dict of a file of the authors: bare, or wrapped in a training checkpoint.
+    Return the state dict of a file of the authors, also out of a training checkpoint.
 
     Parameters
     ----------
     state_dict : dict
-        What `torch.load(file, weights_only=True)` gave.
+        Result of `torch.load(file, weights_only=True)`.
 
     Returns
     -------

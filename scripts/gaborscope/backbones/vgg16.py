@@ -1,7 +1,7 @@
 """
-VGG16 without its dense layers, its last pools at stride 1 and its last stage dilated.
+VGG16 as in MSI-Net: no dense layers, last two pools with stride 1, last stage dilated.
 
-Simonyan, K., Zisserman, A. (2015). Very deep convolutional networks, ICLR; dilated as in MSI-Net.
+Simonyan, K., Zisserman, A. (2015). Very deep convolutional networks, ICLR.
 """
 
 import torch
@@ -10,21 +10,21 @@ from torch.nn import functional
 
 # channels and number of convolutions of each stage
 STAGES = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
-# Subtracted from R, G, B in this order: the values are those of B, G, R of Caffe's VGG16, but the
-# authors of MSI-Net take them in this order without exchanging channels, and so trained.
+# Subtracted from R, G, B in this order. In Caffe's VGG16 these are the means of B, G, R. MSI-Net's
+# authors subtract them without exchanging the channels, and the weights were trained so.
 MEAN = (103.939, 116.779, 123.68)
 
 
 class ConvReLU(nn.Conv2d):
     """
-    Convolution that keeps the size, then a rectifier of its own, the module `relu`.
+    Convolution that keeps the size, followed by a rectifier (submodule `relu`).
 
     Parameters
     ----------
     n_in, n_out : int
         Channels.
     kernel : int
-        Odd, px.
+        Side in px, odd.
     dilation : int
     """
 
@@ -33,12 +33,12 @@ class ConvReLU(nn.Conv2d):
         self.relu = nn.ReLU()
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Map (n, n_in, y, x) to (n, n_out, y, x), not negative."""
+        """Map (n, n_in, y, x) to (n, n_out, y, x); no value is negative."""
         return self.relu(super().forward(x))
 
 
 class SamePool(nn.Module):
-    """Maximum over 2x2 at stride 1; what is missing is padded at the bottom and the right only."""
+    """Maximum over 2x2 at stride 1, padded at the bottom and the right only."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, channel, y, x) to the same shape."""
@@ -47,7 +47,7 @@ class SamePool(nn.Module):
 
 
 class VGG16(nn.Module):
-    """Encoder of 13 convolutions; results of the last three stages side by side at 1/8."""
+    """Encoder of 13 convolutions; concatenates the results of the last three stages at 1/8."""
 
     mean: torch.Tensor
 
@@ -78,9 +78,9 @@ class VGG16(nn.Module):
         features : tensor (n, 1280, H/8, W/8)
         """
         x = x - self.mean
-        found = []
+        features = []
         for number in range(1, len(STAGES) + 1):
             x = getattr(self, f"pool{number}")(getattr(self, f"conv{number}")(x))
             if number >= 3:
-                found.append(x)
-        return torch.cat(found, dim=1)
+                features.append(x)
+        return torch.cat(features, dim=1)

@@ -1,4 +1,4 @@
-"""Weights of a backbone as safetensors, with what they were trained on; no pickle."""
+"""Weights of a backbone as safetensors, with a description of their training; no pickle."""
 
 import json
 import pickle
@@ -21,26 +21,26 @@ def write_weights(
     path: str | Path, state_dict: Mapping[str, torch.Tensor], description: Mapping[str, Any]
 ) -> None:
     """
-    Write weights.
+    Write weights as a safetensors file.
 
     Parameters
     ----------
     path : str or Path
     state_dict : dict of str to tensor
     description : dict
-        JSON-able: `trained_on`, `history`, provenance.
+        `trained_on`, `history` and provenance; must be convertible to JSON.
     """
     tensors = {key: value.contiguous() for key, value in state_dict.items()}
-    # one key: safetensors writes several in an order that changes from file to file
+    # a single key, because safetensors writes several keys in random order
     metadata = {KEY: json.dumps(description, sort_keys=True)}
     with whole(path) as temporary:
-        # not save_file: what that makes only its owner can read
+        # not save_file: only the owner could read the file
         temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
-    Read weights.
+    Read weights from a safetensors file.
 
     Parameters
     ----------
@@ -50,25 +50,25 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     -------
     state_dict : dict of str to tensor
     description : dict
-        As it was written; of a file that others wrote, its metadata.
+        Description that `write_weights` stored; for a file of another program its metadata.
 
     Raises
     ------
     InputError
-        If the file is no safetensors file.
+        If the file is not a complete safetensors file.
     """
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
             state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
     except (safetensors.SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a whole safetensors file ({error})") from error
+        raise InputError(f"{path} is not a complete safetensors file ({error})") from error
     return state_dict, json.loads(metadata[KEY]) if KEY in metadata else metadata
 
 
 def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:
     """
-    Load weights into a network, every tensor by name and shape.
+    Load weights from a file into a network; every tensor must fit by name and shape.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:
     Raises
     ------
     InputError
-        Naming the first missing and the first unexpected tensor, or the first of another shape.
+        If a tensor is missing, unexpected or of another shape; the message names the first.
     """
     state_dict, description = read_weights(path)
     fit_into(network, state_dict, path)
@@ -91,7 +91,7 @@ def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:
 
 def read_pickle(path: str | Path) -> dict[str, Any]:
     """
-    Read weights that `torch.save` wrote; nothing but tensors is unpickled.
+    Read weights that `torch.save` wrote; only tensors are unpickled, no code runs.
 
     Parameters
     ----------
@@ -100,40 +100,40 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     state_dict : dict
-        As it was saved: it may wrap the tensors.
+        As it was saved; the tensors may lie in a dictionary inside it.
 
     Raises
     ------
     InputError
-        If the file is none of these, or would run code.
+        If the file is of another kind or damaged, or if reading it would run code.
     """
     try:
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        state_dict = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} is no whole file of weights alone ({reason})") from error
-    if not isinstance(found, dict):
-        raise InputError(f"{path} holds a {type(found).__name__}, not a dictionary of tensors")
-    return found
+        raise InputError(f"{path} is no complete file of weights alone ({reason})") from error
+    if not isinstance(state_dict, dict):
+        raise InputError(f"{path} holds a {type(state_dict).__name__}, not a dictionary of tensors")
+    return state_dict
 
 
 def fit_into(
     network: torch.nn.Module, state_dict: Mapping[str, torch.Tensor], path: str | Path
 ) -> None:
     """
-    Load a state dict into a network, every tensor by name and shape.
+    Load a state dict into a network; every tensor must fit by name and shape.
 
     Parameters
     ----------
     network : torch.nn.Module
     state_dict : dict of str to tensor
     path : str or Path
-        Where it comes from, for the text of errors.
+        File of the state dict, for error messages.
 
     Raises
     ------
     InputError
-        Naming the first missing and the first unexpected tensor, or the first of another shape.
+        If a tensor is missing, unexpected or of another shape; the message names the first.
     """
     wanted = network.state_dict()
     missing = sorted(set(wanted) - set(state_dict))
@@ -155,7 +155,7 @@ def fit_into(
 
 def half(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
-    State dict with kernels rounded to float16.
+    Return a state dict with kernels rounded to float16.
 
     Parameters
     ----------
@@ -164,13 +164,13 @@ def half(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     Returns
     -------
     rounded : dict of str to tensor
-        What has one dimension (biases, statistics of normalisations) stays as it is: it is small,
-        and variances may leave the range of float16.
+        Tensors of one dimension (biases, statistics of normalisations) stay unchanged: they are
+        small, and variances may exceed the range of float16.
 
     Raises
     ------
     ValueError
-        If a kernel does not fit float16.
+        If a value of a kernel exceeds the range of float16.
     """
     rounded = {}
     for key, value in state_dict.items():

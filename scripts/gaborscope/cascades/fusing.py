@@ -1,4 +1,4 @@
-"""What the stages of a cascade share: watch the network, and fuse what the cascade ends in."""
+"""Steps that the stages of a cascade share: watch the network, and fuse the last layers."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def watch(
     backbone: Backbone, model: Cascade, fusion_stride: int, teacher: Backbone | None = None
 ) -> Observed:
     """
-    Network, watched on the layers of a cascade.
+    Watch a network at the layers of a cascade.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def watch(
     -------
     observed : Observed
     """
-    layers = {own.name: own.layer for own in model.layers}
+    layers = {fitted.name: fitted.layer for fitted in model.layers}
     return Observed(backbone, layers, fusion_stride, teacher)
 
 
@@ -50,10 +50,10 @@ def fuse(
     uniform_weight: float,
 ) -> ExplainedModel:
     """
-    Explained model of a cascade: the layers that it ends in, fused with the centre bias.
+    Return the explained model of a cascade: its last layers, fused with the centre bias.
 
-    A weight per map of these layers (in most networks one map) and one for the centre bias: fitted
-    to the fit split, the penalty chosen on the validation split.
+    Each map of the last layers has a weight, and so has the centre bias. (Most networks end in one
+    map.) The weights are fitted to the fit split; the penalty is chosen on the validation split.
 
     Parameters
     ----------
@@ -62,9 +62,9 @@ def fuse(
     examples : dict of str to list of Example
         `fit` and `validation`.
     files : dict of str to str
-        By block's name, the deep model's saliency file.
+        Saliency file of the deep model, by name of the block.
     settings : dict
-        Of the fusion.
+        Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
     sigmas : sequence of float
         Candidate widths of the centre bias.
     uniform_weight : float
@@ -73,16 +73,17 @@ def fuse(
     -------
     model : ExplainedModel
     """
-    parts = {
-        split: list({id(e.block): e.block for e in own}.values()) for split, own in examples.items()
+    blocks = {
+        split: list({id(e.block): e.block for e in split_examples}.values())
+        for split, split_examples in examples.items()
     }
     centre_bias = centre_biases.centre_bias(
-        parts["fit"], parts["validation"], sigmas, uniform_weight
+        blocks["fit"], blocks["validation"], sigmas, uniform_weight
     )
     exported = net.export()
     data = {split: fusion_data.FusionData(exported.sinks, settings) for split in examples}
-    for split, own in examples.items():
-        _add(data[split], net, observed, own, files, centre_bias)
+    for split, split_examples in examples.items():
+        _add(data[split], net, observed, split_examples, files, centre_bias)
     fused = fusion.fit(
         data["fit"].batches,
         data["validation"].batches,
@@ -103,7 +104,7 @@ def fuse(
 
 @torch.no_grad()
 def _add(data, net, observed, examples, files, centre_bias):
-    sinks = [own.name for own in net.model.sinks]
+    sinks = [sink.name for sink in net.model.sinks]
     for batch in batches(examples, 8):
         placement = examples[batch[0]].placement
         contents = [examples[i].content for i in batch]
@@ -119,7 +120,7 @@ def _add(data, net, observed, examples, files, centre_bias):
 
 def make_net(model: Cascade, device: torch.device) -> CascadeNet:
     """
-    Cascade in torch, on a device.
+    Return a cascade as a torch module on a device.
 
     Parameters
     ----------

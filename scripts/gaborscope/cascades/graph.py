@@ -1,4 +1,4 @@
-"""The graph of a network's recorded layers, measured by gradients: who reads whom, and how far."""
+"""Measure by gradients which recorded layers each layer of a network reads, and how far."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from torch import nn
 from gaborscope.backbones import recording
 from gaborscope.errors import InputError
 
-# A layer whose cell sees this share of a parent's grid or more, along both axes, reads its context.
+# An edge is global where a cell reads at least this share of the parent's grid along both axes.
 WHOLE = 0.95
 
 
 class _Cut:
-    """Forward hooks that record every layer and hand on a leaf in its place."""
+    """Forward hooks that record every layer and pass on a copy of it, at which gradients stop."""
 
     def __init__(self, network: nn.Module, layers: Mapping[str, str]) -> None:
         self.values, self.leaves, self._handles = {}, {}, []
@@ -50,10 +50,10 @@ def measure_graph(
     network: nn.Module, layers: Mapping[str, str], input_size: tuple[int, int], seed: int
 ) -> dict[str, dict[str, Any]]:
     """
-    Parents of every recorded layer, and how many of a parent's cells one of its cells reads.
+    Measure the parents of every recorded layer, and which of a parent's cells one cell reads.
 
-    Every recorded layer is cut from what follows; the gradient of a layer's middle cell with
-    respect to the other layers and to the image then shows what it reads directly.
+    Every recorded layer is cut from the layers after it. The gradient of a layer's middle cell, by
+    the image and by the layers before it, then shows what the layer reads directly.
 
     Parameters
     ----------
@@ -67,15 +67,16 @@ def measure_graph(
     Returns
     -------
     graph : dict of str to dict
-        In the order of execution: `image` (bool, whether the layer reads the image itself),
-        `parents` (dict of alias to dict): `kind`, "pointwise" (one cell, or the two that an
-        interpolation reads), "local", or "global" (the whole map); `ratio` and `offset` (y, x):
-        cell i reads around the parent's cell `ratio * i + offset`.
+        By alias, in the order of execution. `image`: bool, whether the layer reads the image
+        itself. `parents`: by alias of the parent, a dict of `kind`, `ratio` and `offset`. `kind` is
+        "pointwise" (a cell reads one cell, or the two of an interpolation), "local", or "global"
+        (a cell reads the whole map). `ratio` and `offset` are (y, x): cell i reads around the
+        parent's cell `ratio * i + offset`.
 
     Raises
     ------
     InputError
-        If a layer depends on nothing that was recorded.
+        If a layer reads neither the image nor a recorded layer.
     """
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
@@ -114,7 +115,7 @@ def measure_graph(
 
 
 def _edge(gradient, shape):
-    """Describe what the middle cell of a layer reads of a parent."""
+    """Return kind, ratio and offset of an edge, from the gradient of the layer's middle cell."""
     energy = gradient.double().pow(2).sum(dim=(0, 1)).cpu()
     spans, offsets, ratios = [], [], []
     for axis in (0, 1):
@@ -122,7 +123,7 @@ def _edge(gradient, shape):
         index = torch.nonzero(line > 0).flatten()
         spans.append(int(index[-1] - index[0]) + 1)
         ratios.append(len(line) / shape[axis])
-        # the middle of what is read, not its centroid: kernels are random, windows are not
+        # the middle of the window, not its centroid, which depends on the weights
         middle = float(index[0] + index[-1]) / 2
         offsets.append(middle - ratios[-1] * (shape[axis] // 2))
     if all(s >= WHOLE * n and n > 4 for s, n in zip(spans, energy.shape, strict=True)):
@@ -130,7 +131,7 @@ def _edge(gradient, shape):
     # an interpolation or an average between grids reads two cells along an axis
     reach = [1 if ratio == 1 else max(2, round(ratio)) for ratio in ratios]
     kind = "pointwise" if all(s <= r for s, r in zip(spans, reach, strict=True)) else "local"
-    # finer than the parent: cells tile it, whichever of its cells the middle one happens to read
+    # where the layer is finer, several of its cells read one parent cell: the offset is computed
     offsets = [
         offset if ratio >= 1 else tiled
         for offset, ratio, tiled in zip(offsets, ratios, _tiled(ratios), strict=True)

@@ -1,4 +1,4 @@
-"""Fit a cascade layer by layer, each from the reconstructed layers before it, by ridge."""
+"""Fit a cascade by ridge, layer by layer: each from the reconstructed layers before it."""
 
 import logging
 import math
@@ -27,8 +27,9 @@ class CascadeFit:
     """
     Layer-wise least squares for a cascade.
 
-    Layers that read the same are fitted together. What a layer reads are the *reconstructions* of
-    its parents, made by the layers fitted before; the real activations are targets alone.
+    A layer reads the *reconstructions* of its parents, which were fitted before it; the real
+    activations serve as targets only. Neighbouring layers that read the same parents on the same
+    grid are fitted together.
 
     Parameters
     ----------
@@ -37,9 +38,10 @@ class CascadeFit:
         From `graph.measure_graph`.
     box : geometry.Box
     settings : dict
-        `image` and `edge` (of the regressors), `control` (null, or the bank that takes the
-        log-Gabors' place in both), `channels` (largest number of channels of a parent
-        that is filtered), `cells` (per stimulus and layer that are fitted), `penalties`.
+        `image` and `edge` (settings of the regressors of the image and of the edges), `control`
+        (null, or the bank that replaces the log-Gabors in both), `channels` (of a parent with more
+        channels, so many principal channels are filtered), `cells` (fitted per stimulus and layer),
+        `penalties`, `budget` (null, or the largest number of regressors per map).
     seed : int
     """
 
@@ -74,7 +76,7 @@ class CascadeFit:
         examples = [*fit, *validation]
         held_out = np.arange(len(examples)) >= len(fit)
         batches = observing.batches(fit, BATCH)
-        batches += [[i + len(fit) for i in own] for own in observing.batches(validation, BATCH)]
+        batches += [[i + len(fit) for i in batch] for batch in observing.batches(validation, BATCH)]
         targets = self._targets(examples, batches)
         outputs = {}
         groups = _fitted_together(self.graph, self.observed.layers)
@@ -82,8 +84,10 @@ class CascadeFit:
             self._add_layers(names, examples, batches, held_out, targets, outputs)
             for name in names:
                 del targets[name]
-            later = {parent for own in groups for n in own for parent in self.graph[n]["parents"]}
-            done = {own.name for own in self.model.layers}
+            later = {
+                parent for group in groups for n in group for parent in self.graph[n]["parents"]
+            }
+            done = {fitted.name for fitted in self.model.layers}
             needed = {
                 parent
                 for n, node in self.graph.items()
@@ -95,7 +99,7 @@ class CascadeFit:
         return self.model
 
     def _targets(self, examples, batches):
-        """Activations of all layers, float16, by layer and example."""
+        """Return the activations (float16) by layer and example."""
         targets = {name: [None] * len(examples) for name in self.graph}
         for batch in batches:
             seen = [examples[i].seen for i in batch]
@@ -106,7 +110,7 @@ class CascadeFit:
         return targets
 
     def _add_layers(self, names, examples, batches, held_out, targets, outputs):
-        """Fit some layers that read the same, and reconstruct them on all examples."""
+        """Fit layers that share parents and grid, and reconstruct them on all examples."""
         first, layers = names[0], self.observed.layers
         edges = [
             cascade.Edge(
@@ -144,16 +148,16 @@ class CascadeFit:
                 part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
             ]
             sums.add(*chosen)
-        solved = self._solve(*(own.statistics() for own in statistics if own is not None))
+        solved = self._solve(*(sums.statistics() for sums in statistics if sums is not None))
         start = 0
         for name, n in zip(names, channels, strict=True):
-            own = slice(start, start + n)
+            rows = slice(start, start + n)
             start += n
             self.model.layers.append(
                 cascade.CascadeLayer(
                     name, layers[name], joint.image, edges,
-                    solved["weight"][own], solved["intercept"][own], solved["residual_sd"][own],
-                    solved["regressor_sd"], solved["map_sd"][own],
+                    solved["weight"][rows], solved["intercept"][rows], solved["residual_sd"][rows],
+                    solved["regressor_sd"], solved["map_sd"][rows],
                 )
             )  # fmt: skip
         self._reconstruct(names, joint, readers, examples, batches, outputs)
@@ -172,7 +176,7 @@ class CascadeFit:
         ]
 
     def _image(self, joint, examples, batch):
-        """Regressors of the image (n, K, row, column), None for a layer that reads none."""
+        """Return the regressors of the image (n, K, row, column), None where they are not read."""
         if not joint.image:
             return None
         alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
@@ -181,7 +185,7 @@ class CascadeFit:
         return tensors[joint.name]
 
     def _parents(self, readers, batch, outputs):
-        """Reconstructed output of what each edge reads."""
+        """Return the reconstructed output of each edge's parent."""
         return [
             torch.stack([outputs[reader.edge.parent][i] for i in batch])
             .float()
@@ -191,7 +195,7 @@ class CascadeFit:
 
     @torch.no_grad()
     def _regressors(self, joint, readers, examples, batch, outputs, cells):
-        """Regressors of a layer at some of its cells, tensor (n, K, cell)."""
+        """Return the regressors of a layer at some of its cells, tensor (n, K, cell)."""
         phi = self._image(joint, examples, batch)
         parts = [] if phi is None else [phi.flatten(2)[:, :, cells]]
         for reader, maps in zip(readers, self._parents(readers, batch, outputs), strict=True):
@@ -199,7 +203,7 @@ class CascadeFit:
         return torch.cat(parts, dim=1)
 
     def _candidates(self, fit):
-        """Solutions to choose from: penalties of ridge, or at most `budget` regressors per map."""
+        """Yield the fits to choose from: one per penalty, or a sparse one if there is a budget."""
         budget = self.settings["budget"]
         if budget is not None:
             yield 0.0, *solve_sparse(fit, budget, "ols")
@@ -234,9 +238,9 @@ class CascadeFit:
 
     @torch.no_grad()
     def _reconstruct(self, names, joint, readers, examples, batches, outputs):
-        own = [layer for layer in self.model.layers if layer.name in names]
+        layers = [layer for layer in self.model.layers if layer.name in names]
         weight, intercept, residual = (
-            torch.from_numpy(np.concatenate([getattr(layer, key) for layer in own])).to(
+            torch.from_numpy(np.concatenate([getattr(layer, key) for layer in layers])).to(
                 self.observed.device
             )
             for key in ("weight", "intercept", "residual_sd")
@@ -249,17 +253,15 @@ class CascadeFit:
                 self._parents(readers, batch, outputs), examples[batch[0]].placement,
             )  # fmt: skip
             first = 0
-            for layer in own:
-                where = slice(first, first + len(layer.weight))
+            for layer in layers:
+                rows = slice(first, first + len(layer.weight))
                 first += len(layer.weight)
-                maps = pass_nonlinearity(
-                    linear[:, where], residual[where], layer.layer.nonlinearity
-                )
+                maps = pass_nonlinearity(linear[:, rows], residual[rows], layer.layer.nonlinearity)
                 for i, values in zip(batch, maps.half().cpu(), strict=True):
                     outputs[layer.name][i] = values
 
     def _basis(self, outputs):
-        """Leading principal channels of a parent's reconstructed output, where it is wide."""
+        """Return principal channels of a parent and their share; None and 1 if it is not wide."""
         wide, most = len(outputs[0]), self.settings["channels"]
         if wide <= most:
             return None, 1.0
@@ -276,12 +278,12 @@ class CascadeFit:
 
 
 class _Sums:
-    """Statistics added up where the network is: float32 products, float64 sums."""
+    """Statistics summed on the network's device: products in float32, sums in float64."""
 
     def __init__(self, n_regressors: int, n_maps: int, device: torch.device) -> None:
         k, c = n_regressors, n_maps
         shapes = (k, k), (k, c), (k,), (c,), (c, c)
-        self.parts = [torch.zeros(own, dtype=torch.float64, device=device) for own in shapes]
+        self.parts = [torch.zeros(shape, dtype=torch.float64, device=device) for shape in shapes]
         self.n = 0
 
     def add(self, phi, activation):
@@ -292,13 +294,13 @@ class _Sums:
         self.n += phi.shape[1]
 
     def statistics(self):
-        """Return them as the fit wants them."""
+        """Return the sums as `Statistics` on the CPU."""
         gram, cross, sum_phi, sum_, cov = (part.cpu().numpy() for part in self.parts)
         return Statistics(gram, cross, sum_phi, sum_, cov, self.n)
 
 
 def _fitted_together(graph, layers):
-    """Neighbours in the order of execution that read the same on the same grid."""
+    """Group neighbours in the order of execution that read the same parents on the same grid."""
     groups, keys = [], []
     for name, node in graph.items():
         layer = layers[name]
@@ -331,9 +333,9 @@ def explained_variance(
 
     Returns
     -------
-    found : dict of str to (float64 array (C,), float)
-        By layer, per map (nan where dead) and pooled; what goes into the nonlinearity, about the
-        mean of these stimuli.
+    explained : dict of str to (float64 array (C,), float)
+        By layer, per map (nan where the map is dead) and pooled over the maps. Explained is the
+        input of the nonlinearity, its variance taken about the mean over these examples.
     """
     sums = {}
     with torch.no_grad():
@@ -347,8 +349,8 @@ def explained_variance(
                 real = activations[name].double()
                 error = (real - predicted.double()).pow(2)
                 parts = [error, real, real.pow(2), torch.ones_like(real)]
-                found = np.array([part.sum(dim=(0, 2, 3)).cpu().numpy() for part in parts])
-                sums[name] = sums.get(name, 0) + found
+                batch_sums = np.array([part.sum(dim=(0, 2, 3)).cpu().numpy() for part in parts])
+                sums[name] = sums.get(name, 0) + batch_sums
     return {name: _explained(*parts) for name, parts in sums.items()}
 
 

@@ -19,13 +19,13 @@ def pass_nonlinearity(
     linear: torch.Tensor, residual_sd: torch.Tensor, nonlinearity: str
 ) -> torch.Tensor:
     """
-    Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity`.
+    Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity` does.
 
     Parameters
     ----------
     linear : tensor (n, C, row, column)
     residual_sd : tensor (C,)
-        0: the nonlinearity itself.
+        Spread of the input around `linear`; if all are 0, the nonlinearity itself is applied.
     nonlinearity : {"none", "relu", "relu6"}
 
     Returns
@@ -47,10 +47,10 @@ def _expected_relu(linear, residual_sd):
 
 class _ExpectedRelu(torch.autograd.Function):
     """
-    E[relu(a + e)], e normal with standard deviation s: a P(a / s) + s p(a / s).
+    E[relu(a + e)] = a P(a / s) + s p(a / s), where e is normal with standard deviation s.
 
-    Its derivatives are P(a / s) by a and p(a / s) by s, P and p the normal distribution and its
-    density; kept from the way forward, they make the way back a product.
+    P is the normal distribution function and p its density. The derivative by a is P(a / s), and
+    the derivative by s is p(a / s). The forward pass keeps both for the backward pass.
     """
 
     @staticmethod
@@ -70,7 +70,7 @@ class _ExpectedRelu(torch.autograd.Function):
 
 class EdgeFeatures(nn.Module):
     """
-    Regressors that a layer takes from one before it, as `cascade.edge_regressors`.
+    Regressors that a layer takes from one of its parents, as `cascade.edge_regressors` does.
 
     Parameters
     ----------
@@ -102,24 +102,24 @@ class EdgeFeatures(nn.Module):
         return len(self.kernels) + (2 if self.edge.kind == "global" else 1)
 
     def width(self, channels: int) -> int:
-        """Return the number of regressors that a parent of so many channels gives."""
+        """Return the number of regressors from a parent with this number of channels."""
         return self.edge.n_channels(channels) * self.kinds
 
     def weighted(
         self, maps: torch.Tensor, weight: torch.Tensor, placement: Placement
     ) -> torch.Tensor:
         """
-        Weighted sum of the regressors, without making them.
+        Weighted sum of the regressors, without computing them one by one.
 
-        Filters and weights are linear: the filters of a channel, weighted, are one kernel, and all
-        channels are one convolution.
+        Filters are linear, so the weighted filters of a channel add up to one kernel, and all
+        channels together are one convolution.
 
         Parameters
         ----------
         maps : tensor (n, C, row, column)
-            Of the parent.
+            Maps of the parent.
         weight : tensor (D, K)
-            Of the regressors that `forward` gives.
+            Weights of the regressors, in the order of `forward`.
         placement : geometry.Placement
 
         Returns
@@ -147,19 +147,19 @@ class EdgeFeatures(nn.Module):
         return total
 
     def forward(self, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
-        """Map (n, C, row, column) of the parent to (n, K, row, column) of the child."""
+        """Return the regressors (n, K, row, column) of the child from the parent's maps."""
         maps = self._projected(maps)
         if self.edge.kind == "pointwise":
             return self._sampled(maps, placement)
         if cascade.filters_first(self.edge):
-            whole = self._sampled(self._with_responses(maps).flatten(1, 2), placement)
-            whole = whole.unflatten(1, (maps.shape[1], -1))
+            phi = self._sampled(self._with_responses(maps).flatten(1, 2), placement)
+            phi = phi.unflatten(1, (maps.shape[1], -1))
         else:
-            whole = self._with_responses(self._sampled(maps, placement))
+            phi = self._with_responses(self._sampled(maps, placement))
         if self.edge.kind == "global":
             mean = maps.mean(dim=(2, 3))[:, :, None, None, None]
-            whole = torch.cat([whole, mean.expand(-1, -1, 1, *whole.shape[3:])], dim=2)
-        return whole.flatten(1, 2)
+            phi = torch.cat([phi, mean.expand(-1, -1, 1, *phi.shape[3:])], dim=2)
+        return phi.flatten(1, 2)
 
     def at(self, cells: np.ndarray, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
         """
@@ -168,9 +168,9 @@ class EdgeFeatures(nn.Module):
         Parameters
         ----------
         cells : int array (cell,)
-            Of the child's cells, row by row.
+            Indices of cells of the child, counted row by row.
         maps : tensor (n, C, row, column)
-            Of the parent.
+            Maps of the parent.
         placement : geometry.Placement
 
         Returns
@@ -187,7 +187,7 @@ class EdgeFeatures(nn.Module):
             windows = self._windows(fine, cells // columns, cells % columns)
             itself = fine.flatten(2)[:, :, cells]
         else:
-            # linear interpolation: the windows of at most two by two cells of the parent, weighted
+            # linear interpolation: weighted windows around at most two by two cells of the parent
             along_y, along_x = (m.to(maps.device) for m in self._matrices(placement))
             near_y = _nonzero(along_y[cells // len(along_x)])
             near_x = _nonzero(along_x[cells % len(along_x)])
@@ -203,7 +203,7 @@ class EdgeFeatures(nn.Module):
         return torch.cat(parts, dim=2).flatten(1, 2)
 
     def _windows(self, maps, y, x):
-        """Gather what the filters cover around some cells, tensor (n, C, cell, side * side)."""
+        """Return the window of the filters around each cell, tensor (n, C, cell, side * side)."""
         side = self.kernels.shape[2]
         padded = functional.pad(maps, [side // 2] * 4)
         return padded.unfold(2, side, 1).unfold(3, side, 1)[:, :, y, x].flatten(3)
@@ -213,14 +213,14 @@ class EdgeFeatures(nn.Module):
 
     def _with_responses(self, maps):
         n, channels, height, width = maps.shape
-        # one group per channel: faster backwards than one channel per stimulus
+        # grouped by channel: the backward pass is faster than with each channel as a stimulus
         kernels = self.kernels.repeat(channels, 1, 1, 1)
-        found = functional.conv2d(maps, kernels, padding=kernels.shape[2] // 2, groups=channels)
-        found = found.view(n, channels, len(self.kernels), height, width)
-        return torch.cat([found, maps[:, :, None]], dim=2)
+        responses = functional.conv2d(maps, kernels, padding=kernels.shape[2] // 2, groups=channels)
+        responses = responses.view(n, channels, len(self.kernels), height, width)
+        return torch.cat([responses, maps[:, :, None]], dim=2)
 
     def _matrices(self, placement):
-        """Matrices between the cells of parent and child, None where they are the same."""
+        """Return the matrices (y, x) from parent to child cells; None where the grids are equal."""
         if placement not in self._along:
             along = cascade.resampling(self.edge, self.parent, self.child, placement)
             same = cascade.same_grid(along)
@@ -236,7 +236,7 @@ class EdgeFeatures(nn.Module):
 
 
 def _nonzero(rows):
-    """Column and value of the nonzero elements of each row, of which there are at most two."""
+    """Return columns and values of the nonzero elements of each row; a row has at most two."""
     value, column = rows.topk(min(2, rows.shape[1]), dim=1)
     return [(column[:, k], value[:, k]) for k in range(value.shape[1]) if value[:, k].any()]
 
@@ -255,13 +255,13 @@ def weighted_sum(
     Parameters
     ----------
     weight : tensor (C, K)
-        Of the regressors of the image, where there are some, and of those of each edge.
+        Weights of the regressors: first of the image, if it is read, then of each edge.
     intercept : tensor (C,)
     phi : tensor (n, regressor, row, column) or None
-        Of the image.
+        Regressors of the image.
     features : sequence of EdgeFeatures
     parents : sequence of tensor (n, channel, row, column)
-        What each edge reads.
+        Output of each edge's parent.
     placement : geometry.Placement
 
     Returns
@@ -272,19 +272,19 @@ def weighted_sum(
     if phi is not None:
         first = phi.shape[1]
         total = total + torch.einsum("ck,nkyx->ncyx", weight[:, :first], phi)
-    for one, maps in zip(features, parents, strict=True):
-        last = first + one.width(maps.shape[1])
-        total = total + one.weighted(maps, weight[:, first:last], placement)
+    for reader, maps in zip(features, parents, strict=True):
+        last = first + reader.width(maps.shape[1])
+        total = total + reader.weighted(maps, weight[:, first:last], placement)
         first = last
     return total
 
 
 class CascadeNet(nn.Module):
     """
-    A cascade whose weights can be trained; its filters cannot.
+    A cascade with trainable weights and fixed filters.
 
-    What is trained is each weight for regressors and maps of unit variance, so that one step size
-    suits all.
+    The trained weights are those for regressors and maps of unit variance, so one step size suits
+    all of them.
 
     Parameters
     ----------
@@ -296,32 +296,35 @@ class CascadeNet(nn.Module):
         self.model = model
         self.weights, self.intercepts = nn.ParameterDict(), nn.ParameterDict()
         self.softness, self.features = nn.ParameterDict(), nn.ModuleDict()
-        known = {own.name: own for own in model.layers}
-        for own in model.layers:
-            of_map = np.maximum(own.map_sd, 1e-12)
+        by_name = {layer.name: layer for layer in model.layers}
+        for layer in model.layers:
+            of_map = np.maximum(layer.map_sd, 1e-12)
             of_phi = np.divide(
-                1, own.regressor_sd, out=np.zeros_like(own.regressor_sd), where=own.regressor_sd > 0
+                1,
+                layer.regressor_sd,
+                out=np.zeros_like(layer.regressor_sd),
+                where=layer.regressor_sd > 0,
             )
             scale = np.outer(of_map, of_phi)
-            standard = np.divide(own.weight, scale, out=np.zeros_like(scale), where=scale > 0)
-            self.weights[own.name] = nn.Parameter(torch.tensor(standard, dtype=torch.float32))
-            self.intercepts[own.name] = nn.Parameter(
-                torch.tensor(own.intercept / of_map, dtype=torch.float32)
+            standard = np.divide(layer.weight, scale, out=np.zeros_like(scale), where=scale > 0)
+            self.weights[layer.name] = nn.Parameter(torch.tensor(standard, dtype=torch.float32))
+            self.intercepts[layer.name] = nn.Parameter(
+                torch.tensor(layer.intercept / of_map, dtype=torch.float32)
             )
-            # how soft the nonlinearity is may change with what is left unexplained
-            self.softness[own.name] = nn.Parameter(torch.ones(len(own.residual_sd)))
+            # factor of the residual, trained: better weights leave a smaller residual
+            self.softness[layer.name] = nn.Parameter(torch.ones(len(layer.residual_sd)))
             buffers = {
                 "scale": scale,
                 "map_scale": of_map,
-                "mask": own.weight != 0,
-                "residual": own.residual_sd,
+                "mask": layer.weight != 0,
+                "residual": layer.residual_sd,
             }
             for key, values in buffers.items():
                 tensor = torch.tensor(values, dtype=torch.float32)
-                self.register_buffer(f"{key}_{own.name}", tensor, persistent=key == "mask")
-            self.features[own.name] = nn.ModuleList(
-                EdgeFeatures(edge, known[edge.parent].layer, own.layer, model.edge_settings)
-                for edge in own.edges
+                self.register_buffer(f"{key}_{layer.name}", tensor, persistent=key == "mask")
+            self.features[layer.name] = nn.ModuleList(
+                EdgeFeatures(edge, by_name[edge.parent].layer, layer.layer, model.edge_settings)
+                for edge in layer.edges
             )
 
     def mask(self, name: str) -> torch.Tensor:
@@ -329,7 +332,7 @@ class CascadeNet(nn.Module):
         return getattr(self, f"mask_{name}")
 
     def natural(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
-        """Weight (C, K) and intercept (C,) of a layer for the regressors as they are."""
+        """Return weight (C, K) and intercept (C,) of a layer for regressors in natural units."""
         weight = self.weights[name] * self.mask(name) * getattr(self, f"scale_{name}")
         return weight, self.intercepts[name] * getattr(self, f"map_scale_{name}")
 
@@ -347,9 +350,9 @@ class CascadeNet(nn.Module):
         ----------
         name : str
         phi : dict of str to tensor (n, K, row, column)
-            Of the image.
+            Regressors of the image, by layer.
         outputs : dict of str to tensor
-            Of the layers before it.
+            Outputs of the layers before this one.
         placement : geometry.Placement
 
         Returns
@@ -357,17 +360,17 @@ class CascadeNet(nn.Module):
         linear : tensor (n, C, row, column)
         """
         features = cast("Sequence[EdgeFeatures]", self.features[name])
-        parents = [outputs[one.edge.parent] for one in features]
+        parents = [outputs[reader.edge.parent] for reader in features]
         weight, intercept = self.natural(name)
         return weighted_sum(weight, intercept, phi.get(name), features, parents, placement)
 
     def residual(self, name: str) -> torch.Tensor:
-        """Spread that a layer's nonlinearity is averaged over, tensor (C,)."""
+        """Return the standard deviation that a layer's nonlinearity is averaged over, (C,)."""
         return getattr(self, f"residual_{name}") * self.softness[name].abs()
 
-    def output(self, own: cascade.CascadeLayer, linear: torch.Tensor) -> torch.Tensor:
-        """Pass a layer's nonlinearity."""
-        return pass_nonlinearity(linear, self.residual(own.name), own.layer.nonlinearity)
+    def output(self, fitted: cascade.CascadeLayer, linear: torch.Tensor) -> torch.Tensor:
+        """Return the expected output of a layer's nonlinearity."""
+        return pass_nonlinearity(linear, self.residual(fitted.name), fitted.layer.nonlinearity)
 
     def forward(
         self, phi: Mapping[str, torch.Tensor], placement: Placement
@@ -378,34 +381,35 @@ class CascadeNet(nn.Module):
         Parameters
         ----------
         phi : dict of str to tensor (n, K, row, column)
+            Regressors of the image, by layer.
         placement : geometry.Placement
-            Of all stimuli of the batch.
+            Placement of all stimuli of the batch.
 
         Returns
         -------
         linear, outputs : dict of str to tensor (n, C, row, column)
         """
         linear, outputs = {}, {}
-        for own in self.model.layers:
-            # sums of bf16 products, where autocast makes them; nonlinearities are float32
-            linear[own.name] = self.linear(own.name, phi, outputs, placement).float()
-            outputs[own.name] = self.output(own, linear[own.name])
+        for fitted in self.model.layers:
+            # autocast may sum in bf16; nonlinearities are computed in float32
+            linear[fitted.name] = self.linear(fitted.name, phi, outputs, placement).float()
+            outputs[fitted.name] = self.output(fitted, linear[fitted.name])
         return linear, outputs
 
     @torch.no_grad()
     def export(self) -> cascade.Cascade:
         """
-        Write the weights back.
+        Return the cascade with the trained weights.
 
         Returns
         -------
         model : cascade.Cascade
         """
         layers = []
-        for own in self.model.layers:
-            weight, intercept = (part.cpu().numpy() for part in self.natural(own.name))
-            residual = self.residual(own.name).cpu().numpy()
+        for layer in self.model.layers:
+            weight, intercept = (part.cpu().numpy() for part in self.natural(layer.name))
+            residual = self.residual(layer.name).cpu().numpy()
             layers.append(
-                dataclasses.replace(own, weight=weight, intercept=intercept, residual_sd=residual)
+                dataclasses.replace(layer, weight=weight, intercept=intercept, residual_sd=residual)
             )
         return dataclasses.replace(self.model, layers=layers)

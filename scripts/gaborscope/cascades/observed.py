@@ -1,4 +1,4 @@
-"""Stimuli with what the network makes of them, as a cascade is fitted to them."""
+"""Stimuli at the network's resolution, and the activations and densities they give."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -25,14 +25,14 @@ class Example:
     ----------
     name : str
     content : uint8 array (height, width, 3)
-        As the regressors see it.
+        The stimulus as the regressors see it.
     seen : uint8 or float32 array (height, width, 3)
-        As the network sees it, resized as its authors do.
+        The stimulus as the network sees it, resized as the network's authors do.
     placement : geometry.Placement
     block : StimulusBlock
     block_name : str
     index : int
-        In the block.
+        Place of the stimulus in the block.
     """
 
     name: str
@@ -48,7 +48,7 @@ def make_examples(
     blocks: Mapping[str, StimulusBlock], box: geometry.Box | tuple[int, int], backbone: Backbone
 ) -> list[Example]:
     """
-    Examples of all stimuli of some blocks.
+    Return an example of every stimulus of the blocks.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def make_examples(
 
 def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
     """
-    Deal examples out to batches of one placement.
+    Divide examples into batches; the examples of a batch share their placement.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
     Returns
     -------
     batches : list of list of int
-        Indices of examples.
+        Indices into `examples`.
     """
     groups = {}
     for index, example in enumerate(examples):
@@ -97,7 +97,7 @@ def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
 
 class Observed:
     """
-    A network that is watched while it looks at stimuli.
+    A network whose activations and densities are recorded for stimuli.
 
     Parameters
     ----------
@@ -107,8 +107,9 @@ class Observed:
     fusion_stride : int
         Side of a cell of the fusion grid in px.
     teacher : Backbone or None
-        Whose density it is, where it is not the watched network's own: that is so of a random
-        copy. It looks at the same pixels, and must be of the same preprocessing.
+        Network that gives the density; None: the watched network itself. The teacher of a random
+        copy is the trained network. Both look at the same pixels, so both must have the same
+        preprocessing.
     """
 
     def __init__(
@@ -127,20 +128,20 @@ class Observed:
         self, contents: Sequence[np.ndarray], placement: geometry.Placement
     ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """
-        Activations and the density of stimuli of one placement.
+        Return the activations and the densities of stimuli that share their placement.
 
         Parameters
         ----------
         contents : sequence of array (height, width, 3)
-            As the network sees them.
+            The stimuli as the network sees them.
         placement : geometry.Placement
 
         Returns
         -------
         activations : dict of str to tensor (n, C, row, column)
-            What goes into each layer's nonlinearity, on the valid cells.
+            Input of each layer's nonlinearity, on the valid cells.
         density : tensor (n, row, column)
-            Of the deep model, or the teacher, on the fusion grid, sum 1.
+            Density on the fusion grid, sum 1: the teacher's, or else the network's.
         """
         modules = {name: layer.module for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
@@ -173,7 +174,7 @@ def image_tensors(
     device: torch.device,
 ) -> dict[str, torch.Tensor]:
     """
-    Regressors of the image for the layers of a cascade that read it.
+    Compute the regressors of images, for the layers of a cascade that read the image.
 
     Parameters
     ----------
@@ -185,6 +186,7 @@ def image_tensors(
     Returns
     -------
     phi : dict of str to float32 tensor (n, K, row, column)
+        By name of the layer.
     """
     rows = [model.content_regressors(content, placement) for content in contents]
     return {

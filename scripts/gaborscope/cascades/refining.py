@@ -1,4 +1,4 @@
-"""Improve a cascade's weights, not its filters, by gradient descent; keep at most k per map."""
+"""Refine the weights of a cascade by gradient descent, keeping at most k per map; filters stay."""
 
 import concurrent.futures
 import logging
@@ -23,7 +23,7 @@ from gaborscope.stimuli import geometry
 
 log = logging.getLogger(__name__)
 
-FLOOR = 0.02  # of the learning rate at the end
+FLOOR = 0.02  # share of the learning rate that is left at the end of the training
 
 
 class FusedDensity(nn.Module):
@@ -36,7 +36,7 @@ class FusedDensity(nn.Module):
     settings : dict
         `stride`, `smoothing`.
     weight : float array (feature,)
-        Of the maps of the sinks, the log centre bias last.
+        Weights of the maps of the last layers, then that of the log centre bias.
     centre_bias : float array (row, column)
     """
 
@@ -55,15 +55,15 @@ class FusedDensity(nn.Module):
     def forward(
         self, maps: Mapping[str, torch.Tensor], placement: geometry.Placement
     ) -> torch.Tensor:
-        """Map (n, C, row, column) by layer to log-densities (n, cell)."""
+        """Return log-densities (n, cell) from the maps (n, C, row, column) of each layer."""
         device = self.weight.device
         along, log_bias = self._constants(placement)
         score, first = self.weight[-1] * log_bias.to(device), 0
-        for own in self.model.sinks:
-            along_y, along_x = (matrix.to(device) for matrix in along[own.name])
-            weight = self.weight[first : first + len(own.weight)]
-            first += len(own.weight)
-            mixed = torch.einsum("c,ncyx->nyx", weight, maps[own.name])
+        for fitted in self.model.sinks:
+            along_y, along_x = (matrix.to(device) for matrix in along[fitted.name])
+            weight = self.weight[first : first + len(fitted.weight)]
+            first += len(fitted.weight)
+            mixed = torch.einsum("c,ncyx->nyx", weight, maps[fitted.name])
             score = score + (torch.einsum("ry,nyx->nrx", along_y, mixed) @ along_x.T).flatten(1)
         return torch.log_softmax(score, dim=1)
 
@@ -71,9 +71,9 @@ class FusedDensity(nn.Module):
         if placement not in self._known:
             shape = grid_shape(placement.height, placement.width, self.settings["stride"])
             along = {}
-            for own in self.model.sinks:
-                grid, _ = cascade.grid_of(own.layer, placement)
-                along[own.name] = [
+            for fitted in self.model.sinks:
+                grid, _ = cascade.grid_of(fitted.layer, placement)
+                along[fitted.name] = [
                     torch.from_numpy(
                         fusion_resampling(
                             grid, placement, axis, shape[axis], self.settings["smoothing"]
@@ -90,19 +90,19 @@ def vary(
     example: observing.Example, settings: Mapping[str, Any], rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Random flip and crop of a stimulus, at its own size.
+    Flip and crop a stimulus at random; the crop is enlarged to the size of the stimulus.
 
     Parameters
     ----------
     example : Example
     settings : dict
-        `flip` (probability), `min_crop` (smallest side as a share).
+        `flip` (probability), `min_crop` (smallest crop, as a share of the side).
     rng : numpy.random.Generator
 
     Returns
     -------
-    content, seen : arrays, of the shape they have
-        As the regressors and as the network see it.
+    content, seen : arrays, shapes of `example.content` and `example.seen`
+        The varied stimulus as the regressors and as the network see it.
     """
     height, width = example.content.shape[:2]
     share = rng.uniform(settings["min_crop"], 1)
@@ -110,8 +110,8 @@ def vary(
     top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
     step = -1 if rng.random() < settings["flip"] else 1
     varied = []
-    for whole in (example.content, example.seen):
-        cut = whole[top : top + size[0], left : left + size[1]][:, ::step]
+    for image in (example.content, example.seen):
+        cut = image[top : top + size[0], left : left + size[1]][:, ::step]
         varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
     content, seen = varied
     return content, seen
@@ -121,10 +121,11 @@ class Refiner:
     """
     Gradient descent on a cascade's weights.
 
-    The loss is KL(deep model || cascade) on the fusion grid plus `layer_weight` times the mean
-    over layers of the squared error relative to the layer's variance. With a budget, the weights
-    of least standardised magnitude are taken away map by map, geometrically over the first part
-    of the training, and at most `budget` regressors per map remain.
+    The loss has two terms. One is KL(deep model || cascade) on the fusion grid. The other is
+    `layer_weight` times the mean over layers of the squared error, relative to the layer's
+    variance. With a budget, the smallest standardised weights of each map are removed during the
+    first part of the training. Their number falls geometrically, until at most `budget` regressors
+    per map are left.
 
     Parameters
     ----------
@@ -134,8 +135,9 @@ class Refiner:
     fit, validation : list of Example
     settings : dict
         `epochs, batch_size, learning_rate` (for one regressor per map; divided by the square root
-        of their number), `layer_weight, budget` (null: all), `prune_until` (share of the training),
-        `flip, min_crop, precision` (of the cascade and of the network that it follows), `seed`.
+        of their number), `layer_weight, budget` (null: no limit), `prune_until` (share of the
+        training at which pruning ends), `flip, min_crop` (see `vary`), `precision` (of the cascade
+        and of the network that it follows), `seed`.
     checkpoint : str or Path
     digest : str
         Identifies data, settings and code; a checkpoint of another digest is not used.
@@ -158,10 +160,14 @@ class Refiner:
         self.bf16 = autocasts(settings["precision"], observed.device)
         log.info("refinement computes in %s", "bf16" if self.bf16 else "float32")
         groups = [{"params": [fused.weight], "rate": 0.1 * settings["learning_rate"]}]
-        for own in net.model.layers:
-            active = float(net.mask(own.name).sum(dim=1).max())
+        for fitted in net.model.layers:
+            active = float(net.mask(fitted.name).sum(dim=1).max())
             rate = settings["learning_rate"] / math.sqrt(max(active, 1))
-            parameters = [net.weights[own.name], net.intercepts[own.name], net.softness[own.name]]
+            parameters = [
+                net.weights[fitted.name],
+                net.intercepts[fitted.name],
+                net.softness[fitted.name],
+            ]
             groups.append({"params": parameters, "rate": rate})
         self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
         self.epoch = 0
@@ -169,7 +175,7 @@ class Refiner:
 
     def run(self) -> list[float]:
         """
-        Train from the start or the checkpoint; leaves the best weights in place.
+        Train, going on from the checkpoint if there is one; keep the best weights.
 
         Returns
         -------
@@ -179,7 +185,7 @@ class Refiner:
         self._resume()
         history = self.best["history"] if self.best else []
         if not self.epoch:
-            log.info("before: validation KL %.4f", self.validate())
+            log.info("before training: validation KL %.4f", self.validate())
         while self.epoch < self.settings["epochs"]:
             started = time.monotonic()
             losses = self._train_epoch()
@@ -255,10 +261,10 @@ class Refiner:
             linear, outputs = self.net(phi, placement)
         divergence = _kl(density, self.fused(outputs, placement)).mean()
         errors = []
-        for own in self.net.model.layers:
-            scale = getattr(self.net, f"map_scale_{own.name}")
+        for fitted in self.net.model.layers:
+            scale = getattr(self.net, f"map_scale_{fitted.name}")
             variance = scale.pow(2).sum().clamp(min=1e-12)
-            squared = (linear[own.name] - activations[own.name]).pow(2).mean(dim=(0, 2, 3))
+            squared = (linear[fitted.name] - activations[fitted.name]).pow(2).mean(dim=(0, 2, 3))
             errors.append(squared.sum() / variance)
         layers = torch.stack(errors).mean()
         warm = min(1.0, (progress * self.settings["epochs"] + 0.02) / 0.25)
@@ -272,15 +278,15 @@ class Refiner:
 
     @torch.no_grad()
     def _prune(self, progress):
-        """Keep the largest weights of each map: as many as the schedule leaves by now."""
+        """Keep the largest weights of each map, as many as the schedule allows at this progress."""
         budget = self.settings["budget"]
         if budget is None:
             return
         share = min(1.0, progress / max(self.settings["prune_until"], 1e-9))
-        for own in self.net.model.layers:
-            weight, mask = self.net.weights[own.name], self.net.mask(own.name)
-            whole = int(mask.sum(dim=1).max()) if progress == 0 else own.weight.shape[1]
-            keep = max(budget, math.ceil(whole * (budget / whole) ** share)) if whole else 0
+        for fitted in self.net.model.layers:
+            weight, mask = self.net.weights[fitted.name], self.net.mask(fitted.name)
+            n_start = int(mask.sum(dim=1).max()) if progress == 0 else fitted.weight.shape[1]
+            keep = max(budget, math.ceil(n_start * (budget / n_start) ** share)) if n_start else 0
             if keep >= int(mask.sum(dim=1).max()):
                 continue
             magnitude = weight.abs() * mask
@@ -303,17 +309,19 @@ class Refiner:
         if not self.checkpoint.exists():
             return
         try:
-            found = torch.load(self.checkpoint, weights_only=True)
-        except Exception as error:  # whatever is wrong with it, training can start over
-            log.warning("checkpoint %s is unreadable (%s): from the start", self.checkpoint, error)
+            state = torch.load(self.checkpoint, weights_only=True)
+        except Exception as error:  # any fault of the file: training can start anew
+            log.warning(
+                "checkpoint %s is unreadable (%s): training starts anew", self.checkpoint, error
+            )
             return
-        if found.get("digest") != self.digest:
-            log.info("the checkpoint is of other data, settings or code: from the start")
+        if state.get("digest") != self.digest:
+            log.info("the checkpoint is of other data, settings or code: training starts anew")
             return
-        self.net.load_state_dict(found["net"])
-        self.fused.load_state_dict(found["fused"])
-        self.optimiser.load_state_dict(found["optimiser"])
-        self.epoch, self.best = found["epoch"], found["best"]
+        self.net.load_state_dict(state["net"])
+        self.fused.load_state_dict(state["fused"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.epoch, self.best = state["epoch"], state["best"]
         log.info("going on from the checkpoint after epoch %d", self.epoch)
 
 

@@ -1,1 +1,1 @@
-"""Data sets: found by the standard library alone, read into arrays, fetched."""
+"""Data sets: listed with the standard library alone, read into arrays, downloaded."""

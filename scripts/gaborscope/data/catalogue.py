@@ -1,9 +1,11 @@
 """
-What a data set consists of, found in seconds and from the standard library alone.
+Index of a data set, made in seconds with the standard library alone.
 
-The Snakefile asks this module at every parse, on every node: which stimuli there are, which block
-each belongs to, and a digest per block that changes when, and only when, that block's stimuli or
-fixations do. A data set that cannot be used stops the workflow here, before any job starts.
+The Snakefile uses this module at every parse, on every node. It tells which stimuli there are and
+which block each belongs to, and gives a digest per block. The digest changes if, and only if, the
+stimuli or fixations of that block change. A data set that cannot be used raises here, before any
+job starts.
+
 `layouts` knows where each type keeps its files; `loading.load_block` reads them into arrays.
 """
 
@@ -40,7 +42,7 @@ LAYOUTS = {
 }
 TYPES = ("demo", *LAYOUTS)
 SPLITS = ("fit", "validation", "test")
-_CACHE_VERSION = 2  # raise it when the meaning of a digest changes
+_CACHE_VERSION = 2  # increase it when the meaning of a digest changes
 
 
 # ---------------------------------------------------------------------------------------------
@@ -51,7 +53,7 @@ def block_of(name: str, n_blocks: int) -> int:
     """
     Return the number of the block that a stimulus belongs to, in 0 .. n_blocks - 1.
 
-    It depends on the name alone: adding a stimulus moves no other.
+    The number depends on the name alone, so that adding a stimulus moves no other one.
 
     Parameters
     ----------
@@ -96,10 +98,10 @@ def blocks(index: Iterable[str], n_blocks: int) -> dict[str, list[str]]:
     n_blocks : int
         A positive multiple of 10.
     """
-    found = {split: [] for split in SPLITS}
+    by_split = {split: [] for split in SPLITS}
     for i in sorted({block_of(name, n_blocks) for name in index}):
-        found[split_of_block(i, n_blocks)].append(block_name(i, n_blocks))
-    return found
+        by_split[split_of_block(i, n_blocks)].append(block_name(i, n_blocks))
+    return by_split
 
 
 def require_splits(
@@ -118,7 +120,7 @@ def require_splits(
     blocks : dict
         Split -> block names, from `blocks`.
     needed : sequence of str
-        Of 'fit', 'validation', 'test'.
+        Splits that must hold a stimulus: some of 'fit', 'validation', 'test'.
     n_stimuli : int, optional
         Size of the data set, for the message.
     """
@@ -139,11 +141,11 @@ def block_stimuli(index: Iterable[str], block: str, n_blocks: int) -> list[str]:
 
 def block_sizes(index: Iterable[str], n_blocks: int) -> dict[str, int]:
     """Return {block name: number of stimuli} of all blocks that hold a stimulus."""
-    found = {}
+    counts = {}
     for name in index:
         block = block_name(block_of(name, n_blocks), n_blocks)
-        found[block] = found.get(block, 0) + 1
-    return found
+        counts[block] = counts.get(block, 0) + 1
+    return counts
 
 
 def block_digests(index: Mapping[str, str], n_blocks: int) -> dict[str, str]:
@@ -178,10 +180,11 @@ def index(
     """
     Return {stimulus name: digest} of a data set, after checking that it can be used.
 
-    A digest changes with the size or time of change of the stimulus's own files and with what is
-    known of its fixations: their file, or its own rows (subject, x, y, in their order) where one
-    table holds all; for `demo` with the settings of the generator (not the number of stimuli: more
-    of them leave the others as they are).
+    A digest changes with the files of the stimulus (their size or time of change) and with its
+    fixations. Fixations are compared by the size and time of their file. Where fixations.csv or a
+    file of pysaliency holds those of all stimuli, the rows of the stimulus are compared (subject,
+    x, y, in their order). For `demo` a digest changes with the settings of the generator, but not
+    with the number of stimuli, because more stimuli leave the others as they are.
 
     Parameters
     ----------
@@ -190,10 +193,10 @@ def index(
     settings : dict
         The data set's entry of the config: `type` (of TYPES), `path`, ...
     root : str or path
-        What a relative `path` is relative to.
+        Folder that a relative `path` starts at.
     cache_folder : str or path, optional
-        Where the index is kept, keyed by the raw files' names, sizes and times. A folder that
-        cannot be written only means that nothing is kept; a damaged cache is ignored.
+        Folder where the index is kept, keyed by names, sizes and times of the raw files. If it
+        cannot be written, nothing is kept. A damaged cache is ignored.
 
     Returns
     -------
@@ -202,9 +205,9 @@ def index(
     Raises
     ------
     InputError
-        In one sentence: an unknown type, a missing path, file, folder or column, no stimuli, a
-        fixation of an unknown stimulus, or a coordinate that is no number or below -0.5. (Whether
-        a fixation lies beyond the right or lower edge is known only to `loading.load_block`.)
+        If the type is unknown; a path, file, folder or column is missing; there are no stimuli; a
+        fixation belongs to an unknown stimulus; or a coordinate is not a number or below -0.5.
+        `loading.load_block` checks the right and lower edge, because it knows the image size.
     """
     kind = settings.get("type")
     if kind not in TYPES:
@@ -218,18 +221,18 @@ def index(
     state = [_CACHE_VERSION, kind, str(settings["path"]), scan.shared, scan.tables]
     key = sha256(json.dumps([*state, sorted(scan.stimuli.items())]))
     cache = Path(cache_folder) / f"{name}.json" if cache_folder is not None else None
-    found = _read_cache(cache, key)
-    if found is None:
+    digests = _read_cache(cache, key)
+    if digests is None:
         contents = scan.contents() if scan.contents else {}
         common = json.dumps(scan.shared) if scan.shared else ""
-        found = {
+        digests = {
             stimulus: sha256(
                 json.dumps(scan.stimuli.get(stimulus)), common, contents.get(stimulus, "")
             )
             for stimulus in sorted(scan.stimuli or contents)
         }
-        _write_cache(cache, key, found)
-    return found
+        _write_cache(cache, key, digests)
+    return digests
 
 
 # ---------------------------------------------------------------------------------------------
@@ -244,14 +247,14 @@ def _read_cache(path, key):
         if kept["key"] == key and kept["check"] == sha256(json.dumps(kept["index"])):
             return kept["index"]
     except (OSError, ValueError, KeyError, TypeError):
-        return None  # absent, damaged or of another version: it is made anew
+        return None  # absent, damaged or of another version: the index is made again
     return None
 
 
-def _write_cache(path, key, found):
+def _write_cache(path, key, digests):
     if path is None:
         return
-    kept = {"key": key, "check": sha256(json.dumps(found)), "index": found}
+    kept = {"key": key, "check": sha256(json.dumps(digests)), "index": digests}
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -261,4 +264,6 @@ def _write_cache(path, key, found):
         os.replace(temporary, path)
     except OSError:
         if temporary is not None and os.path.exists(temporary):
-            os.unlink(temporary)  # no cache is no fault: the next parse builds the index again
+            os.unlink(
+                temporary
+            )  # not an error: without a cache the next parse makes the index again

@@ -1,7 +1,8 @@
 """
-Files from the net: checked by a digest, resumed where they stopped, kept and not fetched twice.
+Downloads: checked by a digest, resumed after an interruption, kept and not fetched twice.
 
-A file under its own name is whole and checked; what is under way lies beside it as `.NAME.part`.
+A file under its final name is complete and checked. While it is fetched, its part lies in the same
+folder as `.NAME.part`.
 """
 
 import contextlib
@@ -27,7 +28,7 @@ log = logging.getLogger(__name__)
 
 CHUNK = 1 << 18  # bytes read at once
 SPARE = 1 << 26  # bytes left free on the disk
-ATTEMPTS = 4  # a connection that breaks off is taken up again at once this often
+ATTEMPTS = 4  # connections per call of `fetch`, as long as each brings some bytes
 PAUSE_S = 1.0
 AGENT = "gaborscope"
 
@@ -61,16 +62,16 @@ def digests(path: str | Path) -> dict[str, str]:
         `sha256`, `md5`, and `git_blob`, the name that Git gives a file of this content (SHA-1).
     """
     path = Path(path)
-    found = {
+    hashes = {
         "sha256": hashlib.sha256(),
         "md5": hashlib.md5(usedforsecurity=False),
         "git_blob": hashlib.sha1(b"blob %d\0" % path.stat().st_size),
     }
     with open(path, "rb") as handle:
         while chunk := handle.read(CHUNK):
-            for digest in found.values():
+            for digest in hashes.values():
                 digest.update(chunk)
-    return {kind: digest.hexdigest() for kind, digest in found.items()}
+    return {kind: digest.hexdigest() for kind, digest in hashes.items()}
 
 
 def fetch(
@@ -84,20 +85,20 @@ def fetch(
     """
     Fetch a file unless it is there, and check it.
 
-    What an interrupted call left is gone on with, if the server knows ranges and still has the
-    same file. Without a known SHA-256 that of the first fetch is kept beside the file, as
-    `NAME.sha256`, and every later use is checked against it, fetching anew included.
+    An interrupted download is resumed if the server supports ranges and still has the same file.
+    If no SHA-256 is given, the SHA-256 of the first download is kept in the same folder as
+    `NAME.sha256`. Every later use, also after a new download, is checked against it.
 
     Parameters
     ----------
     url : str
         http or https.
     path : str or Path
-        Where the file is to lie.
+        Path of the file after the call.
     sha256, git_blob, md5 : str, optional
-        What is known of it, hexadecimal.
+        Digests that the file must have, hexadecimal, as far as they are known.
     timeout_s : float
-        Longest silence of the server.
+        Longest wait for the server.
 
     Returns
     -------
@@ -106,8 +107,8 @@ def fetch(
     Raises
     ------
     InputError
-        If it cannot be reached, breaks off, is another file, or does not fit the disk; what came
-        of a broken transfer is kept, what came of another file is not.
+        If the server cannot be reached, the transfer breaks off, a digest differs, or the disk is
+        too full. The part of a broken transfer is kept; a file with another digest is removed.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -122,27 +123,27 @@ def fetch(
         part = path.with_name(f".{path.name}.part")
         _transfer(url, part, path, timeout_s)
         try:
-            found = _check(part, wanted, f"what {url} gave", "nothing of it was kept")
+            actual = _check(part, wanted, f"the file from {url}", "it was removed; check the URL")
         except InputError:
             _forget(part)
             raise
         if sha256 is None:
-            note.write_text(f"{found['sha256']}  {path.name}\n", encoding="utf-8")
+            note.write_text(f"{actual['sha256']}  {path.name}\n", encoding="utf-8")
         os.replace(part, path)
         _forget(part)
     log.info("fetched %s (%.1f MB) from %s", path, path.stat().st_size / 1e6, url)
     return path
 
 
-def _check(path, wanted, what, remedy):
-    found = digests(path)
+def _check(path, wanted, label, remedy):
+    actual = digests(path)
     for kind, digest in wanted.items():
-        if digest is not None and found[kind] != digest.lower():
+        if digest is not None and actual[kind] != digest.lower():
             raise InputError(
-                f"{what} is not the file that is wanted: its {kind} is {found[kind]}, not "
+                f"{label} is not the expected file: its {kind} is {actual[kind]}, not "
                 f"{digest.lower()}; {remedy}"
             )
-    return found
+    return actual
 
 
 @contextlib.contextmanager
@@ -167,7 +168,7 @@ def _state_file(part):
 
 
 def _transfer(url, part, path, timeout_s):
-    """Bring the whole of a file into `part`, going on with what is there."""
+    """Fetch a complete file into `part`, starting after the bytes that are there."""
     for attempt in range(1, ATTEMPTS + 1):
         before = part.stat().st_size if part.exists() else 0
         try:
@@ -182,12 +183,12 @@ def _transfer(url, part, path, timeout_s):
             came = part.stat().st_size if part.exists() else 0
             reason = getattr(error, "reason", None) or error
             if came > before and attempt < ATTEMPTS:
-                log.info("%s broke off after %d bytes (%s): going on", url, came, reason)
+                log.info("%s broke off after %d bytes (%s): resuming", url, came, reason)
                 time.sleep(PAUSE_S)
                 continue
             if came:
                 raise InputError(
-                    f"{url} broke off after {came} bytes ({reason}); run again to go on from there"
+                    f"{url} broke off after {came} bytes ({reason}); run again to resume there"
                 ) from None
             raise InputError(f"{url} cannot be reached ({reason}); {_remedy(path)}") from None
 
@@ -198,7 +199,7 @@ def _remedy(path):
 
 @dataclasses.dataclass
 class _Reply:
-    """What the headers of a response say."""
+    """Facts from the headers of a response."""
 
     first: int  # byte that the body begins with
     total: int | None  # length of the whole file
@@ -206,7 +207,7 @@ class _Reply:
 
 
 def _receive(url, part, timeout_s):
-    """Open one connection and append what it gives."""
+    """Open one connection and append the bytes that it sends."""
     state = _read_state(part, url)
     have = part.stat().st_size if state else 0
     headers = {"User-Agent": AGENT, "Accept-Encoding": "identity"}
@@ -218,7 +219,7 @@ def _receive(url, part, timeout_s):
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
-        _forget(part)  # nothing lies beyond what is here: begin again
+        _forget(part)  # 416: the server has no bytes after those of the part; begin again
         return _receive(url, part, timeout_s)
     with response:
         if response.headers.get_content_type() == "text/html":
@@ -272,11 +273,11 @@ def _append(response, part, have, total, url):
         handle.flush()
         os.fsync(handle.fileno())
     if total is not None and have != total:
-        raise http.client.HTTPException(f"{have} of {total} bytes came")
+        raise http.client.HTTPException(f"only {have} of {total} bytes arrived")
 
 
 def _read_state(part, url):
-    """Return what is known of a part; None where it cannot be gone on with."""
+    """Return the saved state of a part; if it cannot be resumed, remove it and return None."""
     try:
         state = json.loads(_state_file(part).read_text(encoding="utf-8"))
         usable = part.stat().st_size > 0 and state["url"] == url and state["validator"]

@@ -1,13 +1,13 @@
 """
-The generated data set: stimuli whose salient places, and why they are salient, are known.
+The generated data set: it is known which places are conspicuous, and why.
 
-Search displays (one odd item among many, by orientation, colour, size or spatial frequency) and
-two naturalistic textures (dead leaves, 1/f noise) with a few conspicuous places. Observers are
-simulated from a stated density, so that every later stage can be held against the truth. Synthetic
-throughout: nothing here was recorded from people.
+There are search displays (one odd item among many, by orientation, colour, size or spatial
+frequency) and two naturalistic textures (dead leaves, 1/f noise) with a few conspicuous places.
+The fixations of simulated observers are drawn from a stated density, so that every later stage can
+be compared with the truth. Nothing here was recorded from people.
 
-Everything about a stimulus follows from the seed and its name: any block can be made alone, and
-more stimuli leave the others as they are. Sizes are in degrees of visual angle times
+A stimulus is determined by the seed and its name: any block can be made alone, and more stimuli
+leave the others as they are. Sizes are in degrees of visual angle times
 `px_per_degree`; orientation is that of the wave vector, in [0, pi), counter-clockwise on the
 screen (so a vertical bar or grating has orientation 0).
 """
@@ -23,13 +23,13 @@ from gaborscope.data.layouts.demo import FIXED, KINDS
 from gaborscope.data.layouts.demo import check_settings as check_demo_settings
 from gaborscope.errors import InputError
 
-# Of the fixations: at the conspicuous places, around the centre, anywhere.
+# Shares of the fixations at the conspicuous places, around the centre, and anywhere.
 SHARES = {"targets": 0.65, "centre": 0.20, "uniform": 0.15}
 # Standard deviation of the centre bias in units of the stimulus's height and width.
 CENTRE_SPREAD = 0.22
-# Observers differ: each one's shares are SHARES times lognormal factors of this deviation.
+# Observers differ: the shares of each are SHARES times lognormal factors of this deviation.
 OBSERVER_SPREAD = 0.25
-# A gaze that aims at a place lands this far from it (degrees), besides the place's own extent.
+# Standard deviation (degrees) of gaze around the place it aims at, besides the place's extent.
 GAZE_SPREAD_DEGREES = 0.5
 
 
@@ -43,16 +43,16 @@ class Stimulus:
     image : uint8 array (height, width, 3)
         RGB.
     density : float64 array (height, width), sum 1
-        What the fixations were drawn from, averaged over the observers.
+        Density that the fixations were drawn from, averaged over the observers.
     x, y : float32 arrays (F,)
         0-based px; the pixel is floor(x + 0.5).
     subject : int32 array (F,)
         Index of the observer, not decreasing.
     truth : dict
-        `kind`; `targets`: list of {x, y, sigma_px, share} of the conspicuous places, `share`
-        being that of the fixations; and what sets them apart: for search displays
-        `n_items` and the odd and the common value of `orientation` (rad), `hue` (rad in the
-        U-V plane), `radius_px` or `wavelength_px`; for textures `feature` of each target.
+        `kind`, and `targets`: list of {x, y, sigma_px, share} of the conspicuous places, `share`
+        being their share of the fixations. For search displays also `n_items`, and the value of
+        the odd and of the common items (`odd_`, `common_`): `orientation` (rad), `hue` (rad in
+        the U-V plane), `radius_px` or `wavelength_px`. For textures also `feature` of each target.
     """
 
     image: np.ndarray
@@ -129,7 +129,7 @@ def _search_display(kind, rng, shape, px_per_degree):
 
 
 def _jittered_grid(rng, shape, cell):
-    """Return (n, 2) x, y of items, a grid that fills the stimulus, each shifted a little."""
+    """Return x, y of the items (n, 2): a grid over the stimulus, each item shifted a little."""
     rows, columns = (int(side // cell) for side in shape)
     step_y, step_x = shape[0] / rows, shape[1] / columns
     y, x = np.meshgrid(
@@ -141,7 +141,7 @@ def _jittered_grid(rng, shape, cell):
 
 
 def _background(rng, shape, px_per_degree):
-    """Return a YUV canvas: plain, shaded or a faint 1/f texture, of a low saturation."""
+    """Return a YUV canvas of low saturation: plain, shaded or a faint 1/f texture."""
     canvas = np.empty((*shape, 3))
     canvas[..., 0] = rng.uniform(0.38, 0.62)
     canvas[..., 1:] = rng.normal(0, 0.015, 2)
@@ -212,7 +212,7 @@ def _edge(inside_px):
 
 
 def _contrast(rng):
-    """Return a YUV step of either polarity, now and then with a tint."""
+    """Return a YUV step of either polarity, sometimes with a tint."""
     tint = rng.normal(0, 0.05, 2) if rng.random() < 0.4 else np.zeros(2)
     return np.array([rng.choice([-1, 1]) * rng.uniform(0.18, 0.34), *tint])
 
@@ -231,7 +231,7 @@ def _colour_items(rng, n, odd, cell, px_per_degree):
     common = rng.uniform(0, 2 * np.pi)
     other = (common + rng.choice([-1, 1]) * rng.uniform(np.radians(80), np.pi)) % (2 * np.pi)
     luma = rng.uniform(0.42, 0.58)
-    # The same saturation for both, and within what the screen can show.
+    # The same saturation for both hues, small enough for the screen to show.
     saturation = rng.uniform(0.6, 0.95) * min(_gamut(luma, common), _gamut(luma, other))
     form = str(rng.choice(["disc", "square", "bar"]))
     radius, angle = cell * rng.uniform(0.24, 0.34), rng.uniform(0, np.pi)
@@ -267,7 +267,7 @@ def _frequency_items(rng, n, odd, cell, px_per_degree):
     common, other = (fine, coarse) if rng.random() < 0.5 else (coarse, fine)
     wavelengths = np.full(n, common)
     wavelengths[odd] = other
-    shared = rng.random() < 0.6  # of the same orientation, or each of its own
+    shared = rng.random() < 0.6  # whether all patches have the same orientation
     angles = np.full(n, rng.uniform(0, np.pi)) if shared else rng.uniform(0, np.pi, n)
     colour, radius = np.array([rng.uniform(0.22, 0.36), 0, 0]), cell * rng.uniform(0.4, 0.46)
     items = [
@@ -279,12 +279,12 @@ def _frequency_items(rng, n, odd, cell, px_per_degree):
     return items, {"odd_wavelength_px": float(other), "common_wavelength_px": float(common)}
 
 
-# Of the odd item of every display of a fixed kind: wave vector, hue (V, towards red), wavelength.
+# The odd item of every display of a fixed kind: orientation, hue (along V, red) and wavelength.
 ODD_ORIENTATION, ODD_HUE, ODD_WAVELENGTH_DEGREES = np.pi / 4, np.pi / 2, 0.5
 
 
 def _fixed_orientation_items(rng, n, odd, cell, px_per_degree):
-    """Bars of every orientation but about one; the odd one has that."""
+    """Return bars of all orientations except those near the orientation of the odd bar."""
     angles = ODD_ORIENTATION + rng.uniform(np.radians(35), np.radians(145), n)
     angles[odd] = ODD_ORIENTATION
     colour, radius = _contrast(rng), cell * rng.uniform(0.3, 0.4)
@@ -293,7 +293,7 @@ def _fixed_orientation_items(rng, n, odd, cell, px_per_degree):
 
 
 def _fixed_colour_items(rng, n, odd, cell, px_per_degree):
-    """Discs of every hue but about one, equally saturated; the odd one has that."""
+    """Return discs of equal saturation and all hues except those near the hue of the odd disc."""
     hues = (ODD_HUE + rng.uniform(np.radians(80), np.radians(280), n)) % (2 * np.pi)
     hues[odd] = ODD_HUE
     luma = rng.uniform(0.42, 0.58)
@@ -310,7 +310,7 @@ def _fixed_colour_items(rng, n, odd, cell, px_per_degree):
 
 
 def _fixed_scale_items(rng, n, odd, cell, px_per_degree):
-    """Gabor patches of every orientation, two to three times coarser than the odd one."""
+    """Return Gabor patches of all orientations, two to three times coarser than the odd one."""
     fine = ODD_WAVELENGTH_DEGREES * px_per_degree
     wavelengths = fine * rng.uniform(2, 3, n)
     wavelengths[odd] = fine
@@ -340,12 +340,12 @@ _ITEMS = {
 
 
 def _leaves(rng, shape, px_per_degree):
-    """Return a dead-leaves image (occluding discs and ellipses), one to three leaves vivid."""
+    """Return a dead-leaves image (occluding ellipses) with one to three conspicuous leaves."""
     canvas = np.empty((*shape, 3))
     canvas[...] = (rng.uniform(0.35, 0.6), *rng.normal(0, 0.02, 2))
     tint, spread = rng.normal(0, 0.02, 2), rng.uniform(0.07, 0.13)
-    n = int(1.1 * shape[0] * shape[1] / px_per_degree**2)  # enough to hide most of the ground
-    # Radii with a density as 1/r^3 between two bounds make the texture alike at all scales.
+    n = int(1.1 * shape[0] * shape[1] / px_per_degree**2)  # enough to hide most of the background
+    # With radii distributed as 1/r^3 between two bounds the texture looks alike at all scales.
     least, most = 0.5 * px_per_degree, 3.0 * px_per_degree
     radii = 1 / np.sqrt(rng.uniform(1 / most**2, 1 / least**2, n))
     places = rng.uniform(-0.5, np.array(shape[::-1]) - 0.5, (n, 2))
@@ -490,7 +490,7 @@ def _centre_density(shape):
 
 
 def _observer_weights(seed, n_observers):
-    """Return (observer, component) shares, rows of sum 1: an observer's own on every stimulus."""
+    """Return shares (observer, component), rows of sum 1, the same for every stimulus."""
     base = np.array(list(SHARES.values()))
     spread = [
         _generator(seed, "observer", i).normal(0, OBSERVER_SPREAD, base.size)
@@ -504,8 +504,8 @@ def _fixations(rng, components, weights, mean_number):
     """
     Return x, y (float32) and subject (int32) of fixations drawn from the observers' mixtures.
 
-    A pixel is drawn from the density, then a place within it, 0.01 px short of its edges, so that
-    the pixel of a fixation, floor(x + 0.5), has exactly that density in float32 too.
+    A pixel is drawn from the density, then a place in it, at least 0.01 px from its edges. So
+    floor(x + 0.5) gives the pixel that was drawn, in float32 too.
     """
     n_components, _, width = components.shape
     cumulative = np.cumsum(components.reshape(n_components, -1), axis=1)
@@ -515,8 +515,8 @@ def _fixations(rng, components, weights, mean_number):
     u = rng.random(subject.size) * cumulative[component, -1]
     pixel = np.empty(subject.size, dtype=int)
     for i in range(n_components):
-        mine = component == i
-        pixel[mine] = np.searchsorted(cumulative[i], u[mine], side="right")
+        drawn = component == i
+        pixel[drawn] = np.searchsorted(cumulative[i], u[drawn], side="right")
     pixel = np.minimum(pixel, cumulative.shape[1] - 1)
     within = rng.uniform(-0.49, 0.49, (2, subject.size))
     x, y = pixel % width + within[0], pixel // width + within[1]

@@ -1,13 +1,13 @@
 """
 Stimuli and fixations of one block, as arrays, for each type of data set.
 
-`catalogue` finds and checks the files with the standard library; `readers` has a module per type
+`catalogue` lists and checks the files with the standard library; `readers` has a module per type
 that reads them.
 
 Coordinates everywhere in Gaborscope: px of the stimulus, 0-based, x right, y down, the centre of
 the upper left pixel at (0, 0). The pixel of a fixation is floor(x + 0.5), so x may be as low as
--0.5; values up to, not including, the width are accepted (some recorders count from the pixel's
-edge), so the pixel has to be clipped to width - 1.
+-0.5. Values up to, not including, the width are accepted, because some recorders count from the
+edge of the pixel. The pixel therefore has to be clipped to width - 1.
 """
 
 from collections.abc import Mapping, Sequence
@@ -44,23 +44,23 @@ def load_block(
     settings: Mapping[str, Any], names: Sequence[str], root: str | Path
 ) -> StimulusBlock:
     """
-    Return the `StimulusBlock` of the stimuli `names`, every image decoded once to be sure of it.
+    Return the `StimulusBlock` of the stimuli `names`; every image is decoded once as a check.
 
     Parameters
     ----------
     settings : dict
         The data set's entry of the config; see the `load` of each reader. `px_per_degree` or
-        `sigma_px` there take the place of what is known of a published data set.
+        `sigma_px` in it replace both values that the reader of a published data set states.
     names : sequence of str
-        As `catalogue.block_stimuli` gives them; the order is kept.
+        From `catalogue.block_stimuli`; the order is kept.
     root : str or path
-        What a relative `path` in the settings is relative to.
+        Folder that a relative `path` in the settings starts at.
 
     Raises
     ------
     InputError
-        If an image cannot be read or a fixation lies outside its image; file, row, value and size
-        are named.
+        If an image cannot be read or a fixation lies outside its image. The message names file,
+        row, value and size.
     """
     if settings.get("type") not in READERS:
         raise InputError(
@@ -68,8 +68,8 @@ def load_block(
             + ", ".join(catalogue.TYPES)
         )
     block = READERS[settings["type"]].load(settings, list(names), root)
-    own = {k: settings[k] for k in ("px_per_degree", "sigma_px") if settings.get(k) is not None}
-    if own:
-        known = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
-        block.facts = {**known, **own}
+    stated = {k: settings[k] for k in ("px_per_degree", "sigma_px") if settings.get(k) is not None}
+    if stated:
+        kept = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
+        block.facts = {**kept, **stated}
     return block

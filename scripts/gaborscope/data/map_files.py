@@ -1,7 +1,7 @@
 """
-Where other people's saliency maps lie, found from the standard library alone.
+Files of imported saliency maps, listed with the standard library alone.
 
-The Snakefile asks this module for a digest per block; `imported` reads the maps.
+The Snakefile takes a digest per block from this module; `scoring.imported_maps` reads the maps.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ def location(name: str, path: str, root: str | Path) -> Path:
     Parameters
     ----------
     name : str
-        Of the predictor, for messages.
+        Name of the predictor, for messages.
     path : str
         A folder or an HDF5 file; a relative one starts at `root`.
     root : str or Path
@@ -35,13 +35,13 @@ def location(name: str, path: str, root: str | Path) -> Path:
     Raises
     ------
     InputError
-        If there is neither a folder nor an HDF5 file.
+        If the path is neither a folder nor an HDF5 file.
     """
-    found = Path(root) / Path(path).expanduser()
-    if found.is_dir() or (found.is_file() and found.suffix.lower() in HDF5_EXTENSIONS):
-        return found
+    source = Path(root) / Path(path).expanduser()
+    if source.is_dir() or (source.is_file() and source.suffix.lower() in HDF5_EXTENSIONS):
+        return source
     raise InputError(
-        f"maps '{name}': {found} is neither a folder nor an HDF5 file "
+        f"maps '{name}': {source} is neither a folder nor an HDF5 file "
         f"({', '.join(HDF5_EXTENSIONS)}); correct its path in the config"
     )
 
@@ -50,13 +50,13 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     """
     File of each stimulus's map.
 
-    A map is called like its stimulus, with another extension or one more
+    A map has the name of its stimulus with another extension, or with a further one
     (`photo.png`, `photo.npy` or `photo.jpg.npy` for the stimulus `photo.jpg`).
 
     Parameters
     ----------
     name : str
-        Of the predictor, for messages.
+        Name of the predictor, for messages.
     folder : Path
     stimuli : sequence of str
 
@@ -76,17 +76,21 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
             if extension.lower() in EXTENSIONS:
                 key = (Path(place).relative_to(folder) / stem).as_posix()
                 known.setdefault(key, []).append(Path(place) / file)
-    found = {}
+    chosen = {}
     for stimulus in stimuli:
-        own = known.get(stimulus, []) + known.get(os.path.splitext(stimulus)[0], [])
-        if len(own) != 1:
-            what = f"the maps {own[0].name} and {own[1].name}" if own else "no map"
-            raise InputError(
-                f"maps '{name}': the stimulus {stimulus!r} has {what} in {folder}; there must be "
-                f"one, called like it, with one of {', '.join(EXTENSIONS)}"
+        candidates = known.get(stimulus, []) + known.get(os.path.splitext(stimulus)[0], [])
+        if len(candidates) != 1:
+            fault = (
+                f"the maps {candidates[0].name} and {candidates[1].name}"
+                if candidates
+                else "no map"
             )
-        found[stimulus] = own[0]
-    return found
+            raise InputError(
+                f"maps '{name}': the stimulus {stimulus!r} has {fault} in {folder}; there must be "
+                f"one with the name of the stimulus and one of {', '.join(EXTENSIONS)}"
+            )
+        chosen[stimulus] = candidates[0]
+    return chosen
 
 
 def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> str:
@@ -104,11 +108,11 @@ def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> st
     digest : str
         64 hexadecimal digits.
     """
-    where = location(name, path, root)
-    files = find(name, where, stimuli) if where.is_dir() else {"": where}
-    found = hashlib.sha256()
+    source = location(name, path, root)
+    files = find(name, source, stimuli) if source.is_dir() else {"": source}
+    hashed = hashlib.sha256()
     for stimulus in sorted(files):
         status = files[stimulus].stat()
         line = f"{stimulus}\0{files[stimulus].name}\0{status.st_size}\0{status.st_mtime_ns}\n"
-        found.update(line.encode())
-    return found.hexdigest()
+        hashed.update(line.encode())
+    return hashed.hexdigest()

@@ -1,4 +1,4 @@
-"""Zip files unpacked with care: nothing outside of the folder, nothing half in place."""
+"""Unpack zip files safely: no file outside of the folder, no incomplete file in place."""
 
 import logging
 import os
@@ -22,22 +22,22 @@ def unpack(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     """
     Unpack a zip file into a folder.
 
-    Everything is unpacked under a hidden name first; then each file or folder at the top takes its
-    place by one renaming (of a folder that exists already, by joining), so that what has its name
-    is whole.
+    Everything is first unpacked into a hidden folder. Then each file or folder at its top is
+    renamed into its place, so that a file under its final name is complete. A folder that exists
+    already is merged.
 
     Parameters
     ----------
     archive : str or Path
     folder : str or Path
     inside : str
-        Folder in the archive whose content is wanted; "" for all.
+        Folder in the archive whose content is unpacked; "" for all.
 
     Raises
     ------
     InputError
-        If the file is no zip file, or damaged; an entry would lie outside of the folder or is a
-        link; the disk has not the room. Nothing is put in place then.
+        If the file is damaged or not a zip file, an entry would lie outside of the folder or is a
+        link, or the disk is too full. Nothing is put in place then.
     """
     archive, folder = Path(archive), Path(folder)
     under_way = folder / f".unpacking-{archive.name}"
@@ -52,7 +52,7 @@ def unpack(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
         shutil.rmtree(under_way, ignore_errors=True)
         raise InputError(
-            f"{archive} is no whole zip file ({error}); remove it and run again"
+            f"{archive} is not a complete zip file ({error}); remove it and run again"
         ) from None
     except BaseException:
         shutil.rmtree(under_way, ignore_errors=True)
@@ -64,13 +64,13 @@ def unpack(archive: str | Path, folder: str | Path, inside: str = "") -> None:
 
 
 def _entries(file, archive, inside):
-    """Return [(entry, its name below the folder)] of the files that are wanted, all checked."""
+    """Return [(entry, its name below the folder)] of the files to unpack; check every entry."""
     prefix = f"{inside.strip('/')}/" if inside else ""
-    found = []
+    entries = []
     for entry in file.infolist():
         name = entry.filename
         path = PurePosixPath(name)
-        # backslashes and drives mean something on other systems only, and nothing good here
+        # backslashes and drive letters have a meaning on other systems alone: refused
         if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
             raise InputError(
                 f"{archive} has the entry {name!r}, which would lie outside of its folder; the "
@@ -83,15 +83,15 @@ def _entries(file, archive, inside):
             )
         if entry.is_dir() or not name.startswith(prefix) or _LEFT_OUT.search(name):
             continue
-        found.append((entry, name[len(prefix) :]))
-    if not found:
+        entries.append((entry, name[len(prefix) :]))
+    if not entries:
         raise InputError(f"{archive} holds no file{f' in {inside}' if inside else ''}")
-    return found
+    return entries
 
 
 def _extract(file, entry, path):
     path.parent.mkdir(parents=True, exist_ok=True)
-    left = entry.file_size  # a stream that is longer than it says is cut off with an error
+    left = entry.file_size  # bytes to come; an entry longer than it states is an error
     with file.open(entry) as source, open(path, "wb") as target:
         while chunk := source.read(min(CHUNK, left + 1)):
             left -= len(chunk)
@@ -112,7 +112,7 @@ def _need_space(size, archive, folder):
 
 
 def _put(source, target):
-    """Rename a file or folder into its place; a folder that is there is joined."""
+    """Rename a file or folder into its place; merge it into a folder that is there."""
     if source.is_dir() and target.is_dir():
         for entry in sorted(source.iterdir()):
             _put(entry, target / entry.name)

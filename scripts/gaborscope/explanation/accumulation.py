@@ -1,4 +1,4 @@
-"""One pass over a block: regressors of each stimulus, summed with every layer's activations."""
+"""Accumulate the statistics that layers are fitted to, in one pass over a block."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -20,10 +20,10 @@ def accumulate(
     settings: Mapping[str, Any],
 ) -> dict[str, list[Statistics]]:
     """
-    Sufficient statistics of all layers over the stimuli of a block.
+    Return the sufficient statistics of all layers over the stimuli of a block.
 
-    The responses of a stimulus are computed once; layers of equal grids share the regressors and
-    their Gram matrix. Cells whose centre lies in the padding are left out.
+    The responses to a stimulus are computed once. Layers with equal grids share the regressors and
+    their Gram matrix. Cells with a centre in the padding are left out.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ def accumulate(
         As `read_layers` yields them.
     layers : dict of str to Layer
     settings : dict
-        Of the regressors, as in the config.
+        Settings of the regressors, as in the config.
 
     Returns
     -------
     statistics : dict of str to list of statistics.Statistics
-        By layer, one for each candidate of `pools`.
+        By layer, then one for each entry of `pools`.
     """
     regressors = layer_tools.make_regressors(settings)
     n_regressors = len(regressors.table()["kind"])
@@ -55,20 +55,20 @@ def accumulate(
             for name, layer in layers.items():
                 where = layer_tools.target(layer, placement, {"pool": pool})
                 by_target.setdefault(where, []).append((name, candidate))
-        own = {}
+        moments = {}
         computed = regressors.compute(content, placement, list(by_target))
         for where, members, phi in zip(by_target, by_target.values(), computed, strict=True):
             phi = phi.reshape(len(phi), -1)
             cells = (slice(None), *where.grid.cells(placement))
             for name, _ in members:
-                if name not in own:  # whatever the pooling, the same cells
+                if name not in moments:  # the cells do not depend on the pooling
                     values = maps[name][cells].reshape(len(maps[name]), -1)
                     passed = layers[name].nonlinearity if after else "none"
-                    own[name] = _squares(nonlinearity.plain(values, passed))
-            flat = [own[name][0] for name, _ in members]
+                    moments[name] = _squares(nonlinearity.plain(values, passed))
+            flat = [moments[name][0] for name, _ in members]
             cross = _rows(np.concatenate(flat) @ phi.T, flat)
             for (name, candidate), products in zip(members, cross, strict=True):
-                statistics[name][candidate].add_maps(products.T, *own[name][1:])
+                statistics[name][candidate].add_maps(products.T, *moments[name][1:])
             key = tuple(members)
             if key not in shared:
                 shared[key] = np.zeros((n_regressors, n_regressors)), np.zeros(n_regressors)
@@ -83,11 +83,11 @@ def accumulate(
 
 
 def _squares(values):
-    """Return values, the products of each two maps, sums and the number of pixels."""
+    """Return values, products of all pairs of maps, sums of the maps, and the number of pixels."""
     values = np.ascontiguousarray(values)
     return values, values @ values.T, values.sum(axis=1), values.shape[1]
 
 
 def _rows(array, parts):
-    """Cut an array into as many rows as each part has."""
+    """Split the rows of an array: the first piece has as many rows as the first part, and so on."""
     return np.split(array, np.cumsum([len(part) for part in parts])[:-1])

@@ -1,7 +1,8 @@
 """
-A cascade: every layer from log-Gabor responses of the reconstructed layers before it.
+A cascade reconstructs every layer from log-Gabor responses of the reconstructed layers before it.
 
-Torch-free: what an explained model needs to run. `cascadenet` is the same in torch, for fitting.
+This module needs no torch, so an explained model runs without it. `cascades.network` is the same
+computation in torch, for fitting.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ def _kernels(n_scales, n_orientations, wavelength, factor, ratio, radius):
     parts = np.stack([responses.real, responses.imag], axis=1)
     cut = parts[:, :, near, near]
     even = cut[:, 0]
-    # what is cut off leaves a mean behind; an even filter passes none
+    # a cut even filter has a mean, a log-Gabor filter has none
     even = even - even.mean(axis=(1, 2), keepdims=True)
     kept = np.stack([even, cut[:, 1]], axis=1)
     lost = 1 - (kept**2).sum(axis=(1, 2, 3)) / (parts**2).sum(axis=(1, 2, 3))
@@ -44,24 +45,24 @@ def _kernels(n_scales, n_orientations, wavelength, factor, ratio, radius):
 
 def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
     """
-    Impulse responses of the bank that a layer applies to the layers before it.
+    Return the kernels that a layer applies to the layers before it.
 
-    Log-Gabor filters have no end; they are cut at `radius` cells, and the mean of the even ones
-    is taken away.
+    They are impulse responses of a log-Gabor bank. Log-Gabor filters extend without limit. They are
+    cut at `radius` cells, and the mean of the even kernels is subtracted.
 
     Parameters
     ----------
     settings : dict
         `n_scales, n_orientations, min_wavelength_cells, scale_factor, bandwidth_ratio,
-        radius` (cells), and `control` where another bank takes the place of the log-Gabors.
+        radius` (cells). With the key `control` another bank replaces the log-Gabors.
 
     Returns
     -------
     kernels : float32 array (2 * filter, side, side)
-        Filter by filter the even and the odd one; correlated with a map (not flipped) they give
-        the response, `side = 2 radius + 1`.
+        For each filter the even, then the odd kernel; `side = 2 radius + 1`. They are correlated
+        with a map (not flipped) to give the response.
     lost : float
-        Largest share of a filter's energy that the cut costs.
+        Largest share of energy that a filter loses by the cut.
     """
     if settings.get("control") is not None:
         return _control_kernels(settings), 0.0
@@ -73,7 +74,7 @@ def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
         settings["bandwidth_ratio"],
         settings["radius"],
     )
-    # a response is a convolution, what follows are correlations
+    # a response is a convolution; flipped kernels make it a correlation
     return np.ascontiguousarray(kernels[:, ::-1, ::-1]), lost
 
 
@@ -82,19 +83,20 @@ def _control_kernels(settings):
         settings["n_scales"]
     )
     radius = settings["radius"]
-    whole = np.zeros((2 * settings["n_scales"] * settings["n_orientations"], *[2 * radius + 1] * 2))
+    n_kernels = 2 * settings["n_scales"] * settings["n_orientations"]
+    kernels = np.zeros((n_kernels, *[2 * radius + 1] * 2))
     pairs = controls.kernels(settings["control"], wavelengths, settings["n_orientations"])
     for index, pair in enumerate(pairs):
-        own = min(radius, len(pair) // 2)
-        near, cut = (slice(half - own, half + own + 1) for half in (radius, len(pair) // 2))
-        whole[2 * index, near, near] = pair[cut, cut].real
-        whole[2 * index + 1, near, near] = pair[cut, cut].imag
-    return np.ascontiguousarray(whole[:, ::-1, ::-1], dtype=np.float32)
+        reach = min(radius, len(pair) // 2)
+        near, cut = (slice(half - reach, half + reach + 1) for half in (radius, len(pair) // 2))
+        kernels[2 * index, near, near] = pair[cut, cut].real
+        kernels[2 * index + 1, near, near] = pair[cut, cut].imag
+    return np.ascontiguousarray(kernels[:, ::-1, ::-1], dtype=np.float32)
 
 
 def n_kinds(edge: Edge, settings: Mapping[str, Any]) -> int:
     """
-    Regressors that one channel of a parent gives.
+    Return the number of regressors that one channel of a parent gives.
 
     Parameters
     ----------
@@ -105,8 +107,8 @@ def n_kinds(edge: Edge, settings: Mapping[str, Any]) -> int:
     Returns
     -------
     n : int
-        1 for a pointwise edge (the map itself); else the even and odd response of every filter
-        and the map itself; one more, its mean, for a global edge.
+        1 for a pointwise edge: the map. For a local edge also the even and the odd response of
+        every filter. For a global edge also the mean of the map.
     """
     if edge.kind == "pointwise":
         return 1
@@ -117,18 +119,21 @@ def n_kinds(edge: Edge, settings: Mapping[str, Any]) -> int:
 @dataclasses.dataclass
 class Edge:
     """
-    What a layer reads of one layer before it.
+    Connection from one layer (the parent) to a layer that is reconstructed from it.
 
     Attributes
     ----------
     parent : str
+        Name of the layer that is read.
     kind : {"pointwise", "local", "global"}
+        See `n_kinds`.
     ratio, offset : (float, float)
-        The layer's cell i reads around the parent's cell `ratio * i + offset`, y and x.
+        For y and x: cell i of the reading layer is centred on cell `ratio * i + offset` of the
+        parent.
     basis : float32 array (principal channel, channel) or None
-        Projection of the parent's channels; None: all channels as they are.
+        Projection of the parent's channels to principal channels. None takes all channels.
     variance : float
-        Share of the parent's variance that the principal channels hold.
+        Share of the parent's variance in the principal channels.
     """
 
     parent: str
@@ -139,7 +144,7 @@ class Edge:
     variance: float = 1.0
 
     def n_channels(self, parent_channels: int) -> int:
-        """Return the number of channels that are filtered."""
+        """Return the number of channels that the kernels are applied to."""
         return parent_channels if self.basis is None else len(self.basis)
 
 
@@ -153,14 +158,14 @@ class CascadeLayer:
     name : str
     layer : Layer
     image : bool
-        Whether it reads the image's regressors (they come first).
+        Whether it reads the regressors of the image. They come before those of the edges.
     edges : list of Edge
     weight : float32 array (C, K)
     intercept, residual_sd : float32 array (C,)
     regressor_sd : float32 array (K,)
         Standard deviation of each regressor on the fit split; 0 where it is constant.
     map_sd : float32 array (C,)
-        Of each map on the fit split.
+        Standard deviation of each map on the fit split.
     """
 
     name: str
@@ -174,17 +179,17 @@ class CascadeLayer:
     map_sd: np.ndarray
 
     def __post_init__(self) -> None:
-        """Lay the weights out as a file gives them: sums then run in one order, saved or not."""
+        """Make the weights contiguous, as read from a file, so that sums have the same rounding."""
         self.weight = np.ascontiguousarray(self.weight)
 
     @property
     def settings(self) -> dict[str, Any]:
-        """How its maps are sampled where they are fused: as they are."""
+        """Pooling of its maps for the fusion: none, cells are read as points."""
         return POINT
 
     def output(self, linear: np.ndarray) -> np.ndarray:
         """
-        Pass the layer's nonlinearity.
+        Apply the nonlinearity of the layer.
 
         Parameters
         ----------
@@ -202,7 +207,7 @@ def grid_of(
     layer: Layer, placement: geometry.Placement
 ) -> tuple[geometry.Grid, tuple[slice, slice]]:
     """
-    Grid of a layer and its cells in the content.
+    Return the grid of a layer and the cells with a centre in the content.
 
     Parameters
     ----------
@@ -222,24 +227,24 @@ def between(
     node: Mapping[str, Any], parent: Layer, child: Layer
 ) -> tuple[tuple[float, float], tuple[float, float]]:
     """
-    Ratio and offset of an edge on the grids that are recorded.
+    Return ratio and offset of an edge on the recorded grids.
 
     Parameters
     ----------
     node : dict
-        `ratio` and `offset` on the network's own grids, as `graph.measure_graph` gives them.
+        `ratio` and `offset` on the grids of the network, as `cascades.graph.measure_graph` gives
+        them.
     parent, child : Layer
-        Cells may have been averaged (`pool`).
 
     Returns
     -------
     ratio, offset : (float, float)
     """
     p, q = parent.pool, child.pool
-    ratio = tuple(own * q / p for own in node["ratio"])
+    ratio = tuple(step * q / p for step in node["ratio"])
     offset = tuple(
-        (own * (q - 1) / 2 + shift - (p - 1) / 2) / p
-        for own, shift in zip(node["ratio"], node["offset"], strict=True)
+        (step * (q - 1) / 2 + shift - (p - 1) / 2) / p
+        for step, shift in zip(node["ratio"], node["offset"], strict=True)
     )
     return ratio, offset
 
@@ -248,7 +253,7 @@ def resampling(
     edge: Edge, parent: Layer, child: Layer, placement: geometry.Placement
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Matrices from the valid cells of one layer to those of another, along y and x.
+    Return the matrices that resample a parent's valid cells to those of a child, for y and x.
 
     Parameters
     ----------
@@ -259,40 +264,42 @@ def resampling(
     Returns
     -------
     along_y, along_x : float32 array (child cell, parent cell)
-        Linear interpolation at the cells that the child reads around.
+        Linear interpolation of the parent at the centres of the child's cells.
     """
-    (_, near), (_, own) = (grid_of(layer, placement) for layer in (parent, child))
+    (_, parent_cells), (_, child_cells) = (grid_of(layer, placement) for layer in (parent, child))
     matrices = []
     for axis in (0, 1):
-        index = np.arange(own[axis].start, own[axis].stop)
-        position = edge.ratio[axis] * index + edge.offset[axis] - near[axis].start
-        n = near[axis].stop - near[axis].start
+        index = np.arange(child_cells[axis].start, child_cells[axis].stop)
+        position = edge.ratio[axis] * index + edge.offset[axis] - parent_cells[axis].start
+        n = parent_cells[axis].stop - parent_cells[axis].start
         matrices.append(geometry.sampling_matrix(n, tuple(position.tolist()), "point", 1.0))
     along_y, along_x = matrices
     return along_y, along_x
 
 
 def filters_first(edge: Edge) -> bool:
-    """Return whether filters act on the parent's grid: where that is at least as fine."""
+    """Return whether filters act on the parent's grid, which they do if it is at least as fine."""
     return edge.ratio[0] > 0.99
 
 
 def same_grid(along: Iterable[np.ndarray]) -> bool:
-    """Return whether matrices of `resampling` change nothing."""
+    """Return whether both matrices of `resampling` are identities."""
     return all(m.shape[0] == m.shape[1] and np.array_equal(m, np.eye(len(m))) for m in along)
 
 
 def _filtered(maps, kernels):
-    """Even and odd responses of maps, float32 (C, row, column) to (C, 2F, row, column)."""
+    """Filter float32 maps (C, row, column) to even and odd responses (C, 2F, row, column)."""
     radius = kernels.shape[1] // 2
     flat = kernels.reshape(len(kernels), -1)
-    found = np.empty((len(maps), len(kernels), *maps.shape[1:]), np.float32)
+    responses = np.empty((len(maps), len(kernels), *maps.shape[1:]), np.float32)
     for channel, values in enumerate(maps):
         windows = np.lib.stride_tricks.sliding_window_view(
             np.pad(values, radius), kernels.shape[1:]
         )
-        found[channel] = (flat @ windows.reshape(-1, flat.shape[1]).T).reshape(found.shape[1:])
-    return found
+        responses[channel] = (flat @ windows.reshape(-1, flat.shape[1]).T).reshape(
+            responses.shape[1:]
+        )
+    return responses
 
 
 def edge_regressors(
@@ -304,7 +311,7 @@ def edge_regressors(
     settings: Mapping[str, Any],
 ) -> np.ndarray:
     """
-    Regressors that a layer takes from one layer before it.
+    Return the regressors of one edge.
 
     Parameters
     ----------
@@ -319,7 +326,8 @@ def edge_regressors(
     Returns
     -------
     phi : float32 array (K, row, column)
-        On the child's valid cells, channel by channel: the responses, the map itself, its mean.
+        On the child's valid cells. For each channel in turn: the responses, the map, its mean (see
+        `n_kinds`).
     """
     if edge.basis is not None:
         maps = np.tensordot(edge.basis, maps, axes=1)
@@ -332,14 +340,14 @@ def edge_regressors(
         return np.ascontiguousarray(sampled(maps), dtype=np.float32)
     kernels, _ = edge_kernels(settings)
     if filters_first(edge):
-        whole = sampled(np.concatenate([_filtered(maps, kernels), maps[:, None]], axis=1))
+        phi = sampled(np.concatenate([_filtered(maps, kernels), maps[:, None]], axis=1))
     else:
         fine = sampled(maps)
-        whole = np.concatenate([_filtered(fine, kernels), fine[:, None]], axis=1)
+        phi = np.concatenate([_filtered(fine, kernels), fine[:, None]], axis=1)
     if edge.kind == "global":
         mean = maps.mean(axis=(1, 2))[:, None, None, None]
-        whole = np.concatenate([whole, np.broadcast_to(mean, (len(maps), 1, *whole.shape[2:]))], 1)
-    return whole.reshape(-1, *whole.shape[2:]).astype(np.float32)
+        phi = np.concatenate([phi, np.broadcast_to(mean, (len(maps), 1, *phi.shape[2:]))], 1)
+    return phi.reshape(-1, *phi.shape[2:]).astype(np.float32)
 
 
 @dataclasses.dataclass
@@ -350,9 +358,9 @@ class Cascade:
     Attributes
     ----------
     box : geometry.Box or (int, int)
-        The explained network's input for landscape stimuli.
+        Input of the explained network for landscape stimuli.
     image_settings : dict
-        Of the regressors of the image, with their `pool`.
+        Settings of the regressors of the image, with their `pool`.
     edge_settings : dict
         See `edge_kernels`.
     layers : list of CascadeLayer
@@ -366,15 +374,15 @@ class Cascade:
 
     @property
     def sinks(self) -> list[CascadeLayer]:
-        """List of the layers that no other layer reads: those that are fused."""
-        read = {edge.parent for own in self.layers for edge in own.edges}
-        return [own for own in self.layers if own.name not in read]
+        """Return the layers that no other layer reads; only these are fused."""
+        read = {edge.parent for fitted in self.layers for edge in fitted.edges}
+        return [fitted for fitted in self.layers if fitted.name not in read]
 
     def image_regressors(
         self, image: np.ndarray
     ) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
-        Regressors of the image for every layer that reads it.
+        Return the regressors of an image for every layer that reads the image.
 
         Parameters
         ----------
@@ -391,17 +399,21 @@ class Cascade:
     def content_regressors(
         self, content: np.ndarray, placement: geometry.Placement
     ) -> dict[str, np.ndarray]:
-        """Return `image_regressors` of a stimulus already resized to its content."""
+        """Return `image_regressors` of an image that is already resized to its content."""
         regressors = layer_tools.make_regressors(self.image_settings)
-        readers = [own for own in self.layers if own.image]
-        wanted = [layer_tools.target(own.layer, placement, self.image_settings) for own in readers]
-        unique = list(dict.fromkeys(wanted))
+        readers = [fitted for fitted in self.layers if fitted.image]
+        targets = [
+            layer_tools.target(fitted.layer, placement, self.image_settings) for fitted in readers
+        ]
+        unique = list(dict.fromkeys(targets))
         computed = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
-        return {own.name: computed[where] for own, where in zip(readers, wanted, strict=True)}
+        return {
+            fitted.name: computed[target] for fitted, target in zip(readers, targets, strict=True)
+        }
 
     def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
-        Reconstruct every layer from an image alone.
+        Reconstruct every layer from an image.
 
         Parameters
         ----------
@@ -411,31 +423,31 @@ class Cascade:
         Returns
         -------
         outputs : dict of str to float32 array (C, row, column)
-            The nonlinearity passed, on the valid cells of each layer.
+            Outputs after the nonlinearity, on the valid cells of each layer.
         placement : geometry.Placement
         """
         phi, placement = self.image_regressors(image)
-        known, outputs = {own.name: own.layer for own in self.layers}, {}
-        for own in self.layers:
-            parts = [phi[own.name]] if own.image else []
+        known, outputs = {fitted.name: fitted.layer for fitted in self.layers}, {}
+        for fitted in self.layers:
+            parts = [phi[fitted.name]] if fitted.image else []
             parts += [
                 edge_regressors(
-                    outputs[edge.parent], edge, known[edge.parent], own.layer, placement,
+                    outputs[edge.parent], edge, known[edge.parent], fitted.layer, placement,
                     self.edge_settings,
                 )
-                for edge in own.edges
+                for edge in fitted.edges
             ]  # fmt: skip
-            outputs[own.name] = own.output(_linear(own, parts))
+            outputs[fitted.name] = fitted.output(_linear(fitted, parts))
         return outputs, placement
 
 
-def _linear(own, parts):
-    """Weighted sum of regressors and intercept, part by part."""
+def _linear(fitted, parts):
+    """Weighted sum of the regressors in all parts, plus the intercept."""
     shape = parts[0].shape[1:]
-    total = np.repeat(own.intercept[:, None].astype(np.float32), math.prod(shape), axis=1)
+    total = np.repeat(fitted.intercept[:, None].astype(np.float32), math.prod(shape), axis=1)
     first = 0
     for part in parts:
-        weight = own.weight[:, first : first + len(part)]
+        weight = fitted.weight[:, first : first + len(part)]
         total += weight @ part.reshape(len(part), -1)
         first += len(part)
     return total.reshape(-1, *shape)

@@ -1,4 +1,4 @@
-"""HDF5 groups of cascades."""
+"""Write cascades to HDF5 groups and read them."""
 
 import json
 
@@ -24,19 +24,22 @@ def write_cascade(group: h5py.Group, cascade: Cascade) -> None:
     group.attrs["box"] = json.dumps(geometry.Box(*cascade.box))
     group.attrs["image"] = json.dumps(cascade.image_settings, sort_keys=True)
     group.attrs["edge"] = json.dumps(cascade.edge_settings, sort_keys=True)
-    group.attrs["layers"] = json.dumps([own.name for own in cascade.layers])
-    for own in cascade.layers:
-        part = group.create_group(f"layer/{own.name}")
-        part.attrs["layer"] = json.dumps(own.layer.to_json(), sort_keys=True)
-        part.attrs["image"] = own.image
+    group.attrs["layers"] = json.dumps([fitted.name for fitted in cascade.layers])
+    for fitted in cascade.layers:
+        part = group.create_group(f"layer/{fitted.name}")
+        part.attrs["layer"] = json.dumps(fitted.layer.to_json(), sort_keys=True)
+        part.attrs["image"] = fitted.image
         part.attrs["edges"] = json.dumps(
-            [[edge.parent, edge.kind, edge.ratio, edge.offset, edge.variance] for edge in own.edges]
+            [
+                [edge.parent, edge.kind, edge.ratio, edge.offset, edge.variance]
+                for edge in fitted.edges
+            ]
         )
-        put(part, "weight", own.weight, "channel, regressor", "activation", np.float32)
+        put(part, "weight", fitted.weight, "channel, regressor", "activation", np.float32)
         for key in ("intercept", "residual_sd", "map_sd"):
-            put(part, key, getattr(own, key), "channel", "activation", np.float32)
-        put(part, "regressor_sd", own.regressor_sd, "regressor", "regressor", np.float32)
-        for edge in own.edges:
+            put(part, key, getattr(fitted, key), "channel", "activation", np.float32)
+        put(part, "regressor_sd", fitted.regressor_sd, "regressor", "regressor", np.float32)
+        for edge in fitted.edges:
             if edge.basis is not None:
                 axes = "principal channel, channel"
                 put(part, f"basis/{edge.parent}", edge.basis, axes, "", np.float32)

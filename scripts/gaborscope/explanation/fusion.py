@@ -1,4 +1,4 @@
-"""Fuse reconstructed maps into one saliency map: a convex fit of a log-linear density."""
+"""Fit the fusion of reconstructed maps to one density: a convex, log-linear model."""
 
 import dataclasses
 import math
@@ -19,9 +19,9 @@ class Fusion:
     Attributes
     ----------
     weight : float64 array (feature,)
-        Of the features as they are; the last one weighs the log centre bias.
+        Weights of the unscaled features; the last one belongs to the log centre bias.
     penalty : float
-        Chosen on the validation split.
+        Penalty that was chosen on the validation split.
     path : list of (penalty, fit cross-entropy, validation cross-entropy)
         In nats per stimulus.
     """
@@ -35,9 +35,10 @@ def objective(
     batches: Iterable[tuple[np.ndarray, np.ndarray]], weight: np.ndarray, hessian: bool = False
 ) -> tuple[float, np.ndarray, np.ndarray | None]:
     """
-    Cross-entropy of the fused density, its gradient and Hessian, in one pass.
+    Return the cross-entropy of the fused density, its gradient and its Hessian.
 
-    `-sum_p target_p log softmax_p(features_p . weight)`, mean over stimuli: convex in the weight.
+    The cross-entropy is `-sum_p target_p log softmax_p(features_p . weight)`, mean over stimuli. It
+    is convex in the weight.
 
     Parameters
     ----------
@@ -45,6 +46,7 @@ def objective(
         One per stimulus: float32 array (cell, feature) and float64 array (cell,), sum 1.
     weight : float array (feature,)
     hessian : bool
+        Whether to compute the Hessian.
 
     Returns
     -------
@@ -81,10 +83,10 @@ def fit(
     progress: Callable[..., Any] | None = None,
 ) -> Fusion:
     """
-    Fit the fusion weights, the penalty chosen on the validation split.
+    Fit the fusion weights and choose the penalty on the validation split.
 
-    Damped Newton steps on features scaled by their spread within stimuli; the path runs from the
-    largest penalty to the smallest, each start at the solution before it.
+    The fit takes damped Newton steps on features scaled by their spread within stimuli. It goes
+    from the largest penalty to the smallest and starts each one at the last solution.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def fit(
     penalties : sequence of float
         Candidates for the weight of `0.5 * sum(scaled weight ** 2)`.
     tolerance : float
-        A step that promises less than this (nats per stimulus) ends the search.
+        The search ends when a step promises a gain below this (nats per stimulus).
     progress : callable, optional
         Called with one sentence after each penalty.
 
@@ -117,7 +119,7 @@ def fit(
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight.copy())
         elif held_out > best[0] + 0.02:
-            break  # smaller penalties only fit more closely
+            break  # smaller penalties only overfit more
     if best is None:
         raise ValueError("there is no penalty to choose; give at least one")
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
@@ -127,7 +129,7 @@ def feature_scale(
     batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], n_features: int
 ) -> np.ndarray:
     """
-    Reciprocal spread of each feature within stimuli.
+    Return the reciprocal spread of each feature within stimuli.
 
     Parameters
     ----------
@@ -138,7 +140,7 @@ def feature_scale(
     Returns
     -------
     scale : float64 array (feature,)
-        1 / root mean squared deviation from the stimulus's mean; 0 for a constant feature.
+        1 / root mean squared deviation from the mean of the stimulus; 0 for a constant feature.
     """
     total, n = np.zeros(n_features), 0
     for features, _ in batches():

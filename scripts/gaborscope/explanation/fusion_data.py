@@ -1,4 +1,4 @@
-"""What the fusion is fitted to: maps and targets of every stimulus, on disk while it runs."""
+"""Features and targets that the fusion is fitted to, kept on disk while it is fitted."""
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,16 +21,16 @@ from gaborscope.store.saliency import read_density
 
 class FusionData:
     """
-    Features and targets of many stimuli; memory stays flat in their number.
+    Features and targets of many stimuli.
 
-    Features lie as float16 in an unnamed temporary file (TMPDIR) and are read back one stimulus
-    at a time.
+    Features are stored as float16 in an unnamed temporary file (in TMPDIR) and read one stimulus
+    at a time. The memory needed for features does not grow with the number of stimuli.
 
     Parameters
     ----------
     layers : sequence of layers.FittedLayer
     settings : dict
-        Of the fusion: `stride`, `smoothing`, `target`.
+        Settings of the fusion: `stride`, `smoothing`, `target`.
     """
 
     def __init__(
@@ -58,20 +58,23 @@ class FusionData:
         Parameters
         ----------
         reconstructions : dict of str to str
-            Layer to file.
+            Name of a layer to the file of its reconstruction.
         block : StimulusBlock
         target_densities : str or Path
-            Saliency file of the deep model, read for `target: model` only.
+            Saliency file of the deep model; only read for `target: model`.
         centre_bias : CentreBias
-            A fit stimulus's own fixations are left out.
+            For a stimulus of the fit split, its fixations are left out.
         """
         readers = [read_layers(path, [name]) for name, path in reconstructions.items()]
         for rows in zip(*readers, strict=True):
             index, valid, input_size, _ = rows[0]
             maps = {}
-            for own, *_, part in rows:
-                if own != index:
-                    raise InputError(f"the files of {list(reconstructions)} differ in their order")
+            for row_index, *_, part in rows:
+                if row_index != index:
+                    raise InputError(
+                        f"the files of the layers {', '.join(reconstructions)} hold the stimuli in "
+                        "different orders; reconstruct them again"
+                    )
                 maps.update(part)
             target = self.target_of(block, index, target_densities)
             if target is None:
@@ -84,19 +87,19 @@ class FusionData:
         self, block: StimulusBlock, index: int, target_densities: str | Path
     ) -> np.ndarray | None:
         """
-        Density that the fusion is to predict for one stimulus.
+        Return the density that the fusion should predict for one stimulus.
 
         Parameters
         ----------
         block : StimulusBlock
         index : int
         target_densities : str or Path
-            Saliency file of the deep model, read for `target: model` only.
+            Saliency file of the deep model; only read for `target: model`.
 
         Returns
         -------
         target : float array (height, width) or None
-            None where people are the target and did not look.
+            None if fixations are the target and the stimulus has none.
         """
         if self.settings["target"] == "model":
             return read_density(target_densities, index)
@@ -115,7 +118,7 @@ class FusionData:
         name: str,
     ) -> None:
         """
-        Add one stimulus.
+        Add the features and the target of one stimulus.
 
         Parameters
         ----------
@@ -125,7 +128,7 @@ class FusionData:
         target : float array (height, width)
         centre_bias : CentreBias
         name : str
-            Its own fixations are left out of the centre bias.
+            Name of the stimulus. Its fixations are left out of the centre bias.
         """
         features, shape = fusion_features(
             maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
@@ -133,7 +136,10 @@ class FusionData:
         bias = log_centre_bias(centre_bias.density(GRID, exclude=name), shape)
         features = np.column_stack([features, bias]).astype(np.float16)
         if not np.isfinite(features).all():
-            raise InputError(f"{name}: a reconstructed map exceeds float16 (65504)")
+            raise InputError(
+                f"{name}: a reconstructed map exceeds float16 (65504); larger penalties in the "
+                "solver make the maps smaller"
+            )
         self._file.seek(0, 2)
         self._file.write(features.tobytes())
         target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
@@ -142,7 +148,7 @@ class FusionData:
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
-        Iterate over stimuli from the first.
+        Yield features and target of every stimulus, in the order they were added.
 
         Yields
         ------

@@ -1,4 +1,4 @@
-"""Layers as an explanation sees them: their grids, their weights, their reconstruction."""
+"""Layers of an explanation: their grids, weights and reconstruction."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -16,13 +16,13 @@ from gaborscope.stimuli.layer import Layer, Sampling
 
 def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     """
-    Regressors of an explanation's settings.
+    Make the regressors from the settings of an explanation.
 
     Parameters
     ----------
     settings : dict
-        `bank, colour, kinds, residual, normalisation, position, boundary` of the config, and
-        `control` and `second_stage` where they are wanted.
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config; `control`
+        and `second_stage` are optional.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
 
 def bank_and_channels(settings: Mapping[str, Any]) -> tuple[LogGaborBank, tuple[str, ...]]:
     """
-    Bank of an explanation's settings and the names of its colour channels.
+    Return the bank and the names of the colour channels from the settings of an explanation.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def bank_and_channels(settings: Mapping[str, Any]) -> tuple[LogGaborBank, tuple[
 
 def target(layer: Layer, placement: geometry.Placement, settings: Mapping[str, Any]) -> Sampling:
     """
-    Grid of a layer and how regressors are pooled to it.
+    Return the grid of a layer and how regressors are pooled to it.
 
     Parameters
     ----------
     layer : Layer
     placement : geometry.Placement
     settings : dict
-        `pool`: `kind` and `width` (strides of the layer).
+        `pool`: `kind`, and `width` in strides of the layer.
 
     Returns
     -------
@@ -101,7 +101,7 @@ class FittedLayer:
     name : str
     layer : Layer
     settings : dict
-        Of the regressors, as in the config, with the `pool` chosen.
+        Settings of the regressors, as in the config, with the chosen `pool`.
     weight : float32 array (C, K)
     intercept, residual_sd : float32 array (C,)
     """
@@ -115,7 +115,7 @@ class FittedLayer:
 
     def reconstruct(self, phi: np.ndarray) -> np.ndarray:
         """
-        Reconstructed output of the layer, its nonlinearity passed.
+        Reconstruct the output of the layer, after its nonlinearity.
 
         Parameters
         ----------
@@ -132,7 +132,9 @@ class FittedLayer:
 
     def weighted_sum(self, phi: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """
-        Weighted sum of the layer's reconstructed maps; maps of weight 0 are not made.
+        Return the weighted sum of the layer's reconstructed maps.
+
+        Maps of weight 0 are not computed.
 
         Parameters
         ----------
@@ -146,13 +148,13 @@ class FittedLayer:
         if self.layer.nonlinearity == "none":
             return sums_of_sums([self], phi, [weight])[0]
         kept = np.flatnonzero(weight)
-        some = dataclasses.replace(
+        subset = dataclasses.replace(
             self,
             weight=self.weight[kept],
             intercept=self.intercept[kept],
             residual_sd=self.residual_sd[kept],
         )
-        maps = some.reconstruct(phi).reshape(len(kept), phi[0].size)
+        maps = subset.reconstruct(phi).reshape(len(kept), phi[0].size)
         total = np.asarray(weight)[kept].astype(np.float32) @ maps
         return total.reshape(phi.shape[1:]).astype(np.float32)
 
@@ -161,12 +163,12 @@ def sums_of_sums(
     layers: Sequence[FittedLayer], phi: np.ndarray, weights: Sequence[np.ndarray]
 ) -> np.ndarray:
     """
-    Sum the reconstructed maps of layers without nonlinearity, weighted: one map each.
+    Return the weighted sum of the reconstructed maps of each layer without making the maps.
 
     Parameters
     ----------
     layers : sequence of FittedLayer
-        Of equal regressors.
+        Layers without a nonlinearity and with the same regressors.
     phi : float32 array (K, row, column)
     weights : sequence of float array (C,)
         One per layer.
@@ -187,19 +189,19 @@ def sums_of_sums(
 
 def as_fitted(layer: Layer, settings: Mapping[str, Any]) -> Layer:
     """
-    Layer as an explanation reconstructs it.
+    Return the description of a layer as an explanation fits it.
 
     Parameters
     ----------
     layer : Layer
     settings : dict
-        Of the explanation: `activation`, whether what goes into the layer's nonlinearity is
-        fitted or what comes out of it.
+        Settings of the explanation. `activation` says whether the input or the output of the
+        layer's nonlinearity is fitted.
 
     Returns
     -------
     layer : Layer
-        With the nonlinearity "none" where its output is fitted, and what it was in `passed`.
+        If the output is fitted, `nonlinearity` is "none" and `passed` names the nonlinearity.
     """
     if settings["activation"] == "input":
         return layer
@@ -208,12 +210,12 @@ def as_fitted(layer: Layer, settings: Mapping[str, Any]) -> Layer:
 
 def fitted_layer(filters: Mapping[str, Any]) -> FittedLayer:
     """
-    Layer of an explanation from its file.
+    Make a layer of an explanation from the content of its filters file.
 
     Parameters
     ----------
     filters : dict
-        From `read_filters`.
+        From `fitting.files.read_filters`.
 
     Returns
     -------
@@ -236,7 +238,7 @@ def with_weights(
     residual_sd: np.ndarray | None = None,
 ) -> FittedLayer:
     """
-    Layer with other weights.
+    Return a copy of a layer with other weights.
 
     Parameters
     ----------
@@ -244,7 +246,7 @@ def with_weights(
     weight : float array (C, K)
     intercept : float array (C,)
     residual_sd : float array (C,), optional
-        None keeps that of the layer.
+        None keeps the values of the layer.
 
     Returns
     -------
@@ -263,7 +265,7 @@ def reconstruct(
     image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
 ) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
-    Reconstruct the layers of a network from an image alone.
+    Reconstruct the layers of a network from an image.
 
     Parameters
     ----------
@@ -272,16 +274,19 @@ def reconstruct(
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        Of one explanation.
+        Layers of one explanation.
 
     Returns
     -------
     maps : dict of str to float32 array (C, row, column)
-        On the cells whose centre lies in the content.
+        On the cells with a centre in the content.
     placement : geometry.Placement
     """
     phi, placement = shared_regressors(image, box, layers)
-    maps = {fitted.name: fitted.reconstruct(own) for fitted, own in zip(layers, phi, strict=True)}
+    maps = {
+        fitted.name: fitted.reconstruct(regressors)
+        for fitted, regressors in zip(layers, phi, strict=True)
+    }
     return maps, placement
 
 
@@ -292,7 +297,9 @@ def weighted_sums(
     weights: Sequence[np.ndarray],
 ) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
-    Sum the reconstructed maps of each layer, weighted, without making all of them.
+    Return the weighted sum of the reconstructed maps of each layer.
+
+    Maps of weight 0 are not computed.
 
     Parameters
     ----------
@@ -301,7 +308,7 @@ def weighted_sums(
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        Of one explanation.
+        Layers of one explanation.
     weights : sequence of float array (C,)
         One per layer.
 
@@ -312,8 +319,8 @@ def weighted_sums(
     """
     phi, placement = shared_regressors(image, box, layers)
     sums = {
-        fitted.name: fitted.weighted_sum(own, weight)
-        for fitted, own, weight in zip(layers, phi, weights, strict=True)
+        fitted.name: fitted.weighted_sum(regressors, weight)
+        for fitted, regressors, weight in zip(layers, phi, weights, strict=True)
     }
     return sums, placement
 
@@ -322,7 +329,9 @@ def shared_regressors(
     image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
 ) -> tuple[list[np.ndarray], geometry.Placement]:
     """
-    Regressors of each layer on one image, computed once where layers share them.
+    Return the regressors of each layer on one image.
+
+    Layers with the same grid and pooling share one computation.
 
     Parameters
     ----------
@@ -331,33 +340,33 @@ def shared_regressors(
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        All of the same regressors; their grids and pooling may differ.
+        Layers with the same settings of the regressors; their grids and pooling may differ.
 
     Returns
     -------
     phi : list of float32 array (K, row, column)
-        One per layer; the same array where layers share it.
+        One per layer; layers with the same grid and pooling have the same array.
     placement : geometry.Placement
     """
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
-    wanted = [target(fitted.layer, placement, fitted.settings) for fitted in layers]
-    unique = list(dict.fromkeys(wanted))
+    targets = [target(fitted.layer, placement, fitted.settings) for fitted in layers]
+    unique = list(dict.fromkeys(targets))
     computed = make_regressors(layers[0].settings).compute(content, placement, unique)
     phi = dict(zip(unique, computed, strict=True))
-    return [phi[where] for where in wanted], placement
+    return [phi[key] for key in targets], placement
 
 
 def valid_maps(
     maps: Mapping[str, np.ndarray], layers: Sequence[Reconstructed], placement: geometry.Placement
 ) -> dict[str, np.ndarray]:
     """
-    Cut maps to the cells whose centre lies in the content.
+    Cut maps to the cells with a centre in the content.
 
     Parameters
     ----------
     maps : dict of str to array (C, y, x)
-        On all cells of each layer, as files hold them.
+        On all cells of each layer, as in files.
     layers : sequence of FittedLayer
     placement : geometry.Placement
 
@@ -376,7 +385,7 @@ def whole_maps(
     maps: np.ndarray, fitted: Reconstructed, placement: geometry.Placement
 ) -> np.ndarray:
     """
-    Put maps on all cells of a layer, 0 where the centre does not lie in the content.
+    Extend maps to all cells of a layer, with 0 on cells with a centre outside the content.
 
     Parameters
     ----------
@@ -389,6 +398,6 @@ def whole_maps(
     maps : float32 array (C, y, x)
     """
     grid = fitted.layer.grid(placement)
-    whole = np.zeros((len(maps), *grid.shape), np.float32)
-    whole[(slice(None), *grid.cells(placement))] = maps
-    return whole
+    padded = np.zeros((len(maps), *grid.shape), np.float32)
+    padded[(slice(None), *grid.cells(placement))] = maps
+    return padded

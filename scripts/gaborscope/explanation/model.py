@@ -1,4 +1,4 @@
-"""The explained model: bank, weights and fusion in one file; predicts without torch."""
+"""The explained model: bank, weights and fusion in one file. It predicts without torch."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from gaborscope.store.files import create, open_file, put
 
 def grid_shape(height: int, width: int, stride: int) -> tuple[int, int]:
     """
-    Cells of the fusion grid, which tiles the content exactly.
+    Return the shape of the fusion grid, which tiles the content exactly.
 
     Parameters
     ----------
     height, width : int
-        Content in px.
+        Size of the content in px.
     stride : int
-        Wanted side of a cell in px.
+        Approximate side of a cell in px.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def fusion_features(
     smoothing: float,
 ) -> tuple[np.ndarray, tuple[int, int]]:
     """
-    Bring the maps of all layers to the fusion grid, smoothed.
+    Resample the maps of all layers to the fusion grid and smooth them.
 
     Parameters
     ----------
@@ -64,7 +64,7 @@ def fusion_features(
     Returns
     -------
     features : float32 array (cell, feature)
-        Cells row by row; features layer by layer.
+        Cells are in row order, features in the order of the layers.
     shape : (int, int)
         Rows and columns of the fusion grid.
     """
@@ -85,7 +85,9 @@ def fusion_resampling(
     grid: geometry.Grid, placement: geometry.Placement, axis: int, n_cells: int, smoothing: float
 ) -> np.ndarray:
     """
-    Matrix from a layer's valid cells to the fusion grid along one axis, smoothing included.
+    Return the matrix that resamples a layer's valid cells to the fusion grid along one axis.
+
+    The matrix includes the smoothing.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def fusion_resampling(
     axis : {0, 1}
         y or x.
     n_cells : int
-        Of the fusion grid along the axis.
+        Number of cells of the fusion grid along the axis.
     smoothing : float
         Standard deviation of the Gaussian in px of the content.
 
@@ -123,12 +125,12 @@ def fusion_resampling(
 
 def log_centre_bias(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
-    Logarithm of the centre bias on a fusion grid.
+    Return the logarithm of the centre bias on a fusion grid.
 
     Parameters
     ----------
     density : float array (row, column)
-        Centre bias on its own relative grid.
+        Centre bias on a grid in relative coordinates.
     shape : (int, int)
         Rows and columns of the fusion grid.
 
@@ -144,23 +146,24 @@ def log_centre_bias(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
 @dataclasses.dataclass
 class ExplainedModel:
     """
-    A saliency model of its own: log-Gabor responses, weights, fusion.
+    A saliency model that consists of log-Gabor responses, weights and fusion.
 
     Attributes
     ----------
     box : geometry.Box or (int, int)
-        The explained network's input for landscape stimuli.
+        Input of the explained network for landscape stimuli.
     layers : list of layers.FittedLayer
+        Layers that are fused.
     settings : dict
-        Of the fusion: `stride`, `smoothing`.
+        Settings of the fusion: `stride`, `smoothing`.
     weight : float64 array (feature,)
-        Of the maps of all layers, the log centre bias last.
+        Weights of the maps of all layers; the last one belongs to the log centre bias.
     centre_bias : float64 array (row, column)
-        On its own relative grid, sum 1.
+        On a grid in relative coordinates, sum 1.
     uniform_weight : float
-        Share of the uniform density mixed in at the end.
+        Share of the uniform density that is mixed into a prediction.
     cascade : cascade.Cascade, optional
-        Where layers are reconstructed from layers; `layers` are then those that are fused.
+        Cascade that reconstructs the layers, if they are reconstructed from other layers.
     """
 
     box: geometry.Box | tuple[int, int]
@@ -207,7 +210,7 @@ class ExplainedModel:
         Raises
         ------
         InputError
-            If the file is none of these.
+            If the file is of another kind.
         """
         with open_file(path, "explained") as file:
             whole = read_cascade(file["cascade"]) if "cascade" in file else None
@@ -241,13 +244,13 @@ class ExplainedModel:
 
     def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
-        Write the model, whole or not at all.
+        Write the model to a file. If writing fails, no partial file is left.
 
         Parameters
         ----------
         path : str or Path
         origin : dict
-            From `provenance`.
+            From `store.files.provenance`.
         """
         with create(path, "explained", origin) as file:
             file.attrs["layers"] = json.dumps([fitted.name for fitted in self.layers])
@@ -291,7 +294,7 @@ class ExplainedModel:
         self, maps: Mapping[str, np.ndarray], placement: geometry.Placement, size: tuple[int, int]
     ) -> np.ndarray:
         """
-        Log-density of a stimulus from its reconstructed layers.
+        Return the log-density of a stimulus from its reconstructed layers.
 
         Parameters
         ----------
@@ -312,7 +315,9 @@ class ExplainedModel:
         self, phi: Sequence[np.ndarray], placement: geometry.Placement, size: tuple[int, int]
     ) -> np.ndarray:
         """
-        Log-density of a stimulus from the regressors of its layers; not for cascades.
+        Return the log-density of a stimulus from the regressors of its layers.
+
+        Not for cascades.
 
         Parameters
         ----------
@@ -328,8 +333,8 @@ class ExplainedModel:
         """
         weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
         summed = {
-            fitted.name: fitted.weighted_sum(own, weight)
-            for fitted, own, weight in zip(self.fitted, phi, weights, strict=True)
+            fitted.name: fitted.weighted_sum(regressors, weight)
+            for fitted, regressors, weight in zip(self.fitted, phi, weights, strict=True)
         }
         score = self._score(summed, placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
@@ -343,11 +348,11 @@ class ExplainedModel:
         }
 
     def _by_layer(self, lengths):
-        """Return the weights of the maps of each layer."""
+        """Return the weights split by layer, for layers with these numbers of maps."""
         return np.split(self.weight[:-1], np.cumsum(lengths)[:-1])
 
     def _score(self, summed, placement, size):
-        """Return log-density up to a constant from the weighted sum of each layer's maps."""
+        """Return the log-density up to a constant from the weighted sums of the layers' maps."""
         shape = grid_shape(placement.height, placement.width, self.settings["stride"])
         score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
         for fitted in self.layers:
@@ -356,13 +361,13 @@ class ExplainedModel:
                 fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
                 for axis in (0, 1)
             ]
-            # sampling is linear: once for the sum of a layer's maps instead of for each
+            # resampling is linear, so it is enough to resample the sum of a layer's maps
             score += along[0] @ summed[fitted.name] @ along[1].T
         return densities.resize_bilinear(score, size)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """
-        Saliency of an image, from its log-Gabor responses alone.
+        Predict the saliency of an image from its log-Gabor responses.
 
         Parameters
         ----------
@@ -377,7 +382,7 @@ class ExplainedModel:
         Raises
         ------
         ValueError
-            If the image is no uint8 array (height, width, 3).
+            If the image is not a uint8 array (height, width, 3).
         """
         image = np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -399,7 +404,7 @@ class ExplainedModel:
 
     def contributions(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """
-        Take the prediction apart: what each layer adds to the log-density.
+        Return the prediction and what each layer adds to its log-density.
 
         Parameters
         ----------
@@ -409,10 +414,10 @@ class ExplainedModel:
         Returns
         -------
         density : float64 array (height, width)
-            What the model predicts, sum 1.
+            Prediction of the model, sum 1.
         parts : dict of str to float64 array (row, column)
-            By layer, and `centre bias`, on the fusion grid, each of mean 0; their sum is the
-            predicted log-density up to a constant and the uniform density mixed in.
+            By layer, and for `centre bias`, on the fusion grid, each with mean 0. Their sum is the
+            predicted log-density without the uniform density, up to a constant.
         """
         maps, placement = self.reconstruct(image)
         features, shape = fusion_features(maps, self.layers, placement, **self.settings)

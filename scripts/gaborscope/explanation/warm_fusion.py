@@ -1,4 +1,4 @@
-"""Fit many similar fusions: from a start nearby, the curvature kept between steps."""
+"""Fit many similar fusions fast: start close to the solution and reuse the Hessian."""
 
 from collections.abc import Callable, Iterable, Sequence
 
@@ -8,7 +8,7 @@ from scipy import linalg
 from gaborscope.explanation import fusion
 
 MAX_STEPS = 40
-SLOW = 0.3  # a step that leaves more than this share of the promise asks for a new curvature
+SLOW = 0.3  # the Hessian is renewed if the promised gain exceeds this share of the last one
 
 
 def fit(
@@ -19,10 +19,11 @@ def fit(
     tolerance: float = 0.0001,
 ) -> fusion.Fusion:
     """
-    Fit the fusion weights from a start, the penalty chosen on the validation split.
+    Fit the fusion weights from a given start and choose the penalty on the validation split.
 
-    The objective of `fusion.fit`, convex, so the start changes the cost, not the outcome. The
-    Hessian, which costs many gradients, is kept as long as steps with it converge.
+    The objective is that of `fusion.fit`. It is convex, so the start changes the time but not the
+    result. A Hessian costs as much as many gradients, so it is reused as long as the steps with it
+    converge fast.
 
     Parameters
     ----------
@@ -32,7 +33,7 @@ def fit(
     penalties : sequence of float
         Candidates, see `fusion.fit`.
     tolerance : float
-        A step that promises less than this (nats per stimulus) ends the search.
+        The search ends when a step promises a gain below this (nats per stimulus).
 
     Returns
     -------
@@ -54,10 +55,10 @@ def fit(
 
 
 def _descend(batches, weight, scale, ridge, curvature, tolerance):
-    """Minimise cross-entropy + ridge by Newton steps whose Hessian is renewed where they slow."""
+    """Minimise cross-entropy + ridge by Newton steps; renew the Hessian when they get slow."""
     fresh, last = curvature is None, np.inf
-    value, gradient, found = fusion.objective(batches(), weight, hessian=fresh)
-    curvature = found if fresh else curvature
+    value, gradient, hessian = fusion.objective(batches(), weight, hessian=fresh)
+    curvature = hessian if fresh else curvature
     newton = _newton(curvature, ridge, scale)
     for _ in range(MAX_STEPS):
         slope = gradient + ridge * weight
@@ -71,7 +72,7 @@ def _descend(batches, weight, scale, ridge, curvature, tolerance):
             continue
         step = _search(batches, weight, value, direction, ridge, slope)
         if step is None and fresh:
-            break  # the best that the precision of the features allows
+            break  # float32 features allow no better solution
         if step is None:
             last = 0.0
             continue
@@ -80,10 +81,10 @@ def _descend(batches, weight, scale, ridge, curvature, tolerance):
 
 
 def _newton(curvature, ridge, scale):
-    """Return the function that makes a gradient into a Newton direction."""
+    """Return a function that turns a gradient into a Newton direction."""
     unit = np.where(scale > 0, scale, 1.0)
     system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
-    # float32 products leave a curvature that is indefinite by their rounding
+    # rounding of float32 products can make the Hessian indefinite
     for lift in 10.0 ** np.arange(-10, 3):
         system[np.diag_indices_from(system)] += lift * np.diag(system).mean()
         try:
@@ -95,7 +96,7 @@ def _newton(curvature, ridge, scale):
 
 
 def _search(batches, weight, value, direction, ridge, slope):
-    """Step that makes the objective smaller, halved as often as need be; None if there is none."""
+    """Halve the step until the objective falls; return None if it does not fall."""
     total, step = value + 0.5 * (ridge * weight**2).sum(), 1.0
     while step > 1e-3:
         candidate = weight + step * direction

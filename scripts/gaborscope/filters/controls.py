@@ -1,4 +1,4 @@
-"""Banks that log-Gabors have to beat: as many filters, of the same extent, but not log-Gabor."""
+"""Control banks to compare log-Gabors with: as many filters, of the same extent."""
 
 from __future__ import annotations
 
@@ -13,32 +13,34 @@ from gaborscope.filters import fourier
 from gaborscope.filters.loggabor import LogGaborBank
 
 CONTROLS = ("random", "pixel")
-SEED = 20211107  # of the random filters: a bank is a fixed set
+SEED = 20211107  # of the random filters, so that a bank is always the same
 
 
 def kernels(
     control: str, wavelengths: Sequence[float] | np.ndarray, n_orientations: int
 ) -> list[np.ndarray]:
     """
-    Pairs of filters in the place of a log-Gabor's even and odd one.
+    Pairs of filters that replace the even and the odd filter of a log-Gabor.
 
-    `random`: white noise under a Gaussian window of a quarter of the wavelength, mean taken away,
-    energy 1. `pixel`: single pixels on both sides of the centre, evenly spread over a square ring
-    about 2/5 of the wavelength away: at 2.5 and 5 px with four orientations, the eight neighbours
-    and eight pixels of the ring around them.
+    `random`: white noise under a Gaussian window with a standard deviation of a quarter of the
+    wavelength; mean 0, energy 1.
+
+    `pixel`: two pixels on opposite sides of the centre, on a square ring at about 2/5 of the
+    wavelength. Pairs are evenly spread over the ring. With wavelengths of 2.5 and 5 px and four
+    orientations these are the eight neighbours, and eight pixels of the ring around them.
 
     Parameters
     ----------
     control : {"random", "pixel"}
     wavelengths : sequence of float
-        Of each scale in px.
+        Wavelength of each scale in px.
     n_orientations : int
 
     Returns
     -------
     kernels : list of complex128 array (side, side)
-        Scale by scale, within a scale by orientation; the pair as real and imaginary part; sides
-        odd.
+        Ordered by scale, within a scale by orientation. Real and imaginary part are the two
+        filters of a pair. Sides are odd.
 
     Raises
     ------
@@ -47,17 +49,17 @@ def kernels(
     """
     if control not in CONTROLS:
         raise ValueError(f"control must be one of {', '.join(CONTROLS)}, got {control!r}")
-    rng, found, ring = np.random.default_rng(SEED), [], 0
+    rng, pairs, ring = np.random.default_rng(SEED), [], 0
     for wavelength in wavelengths:
-        # a ring has 4 pairs per px of its radius; scales have rings of their own
+        # a ring has 4 pairs per px of its radius; each scale has a wider ring than the one before
         ring = max(round(0.4 * wavelength), math.ceil(n_orientations / 4), ring + 1)
         radius = max(math.ceil(0.75 * wavelength), ring)
         for index in range(n_orientations):
             if control == "random":
-                found.append(_noise(radius, wavelength / 4, rng))
+                pairs.append(_noise(radius, wavelength / 4, rng))
             else:
-                found.append(_pixels(radius, ring, round(4 * ring * index / n_orientations)))
-    return found
+                pairs.append(_pixels(radius, ring, round(4 * ring * index / n_orientations)))
+    return pairs
 
 
 def _noise(radius, sd, rng):
@@ -72,7 +74,7 @@ def _noise(radius, sd, rng):
 
 
 def _pixels(radius, ring, place):
-    """Pair of opposite pixels: so many places counter-clockwise from the right on a ring."""
+    """Return two opposite pixels, `place` steps counter-clockwise from the right of a ring."""
     pair = np.zeros((2 * radius + 1, 2 * radius + 1), complex)
     column = min(ring, max(-ring, 2 * ring - place))  # along the right, the top, the left side
     row = -min(ring, place, 4 * ring - place)
@@ -83,13 +85,13 @@ def _pixels(radius, ring, place):
 
 class ControlBank:
     """
-    A control with the interface of `LogGaborBank` that regressors need.
+    Control bank with the part of `LogGaborBank`'s interface that regressors need.
 
     Parameters
     ----------
     control : {"random", "pixel"}
     bank : LogGaborBank
-        Whose place it takes: number of scales and orientations, wavelengths.
+        Bank that is replaced; its scales, orientations and wavelengths are kept.
     """
 
     def __init__(self, control: str, bank: LogGaborBank) -> None:
@@ -104,13 +106,13 @@ class ControlBank:
         return self.control == other.control and self.bank == other.bank
 
     def __hash__(self) -> int:
-        """Hash of what makes the bank."""
+        """Return the hash of control and bank."""
         return hash((self.control, self.bank))
 
     broad = True  # filters pass all frequencies
 
     def wavelength_px(self, number: int) -> float:
-        """Shortest wavelength in px that a filter passes: that of all px, whichever filter."""
+        """Return the shortest wavelength in px that a filter passes, the same for all filters."""
         return 2.0
 
     def gains(self, shape: tuple[int, int]) -> np.ndarray:
@@ -127,19 +129,19 @@ class ControlBank:
         gains : complex64 array (filter, height, width)
             On the frequencies of `numpy.fft.fftfreq`.
         """
-        found = []
+        transfers = []
         for kernel in kernels(self.control, self.bank.wavelengths_px, self.bank.n_orientations):
             # a kernel larger than a small image wraps around
-            whole = np.zeros(shape, complex)
+            canvas = np.zeros(shape, complex)
             radius = len(kernel) // 2
             rows = np.arange(-radius, radius + 1) % shape[0]
             columns = np.arange(-radius, radius + 1) % shape[1]
-            np.add.at(whole, np.ix_(rows, columns), kernel)
-            found.append(fft.fft2(whole).astype(np.complex64))
-        return np.stack(found)
+            np.add.at(canvas, np.ix_(rows, columns), kernel)
+            transfers.append(fft.fft2(canvas).astype(np.complex64))
+        return np.stack(transfers)
 
     def residual_gain(self, shape: tuple[int, int]) -> np.ndarray:
-        """Transfer function of the low-pass residual, that of the log-Gabor bank."""
+        """Transfer function of the low-pass residual, the same as of the log-Gabor bank."""
         return self.bank.residual_gain(shape)
 
     def prepare(self, shape: tuple[int, int], boundary: str = "symmetric") -> PreparedControl:
@@ -160,7 +162,7 @@ class ControlBank:
 
 class PreparedControl:
     """
-    A control on images of one shape, as `loggabor.PreparedBank`; plain, not fast.
+    Control bank for images of one shape, like `loggabor.PreparedBank` but not optimised.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ class PreparedControl:
 
     def analyse(self, image: np.ndarray) -> None:
         """
-        Take the spectrum of an image; the responses that follow are this image's.
+        Compute the spectrum of an image, which later responses and residuals are taken from.
 
         Parameters
         ----------
@@ -197,7 +199,7 @@ class PreparedControl:
 
     def responses(self) -> Iterator[tuple[slice, np.ndarray]]:
         """
-        Responses to the image analysed, filter by filter.
+        Responses to the image analysed last, filter by filter.
 
         Yields
         ------
@@ -209,7 +211,7 @@ class PreparedControl:
 
     def residual(self) -> np.ndarray:
         """
-        Low-pass residual of the image analysed, that of the log-Gabor bank.
+        Low-pass residual of the image analysed, the same as of the log-Gabor bank.
 
         Returns
         -------

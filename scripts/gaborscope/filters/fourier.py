@@ -11,14 +11,14 @@ import pyfftw
 # planning is by estimate unless a caller asks for more.
 PLANNING = {"estimate": "FFTW_ESTIMATE", "measure": "FFTW_MEASURE"}
 
-# Gains up to this are taken for 0: below the rounding of a float32 product with a gain of 2.
+# Gains up to this count as 0. It is below the rounding of a float32 product with a gain of 2.
 NEGLIGIBLE = {"single": 1e-8, "double": 0.0}
 
-# Filters are transformed together up to so many px, where calls cost as much as transforms; beyond,
-# a block leaves the cache (benchmarks/loggabor.py --blocks).
+# Most px in a block of filters that are transformed together. For small images a call costs as much
+# as a transform; larger blocks do not fit the cache (benchmarks/loggabor.py --blocks).
 BLOCK_PIXELS = 1 << 15
 
-# Columns of the spectrum are kept or dropped in groups of so many, so that few plans are needed.
+# Columns of the spectrum are kept or dropped in groups of this size, so that few plans are needed.
 GROUP = 8
 
 
@@ -94,7 +94,7 @@ def mirror_pad(image: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, t
 
 def block_size(shape: tuple[int, int], n_filters: int) -> int:
     """
-    How many filters to transform together.
+    Return the number of filters to transform together.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ class Prepared:
         Columns of the spectrum that any of the filters passes.
     steps : list of (real array, real array, real array, pyfftw.FFTW)
         For each part: spectrum, gains divided by the number of px (FFTW's inverse does not
-        normalise), room for their product, and the transform of it along f_y.
+        normalise), room for their product, and the transform of the product along f_y.
     """
 
     parts: list[slice]
@@ -133,10 +133,10 @@ class Transform:
     """
     Planned forward and inverse transforms of one shape, on buffers made once and reused.
 
-    The inverse runs in two passes over a spectrum that is stored transposed: lines of constant
-    f_x first, contiguous and only where some filter of the block passes anything, then along f_x,
-    written in image order. FFTW's own plan for both axes, when it may not measure, takes twice the
-    time at 224x320 px.
+    The inverse runs in two passes over a spectrum that is stored transposed. The first pass takes
+    lines of constant f_x, which are contiguous, and skips lines that no filter of the block passes.
+    The second runs along f_x and writes in image order. FFTW's plan for both axes, made without
+    measuring, takes twice the time at 224x320 px.
 
     Not thread-safe: one instance belongs to one thread.
 
@@ -149,7 +149,7 @@ class Transform:
     block : int
         Number of filters applied together.
     planning : {"estimate", "measure"}
-        Measured plans are faster at some sizes and differ from run to run in their last bits.
+        Measured plans are faster at some sizes, but their last bits differ from run to run.
     """
 
     def __init__(
@@ -173,17 +173,17 @@ class Transform:
         self._forward = self._plan(self._image, self._spectrum.T, (0, 1), "FFTW_FORWARD")
         self._across = self._plan(self._lines, self._responses.transpose(0, 2, 1), (1,))
         self._plans = {}
-        self._filled = []  # slices of the lines that hold something
+        self._filled = []  # slices of `_lines` that are not 0
 
     def _plan(self, source, target, axes, direction="FFTW_BACKWARD"):
-        """Plan a transform between two buffers; what they hold is kept."""
+        """Plan a transform between two buffers; their values are kept."""
         flags = (PLANNING[self._planning],)
         if self._planning == "estimate":
             return pyfftw.FFTW(source, target, axes, direction, flags, 1)
         held = source.copy(), target.copy()  # measuring uses the buffers
         plan = pyfftw.FFTW(source, target, axes, direction, flags, 1)
         source[...], target[...] = held
-        # what was learnt would enter plans made by estimate later, and with it their last bits
+        # otherwise FFTW uses the measurements in later estimates, which changes their last bits
         pyfftw.forget_wisdom()
         return plan
 
@@ -252,7 +252,7 @@ class Transform:
 
     def _step(self, part, lines):
         """Bind the product and the transform along f_y of some columns of the spectrum."""
-        # a product of real numbers: once for the real and once for the imaginary part
+        # as a real product: each gain once for the real and once for the imaginary part
         gains = np.repeat(lines.astype(self._real), 2, axis=2)
         spectrum = self._spectrum[part].view(self._real)
         return spectrum, gains, self._product[:, part].view(self._real), self._along(part)

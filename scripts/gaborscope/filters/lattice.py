@@ -8,18 +8,19 @@ import pyfftw
 
 from gaborscope.filters import fourier
 
-# Gains up to this are taken for 0 (their peak is 2): what they would add to a response is of the
-# order of the rounding of float32.
+# Gains up to this count as 0 (their peak is 2): they would add about the rounding of float32 to a
+# response.
 NEGLIGIBLE = 1e-6
 
-# Channels are transformed together up to so many points, where their buffers stay in the cache.
+# Most points of a lattice for which all channels are transformed together: their buffers then stay
+# in the cache.
 TOGETHER_PIXELS = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True)
 class Lattice:
     """
-    Points of an image, evenly spaced.
+    Evenly spaced points of an image.
 
     Attributes
     ----------
@@ -48,19 +49,19 @@ def covering(
     full: tuple[int, int] | None = None,
 ) -> Lattice:
     """
-    Lattice of all points of a phase that lie on an image.
+    Lattice of all points that lie on an image, given the step and one point.
 
     Parameters
     ----------
     step : int
     phase : (float, float)
-        Any point of the lattice, row and column in px.
+        Row and column of any point of the lattice, in px.
     shape : (int, int)
         Height and width of the image in px, which reaches from -0.5 to height - 0.5.
     beyond : int
-        Further points on every side, fewer where `full` has no room for them.
+        Points to add on every side; fewer if `full` has no room for them.
     full : (int, int), optional
-        Size in px with which everything repeats.
+        Height and width in px after which the image repeats.
 
     Returns
     -------
@@ -96,16 +97,17 @@ class Spectra:
 
     def __init__(self, shape: tuple[int, int], full: tuple[int, int], n_channels: int) -> None:
         self.full = full
-        self.origin = tuple((wide - own) // 2 for wide, own in zip(full, shape, strict=True))
+        self.origin = tuple((wide - extent) // 2 for wide, extent in zip(full, shape, strict=True))
         self._mirror = [
-            _mirrored(own, wide, first)
-            for own, wide, first in zip(shape, full, self.origin, strict=True)
+            _mirrored(extent, wide, first)
+            for extent, wide, first in zip(shape, full, self.origin, strict=True)
         ]
         self._image = pyfftw.zeros_aligned(full, "complex64")
         self.values = pyfftw.empty_aligned((n_channels, *full[::-1]), "complex64")
         flags = (fourier.PLANNING["estimate"],)
         self._plans = [
-            pyfftw.FFTW(self._image, own.T, (0, 1), "FFTW_FORWARD", flags, 1) for own in self.values
+            pyfftw.FFTW(self._image, spectrum.T, (0, 1), "FFTW_FORWARD", flags, 1)
+            for spectrum in self.values
         ]
 
     def analyse(self, channels: np.ndarray) -> None:
@@ -123,7 +125,7 @@ class Spectra:
 
 
 def _mirrored(extent, wide, first):
-    """Pixels that a line shows after mirroring at both ends, the edge pixel repeated."""
+    """Return the pixel at each place of a line mirrored at both ends, the edge pixel repeated."""
     index = (np.arange(wide) - first) % (2 * extent)
     return np.minimum(index, 2 * extent - 1 - index)
 
@@ -132,10 +134,11 @@ class Folded:
     """
     Responses of several filters on the points of a lattice.
 
-    A response sampled every d px has the spectrum `sum_j Z(k + j N / d)`: each of the d x d parts
-    of the spectrum, times its part of the gain, is added to a spectrum of 1/d the size, whose
-    inverse transform is exact at the points. Between pixels this is trigonometric interpolation.
-    A lattice that starts between or beside pixels takes a phase.
+    A response sampled every d px has the spectrum `sum_j Z(k + j N / d)`. So the spectrum is cut
+    into d x d parts, each is multiplied by its part of the gain, and the products are added. The
+    inverse transform of the sum, with 1/d of the size, is exact at the points. At points between
+    pixels it is trigonometric interpolation. A lattice that does not start on a pixel is reached
+    by a phase factor.
 
     Parameters
     ----------
@@ -145,7 +148,7 @@ class Folded:
     gains : sequence of array (height, width)
         Transfer functions on the frequencies of `numpy.fft.fftfreq`, real or complex.
     low_pass : (array (height,), array (width,)), optional
-        Two factors that are multiplied to every gain.
+        Two factors that every gain is multiplied by.
     """
 
     def __init__(
@@ -181,7 +184,9 @@ class Folded:
         self._used = _passed(parts, spectra.full[1])
         self._shifted = pyfftw.zeros_aligned(spectra.values.shape, "complex64")
         groups = range(0, len(spectra.values), n)
-        self._bound = [[self._bind(own, self._shifted[k : k + n]) for k in groups] for own in parts]
+        self._bound = [
+            [self._bind(of_filter, self._shifted[k : k + n]) for k in groups] for of_filter in parts
+        ]
 
     def __len__(self) -> int:
         """Return the number of filters."""
@@ -189,11 +194,11 @@ class Folded:
 
     @property
     def n_bytes(self) -> int:
-        """Bytes of all gains."""
-        return sum(gain.nbytes for (own, *_) in self._bound for _, gain, *_ in own)
+        """Number of bytes of all gains."""
+        return sum(gain.nbytes for (group, *_) in self._bound for _, gain, *_ in group)
 
     def analyse(self) -> None:
-        """Take the spectra of an image analysed, moved to the first point of the lattice."""
+        """Take the spectra of the image analysed last, shifted to the lattice's first point."""
         along_y, along_x = self._phases
         for run in self._used:
             moved = self._shifted[:, run]
@@ -214,11 +219,11 @@ class Folded:
         responses : complex64 array (channel, row, column)
             A view that the next call overwrites.
         """
-        for across, (first, *others) in zip(self._across, self._bound[index], strict=True):
+        for across, (first, *further) in zip(self._across, self._bound[index], strict=True):
             self._product.fill(0)
             source, gain, target, _ = first
             np.multiply(source, gain, out=target)
-            for source, gain, target, room in others:
+            for source, gain, target, room in further:
                 np.multiply(source, gain, out=room)
                 target += room
             self._along.execute()
@@ -228,15 +233,15 @@ class Folded:
     def _bind(self, parts, spectra):
         """Return views of the buffers for each part of a gain: source, gain, target, room."""
         bound = []
-        for columns, rows, own_columns, own_rows, gain in parts:
+        for columns, rows, folded_columns, folded_rows, gain in parts:
             source = spectra[:, columns, rows].view(gain.dtype)
-            target = self._product[:, own_columns, own_rows].view(gain.dtype)
+            target = self._product[:, folded_columns, folded_rows].view(gain.dtype)
             room = self._room.view(gain.dtype)[: source.size].reshape(source.shape)
             bound.append((source, gain, target, room))
         return bound
 
     def _cut(self, gain, low_pass):
-        """Parts of a gain that pass anything: where from, where to, and the gain; largest first."""
+        """Return the parts of a gain that are not 0: source, target and gain; largest first."""
         height, width = self._spectra.full
         step, lines = self.lattice.step, gain.T
         if low_pass is not None:
@@ -245,8 +250,8 @@ class Folded:
         parts, (rows, columns) = [], (height // step, width // step)
         for left in range(0, width, columns):
             for top in range(0, height, rows):
-                own = passed[left : left + columns, top : top + rows]
-                x, y = np.flatnonzero(own.any(axis=1)), np.flatnonzero(own.any(axis=0))
+                block = passed[left : left + columns, top : top + rows]
+                x, y = np.flatnonzero(block.any(axis=1)), np.flatnonzero(block.any(axis=0))
                 if not x.size:
                     continue
                 x, y = slice(int(x[0]), int(x[-1]) + 1), slice(int(y[0]), int(y[-1]) + 1)
@@ -257,19 +262,19 @@ class Folded:
                 values = lines[source] / (height * width)
                 if np.iscomplexobj(values):
                     values = values.astype(np.complex64)
-                else:  # a product of real numbers: for the real and for the imaginary part
+                else:  # as a real product: once for the real and once for the imaginary part
                     values = np.repeat(values.astype(np.float32), 2, axis=1)
                 parts.append((*source, x, y, values))
-        if not parts:  # nothing passes
+        if not parts:  # the gain is 0 everywhere
             corner = slice(0, 1)
             parts.append((corner, corner, corner, corner, np.zeros((1, 2), np.float32)))
         return sorted(parts, key=lambda part: -part[-1].size)
 
 
 def _passed(parts, width):
-    """Columns of the spectrum that any filter passes, as few slices."""
+    """Return the columns of the spectrum that any filter passes, in as few slices as possible."""
     passed = np.zeros(width + 2, int)
-    for columns, *_ in (part for own in parts for part in own):
+    for columns, *_ in (part for of_filter in parts for part in of_filter):
         passed[1:-1][columns] = 1
     edges = np.flatnonzero(np.diff(passed))
     return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]

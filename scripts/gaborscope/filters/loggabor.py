@@ -175,7 +175,7 @@ class LogGaborBank:
         return isinstance(other, LogGaborBank) and self.parameters == other.parameters
 
     def __hash__(self) -> int:
-        """Hash of what makes the bank."""
+        """Return the hash of the parameters."""
         return hash(tuple(self.parameters.values()))
 
     @property
@@ -237,7 +237,7 @@ class LogGaborBank:
 
     def residual_gain(self, shape: tuple[int, int]) -> np.ndarray:
         """
-        Transfer function of the low-pass residual, what lies below the coarsest scale.
+        Transfer function of the low-pass residual: the frequencies below the coarsest scale.
 
         `sqrt(1 - radial(f)^2)` of the coarsest scale below its centre frequency and 0 above: 1 at
         frequency 0, continuous, and in quadrature with the coarsest scale.
@@ -265,8 +265,8 @@ class LogGaborBank:
         ----------
         image : real array (height, width)
         boundary : {"symmetric", "periodic"}
-            Mirror padding by half of the largest wavelength on each side, to a 5-smooth size, or
-            none (the image wraps around).
+            `symmetric`: mirror padding by half of the largest wavelength on each side, to a
+            5-smooth size. `periodic`: no padding, the image wraps around.
         precision : {"single", "double"}
             complex64 or complex128.
 
@@ -320,7 +320,7 @@ class LogGaborBank:
 
 class PreparedBank:
     """
-    A bank on images of one shape: one image at a time, block by block, no large arrays.
+    Bank for images of one shape; responses come block by block, without large arrays.
 
     Parameters
     ----------
@@ -344,7 +344,7 @@ class PreparedBank:
         self._full = shape
         if boundary == "symmetric":
             self._full = fourier.padded_shape(shape, bank.margin_px)
-        # orientations of one scale share a block: their gains reach equally far
+        # the orientations of a scale share a block: their gains reach equally far in frequency
         block = fourier.block_size(self._full, bank.n_orientations)
         self._transform = fourier.transform(self._full, precision, block, planning)
         self._single = fourier.transform(self._full, precision, 1, planning)
@@ -366,7 +366,7 @@ class PreparedBank:
 
     def analyse(self, image: np.ndarray) -> None:
         """
-        Take the spectrum of an image; the responses that follow are this image's.
+        Compute the spectrum of an image, which later responses and residuals are taken from.
 
         Parameters
         ----------
@@ -381,12 +381,12 @@ class PreparedBank:
 
     def responses(self) -> Iterator[tuple[slice, np.ndarray]]:
         """
-        Complex responses of all filters to the image analysed, block by block.
+        Complex responses of all filters to the image analysed last, block by block.
 
         Yields
         ------
         filters : slice
-            Of the bank's order.
+            Numbers of the filters in the bank.
         responses : complex array (filter, height, width)
             A view that the next block overwrites.
         """
@@ -397,7 +397,7 @@ class PreparedBank:
 
     def residual(self) -> np.ndarray:
         """
-        Low-pass residual of the image analysed, a view that the next call overwrites.
+        Low-pass residual of the image analysed last, a view that the next call overwrites.
 
         Returns
         -------

@@ -17,14 +17,15 @@ from gaborscope.stimuli import geometry
 
 class Plan:
     """
-    The way from the channels of an image to the pooled responses of a bank on several grids.
+    Steps from the channels of an image to the pooled responses of a bank on several grids.
 
-    - Points are exact: the response at the centre of a cell, by trigonometric interpolation where
-      that lies between px.
-    - Gaussian windows on even and odd responses, and on the residual, are applied to the spectrum;
-      they run on into the mirrored margin, wide ones by the part that fits (`sampling`).
-    - Gaussian windows on amplitudes end at the image. They are taken at every second or fourth px,
-      which keeps their averages within `sampling.TOLERANCE`.
+    - Pooling by points is exact: the response at the centre of a cell, by trigonometric
+      interpolation if the centre lies between px.
+    - Gaussian windows on even and odd responses, and on the residual, are applied to the spectrum
+      and so extend into the mirrored margin. A window too wide for the margin is applied to the
+      spectrum in part (`sampling.window_lattice`).
+    - Gaussian windows on amplitudes end at the image. Amplitudes are taken at every second or
+      fourth px where that keeps their averages within `sampling.TOLERANCE`.
 
     Parameters
     ----------
@@ -34,10 +35,10 @@ class Plan:
     boundary : {"symmetric", "periodic"}
     placement : geometry.Placement
     targets : sequence of (geometry.Grid, pool, width)
-        That `sampling.handles`.
+        Only targets that `sampling.handles` accepts.
     n_channels : int
     parts : collection of {"even", "odd", "amplitude", "residual"}
-        What is wanted.
+        Parts of the responses to compute.
 
     Attributes
     ----------
@@ -84,7 +85,7 @@ class Plan:
         ----------
         channels : real array (channel, height, width)
         slots : list of dict of str to float32 array
-            For every target where its parts go: even, odd, amplitude (channel, filter, row,
+            Arrays to write to, for every target: even, odd, amplitude (channel, filter, row,
             column), residual (channel, row, column).
         """
         self._spectra.analyse(channels)
@@ -92,10 +93,10 @@ class Plan:
             stage.run(slots)
 
     def _points(self, members):
-        """Stages that take responses at the centres of cells."""
+        """Return the stages that take responses at the centres of cells."""
         grids = [self._targets[i][0] for i in members]
-        own = [self._centres[i] for i in members]
-        lattices = sampling.point_lattices(grids, own, self._shape, self._spectra.full)
+        cell_centres = [self._centres[i] for i in members]
+        lattices = sampling.point_lattices(grids, cell_centres, self._shape, self._spectra.full)
         wanted = {**self._gains, **self._linear}
         stages = []
         for lattice, indices in lattices if members else []:
@@ -106,7 +107,7 @@ class Plan:
         return stages
 
     def _average(self, members):
-        """Have amplitudes averaged over windows, by a stage that takes them anyway if there is."""
+        """Give each filter's amplitude to a stage that is fine enough, or to a new stage."""
         narrowest = min(geometry.deviation(self._targets[i][2]) for i in members)
         by_step = {}
         for k in self._gains:
@@ -136,7 +137,7 @@ class Plan:
                 stage.windows = members, Pooler(matrices, len(self._spectra.values))
 
     def _windows(self, members, margin):
-        """Stages that take even and odd responses and residuals under windows."""
+        """Return the stages that take even and odd responses and residuals under windows."""
         groups = {}
         for i in members:
             grid, _, width = self._targets[i]
@@ -146,13 +147,13 @@ class Plan:
             )
             groups.setdefault((lattice, applied), []).append((i, rest, self._faint(deviation)))
         stages = []
-        for (lattice, applied), own in groups.items():
-            nowhere = frozenset.intersection(*(faint for *_, faint in own))
+        for (lattice, applied), group in groups.items():
+            nowhere = frozenset.intersection(*(faint for *_, faint in group))
             wanted = {k: gain for k, gain in self._linear.items() if k not in nowhere}
             low_pass = self._low_pass(applied)
             folded = Folded(self._spectra, lattice, list(wanted.values()), low_pass)
             stage = _Stage(folded, list(wanted), amplitude=False)
-            for i, rest, faint in own:
+            for i, rest, faint in group:
                 stage.faint[i] = faint
                 if rest:
                     matrices = sampling.windows(lattice, self._centres[i], rest, self._shape)
@@ -167,7 +168,7 @@ class Plan:
         return [np.exp(-2 * (np.pi * deviation * np.fft.fftfreq(n)) ** 2) for n in self.full]
 
     def _faint(self, deviation):
-        """Return the filters of whose responses a window leaves next to nothing."""
+        """Return the filters whose even and odd responses a window reduces to almost 0."""
         along_y, along_x = self._low_pass(deviation)
         window = (along_y[:, None] * along_x).astype(np.float32)
         return frozenset(
@@ -175,16 +176,21 @@ class Plan:
         )
 
 
-RESIDUAL = -1  # in the place of a filter's number
+RESIDUAL = -1  # number of the residual among those of the filters
 
-# Where a window leaves less than this of a gain (whose peak is 2), even and odd responses are taken
-# for 0: what is left is rounding, which standardising would blow up to a regressor.
+# Even and odd responses count as 0 if a window leaves less than FAINT of the gain (peak 2).
+# The rest would be rounding errors, which standardising would turn into a regressor.
 FAINT, NOTHING = 1e-4, np.zeros((1, 1, 1), np.complex64)
 
 
 @dataclasses.dataclass
 class _Stage:
-    """Responses on one lattice, and what is made of them: numbers are those of the targets."""
+    """
+    Responses on one lattice and their ways to the targets.
+
+    Numbers of filters stand in `filters` and `averaged`. Numbers of targets stand in `points`,
+    `smoothed`, `faint` and `windows`.
+    """
 
     folded: Folded
     filters: list
@@ -196,7 +202,7 @@ class _Stage:
     windows: tuple = ((), None)
 
     def run(self, slots):
-        """Take all responses and put what is made of them into their slots."""
+        """Compute all responses, pool them and write them into the slots of the targets."""
         self.folded.analyse()
         for target, numbers in self.faint.items():
             for number in numbers:
@@ -212,8 +218,8 @@ class _Stage:
             if number in self.averaged:
                 members, pooler = self.windows
                 np.abs(responses, out=pooler.planes.transpose(1, 0, 2))
-                for target, found in zip(members, pooler.pool(), strict=True):
-                    slots[target]["amplitude"][:, number] = found.swapaxes(0, 1)
+                for target, pooled in zip(members, pooler.pool(), strict=True):
+                    slots[target]["amplitude"][:, number] = pooled.swapaxes(0, 1)
 
     def _put(self, slots, number, responses):
         if number == RESIDUAL:

@@ -29,7 +29,7 @@ class Pooler:
 
     def pool(self) -> list[np.ndarray]:
         """
-        Pool what `planes` holds.
+        Pool `planes` to every grid.
 
         Returns
         -------
@@ -40,11 +40,11 @@ class Pooler:
         n, width = self._lines.shape[1:]
         pooled = []
         for rows, along_x in zip(self._rows, self._along_x, strict=True):
-            # two-dimensional products, others are four times slower; shapes in full, since a grid
-            # may have no cell in the content of a long narrow stimulus
+            # two-dimensional products: others are four times slower. Shapes without -1: a grid may
+            # have no cell in the content of a long narrow stimulus
             size = (rows.stop - rows.start) * n
-            found = self._lines[rows].reshape(size, width) @ along_x
-            pooled.append(found.reshape(rows.stop - rows.start, n, along_x.shape[1]))
+            product = self._lines[rows].reshape(size, width) @ along_x
+            pooled.append(product.reshape(rows.stop - rows.start, n, along_x.shape[1]))
         return pooled
 
     def _along_columns(self, pixels, lines):
@@ -74,7 +74,7 @@ class Sampler:
         n_rows = sum(rows for rows, _ in self.shapes)
         self._lines = np.empty((n_rows, shape[1]), np.complex64)
         self._reduced = np.empty((n_rows, 3, shape[1]), np.float32)
-        # more rows than the stimulus has: it is less work to take even and odd apart first
+        # with more rows than the stimulus has it is faster to separate even and odd first
         self._planes = np.empty((shape[0], 3, shape[1]), np.float32) if n_rows > shape[0] else None
 
     def maps(self, n: int) -> list[np.ndarray]:
@@ -98,7 +98,7 @@ class Sampler:
             self._along_rows(self._reduced, [pooled[index] for pooled in maps])
 
     def plain(self, image: np.ndarray) -> list[np.ndarray]:
-        """Return one real image on every grid."""
+        """Return one real image pooled to every grid."""
         maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self.shapes]
         reduced = np.empty((len(self._reduced), 1, image.shape[1]), np.float32)
         self._along_columns(np.ascontiguousarray(image), _flat(reduced))
@@ -111,10 +111,10 @@ class Sampler:
             np.matmul(matrix, pixels[pixel_rows], out=lines[rows])
 
     def _along_rows(self, reduced, maps):
-        """Sample along x; two-dimensional products, others are four times slower."""
+        """Sample along x, by two-dimensional products: others are four times slower."""
         n, width = reduced.shape[1:]
         for rows, pooled, along_x in zip(self._rows, maps, self._along_x, strict=True):
-            # shapes in full: a grid may have no cell in the content of a long narrow stimulus
+            # shapes without -1: a grid may have no cell in the content of a long narrow stimulus
             size = (rows.stop - rows.start) * n
             np.matmul(
                 reduced[rows].reshape(size, width),
@@ -127,8 +127,8 @@ def _flat(planes):
     return planes.reshape(len(planes), planes.shape[1] * planes.shape[2])
 
 
-# Rows that a product must have to run at half of its best speed, and the cost of a call in
-# products of one row and one pixel (with 3 x 192 columns; 2 cores of an AMD EPYC).
+# HALF_SPEED_ROWS: rows at which a product runs at half of its best speed. CALL: cost of a call, in
+# products of one row and one pixel. (Measured with 3 x 192 columns on 2 cores of an AMD EPYC.)
 HALF_SPEED_ROWS, CALL = 9, 100
 
 
@@ -136,17 +136,17 @@ def joint_products(
     matrices: Sequence[np.ndarray],
 ) -> tuple[list[tuple[slice, slice, np.ndarray]], list[slice]]:
     """
-    Products that apply several sampling matrices to the same pixels, few and small ones.
+    Few and small products that apply several sampling matrices to the same pixels.
 
-    A matrix that looks at few pixels at a time is cut into runs of rows, each with its own pixels;
-    the others are joined.
+    A matrix whose rows use few pixels each is cut into runs of rows, each with the pixels that it
+    uses. All other matrices are joined into one.
 
     Returns
     -------
     products : list of (slice, slice, float32 array)
-        Rows of the outcome, rows of pixels, matrix.
+        Rows of the result, rows of pixels, matrix.
     rows : list of slice
-        Rows of the outcome that belong to each matrix.
+        Rows of the result that belong to each matrix.
     """
     cut = [_runs(matrix) for matrix in matrices]
     joined = [index for index, runs in enumerate(cut) if len(runs) == 1]
@@ -168,7 +168,7 @@ def joint_products(
 
 
 def _runs(matrix):
-    """Cut a sampling matrix into runs of rows with the pixels they look at, where that pays."""
+    """Cut a sampling matrix into runs of rows with the pixels they use, if that saves time."""
     best, best_cost = [(slice(0, len(matrix)), slice(None))], np.inf
     for n in range(1, len(matrix) // 4 + 1):
         edges = np.linspace(0, len(matrix), n + 1).round().astype(int)

@@ -31,20 +31,20 @@ class Regressors:
         Arguments of `LogGaborBank`; wavelengths in px of the network's input.
     colour : {"yuv", "lab", "dkl", "rgb"}
     kinds : sequence of {"even", "odd", "amplitude"}
-        Parts of the response that enter.
+        Parts of the response that are used.
     residual : bool
-        Whether the low-pass residual of each channel enters.
+        Whether the low-pass residual of each channel is used.
     normalisation : bool
-        Whether amplitudes divided by the pooled energy of their scale and channel enter as well
+        Whether amplitudes divided by the pooled energy of their scale and channel are also used
         (surround suppression).
     position : bool
-        Whether low-order polynomials of position and a centre Gaussian enter.
+        Whether low-order polynomials of position and a centre Gaussian are used.
     boundary : {"symmetric", "periodic"}
     control : {"random", "pixel"}, optional
-        Another bank in the place of the log-Gabors, see `controls`.
+        Control bank that replaces the log-Gabors, see `controls`.
     second_stage : bool
-        Whether amplitudes of the first colour channel, filtered again at coarser scales, enter,
-        see `secondstage`.
+        Whether amplitudes of the first colour channel, filtered again at coarser scales, are used,
+        see `second_stage`.
     """
 
     bank: Mapping[str, Any]
@@ -125,22 +125,24 @@ class Regressors:
         for grid, *_ in targets:
             shape = [len(along) for along in sampling.centres(grid, placement)]
             maps.append(np.empty((n, *shape), np.float32))
-        slots = [self._slots(found[:n_first], bank.n_filters, len(channels)) for found in maps]
+        slots = [self._slots(block[:n_first], bank.n_filters, len(channels)) for block in maps]
         handled = [sampling.handles(target, placement) for target in targets]
-        for make, ours in ((self._sampled, True), (self._whole, False)):
-            members = [t for t, own in enumerate(handled) if own is ours]
+        for fill, from_lattices in ((self._sampled, True), (self._from_all_px, False)):
+            members = [t for t, is_handled in enumerate(handled) if is_handled is from_lattices]
             if members:
-                own = tuple(targets[t] for t in members)
-                make(bank, channels, placement, own, [slots[t] for t in members])
+                chosen = tuple(targets[t] for t in members)
+                fill(bank, channels, placement, chosen, [slots[t] for t in members])
         if self.second_stage:
             sampler = _sampler(placement, tuple(targets))
-            self._second(channels[0], sampler, [found[n_first:] for found in maps])
-        for (grid, *_), found, own in zip(targets, maps, slots, strict=True):
+            self._second(channels[0], sampler, [block[n_first:] for block in maps])
+        for (grid, *_), block, slot in zip(targets, maps, slots, strict=True):
             if self.normalisation:
-                for amplitude, normalised in zip(own["amplitude"], own["normalised"], strict=True):
+                for amplitude, normalised in zip(
+                    slot["amplitude"], slot["normalised"], strict=True
+                ):
                     normalised[...] = _normalised(amplitude, bank.n_scales)
             if self.position:
-                found[-len(POSITION_TERMS) :] = _position(grid, placement)
+                block[-len(POSITION_TERMS) :] = _position(grid, placement)
         return maps
 
     def _response_kinds(self):
@@ -152,7 +154,7 @@ class Regressors:
             return 0
         return len(second_stages.rows(self.bank, self._response_kinds(), ""))
 
-    def _second(self, channel, sampler, found):
+    def _second(self, channel, sampler, blocks):
         """Fill in the pooled responses of the second stage, one array per target."""
         keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
         first = 0
@@ -160,17 +162,17 @@ class Regressors:
             pooled = sampler.maps(len(responses))  # (orientation, row, 3, column) each
             sampler.responses(responses, pooled)
             last = first + len(responses) * len(keep)
-            for maps, target in zip(pooled, found, strict=True):
+            for maps, target in zip(pooled, blocks, strict=True):
                 kept = maps[:, :, keep].swapaxes(1, 2)
                 target[first:last] = kept.reshape(last - first, maps.shape[1], maps.shape[3])
             first = last
 
-    def _slots(self, found, n_filters, n_channels):
-        """Return by kind where it goes: (channel, filter, row, column), as `plan.Plan.run`."""
+    def _slots(self, maps, n_filters, n_channels):
+        """Return views of one target's maps by kind, as `plan.Plan.run` fills them in."""
         kinds = self._response_kinds()
         kinds += ["normalised"] if self.normalisation else []
-        shape = found.shape[1:]
-        by_channel = found.reshape(n_channels, -1, *shape)
+        shape = maps.shape[1:]
+        by_channel = maps.reshape(n_channels, -1, *shape)
         by_filter = by_channel[:, : n_filters * len(kinds)]
         by_filter = by_filter.reshape(n_channels, n_filters, len(kinds), *shape)
         slots = {kind: by_filter[:, :, column] for column, kind in enumerate(kinds)}
@@ -188,7 +190,7 @@ class Regressors:
             channels, slots
         )
 
-    def _whole(self, bank, channels, placement, targets, slots):
+    def _from_all_px(self, bank, channels, placement, targets, slots):
         """Fill in responses pooled from all px."""
         prepared = bank.prepare(channels.shape[1:], self.boundary)
         sampler = _sampler(placement, targets)
@@ -197,23 +199,23 @@ class Regressors:
             prepared.analyse(channel)
             for filters, responses in prepared.responses():
                 sampler.responses(responses, [maps[filters] for maps in pooled])
-            for maps, own in zip(pooled, slots, strict=True):  # (filter, row, 3, column)
+            for maps, slot in zip(pooled, slots, strict=True):  # (filter, row, 3, column)
                 for column, kind in enumerate(RESPONSE_KINDS):
-                    if kind in own:
-                        own[kind][number] = maps[:, :, column]
+                    if kind in slot:
+                        slot[kind][number] = maps[:, :, column]
             if self.residual:
-                for found, own in zip(sampler.plain(prepared.residual()), slots, strict=True):
-                    own["residual"][number] = found
+                for residual, slot in zip(sampler.plain(prepared.residual()), slots, strict=True):
+                    slot["residual"][number] = residual
 
 
 @functools.lru_cache(maxsize=8)
 def _sampler(placement, targets):
-    samplers = [geometry.layer_sampling(grid, placement, *how) for grid, *how in targets]
+    samplers = [geometry.layer_sampling(grid, placement, *pooling) for grid, *pooling in targets]
     return Sampler(samplers, (placement.height, placement.width))
 
 
 def _normalised(amplitude, n_scales):
-    """Return amplitudes over the root mean square of their scale, in space and orientation."""
+    """Return amplitudes divided by their scale's root mean square, at the cell and over all."""
     by_scale = amplitude.reshape(n_scales, -1, *amplitude.shape[1:])
     local = (by_scale**2).mean(axis=1, keepdims=True)
     energy = np.sqrt(local.mean(axis=(1, 2, 3), keepdims=True))
@@ -238,5 +240,5 @@ def _position(grid, placement):
 
 
 def position_terms(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
-    """Return `POSITION_TERMS` at places in units of half the content's size, centre at 0."""
+    """Return `POSITION_TERMS` at places in units of half the content's size from its centre."""
     return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]

@@ -1,4 +1,4 @@
-"""Where responses are taken so that what is pooled from them is what all px would give."""
+"""Points at which to take responses, so that pooling them equals pooling from all px."""
 
 import math
 from collections.abc import Sequence
@@ -8,20 +8,21 @@ import numpy as np
 from gaborscope.filters.lattice import Lattice, covering
 from gaborscope.stimuli import geometry
 
-# Amplitudes that are averaged over a window are taken at every second or fourth px from these
-# wavelengths and standard deviations of the window on (px); of broad filters from wavelengths that
-# are BROADER times as long. The average differs from that of all px by at most TOLERANCE of its
-# mean, and on photographs of its standard deviation (root mean square over the cells; measured in
-# docs/performance.md, tested in tests/test_sampling.py).
+# STEPS: px between points at which amplitudes are taken to be averaged over a window, each with the
+# shortest wavelength and the least standard deviation of the window (px) that allow it. Broad
+# filters need wavelengths BROADER times as long. The average differs from that over all px by at
+# most TOLERANCE of its mean, and on photographs by at most TOLERANCE of its standard deviation
+# (root mean square over the cells; measured in docs/performance.md, tested in
+# tests/filters/test_sampling.py).
 STEPS = {4: (12.0, 2.3), 2: (3.0, 2.0)}
 TOLERANCE, BROADER = 0.03, 4 / 3
 
-# Points of a lattice on each side of the image, of what the windows at its edges are made too.
+# Points of a lattice beyond each side of the image; windows at the edges use them as well.
 BEYOND = 2
 
-# A Gaussian window on even and odd responses is applied to the spectrum as far as the mirrored
-# margin allows: up to a standard deviation of this share of it. What a wider window has beyond that
-# is applied to the points of a lattice, at least one deviation of which is a step.
+# A Gaussian window on even and odd responses is applied to the spectrum up to a standard deviation
+# of this share of the mirrored margin. The rest of a wider window is applied to the points of a
+# lattice, with a standard deviation of at least one step.
 SHARE_OF_MARGIN = 1 / 3
 
 
@@ -37,7 +38,7 @@ def centres(grid: geometry.Grid, placement: geometry.Placement) -> tuple[np.ndar
     Returns
     -------
     centres : (float64 array (row,), float64 array (column,))
-        Of the cells whose centre lies in the content, y and x.
+        Rows and columns of the cells whose centre lies in the content.
     """
     y, x = (
         grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
@@ -52,8 +53,8 @@ def handles(target: tuple[geometry.Grid, str, float], placement: geometry.Placem
     """
     Whether a target's regressors come from the points of lattices.
 
-    Others are pooled from responses at all px: boxes, narrow Gaussians, points of broken stride,
-    strips of an image without any cell.
+    All other targets are pooled from responses at all px: boxes, narrow Gaussians, points whose
+    stride is not a whole number, and strips of an image without a cell.
 
     Parameters
     ----------
@@ -79,12 +80,12 @@ def handles(target: tuple[geometry.Grid, str, float], placement: geometry.Placem
 
 def amplitude_step(wavelength: float, broad: bool, deviation: float, full: tuple[int, int]) -> int:
     """
-    Px between the points at which an amplitude is taken that is averaged over windows.
+    Distance in px between the points at which an amplitude is taken to be averaged.
 
     Parameters
     ----------
     wavelength : float
-        Of the filter in px.
+        Wavelength of the filter in px.
     broad : bool
         Whether the filter passes more than an octave and a half, or 60 degrees.
     deviation : float
@@ -110,14 +111,14 @@ def point_lattices(
     full: tuple[int, int],
 ) -> list[tuple[Lattice, list[int]]]:
     """
-    Lattices that hold the centres of all cells, as coarse as they may be.
+    Lattices that hold the centres of all cells, as coarse as possible.
 
     Parameters
     ----------
     grids : sequence of geometry.Grid
-        Whose strides are whole numbers.
+        Grids with whole numbers as strides.
     all_centres : sequence of (array, array)
-        Their `centres`.
+        Centres of the cells of each grid, see `centres`.
     shape, full : (int, int)
         Size of the image and of the transforms in px.
 
@@ -129,19 +130,21 @@ def point_lattices(
     step = _common_step([stride for grid in grids for stride in grid.stride], full)
     while True:
         groups = {}
-        for index, own in enumerate(all_centres):
-            phase = tuple(float(along[0] % step) for along in own)
+        for index, cell_centres in enumerate(all_centres):
+            phase = tuple(float(along[0] % step) for along in cell_centres)
             groups.setdefault(phase, []).append(index)
         # one lattice of half the step costs no more than several, down to a step of 2
         if len(groups) == 1 or step <= 2:
             break
         step //= 2
-    return [(covering(step, phase, shape, BEYOND, full), own) for phase, own in groups.items()]
+    return [
+        (covering(step, phase, shape, BEYOND, full), indices) for phase, indices in groups.items()
+    ]
 
 
 def window_lattice(
     grid: geometry.Grid,
-    own: tuple[np.ndarray, np.ndarray],
+    cell_centres: tuple[np.ndarray, np.ndarray],
     deviation: float,
     shape: tuple[int, int],
     full: tuple[int, int],
@@ -153,8 +156,8 @@ def window_lattice(
     Parameters
     ----------
     grid : geometry.Grid
-    own : (array, array)
-        Its `centres`.
+    cell_centres : (array, array)
+        Centres of its cells, see `centres`.
     deviation : float
         Standard deviation of the window in px.
     shape, full : (int, int)
@@ -166,13 +169,14 @@ def window_lattice(
     -------
     lattice : Lattice
     applied, rest : float
-        Standard deviations of the windows that are applied to the spectrum, and to the points of
-        the lattice (0: the lattice holds the centres of all cells).
+        Standard deviations of the window applied to the spectrum, and of the window applied to
+        the points of the lattice. `rest` is 0 if the lattice holds the centres of all cells.
     """
     most = SHARE_OF_MARGIN * margin
     step = _common_step(grid.stride, full)
     if deviation <= most and all(float(stride).is_integer() for stride in grid.stride):
-        return covering(step, (float(own[0][0]), float(own[1][0])), shape), deviation, 0.0
+        first = float(cell_centres[0][0]), float(cell_centres[1][0])
+        return covering(step, first, shape), deviation, 0.0
     step = max(s for s in (1, 2, 4) if all(n % s == 0 for n in full) and (s == 1 or s <= most / 2))
     rest = max(float(step), math.sqrt(max(deviation**2 - most**2, 0.0)))
     rest = min(rest, deviation)
@@ -182,7 +186,7 @@ def window_lattice(
 
 def tiling(step: int, shape: tuple[int, int], full: tuple[int, int]) -> Lattice:
     """
-    Return the lattice in the middle of squares of `step` px, with some points beside the image.
+    Return the lattice of the centres of squares of `step` px, with points beyond the image.
 
     Parameters
     ----------
@@ -197,46 +201,50 @@ def tiling(step: int, shape: tuple[int, int], full: tuple[int, int]) -> Lattice:
     return covering(step, ((step - 1) / 2,) * 2, shape, BEYOND, full)
 
 
-def places(lattice: Lattice, own: tuple[np.ndarray, np.ndarray]) -> tuple[slice, slice]:
+def places(lattice: Lattice, cell_centres: tuple[np.ndarray, np.ndarray]) -> tuple[slice, slice]:
     """
-    Where the centres of a grid lie among the points of a lattice.
+    Points of a lattice at which the centres of a grid lie.
 
     Parameters
     ----------
     lattice : Lattice
-    own : (array, array)
-        Centres, see `centres`.
+    cell_centres : (array, array)
+        Centres of the grid's cells, see `centres`.
 
     Returns
     -------
     places : (slice, slice)
         Along y and x.
     """
-    found = []
-    for along, first in zip(own, lattice.first, strict=True):
+    slices = []
+    for along, first in zip(cell_centres, lattice.first, strict=True):
         start = round((along[0] - first) / lattice.step)
         stride = round((along[1] - along[0]) / lattice.step) if len(along) > 1 else 1
-        found.append(slice(start, start + stride * (len(along) - 1) + 1, stride))
-    along_y, along_x = found
+        slices.append(slice(start, start + stride * (len(along) - 1) + 1, stride))
+    along_y, along_x = slices
     return along_y, along_x
 
 
 def windows(
-    lattice: Lattice, own: tuple[np.ndarray, np.ndarray], deviation: float, shape: tuple[int, int]
+    lattice: Lattice,
+    cell_centres: tuple[np.ndarray, np.ndarray],
+    deviation: float,
+    shape: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Matrices of Gaussian windows that end at the image, over the points of a lattice.
 
-    A point weighs as much as the window there, times the share of px of the image that cubic
-    interpolation of what the points hold would take from it: 1 inside the image, 0 beyond, and
-    between these where the image ends between two points.
+    The weight of a point is the window's value there times the point's share of the image. The
+    share is the sum of its weights in the cubic interpolation of all px of the image from the
+    points: equal for points inside the image, 0 for points far beyond it, and between these for
+    points near an edge.
 
     Parameters
     ----------
     lattice : Lattice
-        With `BEYOND` points beside the image; without, weights are taken at the points alone.
-    own : (array, array)
-        Centres, see `centres`.
+        With `BEYOND` points beyond the image on each side; without them all shares are 1.
+    cell_centres : (array, array)
+        Centres of the grid's cells, see `centres`.
     deviation : float
         Standard deviation in px.
     shape : (int, int)
@@ -248,7 +256,7 @@ def windows(
     along_x : float32 array (column, point)
     """
     matrices = []
-    for axis, along in enumerate(own):
+    for axis, along in enumerate(cell_centres):
         points = lattice.positions(axis)
         share = 1.0
         if points[0] < -0.5 and points[-1] > shape[axis] - 0.5:
@@ -265,7 +273,7 @@ def interpolation(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     points : float array (point,)
-        Evenly spaced, rising; of fewer than four points the polynomial is of lower degree.
+        Evenly spaced, rising; with fewer than four points the polynomial is of lower degree.
     pixels : array (pixel,)
 
     Returns
@@ -280,14 +288,14 @@ def interpolation(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     matrix = np.zeros((len(pixels), len(points)))
     place = (pixels - points[first]) / step
     for k in range(n):
-        others = [j for j in range(n) if j != k]
-        weight = np.prod([(place - j) / (k - j) for j in others], axis=0) if others else 1.0
+        rest = [j for j in range(n) if j != k]
+        weight = np.prod([(place - j) / (k - j) for j in rest], axis=0) if rest else 1.0
         matrix[np.arange(len(pixels)), first + k] = weight
     return matrix
 
 
 def _common_step(strides, full):
-    """Largest power of two that divides strides and sizes."""
+    """Return the largest power of two that divides all strides and sizes."""
     step = 1
     while all(n % (2 * step) == 0 for n in (*strides, *full)):
         step *= 2

@@ -15,12 +15,12 @@ STEPS = (2, 3)  # from the scale of the first stage to that of the second
 
 def pairs(n_scales: int) -> list[tuple[int, int]]:
     """
-    Scales of both stages, where the bank has them.
+    Pairs of scales, first and second stage, that the bank has.
 
     Parameters
     ----------
     n_scales : int
-        Of the bank.
+        Number of scales of the bank.
 
     Returns
     -------
@@ -57,7 +57,7 @@ def rows(
     bank : mapping
         Arguments of `LogGaborBank`.
     kinds : sequence of {"even", "odd", "amplitude"}
-        Parts of the second response that enter.
+        Parts of the second response that are used.
     channel : str
         Name of the first colour channel.
 
@@ -82,8 +82,8 @@ def responses(
     Responses of the second stage to one colour channel.
 
     `z2 = g_t * mean_o |g_so * image|`: the amplitude of scale s, averaged over orientations,
-    filtered by the log-Gabors of scale t = s + 2 and s + 3 (wavelengths four and eight times those
-    of s, where scales double).
+    filtered by the log-Gabors of scale t = s + 2 and s + 3. If scales double, these wavelengths are
+    four and eight times that of s.
 
     Parameters
     ----------
@@ -92,35 +92,37 @@ def responses(
         Arguments of `LogGaborBank`.
     boundary : {"symmetric", "periodic"}
     control : {"random", "pixel"}, optional
-        Another bank in both stages.
+        Control bank that replaces the log-Gabors in both stages.
 
     Yields
     ------
     responses : complex64 array (orientation, height, width)
-        For each of `pairs`; even and odd part.
+        One array per pair of `pairs`; real and imaginary part are even and odd response.
 
     References
     ----------
     Landy, M. S., Graham, N. (2004). Visual perception of texture. The Visual Neurosciences,
     1106-1118.
     """
-    whole = LogGaborBank(**bank)
-    own = whole.parameters
-    wanted = pairs(whole.n_scales)
-    first = _prepared({**own, "n_scales": len({s for s, _ in wanted})}, image, boundary, control)
-    amplitude = np.zeros((len({s for s, _ in wanted}), *image.shape), np.float32)
+    full_bank = LogGaborBank(**bank)
+    parameters = full_bank.parameters
+    scales = pairs(full_bank.n_scales)
+    first = _prepared(
+        {**parameters, "n_scales": len({s for s, _ in scales})}, image, boundary, control
+    )
+    amplitude = np.zeros((len({s for s, _ in scales}), *image.shape), np.float32)
     first.analyse(image)
-    for filters, found in first.responses():
-        for index, response in zip(range(filters.start, filters.stop), found, strict=True):
-            amplitude[index // whole.n_orientations] += np.abs(response)
-    amplitude /= whole.n_orientations
-    n = len(orientations(whole.n_orientations))
-    for s, t in wanted:
-        wavelength = float(whole.wavelengths_px[t])
-        coarse = {**own, "n_scales": 1, "n_orientations": n, "min_wavelength_px": wavelength}
+    for filters, block in first.responses():
+        for index, response in zip(range(filters.start, filters.stop), block, strict=True):
+            amplitude[index // full_bank.n_orientations] += np.abs(response)
+    amplitude /= full_bank.n_orientations
+    n = len(orientations(full_bank.n_orientations))
+    for s, t in scales:
+        wavelength = float(full_bank.wavelengths_px[t])
+        coarse = {**parameters, "n_scales": 1, "n_orientations": n, "min_wavelength_px": wavelength}
         second = _prepared({**coarse, "angular_sigma": None}, image, boundary, control)
         second.analyse(amplitude[s])
-        yield np.concatenate([found.copy() for _, found in second.responses()])
+        yield np.concatenate([block.copy() for _, block in second.responses()])
 
 
 def _prepared(parameters, image, boundary, control):

@@ -23,7 +23,7 @@ def write_statistics(
     ----------
     path : str or Path
     statistics : list of statistics.Statistics
-        One for each candidate of pooling; a group each.
+        One for each candidate of pooling; each gets a group.
     origin : dict
     """
     axes = {
@@ -35,11 +35,11 @@ def write_statistics(
         "n": "",
     }
     with create(path, "statistics", origin) as file:
-        for candidate, own in enumerate(statistics):
+        for candidate, sums in enumerate(statistics):
             group = file.create_group(str(candidate))
             for key, names in axes.items():
                 unit = "pixels" if key == "n" else "summed products"
-                put(group, key, getattr(own, key), names, unit)
+                put(group, key, getattr(sums, key), names, unit)
 
 
 def read_statistics(paths: Sequence[str | Path], candidate: int) -> dict[str, Statistics]:
@@ -51,19 +51,19 @@ def read_statistics(paths: Sequence[str | Path], candidate: int) -> dict[str, St
     paths : sequence of str or Path
         Files named by their block.
     candidate : int
-        Of pooling.
+        Index of the candidate of pooling.
 
     Returns
     -------
     statistics : dict of str to statistics.Statistics
     """
-    found = {}
+    by_block = {}
     for path in paths:
         with open_file(path, "statistics") as file:
             group = file[str(candidate)]
             parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
-            found[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
-    return found
+            by_block[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
+    return by_block
 
 
 def read_layer_statistics(
@@ -78,7 +78,7 @@ def read_layer_statistics(
         Files `{layer}/{block}.h5` of all layers.
     layer : str
     candidate : int
-        Of pooling.
+        Index of the candidate of pooling.
 
     Returns
     -------
@@ -98,8 +98,9 @@ def write_filters(
     path : str or Path
     solution : Solution
     described : dict
-        `layer` (Layer), `regressors` (JSON-able), `candidate` (of pooling, chosen), `table` (of the
-        regressors), `marginal` (C, K), `shares` (as `identities.shares` gives them).
+        `layer` (Layer), `regressors` (can be written as JSON), `candidate` (index of the chosen
+        candidate of pooling), `table` (from `Regressors.table`), `marginal` (C, K), `shares` (from
+        `analysis.identities.shares`).
     origin : dict
     """
     with create(path, "filters", origin) as file:
@@ -145,7 +146,7 @@ def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     ----------
     path : str or Path
     fold : str, optional
-        Block whose out-of-fold weights are wanted where there are some.
+        Block whose out-of-fold weights are read; without such weights those of the whole fit.
 
     Returns
     -------

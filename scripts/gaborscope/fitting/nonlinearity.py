@@ -1,11 +1,12 @@
-"""The nonlinearity behind a layer, passed by a reconstruction in expectation."""
+"""Expected output of the nonlinearity behind a layer for a reconstruction with an error."""
 
 import math
 
 import numpy as np
 from scipy import special
 
-# Standard deviations below 0 at which E[relu(a + e)] is taken for 0: it is below 1e-16 of one.
+# E[relu(a + e)] counts as 0 if a lies this many standard deviations below 0: it is then below 1e-16
+# standard deviations.
 FAR = 8.5
 
 
@@ -15,8 +16,8 @@ def through_nonlinearity(
     """
     Return the expected output of a layer's nonlinearity for a reconstruction with Gaussian error.
 
-    E[f(a + e)] with e of the residual's spread, which is not f(a): a rectifier passes the
-    positive part of the error.
+    E[f(a + e)], where e has the standard deviation of the residual. This is not f(a), because a
+    rectifier passes the positive part of the error.
 
     Parameters
     ----------
@@ -41,7 +42,7 @@ def through_nonlinearity(
         return _expected_relu(linear, sd)
     if nonlinearity == "relu6":
         passed = _expected_relu(linear, sd)
-        # maps that stay so far below 6 that rounding would swallow what is cut off
+        # maps that come near 6; for the others the part cut off is below rounding
         near = (linear - 6 > -FAR * sd).reshape(len(linear), -1).any(axis=1)
         passed[near] -= _expected_relu(linear[near] - 6, sd[near])
         return passed

@@ -5,9 +5,9 @@ from scipy import linalg
 
 from gaborscope.fitting.statistics import Statistics, standardised
 
-# Signs are told apart at this share of the largest covariance.
+# A sign is wrong only beyond this share of the largest covariance.
 TOLERANCE = 1e-10
-# Steps that may fail to lessen the number of wrong signs before they are taken one by one.
+# Steps without a decrease of the number of wrong signs, before weights are exchanged one by one.
 PATIENCE = 3
 
 
@@ -15,8 +15,9 @@ def nonnegative(gram: np.ndarray, cross: np.ndarray, start: np.ndarray | None = 
     """
     Minimise w^T gram w / 2 - cross^T w over w >= 0, by block principal pivoting.
 
-    Which weights are 0 is guessed, the others solved for, and all wrong signs exchanged at once;
-    one at a time where that does not lessen their number, which ends after finitely many steps.
+    A set of weights is guessed to be 0 and the others are solved for. Then all weights with a wrong
+    sign are exchanged between the two sets. If that does not reduce the number of wrong signs, one
+    weight is exchanged at a time, which ends after finitely many steps.
 
     Parameters
     ----------
@@ -24,7 +25,7 @@ def nonnegative(gram: np.ndarray, cross: np.ndarray, start: np.ndarray | None = 
         Positive definite.
     cross : float64 array (K,)
     start : bool array (K,), optional
-        Which weights are positive at first; None for none.
+        Weights that are guessed to be positive at first; None for no weight.
 
     Returns
     -------
@@ -39,10 +40,12 @@ def nonnegative(gram: np.ndarray, cross: np.ndarray, start: np.ndarray | None = 
     tolerance = TOLERANCE * np.abs(cross).max(initial=0)
     fewest, patience = len(cross) + 1, PATIENCE
     for _ in range(20 * len(cross) + 1):
-        weight, own = np.zeros(len(cross)), np.flatnonzero(positive)
-        if len(own):
-            weight[own] = linalg.solve(gram[np.ix_(own, own)], cross[own], assume_a="pos")
-        slope = gram[:, own] @ weight[own] - cross
+        weight, support = np.zeros(len(cross)), np.flatnonzero(positive)
+        if len(support):
+            weight[support] = linalg.solve(
+                gram[np.ix_(support, support)], cross[support], assume_a="pos"
+            )
+        slope = gram[:, support] @ weight[support] - cross
         wrong = np.flatnonzero(np.where(positive, weight, slope) < -tolerance)
         if not len(wrong):
             break
@@ -58,15 +61,15 @@ def nonnegative(gram: np.ndarray, cross: np.ndarray, start: np.ndarray | None = 
 
 class NonnegativePath:
     """
-    Solutions of one set of statistics with weights that are not negative, for any penalty.
+    Solutions without negative weights for one set of statistics and any penalty.
 
-    All regressors are constrained, even and odd responses too: the opposite phase is then not at
-    hand, and a map consists of what adds to it.
+    All regressors are constrained, even and odd responses too. So a filter cannot enter with the
+    opposite phase, and a map is a sum from which no regressor is subtracted.
 
     Parameters
     ----------
     statistics : Statistics
-        Of the pixels to fit.
+        Statistics of the pixels to fit.
     """
 
     def __init__(self, statistics: Statistics) -> None:
@@ -89,7 +92,7 @@ class NonnegativePath:
         weight : float64 array (C, K)
             For the regressors as they are (not standardised).
         intercept : float64 array (C,)
-            Of any sign.
+            Positive or negative.
         """
         gram = self._correlation + penalty * np.eye(len(self._correlation))
         weight = np.zeros(self._cross.T.shape)

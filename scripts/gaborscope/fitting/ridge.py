@@ -1,4 +1,4 @@
-"""Identify activation maps as combinations of regressors, from sufficient statistics alone."""
+"""Fit activation maps as linear combinations of regressors, from sufficient statistics alone."""
 
 import dataclasses
 import math
@@ -19,7 +19,7 @@ from gaborscope.fitting.statistics import (
 
 class RidgePath:
     """
-    Ridge solutions of one set of statistics for any penalty, from one eigendecomposition.
+    Ridge solutions for one set of statistics and any penalty, from one eigendecomposition.
 
     Regressors are standardised before they are penalised (natural amplitudes fall as 1/f); the
     intercept is never penalised.
@@ -27,7 +27,7 @@ class RidgePath:
     Parameters
     ----------
     statistics : Statistics
-        Of the pixels to fit.
+        Statistics of the pixels to fit.
     """
 
     def __init__(self, statistics: Statistics) -> None:
@@ -53,8 +53,8 @@ class RidgePath:
             For the regressors as they are (not standardised).
         intercept : float64 array (C,)
         """
-        standardised = self._vector @ (self._projected / (self._eigenvalue + penalty)[:, None])
-        weight = (standardised * self._inverse[:, None]).T
+        standard_weight = self._vector @ (self._projected / (self._eigenvalue + penalty)[:, None])
+        weight = (standard_weight * self._inverse[:, None]).T
         return weight, self._mean - weight @ self._mean_phi
 
 
@@ -74,10 +74,10 @@ class Solution:
     explained_variance : float64 array (C,)
         Per map on the validation split, nan where dead.
     pooled : float
-        The same pooled over maps.
+        Explained variance pooled over maps.
     path : list of (penalty, pooled explained variance)
     folds : dict of str to (weight, intercept)
-        Out-of-fold solution for each fit block: fitted without that block's fold.
+        Out-of-fold solution for each fit block, fitted without the fold of that block.
     """
 
     weight: np.ndarray
@@ -99,20 +99,21 @@ def solve(
     budget: int | None = None,
 ) -> Solution:
     """
-    Fit of a layer: penalty chosen on the validation split, out-of-fold refits with it.
+    Fit a layer: choose the penalty on the validation split and refit out of fold with it.
 
     Parameters
     ----------
     fit : dict of str to Statistics
         By fit block.
     validation : Statistics
-        Summed over the validation blocks.
+        Sum over the validation blocks.
     penalties : sequence of float
         Candidates, positive.
     folds : int
-        Fit blocks are dealt out to this many folds at most.
+        Greatest number of folds that the fit blocks are dealt out to.
     name : {"ridge", "nnls", "omp", "ols"}
-        All regressors; all with weights that are not negative; at most `budget` per map.
+        `ridge`: all regressors. `nnls`: all regressors, no negative weights. `omp`, `ols`: at
+        most `budget` regressors per map.
     budget : int, optional
 
     Returns
@@ -152,7 +153,7 @@ def solve(
 
 def _out_of_fold(fit, total, path_of, penalty, n_folds):
     if min(n_folds, len(fit)) < 2:
-        # a single block leaves nothing to fit without it
+        # without a single block nothing is left to fit: its weights are those of the whole fit
         solution = path_of(total).solve(penalty)
         return {block: solution for block in fit}
     folds = {}
@@ -171,18 +172,18 @@ def deal(
     Parameters
     ----------
     fit : dict of str to Statistics
-        By block, two at least.
+        By block; at least two.
     total : Statistics
-        Of all blocks.
+        Sum over all blocks.
     n_folds : int
-        At most; not more than there are blocks.
+        Number of folds; fewer if there are fewer blocks.
 
     Yields
     ------
     members : list of str
         Blocks of a fold.
     rest : Statistics
-        Of all blocks but these.
+        Sum over all other blocks.
     """
     blocks, n_folds = sorted(fit), min(n_folds, len(fit))
     for fold in range(n_folds):

@@ -17,13 +17,13 @@ def split(value: Mapping[tuple[int, ...], float | np.ndarray], n: int) -> np.nda
     Parameters
     ----------
     value : dict of tuple of int to float or float array
-        Of each coalition of 0 ... n - 1, in ascending order; all 2^n of them.
+        Value of each of the 2^n coalitions of 0 ... n - 1, each in ascending order.
     n : int
 
     Returns
     -------
     shares : float64 array (n, ...)
-        They add up to the value of all members less that of none.
+        Their sum is the value of all members minus the value of the empty coalition.
 
     References
     ----------
@@ -49,13 +49,13 @@ def map_shares(
     """
     Shapley shares of groups of regressors in the variance of each map.
 
-    Exact: the variance that every union of groups explains is computed from the Gram matrix by a
-    refit, so correlated regressors share what they explain together.
+    Exact: for every union of groups the explained variance is computed by a refit from the Gram
+    matrix. So correlated regressors share the variance that they explain together.
 
     Parameters
     ----------
     statistics : Statistics
-        Of the fit split; explained variance is evaluated on it as well.
+        Statistics of the fit split; explained variance is evaluated on it as well.
     penalty : float
         Ridge penalty of every refit.
     groups : sequence of sequence of int
@@ -64,9 +64,9 @@ def map_shares(
     Returns
     -------
     explained : float64 array (group, C)
-        Variance, in units of the maps.
+        Variance that each group explains, in squared units of the maps.
     variance : float64 array (C,)
-        All of it.
+        Variance of each map.
     """
     correlation, cross, _ = standardised(statistics)
     value = {

@@ -1,4 +1,4 @@
-"""Few regressors per map, chosen one after the other on the Gram matrix."""
+"""Fits with few regressors per map, chosen one after the other from the Gram matrix."""
 
 import dataclasses
 import math
@@ -9,7 +9,7 @@ from scipy import linalg
 
 from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 
-# A regressor of which less than this share is left beside those chosen adds nothing of its own.
+# A regressor is dependent on those chosen if they leave less than this share of its variance.
 INDEPENDENT = 1e-6
 
 
@@ -17,10 +17,10 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
     """
     Choose regressors of one map one after the other.
 
-    `omp`, orthogonal matching pursuit: next comes the one that correlates most with what is not
-    explained yet. `ols`, orthogonal least squares: the one that leaves least unexplained, once it
-    is made orthogonal to those chosen. Both find the true support of a map made of few regressors
-    where these meet the exact recovery condition.
+    `omp`, orthogonal matching pursuit, takes the regressor that correlates most with the rest of
+    the map that is not explained yet. `ols`, orthogonal least squares, takes the regressor that
+    leaves the smallest rest, after it is made orthogonal to those chosen. For a map made of few
+    regressors that meet the exact recovery condition, both choose these regressors.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
     cross : float64 array (K,)
         Covariance of the standardised regressors with the map.
     k : int
-        At most this many.
+        Greatest number of regressors.
     rule : {"omp", "ols"}
 
     Returns
@@ -64,12 +64,12 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
 
 class BudgetPath:
     """
-    Solutions of one set of statistics with at most k regressors per map, for any penalty.
+    Solutions with at most k regressors per map for one set of statistics and any penalty.
 
     Parameters
     ----------
     statistics : Statistics
-        Of the pixels to fit.
+        Statistics of the pixels to fit.
     k : int
     rule : {"omp", "ols"}
         See `select`.
@@ -79,18 +79,18 @@ class BudgetPath:
         self._mean_phi = statistics.sum_phi / statistics.n
         self._mean = statistics.sum / statistics.n
         self._correlation, self._cross, self._inverse = standardised(statistics)
-        self._chosen = [select(self._correlation, own, k, rule) for own in self._cross.T]
+        self._chosen = [select(self._correlation, cross, k, rule) for cross in self._cross.T]
 
     def solve(self, penalty: float, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """
-        Ridge on the regressors chosen, which do not depend on the penalty.
+        Ridge solution on the chosen regressors; the choice does not depend on the penalty.
 
         Parameters
         ----------
         penalty : float
             On standardised weights.
         k : int, optional
-            Take the first so many of those chosen; None for all.
+            Use the first k of the chosen regressors; None for all.
 
         Returns
         -------
@@ -99,10 +99,10 @@ class BudgetPath:
         intercept : float64 array (C,)
         """
         weight = np.zeros(self._cross.T.shape)
-        for row, own, every in zip(weight, self._cross.T, self._chosen, strict=True):
-            chosen = every[:k]
+        for row, cross, order in zip(weight, self._cross.T, self._chosen, strict=True):
+            chosen = order[:k]
             gram = self._correlation[np.ix_(chosen, chosen)] + penalty * np.eye(len(chosen))
-            row[chosen] = linalg.solve(gram, own[chosen], assume_a="pos") * self._inverse[chosen]
+            row[chosen] = linalg.solve(gram, cross[chosen], assume_a="pos") * self._inverse[chosen]
         return weight, self._mean - weight @ self._mean_phi
 
 
@@ -115,7 +115,7 @@ def solve_sparse(
     Parameters
     ----------
     statistics : Statistics
-        Of the pixels to fit.
+        Statistics of the pixels to fit.
     k : int
     rule : {"omp", "ols"}
         See `select`.
@@ -134,18 +134,18 @@ def solve_sparse(
 @dataclasses.dataclass
 class SparsePath:
     """
-    Regressors of every map in the order of their choice, and how far each number of them goes.
+    Regressors of every map in the order of choice, and the error for each number of them.
 
     Attributes
     ----------
     chosen : list of list of int
         By map.
     weights : list of float64 array
-        By map, of the regressors chosen, all of them together; standardised regressors and maps.
+        By map: weights of all chosen regressors; regressors and maps are standardised.
     error : float64 array (C, k)
         Sum of squared errors on the split evaluated with the first 1, 2, ... k regressors.
     total : float64 array (C,)
-        Sum of squared deviations of that split.
+        Sum of squared deviations on that split.
     """
 
     chosen: Sequence[Sequence[int]]
@@ -182,14 +182,14 @@ def sparse_path(
     fit: Statistics, validation: Statistics, k: int, rule: str = "omp", penalty: float = 1e-06
 ) -> SparsePath:
     """
-    Choose regressors of each map one after the other; evaluate every number of them.
+    Choose regressors of each map one after the other and evaluate every number of them.
 
     Parameters
     ----------
     fit : Statistics
-        To choose and to fit by.
+        Statistics to choose and to fit by.
     validation : Statistics
-        To evaluate on.
+        Statistics to evaluate on.
     k : int
         Length of the path.
     rule : {"omp", "ols"}
@@ -202,7 +202,7 @@ def sparse_path(
     path : SparsePath
     """
     correlation, cross, _ = standardised(fit)
-    chosen = [select(correlation, own, k, rule) for own in cross.T]
+    chosen = [select(correlation, map_cross, k, rule) for map_cross in cross.T]
     return follow(fit, validation, chosen, k, penalty)
 
 
@@ -219,7 +219,7 @@ def follow(
     Parameters
     ----------
     fit, validation : Statistics
-        To fit by and to evaluate on.
+        Statistics to fit by, and to evaluate on.
     chosen : list of list of int
         By map, in the order of choice.
     k : int
@@ -235,15 +235,15 @@ def follow(
     mean_phi, mean = fit.sum_phi / fit.n, fit.sum / fit.n
     spread = np.sqrt(fit.total_variation() / fit.n)
     weights, error = [], np.empty((cross.shape[1], k))
-    for c, (own, order) in enumerate(zip(cross.T, chosen, strict=True)):
+    for c, (map_cross, order) in enumerate(zip(cross.T, chosen, strict=True)):
         standard = np.zeros(0)
         error[c] = _error(validation, c, [], standard, mean[c])
         for n in range(1, len(order) + 1):
             first = order[:n]
             gram = correlation[np.ix_(first, first)] + penalty * np.eye(n)
-            standard = linalg.solve(gram, own[first], assume_a="pos")
+            standard = linalg.solve(gram, map_cross[first], assume_a="pos")
             weight = standard * inverse[first]
-            # what is not chosen any more changes nothing
+            # after the last choice the error stays the same
             error[c, n - 1 :] = _error(
                 validation, c, first, weight, mean[c] - weight @ mean_phi[first]
             )
@@ -252,7 +252,7 @@ def follow(
 
 
 def _error(statistics, channel, index, weight, intercept):
-    """Sum of squared errors of one map from some regressors."""
+    """Return the sum of squared errors of one map fitted by some regressors."""
     predicted = weight @ statistics.sum_phi[index]
     return (
         statistics.cov[channel, channel]

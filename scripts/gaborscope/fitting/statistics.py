@@ -1,4 +1,4 @@
-"""Sums over pixels and stimuli that determine every linear fit, and what follows from them."""
+"""Sums over pixels and stimuli that determine every linear fit, and values computed from them."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 # Regressors whose standard deviation is below this share of the largest are constant (the colour
 # channels of greyscale stimuli) and get the weight 0.
 CONSTANT = 1e-6
-# The same below this share of the root mean square: float32 products leave up to 7e-6 of the mean
-# square in the place of a variance of 0.
+# They are also constant if it is below this share of their root mean square: with float32 products
+# a variance of 0 comes out as up to 7e-6 of the mean square.
 ROUNDING = 5e-3
 # Maps whose variance is below this share of the layer's largest are dead: counted, not averaged.
 DEAD = 1e-8
@@ -71,7 +71,7 @@ class Statistics:
 
     def add_maps(self, cross: np.ndarray, cov: np.ndarray, total: np.ndarray, n: int) -> None:
         """
-        Add what the maps of one stimulus contribute; the regressors' own sums are added apart.
+        Add the sums of one stimulus with its maps; sums of regressors alone are added elsewhere.
 
         Parameters
         ----------
@@ -80,6 +80,7 @@ class Statistics:
         cov : float32 array (C, C)
             `activation @ activation.T`.
         total : float64 array (C,)
+            Sum of the activation over pixels.
         n : int
             Number of pixels.
         """
@@ -176,7 +177,7 @@ def explained_variance(
     Parameters
     ----------
     statistics : Statistics
-        Of the split evaluated.
+        Statistics of the split to evaluate on.
     weight : float array (C, K)
     intercept : float array (C,)
 
@@ -227,8 +228,8 @@ def marginal_correlation(statistics: Statistics) -> np.ndarray:
     """
     Squared correlation of each regressor with each activation map.
 
-    What a filter would explain alone: unlike a weight, it does not depend on which correlated
-    filters stand beside it.
+    This is the share that a filter would explain alone. Unlike a weight it does not depend on the
+    other, correlated filters.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Tables of faithfulness: which stimuli, scores of replaced layers, means with intervals."""
+"""Tables of faithfulness: stimuli drawn, scores of replaced layers, means with intervals."""
 
 import hashlib
 from collections.abc import Collection, Sequence
@@ -11,25 +11,25 @@ from gaborscope.scoring.prepared_map import prepare
 from gaborscope.stimuli import fixations
 from gaborscope.stimuli.block import StimulusBlock
 
-# A network with a layer replaced is scored on people's fixations and against the intact network.
+# Scores of a network with a replaced layer: by people's fixations, and by the intact network's map.
 HUMAN, INTACT = ("auc", "nss", "cc", "kld"), ("cc_intact", "kld_intact", "sim_intact")
 RANDOM = ("random_cells", "random_phase")
 MEASURES = ("correlation", "sign_agreement", "kl_deep", "kl_explained", "cc_deep", "energy",
             "clipped")  # fmt: skip
-# columns of the tables by block
+# Columns of the tables by block.
 SUBSTITUTED = ("layer", "way", "substitute", "stimulus", *HUMAN, *INTACT)
 INTERVENED = ("stimulus", "notch", "family", "kind", "depth", *MEASURES)
 
 
 def chosen(names: Sequence[str], n: int, seed: int, without: Collection[str] = ()) -> list[int]:
     """
-    Stimuli of a block drawn by a hash of their names: others that join it change few.
+    Draw stimuli of a block by a hash of their names, so that added stimuli change few of them.
 
     Parameters
     ----------
     names : sequence of str
     n : int
-        At most.
+        Largest number of stimuli.
     seed : int
     without : collection of str
         Names that are not drawn.
@@ -39,15 +39,15 @@ def chosen(names: Sequence[str], n: int, seed: int, without: Collection[str] = (
     indices : list of int
         In the order of the hash.
     """
-    known = [index for index, name in enumerate(names) if name not in without]
-    return sorted(known, key=lambda i: hashlib.sha256(f"{seed}\0{names[i]}".encode()).hexdigest())[
-        :n
-    ]
+    candidates = [index for index, name in enumerate(names) if name not in without]
+    return sorted(
+        candidates, key=lambda i: hashlib.sha256(f"{seed}\0{names[i]}".encode()).hexdigest()
+    )[:n]
 
 
 class Judge:
     """
-    Scores maps of one stimulus on people's fixations and against the intact network's map.
+    Scores maps of one stimulus by people's fixations and by the map of the intact network.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ class Judge:
         Returns
         -------
         scores : dict of str to float
-            `auc` (AUC-Judd in preset mit), `nss`, `cc`, `kld`: nan without fixations; `cc_intact`,
-            `kld_intact`, `sim_intact`.
+            By fixations: `auc` (AUC-Judd in preset mit), `nss`, `cc` and `kld`; nan without
+            fixations. By the map of the intact network: `cc_intact`, `kld_intact`, `sim_intact`.
         """
         salience, preset, nan = prepare(density), self.preset, float("nan")
         observed = self.observed
@@ -104,7 +104,7 @@ def substitution_tables(
     rows: pd.DataFrame, n_resamples: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
-    Means over stimuli, and how far reconstructions are above each control.
+    Mean scores over stimuli, and differences between the reconstruction and each control.
 
     Parameters
     ----------
@@ -119,38 +119,38 @@ def substitution_tables(
         `layer, way, substitute, metric, mean, ci_low, ci_high, n`.
     differences : DataFrame
         `layer, way, control, metric, difference, ci_low, ci_high, n`: reconstruction minus
-        control, paired.
+        control, paired by stimulus.
     """
     means, differences = [], []
     keys = ["layer", "way", "substitute"]
     cells = {
-        key: own.set_index("stimulus")[[*HUMAN, *INTACT]]
-        for key, own in rows.groupby(keys, sort=False)
+        key: group.set_index("stimulus")[[*HUMAN, *INTACT]]
+        for key, group in rows.groupby(keys, sort=False)
     }
-    for (layer, way, substitute), own in cells.items():
+    for (layer, way, substitute), scores in cells.items():
         where = {"layer": layer, "way": way}
-        for metric in own.columns:
-            found = summaries.bootstrap_mean(own[metric].to_numpy(), n_resamples, seed)
-            means.append({**where, "substitute": substitute, **_named("mean", metric, found)})
+        for metric in scores.columns:
+            estimate = summaries.bootstrap_mean(scores[metric].to_numpy(), n_resamples, seed)
+            means.append({**where, "substitute": substitute, **_named("mean", metric, estimate)})
         if substitute in ("intact", "reconstruction"):
             continue
-        ours = cells[layer, way, "reconstruction"].loc[own.index]
-        for metric in own.columns:
-            values = (ours[metric] - own[metric]).to_numpy()
-            found = summaries.bootstrap_mean(values, n_resamples, seed)
+        reconstructed = cells[layer, way, "reconstruction"].loc[scores.index]
+        for metric in scores.columns:
+            values = (reconstructed[metric] - scores[metric]).to_numpy()
+            estimate = summaries.bootstrap_mean(values, n_resamples, seed)
             differences.append(
-                {**where, "control": substitute, **_named("difference", metric, found)}
+                {**where, "control": substitute, **_named("difference", metric, estimate)}
             )
     return pd.DataFrame(means), pd.DataFrame(differences)
 
 
-def _named(name, metric, found):
-    return {"metric": metric, **dict(zip((name, "ci_low", "ci_high", "n"), found, strict=True))}
+def _named(name, metric, estimate):
+    return {"metric": metric, **dict(zip((name, "ci_low", "ci_high", "n"), estimate, strict=True))}
 
 
 def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
-    Means of interventions over stimuli, and how far leading notches are above random ones.
+    Mean effects of interventions over stimuli, and leading notches compared with random changes.
 
     Parameters
     ----------
@@ -162,44 +162,50 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
     Returns
     -------
     table : DataFrame
-        `kind, measure, mean, ci_low, ci_high, n`. A stimulus's value is the mean over its
-        interventions; `size_correlation`: rank correlation of predicted and measured size
-        over them. Of kind `leading - random_cells` and `leading - random_phase`: paired
-        differences; `leading / ...`: of the measured sizes, ratios of means.
+        `kind, measure, mean, ci_low, ci_high, n`. The value of a stimulus is the mean over its
+        interventions. `size_correlation` is the rank correlation of predicted and measured size
+        over the interventions of a stimulus. The kinds `leading - random_cells` and `leading -
+        random_phase` hold paired differences; the kinds `leading / ...` hold ratios of mean sizes.
     """
     table = []
     by_kind = {
-        kind: own.groupby("stimulus")[list(MEASURES)].mean() for kind, own in rows.groupby("kind")
+        kind: group.groupby("stimulus")[list(MEASURES)].mean()
+        for kind, group in rows.groupby("kind")
     }
     for kind in ("leading", *RANDOM):
         for measure in MEASURES:
             values = by_kind[kind][measure].to_numpy()
-            found = summaries.bootstrap_mean(values, n_resamples, seed)
-            table.append({"kind": kind, **_measured(measure, found)})
-    for kind, own in (("leading", rows[rows["kind"] == "leading"]), ("all", rows)):
-        values = [_size_correlation(one) for _, one in own.groupby("stimulus")]
-        found = summaries.bootstrap_mean(np.array(values), n_resamples, seed)
-        table.append({"kind": kind, **_measured("size_correlation", found)})
+            estimate = summaries.bootstrap_mean(values, n_resamples, seed)
+            table.append({"kind": kind, **_measured(measure, estimate)})
+    for kind, group in (("leading", rows[rows["kind"] == "leading"]), ("all", rows)):
+        values = [
+            _size_correlation(interventions) for _, interventions in group.groupby("stimulus")
+        ]
+        estimate = summaries.bootstrap_mean(np.array(values), n_resamples, seed)
+        table.append({"kind": kind, **_measured("size_correlation", estimate)})
     for random in RANDOM:
-        ours, theirs = by_kind["leading"], by_kind[random].loc[by_kind["leading"].index]
+        leading, controls = by_kind["leading"], by_kind[random].loc[by_kind["leading"].index]
         for measure in MEASURES[:4]:
-            values = (ours[measure] - theirs[measure]).to_numpy()
-            found = summaries.bootstrap_mean(values, n_resamples, seed)
-            table.append({"kind": f"leading - {random}", **_measured(measure, found)})
+            values = (leading[measure] - controls[measure]).to_numpy()
+            estimate = summaries.bootstrap_mean(values, n_resamples, seed)
+            table.append({"kind": f"leading - {random}", **_measured(measure, estimate)})
         for measure in ("kl_deep", "kl_explained"):
             ratio = summaries.ratio(
-                ours[measure].to_numpy(), theirs[measure].to_numpy(), n_resamples, seed
+                leading[measure].to_numpy(), controls[measure].to_numpy(), n_resamples, seed
             )
-            found = (*ratio, len(ours))
-            table.append({"kind": f"leading / {random}", **_measured(measure, found)})
+            estimate = (*ratio, len(leading))
+            table.append({"kind": f"leading / {random}", **_measured(measure, estimate)})
     return pd.DataFrame(table)
 
 
-def _measured(measure, found):
-    return {"measure": measure, **dict(zip(("mean", "ci_low", "ci_high", "n"), found, strict=True))}
+def _measured(measure, estimate):
+    return {
+        "measure": measure,
+        **dict(zip(("mean", "ci_low", "ci_high", "n"), estimate, strict=True)),
+    }
 
 
-def _size_correlation(one):
-    """Rank correlation of predicted and measured size over a stimulus's interventions."""
-    sizes = one[["kl_explained", "kl_deep"]].rank()
-    return float(sizes.corr().iloc[0, 1]) if len(one) > 2 else float("nan")
+def _size_correlation(interventions):
+    """Return the rank correlation of predicted and measured size over some interventions."""
+    sizes = interventions[["kl_explained", "kl_deep"]].rank()
+    return float(sizes.corr().iloc[0, 1]) if len(interventions) > 2 else float("nan")

@@ -1,4 +1,4 @@
-"""Take out of an image what an explanation names, and compare its prediction with the network's."""
+"""Take notches out of an image, and compare the changes that are predicted and measured."""
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +14,7 @@ from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations, geometry
 from gaborscope.stimuli.block import StimulusBlock
 
-# What takes less than half a grey level out is lost in rounding: there is nothing to take out.
+# Half a grey level, squared. A notch of less energy is skipped: rounding of pixels would hide it.
 LEAST_ENERGY = 0.25
 
 
@@ -38,7 +38,7 @@ def content_of(
     block: StimulusBlock, index: int, box: geometry.Box | tuple[int, int]
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Stimulus as the regressors see it, an image of its own that fills the network's input.
+    Return a stimulus as the regressors see it: an image that fills the network's input.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def content_of(
     -------
     content : uint8 array (height, width, 3)
     pixels : int array (n, 2)
-        Fixated pixels of it, x and y.
+        Fixated pixels of this image, x and y.
     """
     size = block.size(index)
     content = geometry.content(block.image(index), geometry.place(size, box))
@@ -67,32 +67,34 @@ def rank(
     families: Sequence[str],
 ) -> pd.DataFrame:
     """
-    Notches of some families by how much the explained density changes without them.
+    Rank notches by how much the explained density changes without them.
 
-    Nothing but the explanation is asked.
+    The ranking uses the explanation alone, not the network.
 
     Parameters
     ----------
     contents : sequence of uint8 array (height, width, 3)
     predict : callable
-        Density of an image, of the explained model.
+        Returns the explained model's density of an image.
     settings : dict
         From `bank_settings`.
     families : sequence of str
+        Families of notches, see `notches.candidates`.
 
     Returns
     -------
     table : DataFrame
-        One row per notch, the largest `contribution` of each family first: mean over the images of
-        KL(density of the image || density without it) in nats; mean `energy` taken out;
-        `channel, scale, orientation` (-1: all) beside `Notch.described`.
+        One row per notch, in each family the largest `contribution` first. `contribution`: mean
+        over the images of KL(density of the image || density without the notch), in nats.
+        `energy`: mean energy taken out. `channel, scale, orientation` (-1: all). The other columns
+        are those of `Notch.described`.
     """
     bank, channels = layer_tools.bank_and_channels(settings)
-    found = notches.candidates(bank, families)
-    changes, energies = np.zeros((2, len(contents), len(found)))
+    candidates = notches.candidates(bank, families)
+    changes, energies = np.zeros((2, len(contents), len(candidates)))
     for row, content in enumerate(contents):
         notcher, before = notches.Notcher(content, settings), predict(content)
-        for column, notch in enumerate(found):
+        for column, notch in enumerate(candidates):
             without = notches.clipped(notcher.without(notcher.component(notch.cells(bank))))
             changes[row, column] = divergence(before, predict(without))
             energies[row, column] = notches.energy(without, content)
@@ -105,7 +107,7 @@ def rank(
             "contribution": changes[:, column].mean(),
             "energy": energies[:, column].mean(),
         }
-        for column, notch in enumerate(found)
+        for column, notch in enumerate(candidates)
     ]
     table = pd.DataFrame(rows)
     table["family"] = pd.Categorical(table["family"], families, ordered=True)
@@ -117,19 +119,19 @@ def rank(
 
 def leading(table: pd.DataFrame, n: int) -> list[tuple[str, notches.Notch]]:
     """
-    First notches of each family.
+    Return the leading notches of each family.
 
     Parameters
     ----------
     table : DataFrame
         From `rank`.
     n : int
-        Of each family.
+        Number of notches per family.
 
     Returns
     -------
     notches : list of (str, Notch)
-        In words, and as they are.
+        Name of each notch, and the notch.
     """
     first = table.groupby("family", sort=False).head(n)
     return [
@@ -150,41 +152,44 @@ def changed_images(
     notcher: notches.Notcher, notch: notches.Notch, n_random: int, key: Sequence[int]
 ) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """
-    Image without a notch, and changed at random by equal energy.
+    Yield an image without a notch, and images changed at random by equal energy.
 
-    The energy is that of the whole notch, or half of what all the rest holds where that is less:
-    else there would be nothing to draw from.
+    The energy is that of the whole notch, but at most half the energy of all other cells: random
+    cells must be able to hold it.
 
     Parameters
     ----------
     notcher : notches.Notcher
     notch : notches.Notch
     n_random : int
-        Of each kind.
+        Number of random changes of each kind.
     key : sequence of int
         Seed.
 
     Yields
     ------
     kind : {"leading", "random_cells", "random_phase"}
-        `random_cells`: cells of the bank, drawn from all others; `random_phase`: the amplitudes
-        that the notch takes out, their phases drawn.
+        `leading`: without the notch. `random_cells`: without random cells of the bank, drawn from
+        all others. `random_phase`: without a component that has the amplitudes of the notch and
+        random phases.
     image : uint8 array (height, width, 3)
     facts : dict
-        `depth`: share of the component that is subtracted; `energy`: mean squared difference;
-        `clipped`: share of it that clipping and rounding took away.
+        `depth`: share of the component that is subtracted. `energy`: mean squared difference.
+        `clipped`: share of the energy that is lost by clipping and rounding.
     """
-    own = notch.cells(notcher.bank)
-    whole = notcher.component(own)
-    target = min(notcher.energy(whole), notcher.energy(notcher.component(~own)) / 2)
+    notch_cells = notch.cells(notcher.bank)
+    notch_component = notcher.component(notch_cells)
+    target = min(
+        notcher.energy(notch_component), notcher.energy(notcher.component(~notch_cells)) / 2
+    )
     if target < LEAST_ENERGY:
         return
     rng = np.random.default_rng(key)
-    yield "leading", *_at_energy(notcher, whole, target, 1.0)
+    yield "leading", *_at_energy(notcher, notch_component, target, 1.0)
     for _ in range(n_random):
-        component, _ = notcher.random_cells(own, target, rng)
+        component, _ = notcher.random_cells(notch_cells, target, rng)
         yield "random_cells", *_at_energy(notcher, component, target, 1.0)
-        component = notcher.random_phases(own, rng)
+        component = notcher.random_phases(notch_cells, rng)
         yield "random_phase", *_at_energy(notcher, component, target, 4.0)
 
 
@@ -192,7 +197,7 @@ def _at_energy(notcher, component, target, most):
     depth = notcher.depth_of(component, target, most)
     without = notcher.without(component, depth)
     image = notches.clipped(without)
-    full, kept = (notches.energy(own, notcher.content) for own in (without, image))
+    full, kept = (notches.energy(changed, notcher.content) for changed in (without, image))
     return image, {"depth": depth, "energy": kept, "clipped": 1 - kept / full}
 
 
@@ -206,7 +211,7 @@ def intervene(
     key: tuple[int, str],
 ) -> list[dict[str, Any]]:
     """
-    Predicted and measured changes of one stimulus.
+    Take notches out of one stimulus, and compare the predicted and measured changes.
 
     Parameters
     ----------
@@ -216,8 +221,9 @@ def intervene(
     settings : dict
         From `bank_settings`.
     chosen : list of (str, Notch)
+        From `leading`.
     predictors : (callable, callable)
-        Densities of an image: of the explained model, of the network.
+        Return the density of an image: by the explained model, by the network.
     n_random : int
     key : (int, str)
         Seed and the stimulus's name.
@@ -248,16 +254,17 @@ def compare(
     Parameters
     ----------
     before, after : (float array (height, width), float array (height, width))
-        Densities of the image as it was and as it has become: explained, network's.
+        Densities of the image before and after the change: by the explained model, by the network.
     pixels : int array (n, 2)
         Fixated, x and y.
 
     Returns
     -------
     measures : dict of str to float
-        `correlation` of the two changes over pixels; `sign_agreement`: share of the fixated pixels
-        where both have one sign (chance: about one half); `kl_explained`, `kl_deep`: size of the
-        change, KL(before || after) in nats; `cc_deep`: correlation of the network's two maps.
+        `correlation`: of the two changes, over pixels. `sign_agreement`: share of the fixated
+        pixels where both changes have the same sign (about one half by chance). `kl_explained`,
+        `kl_deep`: size of the change, KL(before || after) in nats. `cc_deep`: correlation of the
+        network's two maps.
     """
     predicted, measured = (
         np.asarray(new, float) - np.asarray(old, float)
@@ -273,8 +280,8 @@ def compare(
 
 
 def divergence(density: np.ndarray, other: np.ndarray) -> float:
-    """KL(density || other) in nats; both positive and of sum 1."""
-    density, other = (np.asarray(own, float) for own in (density, other))
+    """KL(density || other) in nats; both must be positive and sum to 1."""
+    density, other = (np.asarray(values, float) for values in (density, other))
     return float((density * np.log(density / other)).sum())
 
 
@@ -293,7 +300,7 @@ def sign_agreement(predicted: np.ndarray, measured: np.ndarray, pixels: np.ndarr
     ----------
     predicted, measured : float array (height, width)
     pixels : int array (n, 2)
-        x, y; those outside are left out, each one counts once.
+        x, y. Pixels outside the image are left out, and a pixel fixated twice counts once.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Take bands, orientations and colours out of an image, and equally much at random."""
+"""Take bands, orientations and colours out of an image, or random parts of equal energy."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.filters import fourier, loggabor
 from gaborscope.stimuli import colour as colours
 
-FAMILIES = ("band", "orientation", "colour")
-STEPS = 14  # halvings of the depth: it is found to 1 part in 16,000
+NOTCH_FAMILIES = ("band", "orientation", "colour")  # `faithfulness.families` of the config
+STEPS = 14  # halvings in the search for the depth, which is exact to 1 part in 16,000
 
 
 def from_opponent(channels: np.ndarray, space: str) -> np.ndarray:
     """
-    RGB image of channels in an opponent colour space, the inverse of `colour.to_opponent`.
+    Return the RGB image of channels in a colour space: the inverse of `colour.to_opponent`.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ def from_opponent(channels: np.ndarray, space: str) -> np.ndarray:
     Returns
     -------
     image : float64 array (height, width, 3)
-        Gamma-encoded, 0..255; beyond it where the channels lie outside what RGB can show.
+        Gamma-encoded. Values lie in 0..255, or outside it for colours that RGB cannot show.
     """
     values = np.moveaxis(np.asarray(channels, dtype=float), 0, -1)
     if space == "rgb":
@@ -55,7 +55,7 @@ def _xyz_of_dkl(values):
 
 
 def _encode(linear):
-    """Gamma-encoded sRGB of linear light, continued below 0."""
+    """Return gamma-encoded sRGB of linear light; the linear part of the curve goes on below 0."""
     curved = 1.055 * np.maximum(linear, 0.0031308) ** (1 / 2.4) - 0.055
     return np.where(linear <= 0.0031308, 12.92 * linear, curved)
 
@@ -63,17 +63,18 @@ def _encode(linear):
 @dataclasses.dataclass(frozen=True)
 class Notch:
     """
-    What is taken out of an image.
+    A part of the spectrum that is taken out of an image.
 
     Attributes
     ----------
     family : {"band", "orientation", "colour"}
     channel : int
-        Of the opponent space.
+        Index of a channel of the opponent space.
     scale : int or None
-        Index of a scale of the bank; the number of scales: what lies below the coarsest; None: all.
+        Index of a scale of the bank. The number of scales means the frequencies below the coarsest
+        scale; None means all.
     orientation : int or None
-        Index; None: all.
+        Index of an orientation; None means all.
     """
 
     family: str
@@ -82,18 +83,18 @@ class Notch:
     orientation: int | None = None
 
     def cells(self, bank: loggabor.LogGaborBank) -> np.ndarray:
-        """Which cells of each channel it takes, bool array (3, cell); see `partition`."""
+        """Return the cells that the notch takes out, bool array (3, cell); see `partition`."""
         mask = np.zeros((3, bank.n_filters + 1), bool)
         oriented = mask[self.channel, :-1].reshape(bank.n_scales, bank.n_orientations)
         scales = slice(None) if self.scale is None else slice(self.scale, self.scale + 1)
-        own = slice(None) if self.orientation is None else self.orientation
-        oriented[scales, own] = True
+        orientations = slice(None) if self.orientation is None else self.orientation
+        oriented[scales, orientations] = True
         mask[self.channel, -1] = self.orientation is None and self.scale in (None, bank.n_scales)
         return mask
 
     def described(self, bank: loggabor.LogGaborBank, channels: Sequence[str]) -> dict[str, Any]:
         """
-        Describe the notch.
+        Return a description of the notch, as columns of a table.
 
         Parameters
         ----------
@@ -104,7 +105,7 @@ class Notch:
         -------
         row : dict
             `notch` (in words), `family`, `colour`, `wavelength_px` (of the network's input) and
-            `orientation_deg`, nan where it takes all.
+            `orientation_deg`, which are nan if the notch takes all of them.
         """
         name, wavelength, degrees = channels[self.channel], np.nan, np.nan
         if self.scale == bank.n_scales:
@@ -126,35 +127,35 @@ class Notch:
 
 def candidates(bank: loggabor.LogGaborBank, families: Sequence[str]) -> list[Notch]:
     """
-    All notches of some families.
+    List all notches of the given families.
 
     Parameters
     ----------
     bank : loggabor.LogGaborBank
     families : sequence of str
-        `band`: a scale in a channel, all orientations; `orientation`: one in a channel, all
-        scales; `colour`: a channel, all but its mean.
+        `band`: one scale of a channel, all orientations. `orientation`: one orientation of a
+        channel, all scales. `colour`: a channel except its mean.
 
     Returns
     -------
     notches : list of Notch
     """
-    found = []
+    notches = []
     for channel in range(3):
         if "band" in families:
-            found += [Notch("band", channel, scale=s) for s in range(bank.n_scales + 1)]
+            notches += [Notch("band", channel, scale=s) for s in range(bank.n_scales + 1)]
         if "orientation" in families:
-            found += [
+            notches += [
                 Notch("orientation", channel, orientation=o) for o in range(bank.n_orientations)
             ]
         if "colour" in families:
-            found.append(Notch("colour", channel))
-    return found
+            notches.append(Notch("colour", channel))
+    return notches
 
 
 def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray:
     """
-    Cell of the spectrum that each frequency belongs to: every one but 0 to exactly one.
+    Divide the frequencies of a spectrum among cells, one cell for each frequency except 0.
 
     Parameters
     ----------
@@ -165,9 +166,10 @@ def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray
     Returns
     -------
     index : int array (shape)
-        `scale * n_orientations + orientation` of the nearest centre, wavelengths on a logarithmic
-        scale; `n_filters` below half a step under the coarsest scale, where no orientation is
-        told apart; -1 at frequency 0. Equal at a frequency and its opposite.
+        Index of the cell: `scale * n_orientations + orientation` of the nearest filter, where
+        wavelengths are compared by their logarithm. Frequencies more than half a step below the
+        coarsest scale have the index `n_filters`, without orientation. Frequency 0 has -1. A
+        frequency and its opposite have the same index.
     """
     radius, angle = loggabor.frequencies(shape)
     with np.errstate(divide="ignore"):
@@ -179,7 +181,7 @@ def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray
     index = np.where(
         scale == bank.n_scales, bank.n_filters, scale * bank.n_orientations + orientation
     )
-    # at the highest frequency of an even length both signs are one: the two halves must agree
+    # with an even length, the highest frequency stands for both signs: make both halves agree
     opposite = np.roll(index[::-1, ::-1], (1, 1), axis=(0, 1))
     index = np.minimum(index, opposite)
     index[0, 0] = -1
@@ -188,14 +190,14 @@ def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray
 
 class Notcher:
     """
-    An image taken apart into the cells of a bank.
+    An image divided into the cells of a bank.
 
     Parameters
     ----------
     content : uint8 array (height, width, 3)
         RGB.
     settings : dict
-        Of the regressors: `bank` and `colour`.
+        Settings of the regressors: `bank` and `colour`.
     """
 
     def __init__(self, content: np.ndarray, settings: Mapping[str, Any]) -> None:
@@ -205,15 +207,15 @@ class Notcher:
         full = fourier.padded_shape(content.shape[:2], self.bank.margin_px)
         padded = []
         for channel in self.channels:
-            whole, origin = fourier.mirror_pad(channel, full)
-            padded.append(whole)
+            mirrored, origin = fourier.mirror_pad(channel, full)
+            padded.append(mirrored)
         self.spectra = np.fft.fft2(np.stack(padded))
         self.index = partition(self.bank, full)
         self._window = tuple(
             slice(first, first + extent)
             for first, extent in zip(origin, content.shape[:2], strict=True)
         )
-        self._whole = from_opponent(self.channels, self.space)
+        self._round_trip = from_opponent(self.channels, self.space)
 
     def component(self, cells: np.ndarray, factor: np.ndarray | complex = 1) -> np.ndarray:
         """
@@ -227,16 +229,17 @@ class Notcher:
         Returns
         -------
         component : float64 array (3, height, width)
-            In the opponent space; of all cells together the image without its (padded) mean.
+            In the opponent space. All cells together give the image without the mean of the padded
+            image.
         """
-        # the last entry is that of frequency 0, index -1
+        # frequency 0 has the index -1, so it reads the last entry, which is False
         taken = np.pad(cells, ((0, 0), (0, 1)))[:, self.index]
         parts = np.fft.ifft2(self.spectra * taken * factor).real
         return parts[(slice(None), *self._window)]
 
     def without(self, component: np.ndarray, depth: float = 1.0) -> np.ndarray:
         """
-        Image from which a component is subtracted.
+        Return the image minus a component.
 
         Parameters
         ----------
@@ -247,13 +250,13 @@ class Notcher:
         Returns
         -------
         image : float64 array (height, width, 3)
-            RGB, beyond 0..255 where it would have to be clipped.
+            RGB, not clipped to 0..255.
         """
         changed = from_opponent(self.channels - depth * component, self.space)
-        return self.content + (changed - self._whole)
+        return self.content + (changed - self._round_trip)
 
     def energy(self, component: np.ndarray, depth: float = 1.0) -> float:
-        """Mean squared difference that subtracting a component makes, clipped; RGB, 0..255."""
+        """Return the mean squared change of the image (RGB, clipped) minus a component."""
         return energy(clipped(self.without(component, depth)), self.content)
 
     def depth_of(self, component: np.ndarray, target: float, most: float = 1.0) -> float:
@@ -266,11 +269,12 @@ class Notcher:
         target : float
             See `energy`.
         most : float
+            Largest depth.
 
         Returns
         -------
         depth : float
-            At most `most`, also where that takes less.
+            `most` if that depth takes out less than the target.
         """
         low, high = 0.0, most
         if self.energy(component, most) <= target:
@@ -284,7 +288,7 @@ class Notcher:
         self, spared: np.ndarray, target: float, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """
-        Component of cells drawn at random, as many as hold a given energy.
+        Draw cells at random, as many as are needed to hold a given energy.
 
         Parameters
         ----------
@@ -297,8 +301,10 @@ class Notcher:
         Returns
         -------
         component : float64 array (3, height, width)
-            Holds `target` or more where the cells drawn from do.
+            Component of the drawn cells. It holds less than `target` only if all cells do that may
+            be drawn.
         cells : bool array (3, cell)
+            The drawn cells.
         """
         order = rng.permutation(np.flatnonzero(~spared))
         held = np.cumsum(self._held().ravel()[order])
@@ -313,24 +319,27 @@ class Notcher:
             n = min(len(order), n + max(1, n // 8))
 
     def _held(self):
-        """Energy of every cell, about: exact for a linear space without clipping or mirroring."""
+        """Estimate the energy of every cell; exact in a linear space without clipping."""
         n_cells = self.bank.n_filters + 1
         power = np.abs(self.spectra) ** 2 / self.index.size**2
         kept = self.index >= 0
-        found = np.stack(
-            [np.bincount(self.index[kept], own[kept], minlength=n_cells) for own in power]
+        energies = np.stack(
+            [
+                np.bincount(self.index[kept], channel_power[kept], minlength=n_cells)
+                for channel_power in power
+            ]
         )
         middle = self.channels.mean(axis=(1, 2))[:, None, None]
         for channel in range(3):
             step = np.zeros((3, 1, 1))
             step[channel] = 1e-3
             change = from_opponent(middle + step, self.space) - from_opponent(middle, self.space)
-            found[channel] *= (change**2).mean() / 1e-6
-        return found
+            energies[channel] *= (change**2).mean() / 1e-6
+        return energies
 
     def random_phases(self, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """
-        Component with the amplitudes of some cells and random phases, as much of it as of theirs.
+        Return the component of some cells with random phases, scaled to its former energy.
 
         Parameters
         ----------
@@ -340,17 +349,17 @@ class Notcher:
         Returns
         -------
         component : float64 array (3, height, width)
-            The phases are shifted alike in all channels.
+            All channels have the same phase shifts.
         """
         noise = np.fft.fft2(rng.standard_normal(self.index.shape))
-        own = self.component(cells)
-        found = self.component(cells, noise / np.abs(noise))
-        norm = np.sqrt((found**2).sum())
-        return found * (np.sqrt((own**2).sum()) / norm if norm > 0 else 0)
+        original = self.component(cells)
+        scrambled = self.component(cells, noise / np.abs(noise))
+        norm = np.sqrt((scrambled**2).sum())
+        return scrambled * (np.sqrt((original**2).sum()) / norm if norm > 0 else 0)
 
 
 def clipped(image: np.ndarray) -> np.ndarray:
-    """RGB image of whole numbers in 0..255, uint8."""
+    """Return an RGB image rounded and clipped to 0..255, uint8."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 

@@ -1,4 +1,4 @@
-"""Maps of two networks that differ in their training seed, matched by what they do."""
+"""Match the maps of two networks that differ in their training seed, by their activations."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +13,7 @@ from gaborscope.store.layers import read_layers
 
 def is_of(path: str | Path, model: str, layer: str) -> bool:
     """
-    Tell whether a file of statistics is of one model and layer.
+    Return whether a file of statistics belongs to a model and layer.
 
     Parameters
     ----------
@@ -37,32 +37,36 @@ def match_layers(
     Parameters
     ----------
     fitted : sequence of layers.FittedLayer
-        Of the first network; the second has the same layers on the same grids.
+        Layers of the first network; the second network has the same layers on the same grids.
     first, second : sequence of str
-        Activation files of the same blocks of either network.
+        Activation files of the two networks, of the same blocks.
 
     Returns
     -------
     order : dict of str to int array (C,)
-        By layer, the partner in the second of each map of the first.
+        By layer, for each map of the first network its partner in the second.
     matched : dict of str to float
-        By layer, mean correlation of partners; maps that do not vary are left out.
+        By layer, mean correlation of partners. Maps that do not vary are left out.
     """
-    names = [own.name for own in fitted]
+    names = [layer.name for layer in fitted]
     sums = {
-        own.name: stability.Correlation(own.layer.channels, own.layer.channels) for own in fitted
+        layer.name: stability.Correlation(layer.layer.channels, layer.layer.channels)
+        for layer in fitted
     }
     pairs = zip(sorted(first), sorted(second), strict=True)
     for paths in pairs:
         readers = [read_layers(path, names) for path in paths]
-        for (_, valid, size, mine), (_, _, _, other) in zip(*readers, strict=True):
+        for (_, valid, size, first_maps), (_, _, _, second_maps) in zip(*readers, strict=True):
             placement = geometry.Placement(size, *valid)
-            cut = [layer_tools.valid_maps(maps, fitted, placement) for maps in (mine, other)]
+            cut = [
+                layer_tools.valid_maps(maps, fitted, placement)
+                for maps in (first_maps, second_maps)
+            ]
             for name in names:
                 sums[name].add(cut[0][name], cut[1][name])
     order, matched = {}, {}
-    for name, own in sums.items():
-        order[name], correlation = stability.match(own.value())
+    for name, layer_sums in sums.items():
+        order[name], correlation = stability.match(layer_sums.value())
         alive = correlation[~np.isnan(correlation)]
         matched[name] = float(alive.mean()) if len(alive) else float("nan")
     return order, matched

@@ -1,4 +1,4 @@
-"""Agreement of identities beyond chance, between halves of the fit split or training seeds."""
+"""Agreement of identities beyond chance, between halves of the fit split or between seeds."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -12,8 +12,8 @@ from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 from gaborscope.scoring import summaries
 
 PROPERTIES = ("kind", "scale", "orientation", "colour")
-WORST = -2.0  # correlation that a dead map is given, so that it is matched last
-ROUNDING = 1e-12  # a map whose variance is below this share of its square does not vary
+WORST = -2.0  # in place of the correlation of a dead map, so that it is matched last
+ROUNDING = 1e-12  # a map whose variance is below this share of its mean square counts as constant
 COLUMNS = (
     "layer", "measure", "agreement", "chance", "excess", "ci_low", "ci_high", "p", "maps"
 )  # fmt: skip
@@ -22,15 +22,15 @@ COLUMNS = (
 @dataclasses.dataclass
 class Described:
     """
-    What the maps of a layer are, by one fit.
+    Identities and profiles of the maps of a layer, by one fit.
 
     Attributes
     ----------
     identity : int array (C, 4)
-        Kind, scale, orientation and colour of the first filter of each map, -1 where it has none.
-        A regressor of position counts as position, whatever its term.
+        Kind, scale, orientation and colour of the first filter of each map; -1 for a property that
+        the filter lacks, and for a map without a filter. All position terms count as one filter.
     profiles : dict of str to float64 array (C, group)
-        By grouping, Shapley shares of each map, cut at 0 and made to sum to 1.
+        By grouping, Shapley shares of each map; negative shares are set to 0, and the sum is 1.
     alive : bool array (C,)
     """
 
@@ -53,13 +53,13 @@ def describe(
     ----------
     statistics : statistics.Statistics
     penalty : float
-        Of the refits behind the profile.
+        Ridge penalty of the refits for the profiles.
     table : dict of str to array (K,)
         From `Regressors.table`.
     rule : {"omp", "ols"}
         See `sparse.select`.
     groupings : sequence of str
-        Of `kind`, `scale`, `orientation`, `colour`; 2^groups refits each.
+        Some of `kind`, `scale`, `orientation`, `colour`; each needs 2^groups refits.
 
     Returns
     -------
@@ -88,44 +88,44 @@ def similarities(
     first: Described, second: Described, order: np.ndarray | None = None
 ) -> dict[str, np.ndarray]:
     """
-    How alike the maps of two fits are, every map of one with every map of the other.
+    Similarity of every map of one fit with every map of another fit.
 
     Parameters
     ----------
     first, second : Described
-        Of one layer.
+        The same layer in both fits.
     order : int array (C,), optional
-        Of the second's maps, the partner of each of the first's; as they are if not given.
+        For each map of the first fit its partner in the second; by default the map of equal index.
 
     Returns
     -------
     similarities : dict of str to float64 array (n, n)
-        Partners on the diagonal; pairs with a dead map are left out. `identity`: 1 where all
-        four properties are equal, else 0; each property alone likewise; `profile_*`: overlap
-        sum_g min(p_g, q_g), in [0, 1].
+        Partners are on the diagonal; pairs with a dead map are left out. `identity`: 1 if all four
+        properties are equal, else 0. `kind`, `scale`, `orientation`, `colour`: 1 if this property
+        is equal, else 0. `profile_*`: overlap sum_g min(p_g, q_g), in [0, 1].
     """
     order = np.arange(len(second.alive)) if order is None else order
     kept = first.alive & second.alive[order]
-    mine, other = first.identity[kept], second.identity[order][kept]
-    equal = mine[:, None] == other[None]
-    found = {"identity": equal.all(axis=2).astype(float)}
+    first_identity, second_identity = first.identity[kept], second.identity[order][kept]
+    equal = first_identity[:, None] == second_identity[None]
+    by_measure = {"identity": equal.all(axis=2).astype(float)}
     for column, name in enumerate(PROPERTIES):
-        found[name] = equal[..., column].astype(float)
+        by_measure[name] = equal[..., column].astype(float)
     for name, profile in first.profiles.items():
         pair = profile[kept][:, None], second.profiles[name][order][kept][None]
-        found[f"profile_{name}"] = np.minimum(*pair).sum(axis=2)
-    return found
+        by_measure[f"profile_{name}"] = np.minimum(*pair).sum(axis=2)
+    return by_measure
 
 
 def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict[str, Any]:
     """
-    Agreement of partners, held against partners drawn at random within each layer.
+    Agreement of partners, compared with that of random partners within each layer.
 
     Parameters
     ----------
     layers : sequence of float array (n, n)
-        By layer, similarity of every map with every other; partners on the diagonal. A layer of
-        fewer than two maps has no chance to be held against and is left out.
+        By layer, similarity of every map with every other; partners are on the diagonal. A layer
+        of fewer than two maps is left out, since it has no other partners to compare with.
     n_resamples : int
         Permutations within layers, and bootstrap samples of the maps.
     seed : int
@@ -133,22 +133,22 @@ def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict
     Returns
     -------
     row : dict
-        `agreement`: mean over partners; `chance`: its exact expectation over all permutations;
-        `excess`, `ci_low`, `ci_high`: their difference with its bootstrap 95 % interval over
-        maps; `p`: share of permutations that agree as much or more, the identity counted
-        along; `maps`.
+        `agreement`: mean over partners. `chance`: exact expectation of the agreement over all
+        permutations. `excess`, `ci_low`, `ci_high`: agreement minus chance, with a bootstrap 95 %
+        interval over maps. `p`: share of permutations that agree as much or more; the partners
+        themselves count as one of them. `maps`: number of maps.
     """
-    layers = [np.asarray(own, dtype=float) for own in layers if len(own) > 1]
-    own = np.concatenate([np.diag(part) for part in layers] or [np.empty(0)])
+    layers = [np.asarray(part, dtype=float) for part in layers if len(part) > 1]
+    partners = np.concatenate([np.diag(part) for part in layers] or [np.empty(0)])
     by_chance = np.concatenate([part.mean(axis=1) for part in layers] or [np.empty(0)])
-    excess, low, high, n = summaries.bootstrap_mean(own - by_chance, n_resamples, seed)
+    excess, low, high, n = summaries.bootstrap_mean(partners - by_chance, n_resamples, seed)
     rng, reached = np.random.default_rng(seed), 1
     for _ in range(n_resamples):
         drawn = [part[np.arange(len(part)), rng.permutation(len(part))].sum() for part in layers]
-        reached += sum(drawn) >= own.sum() - 1e-9
+        reached += sum(drawn) >= partners.sum() - 1e-9
     mean = (lambda values: float(values.mean())) if n else (lambda values: float("nan"))
     return {
-        "agreement": mean(own),
+        "agreement": mean(partners),
         "chance": mean(by_chance),
         "excess": excess,
         "ci_low": low,
@@ -167,22 +167,26 @@ def rows(
     Parameters
     ----------
     by_layer : dict of str to dict of str to float array (n, n)
-        By layer, what `similarities` gives.
+        By layer, the result of `similarities`.
     n_resamples, seed : int
 
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`; layer `all` pools the maps, which are permuted within their layers.
+        Keys are `COLUMNS`. The layer `all` pools the maps; they are permuted within their layers.
     """
-    found = []
+    records = []
     measures = list(next(iter(by_layer.values())))
-    for layer, own in [*by_layer.items(), ("all", None)]:
+    for layer, measured in [*by_layer.items(), ("all", None)]:
         for measure in measures:
-            parts = [part[measure] for part in by_layer.values()] if own is None else [own[measure]]
+            parts = (
+                [part[measure] for part in by_layer.values()]
+                if measured is None
+                else [measured[measure]]
+            )
             row = agreement(parts, n_resamples, seed)
-            found.append({"layer": layer, "measure": measure, **row})
-    return found
+            records.append({"layer": layer, "measure": measure, **row})
+    return records
 
 
 class Correlation:
@@ -212,9 +216,9 @@ class Correlation:
         """
         flat = [maps.reshape(len(maps), -1).astype(float) for maps in (first, second)]
         self._n += flat[0].shape[1]
-        for own, sums, squares in zip(flat, self._sums, self._squares, strict=True):
-            sums += own.sum(axis=1)
-            squares += (own**2).sum(axis=1)
+        for cells, sums, squares in zip(flat, self._sums, self._squares, strict=True):
+            sums += cells.sum(axis=1)
+            squares += (cells**2).sum(axis=1)
         self._products += flat[0] @ flat[1].T
 
     def value(self) -> np.ndarray:
@@ -224,21 +228,21 @@ class Correlation:
         Returns
         -------
         correlation : float64 array (n_first, n_second)
-            nan of a map that does not vary.
+            nan for a map that does not vary.
         """
         n = max(self._n, 1)
         means = [sums / n for sums in self._sums]
         covariance = self._products / n - np.outer(*means)
         variance = []
         for squares, mean in zip(self._squares, means, strict=True):
-            own = squares / n - mean**2
-            variance.append(np.where(own > ROUNDING * squares / n, own, np.nan))
+            map_variance = squares / n - mean**2
+            variance.append(np.where(map_variance > ROUNDING * squares / n, map_variance, np.nan))
         return covariance / np.sqrt(np.outer(*variance))
 
 
 def match(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
-    One-to-one matching of the maps of two networks of highest total correlation.
+    Match the maps of two networks one to one, with the highest total correlation.
 
     Parameters
     ----------
@@ -247,9 +251,9 @@ def match(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     Returns
     -------
     order : int array (C,)
-        Partner in the second of each map of the first (Hungarian method).
+        For each map of the first network its partner in the second (Hungarian method).
     matched : float array (C,)
-        Correlation of partners, nan where a map does not vary.
+        Correlation of partners; nan if a map does not vary.
     """
     rows, order = linear_sum_assignment(np.nan_to_num(correlation, nan=WORST), maximize=True)
     return order, correlation[rows, order]

@@ -1,4 +1,4 @@
-"""Put something else in the place of a layer's output and let the rest of the network run on."""
+"""Replace the output of a layer by something else, and let the rest of the network run on."""
 
 import contextlib
 import dataclasses
@@ -26,10 +26,11 @@ def substituter(
     network: torch.nn.Module, layers: Mapping[str, str]
 ) -> Iterator[dict[str, torch.Tensor]]:
     """
-    Let other maps take the place of the outputs of modules, while the context is open.
+    Replace the outputs of modules by other maps, while the context is open.
 
-    Of a nonlinearity that is its output, of all else the very thing that is recorded. One that
-    works in place is written into, since a network may go on with what it gave it.
+    For a nonlinearity the recorder takes its input, but here its output is replaced. For any other
+    module, the recorded output is replaced. The output of a module that works in place is
+    overwritten, since the network may go on with that very tensor.
 
     Parameters
     ----------
@@ -40,7 +41,8 @@ def substituter(
     Yields
     ------
     places : dict of str to tensor (n, C, y, x)
-        Empty; what it holds when the network runs is put in the place of those layers' outputs.
+        Empty at first. The maps that it holds when the network runs replace the outputs of these
+        layers.
     """
     places, handles, size = {}, [], []
 
@@ -51,13 +53,13 @@ def substituter(
         def hook(module, inputs, output):
             if alias not in places:
                 return None
-            whole = not torch.is_tensor(output)
-            first = _in_place_of(output[0] if whole else output, places[alias], size)
-            # not where gradients are asked for: the module's own needs its output unchanged
+            is_tuple = not torch.is_tensor(output)
+            first = _in_place_of(output[0] if is_tuple else output, places[alias], size)
+            # not while gradients are computed: the module's backward pass needs its output as it is
             if getattr(module, "inplace", False) and not torch.is_grad_enabled():
                 output.copy_(first)
                 return output
-            return (first, *output[1:]) if whole else first
+            return (first, *output[1:]) if is_tuple else first
 
         return hook
 
@@ -72,7 +74,7 @@ def substituter(
 
 
 def _in_place_of(output, maps, size):
-    """Return maps as a module would have; tokens of no place stay as they are."""
+    """Return maps in the form of a module's output; tokens without a place in the image stay."""
     if output.dim() != 3:
         return maps.to(output.dtype)
     extra = output.shape[1] - maps.shape[2] * maps.shape[3]
@@ -93,7 +95,7 @@ def layers_of(model: ExplainedModel) -> dict[str, FittedLayer | cascade.CascadeL
     layers : dict of str to layers.FittedLayer or cascade.CascadeLayer
     """
     layers = model.layers if model.cascade is None else model.cascade.layers
-    return {own.name: own for own in layers}
+    return {fitted.name: fitted for fitted in layers}
 
 
 def batches(
@@ -104,7 +106,7 @@ def batches(
     batch_size: int = 8,
 ) -> Iterator[tuple[list[int], geometry.Placement, torch.Tensor]]:
     """
-    Network inputs of some stimuli of a block, in batches of one placement and about equal size.
+    Yield batches of network inputs; the stimuli of a batch share their placement.
 
     Parameters
     ----------
@@ -112,10 +114,10 @@ def batches(
         On its device.
     block : StimulusBlock
     indices : sequence of int
-        Of the stimuli; each one's `other` is the one before it in its batch.
+        Of the stimuli. The substitute `other` of a stimulus is the previous one in its batch.
     box : geometry.Box
     batch_size : int
-        At most.
+        Largest number of stimuli in a batch.
 
     Yields
     ------
@@ -135,7 +137,7 @@ def batches(
 
 def nonlinear(linear: torch.Tensor, nonlinearity: str) -> torch.Tensor:
     """
-    Return the output of a module from what is recorded of it.
+    Return the output of a module from its recorded maps.
 
     Parameters
     ----------
@@ -145,7 +147,7 @@ def nonlinear(linear: torch.Tensor, nonlinearity: str) -> torch.Tensor:
     Returns
     -------
     output : tensor
-        Of the same shape.
+        Same shape as `linear`.
     """
     if nonlinearity == "none":
         return linear
@@ -156,14 +158,16 @@ def region(
     layer: Layer, placement: geometry.Placement, shape: Sequence[int]
 ) -> tuple[slice, slice]:
     """
-    Cells of a layer's own grid that lie in the content: those that the recorded ones are means of.
+    Return the cells of a layer's grid that lie in the content.
+
+    This is the grid before pooling: the recorded cells are means of these cells.
 
     Parameters
     ----------
     layer : Layer
     placement : geometry.Placement
     shape : (int, int)
-        Rows and columns of the layer's own grid.
+        Rows and columns of the layer's grid before pooling.
 
     Returns
     -------
@@ -172,15 +176,15 @@ def region(
     _, cells = cascade.grid_of(layer, placement)
     pool = layer.pool
     rows, columns = (
-        slice(own.start * pool, min(own.stop * pool, n))
-        for own, n in zip(cells, shape, strict=True)
+        slice(span.start * pool, min(span.stop * pool, n))
+        for span, n in zip(cells, shape, strict=True)
     )
     return rows, columns
 
 
 def enlarge(maps: torch.Tensor, layer: Layer, cells: tuple[slice, slice]) -> torch.Tensor:
     """
-    Bring recorded maps to a layer's own grid: bilinear where the recorded ones are means of cells.
+    Enlarge recorded maps to the layer's grid before pooling, by bilinear interpolation.
 
     Parameters
     ----------
@@ -193,15 +197,15 @@ def enlarge(maps: torch.Tensor, layer: Layer, cells: tuple[slice, slice]) -> tor
     Returns
     -------
     maps : tensor (n, C, row, column)
-        On these cells.
+        On these cells; the recorded maps themselves if they were not pooled.
     """
     if layer.pool == 1:
         return maps
-    height, width = (own.stop - own.start for own in cells)
-    whole = functional.interpolate(
+    height, width = (span.stop - span.start for span in cells)
+    enlarged = functional.interpolate(
         maps, scale_factor=layer.pool, mode="bilinear", align_corners=False
     )
-    return whole[:, :, :height, :width]
+    return enlarged[:, :, :height, :width]
 
 
 def shuffled(maps: torch.Tensor, names: Sequence[str], layer: str, seed: int) -> torch.Tensor:
@@ -212,7 +216,7 @@ def shuffled(maps: torch.Tensor, names: Sequence[str], layer: str, seed: int) ->
     ----------
     maps : tensor (n, C, row, column)
     names : sequence of str (n,)
-        Of the stimuli; with the layer's name and the seed they decide the order.
+        Names of the stimuli. The name, the layer and the seed decide the order of the cells.
     layer : str
     seed : int
 
@@ -231,7 +235,7 @@ def shuffled(maps: torch.Tensor, names: Sequence[str], layer: str, seed: int) ->
 @torch.no_grad()
 def substitutes(
     linear: torch.Tensor,
-    own: FittedLayer | cascade.CascadeLayer,
+    fitted: FittedLayer | cascade.CascadeLayer,
     placement: geometry.Placement,
     reconstruction: torch.Tensor,
     mean: torch.Tensor,
@@ -239,38 +243,39 @@ def substitutes(
     seed: int,
 ) -> dict[str, torch.Tensor]:
     """
-    Everything that may be put in the place of a layer's output, on its own grid.
+    Return all substitutes for a layer's output, on the layer's grid before pooling.
 
-    Outside the content the layer's real output stays.
+    Outside the content, the real output stays.
 
     Parameters
     ----------
     linear : tensor (n, C, y, x)
-        As recorded, of stimuli of one placement.
-    own : layers.FittedLayer or cascade.CascadeLayer
+        Recorded maps of stimuli that share their placement.
+    fitted : layers.FittedLayer or cascade.CascadeLayer
     placement : geometry.Placement
     reconstruction : tensor (n, C, row, column)
-        Output of the layer as the explanation has it, on the valid cells of the recorded grid.
+        Output of the layer by the explanation, on the valid cells of the recorded grid.
     mean : tensor (C,)
-        Of the layer's output over the fit split.
+        Mean of the layer's output over the fit split.
     names : sequence of str (n,)
     seed : int
 
     Returns
     -------
-    found : dict of str to tensor (n, C, y, x)
-        `real`, `reconstruction`, `mean`, `shuffled`; `other` (the output for the stimulus before)
-        where there are two stimuli or more; `resampled` (the real one averaged to the recorded
-        grid and brought back: what a perfect reconstruction would be) where that is coarser.
+    replacements : dict of str to tensor (n, C, y, x)
+        `real`, `reconstruction`, `mean` and `shuffled`. `other`, if there are two stimuli or more:
+        the output for the previous stimulus. `resampled`, if the recorded grid is coarser: the
+        real output averaged to the recorded grid and enlarged again, which is what a perfect
+        reconstruction would give.
     """
-    layer = own.layer
+    layer = fitted.layer
     real = nonlinear(linear, layer.nonlinearity)
     cells = region(layer, placement, real.shape[2:])
     inside = real[(slice(None), slice(None), *cells)]
     parts = {
         "reconstruction": enlarge(reconstruction, layer, cells),
         "mean": mean[None, :, None, None].expand_as(inside),
-        "shuffled": shuffled(inside, names, own.name, seed),
+        "shuffled": shuffled(inside, names, fitted.name, seed),
     }
     if len(names) > 1:
         parts["other"] = inside.roll(1, dims=0)
@@ -279,18 +284,18 @@ def substitutes(
         pooled = recording.pool_maps(linear, layer.pool)
         pooled = nonlinear(pooled[(slice(None), slice(None), *recorded)], layer.nonlinearity)
         parts["resampled"] = enlarge(pooled, layer, cells)
-    found = {"real": real}
+    replacements = {"real": real}
     for name, values in parts.items():
-        found[name] = real.clone()
-        found[name][(slice(None), slice(None), *cells)] = values.to(real.dtype)
-    return found
+        replacements[name] = real.clone()
+        replacements[name][(slice(None), slice(None), *cells)] = values.to(real.dtype)
+    return replacements
 
 
 def cuts(
     network: torch.nn.Module, layers: Mapping[str, str], x: torch.Tensor, seed: int
 ) -> set[str]:
     """
-    Tell the layers that the network's output depends on alone: earlier ones reach it through them.
+    Return the layers that every path from the image to the network's output goes through.
 
     Parameters
     ----------
@@ -304,33 +309,34 @@ def cuts(
     Returns
     -------
     cut : set of str
-        Replaced by a constant, they leave the output without a gradient to the input.
+        Layers of this kind: replaced by a constant, they leave the output without a gradient to
+        the input.
     """
     with torch.no_grad(), recording.recorder(network, layers) as record:
         network(x)
     generator = torch.Generator().manual_seed(seed)
     nonlinearities = {a: n for a, (_, n) in recording.find_modules(network, layers).items()}
-    found = set()
+    cut = set()
     with substituter(network, layers) as places:
         for alias, maps in record.items():
             places.clear()
             places[alias] = nonlinear(maps, nonlinearities[alias])
-            own = x.clone().requires_grad_(True)
-            output = network(own)
+            image = x.clone().requires_grad_(True)
+            output = network(image)
             weight = torch.randn(output.shape, generator=generator).to(output.device)
             total = (output * weight).sum()
             gradient = None
             if total.requires_grad:
-                (gradient,) = torch.autograd.grad(total, own, allow_unused=True)
+                (gradient,) = torch.autograd.grad(total, image, allow_unused=True)
             if gradient is None or not gradient.any():
-                found.add(alias)
-    return found
+                cut.add(alias)
+    return cut
 
 
 @dataclasses.dataclass
 class Bench:
     """
-    A network whose layers are replaced, one way after the other.
+    A network whose layers are replaced in turn.
 
     Attributes
     ----------
@@ -338,9 +344,9 @@ class Bench:
         On its device, in eval mode.
     layers : dict of str to layers.FittedLayer or cascade.CascadeLayer
     means : dict of str to sequence of float
-        Of each layer's output, per channel.
+        Mean of each layer's output, per channel.
     substitutes : sequence of str
-        Which to try besides `reconstruction`; of `CONTROLS`.
+        Substitutes to try besides `reconstruction`, of `CONTROLS`.
     seed : int
     """
 
@@ -353,7 +359,7 @@ class Bench:
     @property
     def modules(self) -> dict[str, str]:
         """Module path of each layer."""
-        return {name: own.layer.module for name, own in self.layers.items()}
+        return {name: fitted.layer.module for name, fitted in self.layers.items()}
 
     @torch.no_grad()
     def run(
@@ -364,12 +370,12 @@ class Bench:
         reconstructions: Mapping[str, np.ndarray],
     ) -> Iterator[tuple[str, str, str, torch.Tensor]]:
         """
-        Replace every layer of some stimuli, alone and with all that the network runs before it.
+        Replace every layer: alone, and together with all layers that the network runs before it.
 
         Parameters
         ----------
         x : tensor (n, 3, y, x)
-            Of stimuli of one placement.
+            Network inputs of stimuli that share their placement.
         placement : geometry.Placement
         names : sequence of str (n,)
         reconstructions : dict of str to float array (n, C, row, column)
@@ -377,20 +383,20 @@ class Bench:
         Yields
         ------
         layer, way, substitute : str
-            First of all the intact network, `intact` all three.
+            The intact network comes first; all three are then `intact`.
         maps : tensor (n, y, x)
-            What the network returned.
+            Saliency maps that the network returns.
         """
         network = self.backbone.network
         with recording.recorder(network, self.modules) as record:
             intact = self.backbone.maps(x)
         yield "intact", "intact", "intact", intact
-        found = {}
+        replacements = {}
         for name, linear in record.items():
-            own = self.layers[name]
-            found[name] = substitutes(
+            fitted = self.layers[name]
+            replacements[name] = substitutes(
                 linear,
-                own,
+                fitted,
                 placement,
                 torch.as_tensor(reconstructions[name], device=x.device),
                 torch.as_tensor(self.means[name], dtype=torch.float32, device=x.device),
@@ -401,24 +407,26 @@ class Bench:
             cut = cuts(network, self.modules, x[:1], self.seed)
         with substituter(network, self.modules) as places:
             for kind in ("reconstruction", *self.substitutes):
-                yield from self._replaced(kind, found, cut, places, x)
+                yield from self._replaced(kind, replacements, cut, places, x)
 
-    def _replaced(self, kind, found, cut, places, x):
-        """Replace by one kind; layers in the order that the network runs them in."""
-        order, before = list(found), False
+    def _replaced(self, kind, replacements, cut, places, x):
+        """Replace the layers by one kind of substitute, in the order in which they run."""
+        order, before = list(replacements), False
         for index, name in enumerate(order):
             alone = None
-            before = before or kind in found[name]
-            if kind in found[name]:
-                alone = self._run(places, {name: found[name][kind]}, x)
+            before = before or kind in replacements[name]
+            if kind in replacements[name]:
+                alone = self._run(places, {name: replacements[name][kind]}, x)
                 yield name, "alone", kind, alone
             if not before:
                 continue
             if alone is not None and (index == 0 or name in cut):
                 yield name, "cumulative", kind, alone
                 continue
-            # where one of them has no such substitute (no averaging), its real output stays
-            together = {n: found[n].get(kind, found[n]["real"]) for n in order[: index + 1]}
+            # a layer without this substitute (`resampled`, if not pooled) keeps its real output
+            together = {
+                n: replacements[n].get(kind, replacements[n]["real"]) for n in order[: index + 1]
+            }
             yield name, "cumulative", kind, self._run(places, together, x)
 
     def _run(self, places, maps, x):
@@ -448,11 +456,11 @@ def mean_outputs(
     Returns
     -------
     means : dict of str to list of float
-        Of the cells in the content, every cell of equal weight.
+        Means over the cells in the content; all cells have equal weight.
     """
     totals, counts = {}, {}
     with recording.recorder(
-        backbone.network, {name: own.layer.module for name, own in layers.items()}
+        backbone.network, {name: fitted.layer.module for name, fitted in layers.items()}
     ) as record:
         for _, placement, x in batches:
             backbone.network(x)

@@ -1,4 +1,4 @@
-"""Verdicts: which attempts to refute an explanation it survives, each in a sentence."""
+"""Verdicts: which tests an explanation passes, with a sentence for each test."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,8 +9,8 @@ import pandas as pd
 from gaborscope.scoring import summaries
 
 METRICS = ("nss", "cc")
-TWICE = 2.0  # NSS of the deep model over the centre bias's, below which ratios do not count
-LIMIT = 0.05  # of the share of permutations that agree as much
+TWICE = 2.0  # least ratio of the deep model's NSS to the centre bias's for which shares count
+LIMIT = 0.05  # agreement is beyond chance if its p is below this
 COLUMNS = (
     "model", "explanation", "dataset", "preset", "test", "metric", "against", "value", "ci_low",
     "ci_high", "passed", "sentence",
@@ -40,7 +40,7 @@ def contest_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`. `value`: paired difference explanation - rival; passed where its 95 %
+        Keys are `COLUMNS`. `value`: paired difference explanation - rival. Passed if its 95 %
         interval lies above 0.
     """
     model, explanation = contest["model"], contest["explanation"]
@@ -48,15 +48,17 @@ def contest_rows(
     for preset, name, dataset in tables:
         if name != predictor:
             continue
-        own = tables[preset, predictor, dataset]
+        scores = tables[preset, predictor, dataset]
         where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": preset}
         for test, rival, otherwise in contest["rivals"]:
             if rival is None:
                 rows.append({**where, **not_run(test, otherwise)})
                 continue
-            other = tables[preset, rival, dataset]
+            rival_scores = tables[preset, rival, dataset]
             for metric in METRICS:
-                difference = (own[metric] - other[metric].reindex(own.index)).to_numpy()
+                difference = (
+                    scores[metric] - rival_scores[metric].reindex(scores.index)
+                ).to_numpy()
                 row = _difference(predictor, rival, metric, difference, n_resamples, seed)
                 rows.append({**where, "test": test, "metric": metric, "against": rival, **row})
         deep, bias = tables[preset, model, dataset], tables[preset, "centre_bias", dataset]
@@ -77,7 +79,7 @@ def _difference(predictor, rival, metric, difference, n_resamples, seed):
 
 
 def _strength(model, deep, bias, n_resamples, seed):
-    """Whether the deep model is good enough for shares of its performance to mean something."""
+    """Return the row that says whether the deep model is good enough for shares of it to count."""
     ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
     passed = bool(ratio >= TWICE)
     sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]" + (
@@ -103,9 +105,9 @@ def stability_rows(
     model, explanation, dataset : str
     test : {"halves_agree", "seeds_agree"}
     tables : list of (str, DataFrame)
-        What it is compared with, and the table of `stability.rows`; empty: not run.
+        Name of the other fit, and the table of `stability.rows`. Empty if the test was not run.
     otherwise : str
-        What it takes for the test to be run.
+        Reason why the test was not run.
 
     Returns
     -------
@@ -117,22 +119,22 @@ def stability_rows(
         return [{**where, **not_run(test, otherwise)}]
     rows = []
     for against, table in tables:
-        whole = table[table["layer"] == "all"].set_index("measure")
-        shown = [m for m in whole.index if m == "identity" or m.startswith("profile_")]
+        all_layers = table[table["layer"] == "all"].set_index("measure")
+        shown = [m for m in all_layers.index if m == "identity" or m.startswith("profile_")]
         for measure in shown:
-            own = whole.loc[measure]
-            if not own["maps"]:
+            figures = all_layers.loc[measure]
+            if not figures["maps"]:
                 reason = "the fit split has a single block, or no layer two maps"
                 rows.append({**where, **not_run(test, reason), "metric": measure})
                 continue
-            passed = bool(own["ci_low"] > 0 and own["p"] < LIMIT)
+            passed = bool(figures["ci_low"] > 0 and figures["p"] < LIMIT)
             said = "beyond chance" if passed else "not beyond chance"
             sentence = (
                 f"{model}-{explanation}, {against}: {measure.replace('_', ' by ')} of "
-                f"{int(own['maps'])} maps agrees {said}: {own['agreement']:.3f}, by chance "
-                f"{own['chance']:.3f}, p = {own['p']:.3g}."
+                f"{int(figures['maps'])} maps agrees {said}: {figures['agreement']:.3f}, by chance "
+                f"{figures['chance']:.3f}, p = {figures['p']:.3g}."
             )
-            row = _row(own["excess"], own["ci_low"], own["ci_high"], passed, sentence)
+            row = _row(figures["excess"], figures["ci_low"], figures["ci_high"], passed, sentence)
             rows.append({**where, "test": test, "metric": measure, "against": against, **row})
     return rows
 
@@ -141,29 +143,29 @@ def faithfulness_rows(
     model: str, explanation: str, dataset: str, table: pd.DataFrame | None
 ) -> list[dict[str, Any]]:
     """
-    Judge an explanation whose reconstructions took the place of the network's layers.
+    Rows of one explanation whose reconstructions have replaced the network's layers.
 
     Parameters
     ----------
     model, explanation, dataset : str
     table : DataFrame or None
         `layer, way, control, metric, difference, ci_low, ci_high`: reconstruction minus control,
-        paired over test stimuli; None: not run.
+        paired over test stimuli. None if the test was not run.
 
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`, one for each of `SUBSTITUTES`. `value`: the least difference over layers
-        replaced alone, in CC with the map of the intact network, with its own interval; passed
-        where the intervals of all layers lie above 0.
+        Keys are `COLUMNS`; one row for each of `SUBSTITUTES`. `value` and interval: those of the
+        layer with the least difference, among layers replaced alone, in CC with the map of the
+        intact network. Passed if the intervals of all layers lie above 0.
     """
     where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
     if table is None:
         return [{**where, **not_run("faithful_layers", "no layer was replaced")}]
     rows = []
-    own = table[(table["way"] == "alone") & (table["metric"] == "cc_intact")]
+    alone = table[(table["way"] == "alone") & (table["metric"] == "cc_intact")]
     for control in SUBSTITUTES:
-        layers = own[own["control"] == control]
+        layers = alone[alone["control"] == control]
         if layers.empty:
             continue
         above, least = int((layers["ci_low"] > 0).sum()), layers.loc[layers["difference"].idxmin()]
@@ -202,17 +204,17 @@ def _row(value, low, high, passed, sentence):
 
 def outcome(rows: pd.DataFrame) -> str:
     """
-    One word for all rows of a test.
+    Return the outcome of a test, from all of its rows.
 
     Parameters
     ----------
     rows : DataFrame
-        Of one test of one explanation.
+        Rows of one test of one explanation.
 
     Returns
     -------
     outcome : {"passes", "fails", "in part", "not run"}
-        Rows not run do not count beside such that were.
+        Rows that were not run are ignored, unless no row was run.
     """
     said = set(rows["passed"]) - {NOT_RUN}
     if not said:
@@ -235,16 +237,16 @@ def content(table: pd.DataFrame) -> list[dict[str, Any]]:
         `name`, `outcomes` (list of (word, list of tests)), `rows` (list of dict).
     """
     sections = []
-    for (model, explanation), own in table.groupby(["model", "explanation"], sort=False):
+    for (model, explanation), group in table.groupby(["model", "explanation"], sort=False):
         words = {}
-        for test, rows in own.groupby("test", sort=False):
+        for test, rows in group.groupby("test", sort=False):
             words.setdefault(outcome(rows), []).append(test.replace("_", " "))
         order = ("passes", "fails", "in part", NOT_RUN)
         sections.append(
             {
                 "name": f"{model}-{explanation}",
                 "outcomes": [(word, words[word]) for word in order if word in words],
-                "rows": own.to_dict("records"),
+                "rows": group.to_dict("records"),
             }
         )
     return sections

@@ -1,4 +1,4 @@
-"""What the report shows of the anatomy of explanations: explained bits, spectra, layers."""
+"""Figures and tables of the report on the anatomy of explanations: bits, spectra, layers."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaborscope.report import anatomy, drawing
+from gaborscope.report import drawing
 
 SHADES = {
     "contrast": "0.45",
@@ -24,7 +24,7 @@ SHADES = {
 
 def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     """
-    Draw the figures and return what the template needs.
+    Draw the figures and return the values for the template.
 
     Parameters
     ----------
@@ -38,7 +38,7 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     -------
     content : dict
         `bits_figure`, `spectra_figure` (None without files), `bits_table` and `spectra_table`
-        (`columns, rows`); `layer_figures`: by explained layers (name, path).
+        (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
     tables = {
         f"{Path(path).parents[1].name}-{Path(path).stem}": pd.read_csv(path).set_index("part")
@@ -47,39 +47,39 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     figure = None
     if tables:
         figure = folder / "bits.png"
-        drawing.save(anatomy.bits_bars(tables), figure, dpi)
+        drawing.save(bits_bars(tables), figure, dpi)
     columns = [
         name
         for name in (*SHADES, "explained", "deep")
         if any(name in table.index for table in tables.values())
     ]
     rows = [(name, [_cell(table, part) for part in columns]) for name, table in tables.items()]
-    found = {"bits_figure": figure, "bits_table": {"columns": columns, "rows": rows}}
+    of_bits = {"bits_figure": figure, "bits_table": {"columns": columns, "rows": rows}}
     layers = _layers(files.anatomy, folder, dpi)
-    return {**found, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
+    return {**of_bits, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
 
 
 def _layers(files, folder, dpi):
-    """Figure of the layers of each explanation."""
+    """Draw the layers of each explanation, and return (name, path) of each figure."""
     tables = {}
     for path in map(Path, files):
         name = f"{path.parents[2].name}-{path.parent.name}"
         tables.setdefault(name, {})[path.stem] = pd.read_csv(path)
     figures = []
-    for name, own in tables.items():
+    for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"
-        drawing.save(anatomy.layer_panels(own), path, dpi)
+        drawing.save(layer_panels(layer_tables), path, dpi)
         figures.append((name, path))
     return figures
 
 
 def _spectra(files, folder, dpi):
-    """Figure and table of the spectra, layers."""
+    """Draw the spectra of all predictors, and return the figure and the table."""
     if not files:
         return {"spectra_figure": None, "spectra_table": None}
     table = pd.read_csv(files[0])
     path = folder / "spectra.png"
-    drawing.save(anatomy.spectra_lines(table), path, dpi)
+    drawing.save(spectra_lines(table), path, dpi)
     columns = {
         "explained variance, test": ("explained_variance", "test"),
         "position": ("kind", "position"),
@@ -88,9 +88,9 @@ def _spectra(files, folder, dpi):
         "mean wavelength, px": ("scale", "mean_wavelength"),
     }
     rows = []
-    for predictor, own in table.groupby("predictor", sort=False):
-        own = own.set_index(["grouping", "group"])
-        cells = [_figure(own, key) for key in columns.values()]
+    for predictor, group in table.groupby("predictor", sort=False):
+        figures = group.set_index(["grouping", "group"])
+        cells = [_figure(figures, key) for key in columns.values()]
         rows.append((predictor, cells))
     return {"spectra_figure": path, "spectra_table": {"columns": list(columns), "rows": rows}}
 
@@ -111,7 +111,7 @@ def _cell(table, part):
 
 def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
-    Information gain of each deep model over the centre bias, split by what carries it.
+    Draw the information gain of each deep model over the centre bias, split into its parts.
 
     Parameters
     ----------
@@ -121,8 +121,8 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Bars to the right of 0 for parts that add, to the left for those that take away; the line
-        is the deep model's gain.
+        Bars of parts that add bits go to the right of 0, bars of parts that cost bits to the left.
+        The line is the deep model's gain.
     """
     figure, axis = plt.subplots(figsize=(7.5, 1.3 + 0.45 * len(tables)))
     y = np.arange(len(tables))[::-1]
@@ -147,7 +147,7 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def spectra_lines(table: pd.DataFrame) -> Figure:
     """
-    Share of the variance of each predictor's log-density over wavelength.
+    Draw the share of each wavelength in the variance of each predictor's log-density.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def spectra_lines(table: pd.DataFrame) -> Figure:
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Over cycles per degree where they are known, else over px of the stimulus.
+        Over cycles per degree if they are known, else over px of the stimulus.
     """
     scales = table[(table["grouping"] == "scale") & table["wavelength_px"].notna()]
     known = scales["cycles_per_degree"].notna().all()
@@ -165,11 +165,11 @@ def spectra_lines(table: pd.DataFrame) -> Figure:
     names = list(dict.fromkeys(scales["predictor"]))
     shades = plt.get_cmap("tab10" if len(names) <= 10 else "tab20")
     for number, name in enumerate(names):
-        own = scales[scales["predictor"] == name]
-        x = own["cycles_per_degree" if known else "wavelength_px"]
-        axis.plot(x, own["value"], "o-", color=shades(number), markersize=3, linewidth=1,
+        curve = scales[scales["predictor"] == name]
+        x = curve["cycles_per_degree" if known else "wavelength_px"]
+        axis.plot(x, curve["value"], "o-", color=shades(number), markersize=3, linewidth=1,
                   label=name)  # fmt: skip
-        axis.fill_between(x, own["ci_low"], own["ci_high"], color=shades(number), alpha=0.12,
+        axis.fill_between(x, curve["ci_low"], curve["ci_high"], color=shades(number), alpha=0.12,
                           linewidth=0)  # fmt: skip
     axis.set_xscale("log")
     axis.set_xticks(x, [f"{value:.2g}" for value in x])
@@ -184,7 +184,7 @@ def spectra_lines(table: pd.DataFrame) -> Figure:
 
 def layer_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
-    Place, colour and scale of every layer, by depth.
+    Draw position, colour and scale of every layer, in the order of depth.
 
     Parameters
     ----------
@@ -194,9 +194,9 @@ def layer_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     Returns
     -------
     figure : matplotlib.figure.Figure
-        Profile of the position part over the distance from the centre; share of place; axes of
-        colour as they look (grey + axis), wide as their energy; shares of scales, and the mean
-        wavelength.
+        Three panels. Position: profile over the distance from the centre; the legend tells the
+        share. Colour: axes as they look (grey plus and minus the axis), as wide as their energy.
+        Scale: shares of the scales, and the mean wavelength.
     """
     layers = list(dict.fromkeys(tables["scale"]["layer"]))
     size = (13, 1.2 + 0.28 * len(layers))
@@ -216,10 +216,14 @@ def _profiles(axis, table):
     names = list(dict.fromkeys(table["layer"]))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(len(names), 1)))
     for name, shade in zip(names, shades, strict=False):
-        own = table[table["layer"] == name]
-        share = own["share"].iloc[0]
+        profile = table[table["layer"] == name]
+        share = profile["share"].iloc[0]
         axis.plot(
-            own["radius"], own["rms"], color=shade, linewidth=1, label=f"{name} ({share:.0%})"
+            profile["radius"],
+            profile["rms"],
+            color=shade,
+            linewidth=1,
+            label=f"{name} ({share:.0%})",
         )
     axis.set_xlabel("distance from the centre (1: middle of a side)", fontsize=8)
     axis.set_ylabel("position part, s.d. of the maps", fontsize=8)
@@ -236,7 +240,7 @@ def _swatches(axis, table, layers):
             if not np.isfinite(direction).all() or not np.isfinite(row.energy):
                 continue
             both = (np.clip(0.5 + sign * 0.45 * direction, 0, 1) for sign in (1, -1))
-            for half, tint in enumerate(both):  # the axis has no sign: both ends
+            for half, tint in enumerate(both):  # an axis has no sign: draw both ends
                 axis.barh(y + 0.2 - 0.4 * half, row.energy, 0.4, left=left, color=tint)
             if row.energy > 0.12:
                 label = f"{row.nearest} {row.angle_deg:.0f}°"
@@ -252,9 +256,9 @@ def _scales(axis, table, layers):
     left = np.zeros(len(layers))
     n = int(table["scale"].max()) + 1
     for scale in range(n):
-        own = table[table["scale"] == scale].set_index("layer").loc[layers[::-1]]
-        width = np.maximum(own["share"].to_numpy(), 0)
-        label = f"{own['wavelength_px'].iloc[0]:.3g} px"
+        rows = table[table["scale"] == scale].set_index("layer").loc[layers[::-1]]
+        width = np.maximum(rows["share"].to_numpy(), 0)
+        label = f"{rows['wavelength_px'].iloc[0]:.3g} px"
         axis.barh(range(len(layers)), width, 0.8, left=left, label=label,
                   color=plt.get_cmap("cividis")((scale + 0.5) / n))  # fmt: skip
         left += width

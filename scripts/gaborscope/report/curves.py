@@ -1,4 +1,4 @@
-"""Figures of what layers are tuned to, and of how far few filters go."""
+"""Figures of the tuning of layers, and of scores with few filters per map."""
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,10 @@ SHOWN = {
 
 def tuning_beside_people(table: pd.DataFrame) -> Figure:
     """
-    Each layer's shares by wavelength, where luminance allows beside human contrast sensitivity.
+    Shares of each layer by wavelength, beside human contrast sensitivity.
+
+    The contrast sensitivity is drawn only if the shares are those of luminance and cycles/degree
+    are known.
 
     Parameters
     ----------
@@ -30,23 +33,23 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     figure : matplotlib.figure.Figure
     """
     luminance = table[table["property"] == "luminance_wavelength"]
-    own = luminance if len(luminance) else table[table["property"] == "wavelength"]
-    known = own["cycles_per_degree"].notna().all()
-    layers = list(dict.fromkeys(own["layer"]))
+    shares = luminance if len(luminance) else table[table["property"] == "wavelength"]
+    known = shares["cycles_per_degree"].notna().all()
+    layers = list(dict.fromkeys(shares["layer"]))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
     figure, axis = plt.subplots(figsize=(6.5, 3.2))
     for name, shade in zip(layers, shades, strict=True):
-        part = own[own["layer"] == name]
+        part = shares[shares["layer"] == name]
         x = part["cycles_per_degree"] if known else 1 / part["wavelength_px"]
         axis.plot(x, part["share"], "o-", color=shade, markersize=3, linewidth=1, label=name)
     axis.set_xscale("log")
-    axis.set_ylim(bottom=min(0, float(own["share"].min())))
+    axis.set_ylim(bottom=min(0, float(shares["share"].min())))
     axis.set_xlabel("cycles/degree" if known else "cycles/px of the stimulus")
     axis.set_ylabel("share of explained variance")
     if known and len(luminance):
         people = axis.twinx()
         f = np.geomspace(
-            own["cycles_per_degree"].min() / 2, own["cycles_per_degree"].max() * 2, 200
+            shares["cycles_per_degree"].min() / 2, shares["cycles_per_degree"].max() * 2, 200
         )
         people.plot(f, tuning.contrast_sensitivity(f), "--", color=GREY, linewidth=1)
         people.set_ylim(bottom=0)
@@ -59,7 +62,7 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
 
 def sparsity_scores(table: pd.DataFrame) -> Figure:
     """
-    Scores of the explanation fused anew with few filters per map, test and validation split.
+    Scores of an explanation that is fused anew with few filters per map, on both held-out splits.
 
     Parameters
     ----------
@@ -72,7 +75,9 @@ def sparsity_scores(table: pd.DataFrame) -> Figure:
     """
     fused = table[table["layer"] == "fused"]
     budgets = [
-        own for own in dict.fromkeys(fused["filters_per_map"]) if own not in ("deep", "centre_bias")
+        name
+        for name in dict.fromkeys(fused["filters_per_map"])
+        if name not in ("deep", "centre_bias")
     ]
     figure, axes = plt.subplots(1, len(SHOWN), figsize=(2.5 * len(SHOWN), 2.4))
     x = np.arange(len(budgets))
@@ -80,9 +85,11 @@ def sparsity_scores(table: pd.DataFrame) -> Figure:
         for split, shade in (("validation", "0.65"), ("test", "0.1")):
             part = fused[(fused["metric"] == metric) & (fused["split"] == split)]
             part = part.set_index("filters_per_map")
-            own = part.loc[budgets]
-            error = np.abs(own[["ci_low", "ci_high"]].to_numpy().T - own["mean"].to_numpy())
-            axis.errorbar(x, own["mean"], error, fmt="o-", color=shade, markersize=3, linewidth=1)
+            scores = part.loc[budgets]
+            error = np.abs(scores[["ci_low", "ci_high"]].to_numpy().T - scores["mean"].to_numpy())
+            axis.errorbar(
+                x, scores["mean"], error, fmt="o-", color=shade, markersize=3, linewidth=1
+            )
             for name, style in (("deep", "--"), ("centre_bias", ":")):
                 axis.axhline(part.loc[name, "mean"], color=shade, linestyle=style, linewidth=0.8)
         axis.set_xticks(x, budgets, fontsize=7)

@@ -38,14 +38,14 @@ def stimulus_panels(
     panels: Sequence[tuple[str, str, np.ndarray | tuple[Any, ...]]], colour_map: str
 ) -> Figure:
     """
-    One stimulus beside its maps.
+    Draw one stimulus beside its maps.
 
     Parameters
     ----------
     panels : list of (str, str, array or tuple)
         Title, kind, content: "image" a uint8 array (y, x, 3); "fixations" the image and an int
         array (n, 2) of x, y; "density" a float array (y, x); "activation" a float array (y, x)
-        drawn with its own range.
+        drawn from its least to its largest value.
     colour_map : str
 
     Returns
@@ -70,7 +70,7 @@ def stimulus_panels(
 
 def explained_variance_bars(table: pd.DataFrame) -> Figure:
     """
-    Explained variance per layer on both held-out splits.
+    Draw the explained variance per layer on both held-out splits.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def explained_variance_bars(table: pd.DataFrame) -> Figure:
 
 def sparsity_curves(table: pd.DataFrame) -> Figure:
     """
-    Explained variance of every layer with few filters per map.
+    Draw the explained variance of every layer with few filters per map.
 
     Parameters
     ----------
@@ -114,10 +114,10 @@ def sparsity_curves(table: pd.DataFrame) -> Figure:
     few = table[table["filters_per_map"].notna()]
     budgets = sorted(few["filters_per_map"].astype(int).unique())
     layers = list(dict.fromkeys(table["layer"]))
-    colours = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
-    for name, shade in zip(layers, colours, strict=True):
-        own = table[table["layer"] == name].sort_values("filters_per_map")
-        axis.plot(range(len(own)), own["explained_variance"], "o-", color=shade, markersize=3,
+    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
+    for name, shade in zip(layers, shades, strict=True):
+        curve = table[table["layer"] == name].sort_values("filters_per_map")
+        axis.plot(range(len(curve)), curve["explained_variance"], "o-", color=shade, markersize=3,
                   linewidth=1, label=name)  # fmt: skip
     axis.set_xticks(range(len(budgets) + 1), [*map(str, budgets), "all"])
     axis.set_xlabel("filters per map")
@@ -129,7 +129,7 @@ def sparsity_curves(table: pd.DataFrame) -> Figure:
 
 def normalised_dots(table: pd.DataFrame, preset: str, dataset: str) -> Figure:
     """
-    Predictors between the centre bias and the gold standard, one panel per metric.
+    Draw predictors between the centre bias (0) and the gold standard (1), one panel per metric.
 
     Parameters
     ----------
@@ -147,13 +147,13 @@ def normalised_dots(table: pd.DataFrame, preset: str, dataset: str) -> Figure:
     figure, axes = plt.subplots(1, len(metrics), figsize=size, sharey=True, squeeze=False)
     y = np.arange(len(names))[::-1]
     for axis, metric in zip(axes[0], metrics, strict=True):
-        own = part[part["metric"] == metric].set_index("predictor").loc[names]
-        axis.hlines(y, own["ci_low"], own["ci_high"], color="0.6", linewidth=2)
-        axis.plot(own["normalised"], y, "o", color="black", markersize=3.5)
+        scores = part[part["metric"] == metric].set_index("predictor").loc[names]
+        axis.hlines(y, scores["ci_low"], scores["ci_high"], color="0.6", linewidth=2)
+        axis.plot(scores["normalised"], y, "o", color="black", markersize=3.5)
         for place in (0, 1):
             axis.axvline(place, color="crimson", linewidth=0.7)
-        # far below chance is below chance: keep the span between the bounds readable
-        axis.set_xlim(max(-1.0, min(-0.1, float(own["ci_low"].min()))), 1.15)
+        # cut the axis below 0, so that the span between the bounds stays readable
+        axis.set_xlim(max(-1.0, min(-0.1, float(scores["ci_low"].min()))), 1.15)
         axis.set_title(metric, fontsize=8)
         axis.tick_params(labelsize=7)
         axis.set_yticks(y, names)
@@ -165,7 +165,7 @@ def share_bars(
     layers: Sequence[str], shares: np.ndarray, labels: Sequence[str], title: str
 ) -> Figure:
     """
-    Shapley shares of explained variance per layer, stacked.
+    Draw Shapley shares of explained variance per layer, as stacked bars.
 
     Parameters
     ----------
@@ -202,7 +202,7 @@ def dominant_filters(
     wavelengths: Sequence[str],
 ) -> Figure:
     """
-    Dominant filters of every layer, drawn as their even impulse response.
+    Draw the dominant filters of every layer as their even impulse responses.
 
     Parameters
     ----------
@@ -210,9 +210,9 @@ def dominant_filters(
         From `identities.dominant`.
     bank : loggabor.LogGaborBank
     space : str
-        Colour space, names the channels.
+        Colour space, which names the channels.
     wavelengths : list of str
-        Of each scale, as it is to be written.
+        Label of each scale.
 
     Returns
     -------
@@ -256,7 +256,7 @@ def _patch(row, bank, channel, wavelengths):
 
 def bank_of(settings: Mapping[str, Any]) -> loggabor.LogGaborBank:
     """
-    Bank of an explanation's settings.
+    Return the bank that an explanation's settings describe.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Faithfulness as the report shows it: one figure and two tables for each explanation."""
+"""Faithfulness in the report: one figure and two tables for each explanation."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,7 +28,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     Parameters
     ----------
     paths : sequence of str
-        `substitution.csv` and `interventions.summary.csv` in turns, each pair in a folder
+        `substitution.csv` and `interventions.summary.csv` alternate; each pair is in a folder
         `{model}/{dataset}/{explanation}`.
     folder : Path
         For the figures.
@@ -37,7 +37,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     Returns
     -------
     content : list of dict
-        What the template needs of each explanation.
+        Values for the template, for each explanation.
     """
     content = []
     for first, second in zip(paths[::2], paths[1::2], strict=True):
@@ -74,13 +74,13 @@ def substitution_curves(table: pd.DataFrame) -> Figure:
     -------
     figure : matplotlib.figure.Figure
     """
-    own = table[(table["metric"] == "cc_intact") & (table["way"] != "intact")]
-    layers = list(dict.fromkeys(own["layer"]))
+    replaced = table[(table["metric"] == "cc_intact") & (table["way"] != "intact")]
+    layers = list(dict.fromkeys(replaced["layer"]))
     size = (1.5 + 0.7 * len(layers), 2.9)
     figure, axes = plt.subplots(1, 2, figsize=size, sharey=True)
     for axis, way in zip(axes, ("alone", "cumulative"), strict=True):
         for name, shade in SHADES.items():
-            part = own[(own["way"] == way) & (own["substitute"] == name)]
+            part = replaced[(replaced["way"] == way) & (replaced["substitute"] == name)]
             if part.empty:
                 continue
             x = [layers.index(layer) for layer in part["layer"]]
@@ -149,5 +149,5 @@ def intervention_table(table: pd.DataFrame) -> dict[str, Any]:
 
 
 def interval(mean: float, low: float, high: float) -> str:
-    """Mean and interval as the page writes them."""
+    """Return a mean and its interval as text; "undefined" for nan."""
     return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]" if np.isfinite(mean) else "undefined"

@@ -1,4 +1,4 @@
-"""What is said of released weights: what rounding costs, and the model card."""
+"""The model card of released weights, and the loss that rounding the weights causes."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -28,13 +28,13 @@ def rounding(
     Returns
     -------
     loss : dict of str to float
-        Over all stimuli: `n`; `kld`, the largest divergence in nats; `cc`, the smallest
-        correlation; `log_ratio`, the largest difference of the logarithm at any pixel.
+        Over all stimuli: `n`, their number; `kld`, the largest divergence in nats; `cc`, the
+        smallest correlation; `log_ratio`, the largest difference of the log-density at any pixel.
     """
     klds, ccs, ratios = [], [], []
     for block in blocks:
         for index in range(len(block.names)):
-            p, q = (own.predict(block.image(index)).ravel() for own in (exact, rounded))
+            p, q = (predictor.predict(block.image(index)).ravel() for predictor in (exact, rounded))
             ratio = np.log(p / q)
             klds.append(float(p @ ratio))
             ccs.append(float(np.corrcoef(p, q)[0, 1]))
@@ -55,7 +55,7 @@ def card(
     Parameters
     ----------
     description : dict
-        Of the weights.
+        Description stored with the weights.
     test : sequence of StimulusBlock
     loss : dict
         From `rounding`.
@@ -106,9 +106,10 @@ def _table(summary, model, dataset, explanation):
     part = summary[(summary["preset"] == "mit") & (summary["dataset"] == dataset)]
     lines = ["| predictor | " + " | ".join(SHOWN) + " |", "|---" * (len(SHOWN) + 1) + "|"]
     for predictor in ("centre_bias", model, f"{model}-{explanation}", "gold_standard"):
-        own = part[part["predictor"] == predictor].set_index("metric")
+        scores = part[part["predictor"] == predictor].set_index("metric")
         cells = [
-            "{mean:.3f} [{ci_low:.3f}, {ci_high:.3f}]".format(**own.loc[metric]) for metric in SHOWN
+            "{mean:.3f} [{ci_low:.3f}, {ci_high:.3f}]".format(**scores.loc[metric])
+            for metric in SHOWN
         ]
         lines.append(f"| {predictor} | " + " | ".join(cells) + " |")
     return "\n".join(lines)

@@ -31,14 +31,14 @@ def score_table(
     rows : list of (str, list of str)
         Predictor and "mean [low, high]" per metric.
     n : str
-        Number of stimuli, or a range where metrics differ.
+        Number of stimuli; a range if it differs between metrics.
     """
     part = summary[(summary["preset"] == preset) & (summary["dataset"] == dataset)]
     columns = list(dict.fromkeys(part["metric"]))
     rows = []
     for predictor in dict.fromkeys(part["predictor"]):
-        own = part[part["predictor"] == predictor].set_index("metric").loc[columns]
-        cells = [_interval(*row) for row in own[["mean", "ci_low", "ci_high"]].to_numpy()]
+        scores = part[part["predictor"] == predictor].set_index("metric").loc[columns]
+        cells = [_interval(*row) for row in scores[["mean", "ci_low", "ci_high"]].to_numpy()]
         rows.append((predictor, cells))
     counts = sorted(set(part["n"].astype(int)))
     return columns, rows, "–".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
@@ -69,9 +69,9 @@ def share_table(
     ]
     columns, rows = list(dict.fromkeys(part["metric"])), []
     for split in ("validation", "test"):
-        own = part[part["split"] == split].set_index("metric").loc[columns]
+        by_metric = part[part["split"] == split].set_index("metric").loc[columns]
         for name, label in (("share", "share above centre bias"), ("ratio", "explained / deep")):
-            values = own[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+            values = by_metric[[name, f"{name}_low", f"{name}_high"]].to_numpy()
             rows.append((f"{label}, {split} split", [_interval(*value) for value in values]))
     return columns, rows
 
@@ -132,14 +132,14 @@ def calibrated_tables(
     Returns
     -------
     tables : list of dict
-        `preset, dataset, columns, rows, n`, the first column the temperature.
+        `preset, dataset, columns, rows, n`; the first column is the temperature.
     """
     tables = []
     for preset in presets:
         for dataset in datasets:
             columns, rows, n = score_table(summary, preset, dataset)
-            own = summary[summary["dataset"] == dataset].drop_duplicates("predictor")
-            temperature = own.set_index("predictor")["temperature"]
+            calibrated = summary[summary["dataset"] == dataset].drop_duplicates("predictor")
+            temperature = calibrated.set_index("predictor")["temperature"]
             rows = [(name, [f"{temperature[name]:.3f}", *cells]) for name, cells in rows]
             columns = ["temperature", *columns]
             tables.append(
@@ -158,14 +158,14 @@ def comparison_tables(
     digits: int = 3,
 ) -> list[dict[str, Any]]:
     """
-    Tables of a figure with an interval, one row per predictor.
+    Tables of a value with its interval, one row per predictor.
 
     Parameters
     ----------
     table : DataFrame
         As `results/normalised.csv` or `results/ranks.csv`.
     value, low, high : str
-        Its columns.
+        Names of the columns of the value and of its interval.
     presets, datasets : sequence of str
     digits : int
 
@@ -180,8 +180,8 @@ def comparison_tables(
             part = table[(table["preset"] == preset) & (table["dataset"] == dataset)]
             columns, rows = list(dict.fromkeys(part["metric"])), []
             for predictor in dict.fromkeys(part["predictor"]):
-                own = part[part["predictor"] == predictor].set_index("metric").loc[columns]
-                cells = own[[value, low, high]].to_numpy()
+                by_metric = part[part["predictor"] == predictor].set_index("metric").loc[columns]
+                cells = by_metric[[value, low, high]].to_numpy()
                 intervals = [_interval(mean, start, end, digits) for mean, start, end in cells]
                 rows.append((predictor, intervals))
             tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
@@ -202,7 +202,7 @@ def difference_tables(
     differences : DataFrame
         As `results/differences.csv`.
     pairs : sequence of (str, str)
-        Predictor and the one it is compared with; those not in the table are left out.
+        Predictor and the predictor to compare it with. Pairs not in the table are left out.
     presets, datasets : sequence of str
 
     Returns
@@ -218,9 +218,9 @@ def difference_tables(
             ]
             columns, rows = list(dict.fromkeys(part["metric"])), []
             for pair in pairs:
-                own = _difference(part, *pair)
-                if own is not None:
-                    cells = [_difference_cell(*own.loc[metric]) for metric in columns]
+                by_metric = _difference(part, *pair)
+                if by_metric is not None:
+                    cells = [_difference_cell(*by_metric.loc[metric]) for metric in columns]
                     rows.append((f"{pair[0]} − {pair[1]}", cells))
             tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
     return tables
@@ -260,14 +260,14 @@ def comparison_content(
 
 
 def _difference(part, predictor, other):
-    """Difference, interval and effect size by metric, turned round where it is stored so."""
+    """Return predictor - other by metric, also if other - predictor is stored; None if neither."""
     names = ["difference", "ci_low", "ci_high", "effect_size"]
-    found = part[(part["predictor"] == predictor) & (part["other"] == other)]
-    if len(found):
-        return found.set_index("metric")[names]
-    found = part[(part["predictor"] == other) & (part["other"] == predictor)]
-    if len(found):
-        turned = -found.set_index("metric")[["difference", "ci_high", "ci_low", "effect_size"]]
+    stored = part[(part["predictor"] == predictor) & (part["other"] == other)]
+    if len(stored):
+        return stored.set_index("metric")[names]
+    stored = part[(part["predictor"] == other) & (part["other"] == predictor)]
+    if len(stored):
+        turned = -stored.set_index("metric")[["difference", "ci_high", "ci_low", "effect_size"]]
         return turned.set_axis(names, axis=1)
     return None
 
@@ -301,7 +301,7 @@ def share_tables(shares: pd.DataFrame) -> list[dict[str, Any]]:
 
 def quantile_stimuli(scores: pd.Series, n: int) -> list[str]:
     """
-    Stimuli spread evenly over the quantiles of a score: chosen by rule, not by eye.
+    Choose stimuli by rule, not by eye: spread evenly over the quantiles of a score.
 
     Parameters
     ----------
@@ -312,7 +312,7 @@ def quantile_stimuli(scores: pd.Series, n: int) -> list[str]:
     Returns
     -------
     names : list of str
-        Lowest score first; quantiles (i + 0.5) / n.
+        At the quantiles (i + 0.5) / n, lowest score first.
     """
     ordered = scores.dropna().sort_values(kind="stable")
     if ordered.empty:
@@ -323,7 +323,7 @@ def quantile_stimuli(scores: pd.Series, n: int) -> list[str]:
 
 def embed(path: str | Path) -> str:
     """
-    Return the data address of a PNG file, so that the page is whole in one file.
+    Return a PNG file as a data URL, so that the page needs no other file.
 
     Parameters
     ----------
@@ -343,7 +343,7 @@ def render(content: Mapping[str, Any]) -> str:
     Parameters
     ----------
     content : dict
-        What the template `report.html` names.
+        Values for the names in the template `report.html`.
 
     Returns
     -------

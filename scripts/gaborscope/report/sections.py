@@ -1,4 +1,4 @@
-"""Gather what a section of the report shows and have it drawn."""
+"""Gather the content of the sections of the report, and draw their figures."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -47,14 +47,14 @@ class Inputs:
 @dataclasses.dataclass
 class Names:
     """
-    What a section of the report is about.
+    Names of the models that a section of the report shows.
 
     Attributes
     ----------
     model, explanation : str
     deep : str
-        Model whose density the explanation is fused to: itself, or of a random copy the network
-        that it is like.
+        Model whose density the explanation is fused to: `model`, or for a random copy the network
+        that was copied.
     """
 
     model: str
@@ -66,7 +66,7 @@ def draw_normalised(
     table: pd.DataFrame, presets: Sequence[str], datasets: Sequence[str], folder: Path, dpi: int
 ) -> list[dict[str, Any]]:
     """
-    Draw every preset's and data set's predictors between the bounds.
+    Draw predictors between centre bias and gold standard, for every preset and data set.
 
     Parameters
     ----------
@@ -92,14 +92,14 @@ def draw_normalised(
 
 class Section:
     """
-    What the report shows of one explanation of one backbone.
+    Section of the report on one explanation of one backbone.
 
     Parameters
     ----------
     inputs : Inputs
     names : Names
     preset : str
-        Whose NSS chooses the stimuli.
+        The stimuli shown are chosen by the NSS of this preset.
     settings : dict
         `n_stimuli, colour_map, dpi`.
     """
@@ -132,7 +132,7 @@ class Section:
                 if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
             )
             self.nss = scores["nss"]
-        # a cascade has no filters of single layers on the image to show
+        # a cascade has no filters on the image for single layers
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
     def draw(self, folder: Path) -> dict[str, Any]:
@@ -146,7 +146,7 @@ class Section:
         Returns
         -------
         content : dict
-            What the template needs of it.
+            Values for the template.
         """
         stem = folder / self.predictor
         dpi = self.settings["dpi"]
@@ -172,12 +172,12 @@ class Section:
         return self.explained
 
     def _draw_filters(self, stem):
-        """Dominant filters and shares of a direct explanation."""
+        """Draw filters, shares, tuning and sparsity of a direct explanation; none of a cascade."""
         if not self.filters:
             return {"filters_figure": None}
         first = next(iter(self.filters.values()))
         bank = drawing.bank_of(first["regressors"]["bank"])
-        rows = {name: identity_tools.dominant(own, 6) for name, own in self.filters.items()}
+        rows = {name: identity_tools.dominant(filters, 6) for name, filters in self.filters.items()}
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
@@ -215,27 +215,27 @@ class Section:
         return pd.read_csv(path)
 
     def _identity_rows(self):
-        """Of each layer the map that its listed filters explain best, filter by filter."""
+        """Return, for each layer, the map that its filters explain best, and these filters."""
         table = self._own_table(self.inputs.identities)
         rows = []
-        for _, own in table.groupby("layer", sort=False):
-            last = own[own["rank"] == own["rank"].max()]
+        for _, identities in table.groupby("layer", sort=False):
+            last = identities[identities["rank"] == identities["rank"].max()]
             best = last.loc[last["explained_variance"].idxmax(), "map"]
-            shown = own[own["map"] == best].sort_values("rank")
+            shown = identities[identities["map"] == best].sort_values("rank")
             rows.append(
-                (own["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
+                (identities["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
             )
         return rows
 
     def _wavelengths(self):
-        """Label of each scale in px of the stimulus and cycles/degree, and what they refer to."""
+        """Return a label of each scale (px of the stimulus, cycles/degree), and a note on px."""
         blocks = [read_data(path) for path in self.inputs.data]
         sizes = np.concatenate([block.sizes for block in blocks])
         box = next(iter(self.filters.values()))["layer"].input_box
         widths = [geometry.place(size, box).width for size in sizes]
         ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
-        own = bank.wavelengths_px / ratio
+        stimulus_px = bank.wavelengths_px / ratio
         unit = (
             "Wavelengths are px of the stimulus at the median enlargement of the test stimuli "
             f"({1 / ratio:.3g}); the network's input sees "
@@ -244,18 +244,18 @@ class Section:
         )
         per_degree = blocks[0].facts.get("px_per_degree")
         if per_degree is None:
-            return [f"{w:.3g} px" for w in own], f"{unit} px per degree are not known."
-        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in own], unit
+            return [f"{w:.3g} px" for w in stimulus_px], f"{unit} px per degree are not known."
+        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in stimulus_px], unit
 
     def _typical_map(self):
-        """Middle layer of those recorded and its map of median explained variance."""
+        """Return the middle recorded layer, and its map of median explained variance."""
         if self.filters:
-            variance = {name: own["explained_variance"] for name, own in self.filters.items()}
+            variance = {name: fit["explained_variance"] for name, fit in self.filters.items()}
         else:
             variance = {
-                own.name: 1 - (own.residual_sd / np.maximum(own.map_sd, 1e-12)) ** 2
-                for own in self._model().whole_cascade.layers
-                if own.name in self._recorded()
+                fitted.name: 1 - (fitted.residual_sd / np.maximum(fitted.map_sd, 1e-12)) ** 2
+                for fitted in self._model().whole_cascade.layers
+                if fitted.name in self._recorded()
             }
         if not variance:
             return None, 0
@@ -273,7 +273,7 @@ class Section:
         paths = []
         for grouping in identity_tools.GROUPINGS:
             labels = next(iter(self.filters.values()))["shares"][grouping][0]
-            values = np.array([own["shares"][grouping][1] for own in self.filters.values()])
+            values = np.array([filters["shares"][grouping][1] for filters in self.filters.values()])
             names = [self._label(grouping, label, bank) for label in labels]
             figure = drawing.share_bars(list(self.filters), values, names, grouping)
             path = f"{stem}_shares_{grouping}.png"
@@ -306,7 +306,7 @@ class Section:
         return figures
 
     def _panels(self, name, layer, channel):
-        """Panels of one stimulus: image, fixations, maps, an activation and its reconstruction."""
+        """List image, fixations, maps, an activation and its reconstruction of one stimulus."""
         for data in self.inputs.data:
             block = read_data(data)
             if name in block.names:
@@ -347,8 +347,8 @@ class Section:
         model = self._model()
         layers = model.layers if model.cascade is None else model.cascade.layers
         (fitted,) = (fitted for fitted in layers if fitted.name == layer)
-        for own, _, _, maps in read_layers(path, [layer]):
-            if own == index:
+        for stimulus, _, _, maps in read_layers(path, [layer]):
+            if stimulus == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
                 passed = fitted.layer.passed or fitted.layer.nonlinearity
                 return np.maximum(valid, 0) if passed != "none" else valid
@@ -356,7 +356,7 @@ class Section:
 
 
 def _described(_, row):
-    """One filter of an identity in words."""
+    """Return one filter of an identity in words."""
     parts = [row["kind"]]
     if pd.notna(row["wavelength_px"]):
         parts.append(f"{row['wavelength_px']:.3g} px")

@@ -1,4 +1,4 @@
-"""What predictors are compared with: chance, bounds and classical models, each by its name."""
+"""Baselines by name: chance levels, upper bounds and classical saliency models."""
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
@@ -22,19 +22,20 @@ def make(
     bank: Predicts | None = None,
 ) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
-    Predictor of a name.
+    Return the baseline predictor with a given name.
 
-    - `uniform`: the same everywhere.
-    - `centre_bias`: the fixations on the other stimuli of the fit split, blurred; the width chosen
-      on the validation split.
-    - `gold_standard`: all observers of the stimulus itself. For showing; scores leave the observer
-      out that is predicted (`goldstandard`).
-    - `one_observer`: the first observer of the stimulus. For showing; scores are means over all of
-      them as predictors of the others (`goldstandard`).
-    - `shuffled_stimulus`: all observers of *another* stimulus, drawn from the fit split.
-    - `itti_koch`, `gbvs`, `spectral_residual`, `sun`: see `classical`. The statistics of `sun` are
-      those of stimuli of the fit split.
-    - `loggabor_fixations`, `loggabor_equal`: banks fitted to fixations, see `fixationbank`.
+    - `uniform`: the same density at every pixel.
+    - `centre_bias`: blurred fixations on the other stimuli of the fit split. The width of the blur
+      is chosen on the validation split.
+    - `gold_standard`: density of all observers of the stimulus itself. Only to be shown: scores
+      leave out the observer who is predicted (see `gold_standard`).
+    - `one_observer`: density of the first observer of the stimulus. Only to be shown: scores are
+      means over all observers, each as predictor of the others (see `gold_standard`).
+    - `shuffled_stimulus`: density of all observers of *another* stimulus of the fit split.
+    - `itti_koch`, `gbvs`, `spectral_residual`, `sun`: see `classical`. The statistics of `sun` come
+      from stimuli of the fit split.
+    - `loggabor_fixations`, `loggabor_equal`: banks fitted to fixations, see
+      `analysis.fixation_bank`.
 
     Parameters
     ----------
@@ -42,10 +43,10 @@ def make(
     fit, validation : sequence of StimulusBlock
         Empty for predictors that are not fitted.
     settings : dict
-        `sigmas`, `uniform_weight` of the centre bias; `n_stimuli` of sun.
+        Keys `sigmas` and `uniform_weight` for the centre bias, `n_stimuli` for `sun`.
     seed : int
     bank : fixation_bank.FixationBank, optional
-        For those two; then `name` only says which of them it is.
+        Fitted bank, only for `loggabor_fixations` and `loggabor_equal`.
 
     Returns
     -------
@@ -55,7 +56,7 @@ def make(
     Raises
     ------
     InputError
-        If there is no such predictor.
+        If no baseline has this name.
     """
     if name == "centre_bias":
         bias = centre_bias(fit, validation, settings["sigmas"], settings["uniform_weight"])
@@ -79,25 +80,29 @@ def shuffled_stimulus(
     points: Mapping[str, np.ndarray], seed: int
 ) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
-    Predict a stimulus by the fixations of all observers on another one.
+    Return a predictor that takes the fixations of all observers on another stimulus.
 
     Parameters
     ----------
     points : dict of str to float array (n, 2)
         Relative fixations by stimulus.
     seed : int
-        With the name of the stimulus it draws the other, so that no draw depends on others.
+        The other stimulus is drawn from the seed and the name of the predicted stimulus. So no
+        draw depends on the draws before it.
 
     Returns
     -------
     predict : function of (StimulusBlock, index)
     """
-    candidates = sorted(name for name, own in points.items() if len(own))
+    candidates = sorted(name for name, fixated in points.items() if len(fixated))
 
     def drawn(name):
         others = [other for other in candidates if other != name]
         if not others:
-            raise InputError(f"no stimulus but {name!r} has a fixation to predict it by")
+            raise InputError(
+                f"no stimulus of the fit split other than {name!r} has fixations, so none can "
+                "predict it; add stimuli with fixations"
+            )
         key = f"{seed}\0{name}\0"
         return min(others, key=lambda o: hashlib.sha256((key + o).encode()).hexdigest())
 
@@ -134,7 +139,7 @@ def first_observer(block: StimulusBlock, index: int) -> np.ndarray:
 
 
 def _some_images(blocks, n):
-    """Images of `n` stimuli, spread evenly over those of the blocks."""
+    """Images of `n` stimuli, spread evenly over the stimuli of all blocks."""
     places = [(block, index) for block in blocks for index in range(len(block.names))]
     chosen = np.unique(np.linspace(0, len(places) - 1, min(n, len(places))).round().astype(int))
     return (places[i][0].image(places[i][1]) for i in chosen)

@@ -1,19 +1,19 @@
-"""One temperature per predictor, fitted by likelihood: how sure of itself it should be."""
+"""Temperature of a predictor's densities, fitted by maximum likelihood to its confidence."""
 
 import numpy as np
 
 from gaborscope.errors import InputError
 
-N_LEVELS = 4096  # of the logarithm; bin means err by less than 1e-6 nats
-LEAST, LARGEST = 1 / 32, 32.0  # of the inverse temperature
+N_LEVELS = 4096  # bins of log-density; the error of their means is below 1e-6 nats
+LEAST, LARGEST = 1 / 32, 32.0  # bounds of the inverse temperature
 
 
 class Likelihood:
     """
-    Likelihood of fixations under tempered densities, p ** (1 / temperature) normalised.
+    Likelihood of fixations under tempered densities.
 
-    Each prediction is reduced to a histogram of its logarithm, so that no temperature costs another
-    pass over the maps.
+    A tempered density is p ** (1 / temperature), normalised to sum 1. Each prediction is stored as
+    a histogram of its logarithm, so that trying a temperature needs no pass over the maps.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,7 @@ class Likelihood:
 
     def per_fixation(self, temperature: float) -> float:
         """
-        Mean log-likelihood of a fixation, in nats.
+        Mean log-likelihood per fixation, in nats.
 
         Parameters
         ----------
@@ -61,15 +61,16 @@ class Likelihood:
 
     def fit(self) -> float:
         """
-        Temperature of highest likelihood.
+        Return the temperature of highest likelihood.
 
-        The log-likelihood is concave in the inverse temperature, so Newton steps find its only
+        The log-likelihood is concave in the inverse temperature, so Newton steps reach its only
         maximum.
 
         Returns
         -------
         temperature : float
-            Between 1/32 and 32; 1 where the predictions are uniform, so that none matters.
+            Between 1/32 and 32. If all predictions are uniform, every temperature is equally
+            likely, and 1 is returned.
 
         Raises
         ------
@@ -77,22 +78,25 @@ class Likelihood:
             If there are no fixations.
         """
         if not self._n:
-            raise InputError("no validation stimulus has a fixation to fit the temperature to")
+            raise InputError(
+                "no validation stimulus has a fixation, so no temperature can be fitted; add "
+                "fixations to the validation split"
+            )
         inverse = 1.0
         for _ in range(60):
             _, slope, curvature = self._moments(inverse)
             if curvature < 1e-9 * sum(self._n):
                 return 1.0
-            # at most a factor of two, as Newton overshoots where the curvature changes
-            wanted = np.clip(inverse + slope / curvature, inverse / 2, inverse * 2)
-            wanted = float(np.clip(wanted, LEAST, LARGEST))
-            if abs(wanted - inverse) < 1e-9 * inverse:
+            # a step changes it at most by a factor of two: Newton overshoots where curvature varies
+            updated = np.clip(inverse + slope / curvature, inverse / 2, inverse * 2)
+            updated = float(np.clip(updated, LEAST, LARGEST))
+            if abs(updated - inverse) < 1e-9 * inverse:
                 break
-            inverse = wanted
+            inverse = updated
         return 1 / inverse
 
     def _moments(self, inverse):
-        """Log-likelihood, its slope, and minus its curvature, in the inverse temperature."""
+        """Log-likelihood, its slope, and minus its curvature, over the inverse temperature."""
         value, slope, curvature = 0.0, 0.0, 0.0
         for levels, shares, seen, n in zip(
             self._levels, self._shares, self._seen, self._n, strict=True
@@ -116,7 +120,7 @@ def temper(density: np.ndarray, temperature: float) -> np.ndarray:
     density : float array (height, width)
         Positive, sum 1.
     temperature : float
-        Positive; 1 changes nothing, more makes it flatter.
+        Positive; 1 changes nothing, a higher one makes the density flatter.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """
 Classical saliency models, written from their papers: an image in, a saliency map in 0..1 out.
 
-They know nothing of fixations. `sun` knows the statistics of natural images, which are fitted to
-stimuli of the fit split; the others are parameter-free but for what their papers fix.
+None of them is fitted to fixations. `sun` is fitted to the image statistics of the stimuli of the
+fit split. The other models take their parameters from their papers.
 """
 
 import math
@@ -15,26 +15,28 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli.densities import resize_bilinear
 
 ORIENTATIONS = (0.0, 45.0, 90.0, 135.0)  # degrees
-ITTI_SIDE = 640  # px of the longer side: the size that the nine scales of the paper are meant for
+ITTI_SIDE = 640  # px of the longer side: the paper's nine scales are made for this size
 GRAPH_SIDE = 32  # nodes along the longer side
 RESIDUAL_SIDE = 64  # px of the longer side
 SUN_SIDE = 320  # px of the longer side
-SUN_SIGMAS = (2.0, 4.0, 8.0, 16.0)  # px of that side; the paper has twice these at 681 px
+SUN_SIGMAS = (2.0, 4.0, 8.0, 16.0)  # px at SUN_SIDE; the paper has twice these at 681 px
 
-FAINTEST = 1e-6  # differences of values in 0..1 below it are rounding
+FAINTEST = 1e-6  # smaller differences between values in 0..1 are rounding errors
 
 
 def itti_koch(image: np.ndarray) -> np.ndarray:
     """
     Saliency by centre-surround differences of intensity, colour and orientation.
 
-    As in the paper: pyramids of nine scales, centres at scales 2 to 4, surrounds three and four
-    scales coarser; at scale 4 each map is weighted by (largest - mean local maximum)^2, summed
-    within its channel, weighted again and summed over channels. The image is brought to 640 px on
-    its longer side first. A local maximum is the largest of 7 x 7 px of scale 4, so that the gap
-    between two items is none. Colour differences are centre minus surround of R - G and B - Y (the
-    paper's formula turns the sign of the surround round, which would add them). Orientation energy
-    is that of quadrature Gabor pairs.
+    The image is first resized to 640 px on its longer side. As in the paper, pyramids have nine
+    scales; centres are at scales 2 to 4, surrounds three and four scales coarser. At scale 4 each
+    map is weighted by (largest - mean local maximum)^2 and summed within its channel. The sum is
+    weighted again and summed over channels.
+
+    Our choices: a local maximum is the largest value in 7 x 7 px of scale 4, so that the gap
+    between two items is not one. Colour differences are centre minus surround of R - G and B - Y;
+    the paper's formula inverts the sign of the surround, which would add the two. Orientation
+    energy comes from quadrature pairs of Gabors.
 
     Parameters
     ----------
@@ -56,26 +58,28 @@ def itti_koch(image: np.ndarray) -> np.ndarray:
     for channels in pyramids.values():
         total = 0.0
         for pyramid in channels:
-            own = 0.0
+            summed = 0.0
             for centre in (2, 3, 4):
                 for surround in (centre + 3, centre + 4):
                     coarse = resize_bilinear(pyramid[surround], pyramid[centre].shape)
-                    own += _promote(_at(np.abs(pyramid[centre] - coarse), shape))
-            total += _promote(own) if len(channels) == len(ORIENTATIONS) else own
+                    summed += _promote(_at(np.abs(pyramid[centre] - coarse), shape))
+            total += _promote(summed) if len(channels) == len(ORIENTATIONS) else summed
         conspicuity += _promote(total) / 3
     return _unit(conspicuity, image)
 
 
 def gbvs(image: np.ndarray) -> np.ndarray:
     """
-    Graph-based visual saliency: where random walks over feature maps dwell.
+    Graph-based visual saliency: where random walks over feature maps spend their time.
 
-    Nodes are the cells of a grid of 32 along the longer side. Activation: the walk goes from cell
-    to cell in proportion to |difference of the feature| times a Gaussian of their distance (0.15
-    of the longer side); normalisation: in proportion to the target's activation times the
-    Gaussian. Both chains are reversible, so their stationary distributions are closed forms, and
-    no iteration is needed: the row sums of the symmetric weights, and A (F A). Features are those
-    of `itti_koch` at scales 2 to 4.
+    Nodes are the cells of a grid with 32 cells along the longer side. Features are those of
+    `itti_koch` at scales 2 to 4. The first walk gives the activation A. It moves between two cells
+    in proportion to |difference of the feature| times F, a Gaussian of their distance (standard
+    deviation 0.15 of the longer side). The second walk normalises: it moves to a cell in
+    proportion to that cell's activation times F.
+
+    Both chains are reversible, so their stationary distributions have closed forms and need no
+    iteration: the row sums of the symmetric weights for the first, A (F A) for the second.
 
     Parameters
     ----------
@@ -106,17 +110,17 @@ def gbvs(image: np.ndarray) -> np.ndarray:
                 feature = (feature - feature.min()) / spread
                 active = (np.abs(feature[:, None] - feature) * near).sum(axis=1)
                 active /= active.sum()
-                dwelt = active * (near @ active)
-                total += dwelt / dwelt.sum() / len(channels)
+                stationary = active * (near @ active)
+                total += stationary / stationary.sum() / len(channels)
     return _unit(total.reshape(shape), image)
 
 
 def spectral_residual(image: np.ndarray) -> np.ndarray:
     """
-    Saliency by what the log amplitude spectrum has beyond its local mean.
+    Saliency by the difference between the log amplitude spectrum and its local mean.
 
-    The intensity at 64 px on the longer side; 3 x 3 mean of the log amplitude taken off; the
-    inverse transform squared and blurred (2.5 px, as in the authors' published code).
+    The intensity image has 64 px on its longer side. The 3 x 3 mean of the log amplitude is
+    subtracted. The inverse transform is squared and blurred (2.5 px, as in the authors' code).
 
     Parameters
     ----------
@@ -137,7 +141,7 @@ def spectral_residual(image: np.ndarray) -> np.ndarray:
         return np.zeros(image.shape[:2])
     spectrum = np.fft.fft2(intensity)
     log_amplitude = np.log(np.abs(spectrum) + 1e-12)
-    # a spectrum is periodic, and so is its mean
+    # a spectrum is periodic, so its local mean wraps around the border
     mean = sum(
         np.roll(log_amplitude, (y, x), (0, 1)) for y in (-1, 0, 1) for x in (-1, 0, 1)
     ) / 9  # fmt: skip
@@ -149,8 +153,8 @@ def sun_statistics(images: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray
     """
     Shape and scale of the distribution of each feature of `sun` over natural images.
 
-    Generalised Gaussians, density proportional to exp(-|x / scale|^shape), by their first two
-    absolute moments.
+    The distributions are generalised Gaussians with a density proportional to
+    exp(-|x / scale|^shape). They are fitted by the first two moments of |x|.
 
     Parameters
     ----------
@@ -172,7 +176,7 @@ def sun_statistics(images: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray
         second = second + (features**2).mean(axis=(1, 2))
         n += 1
     if n == 0:
-        raise InputError("there are no stimuli to fit the statistics of sun to")
+        raise InputError("there are no stimuli to fit sun to; the fit split needs at least one")
     first, second = np.maximum(first / n, 1e-12), np.maximum(second / n, 1e-24)
     shape = np.array([_shape_of(ratio) for ratio in second / first**2])
     gammas = [math.gamma(1 / s) / math.gamma(2 / s) for s in shape]
@@ -183,8 +187,9 @@ def sun(image: np.ndarray, shape: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """
     Saliency as self-information: how improbable the local features are in natural images.
 
-    Differences of Gaussians at four scales of intensity, red-green and blue-yellow; the sum over
-    the twelve of |response / scale|^shape, which is -log p up to a constant.
+    The twelve features are differences of Gaussians at four scales of intensity, red-green and
+    blue-yellow. Saliency is the sum of |response / scale|^shape over them, which is -log p up to a
+    constant.
 
     Parameters
     ----------
@@ -208,7 +213,7 @@ def sun(image: np.ndarray, shape: np.ndarray, scale: np.ndarray) -> np.ndarray:
 
 
 def _scaled(image, side):
-    """RGB in 0..1 as float64, the longer side brought to `side` px."""
+    """RGB in 0..1 as float64, resized to `side` px on the longer side."""
     ratio = side / max(image.shape[:2])
     size = tuple(max(2, round(extent * ratio)) for extent in image.shape[1::-1])
     method = cv2.INTER_AREA if ratio < 1 else cv2.INTER_LINEAR
@@ -216,7 +221,7 @@ def _scaled(image, side):
 
 
 def _unit(values, image):
-    """Map at the image's size, its least value 0 and its largest 1; zeros where it is constant."""
+    """Map at the size of the image, scaled to 0..1; all zeros if it is constant."""
     values = values - values.min()
     largest = values.max()
     if largest < FAINTEST**2:
@@ -225,9 +230,9 @@ def _unit(values, image):
 
 
 def _itti_pyramids(rgb):
-    """Return nine-scale pyramids: {intensity: 1, colour: 2, orientation: 4 of them}."""
+    """Return lists of nine-scale pyramids: 1 of intensity, 2 of colour, 4 of orientation."""
     intensity = rgb.mean(axis=2)
-    bright = intensity > 0.1 * intensity.max()  # hue means nothing in the dark
+    bright = intensity > 0.1 * intensity.max()  # hue is not defined in the dark
     r, g, b = np.moveaxis(
         np.divide(
             rgb, intensity[..., None], out=np.zeros_like(rgb), where=bright[..., None]
@@ -243,10 +248,10 @@ def _itti_pyramids(rgb):
 
 
 def _pyramid(image):
-    """Nine scales, each a low-passed half of the one before, none smaller than a pixel."""
+    """Nine scales: each is the one before, blurred and halved, but at least one pixel."""
     levels = [image]
     while len(levels) < 9:
-        # not cv2.pyrDown, which keeps even pixels: half a pixel off at each scale
+        # not cv2.pyrDown: it keeps the even pixels and so shifts each scale by half a pixel
         half = tuple(max(1, round(extent / 2)) for extent in levels[-1].shape)
         levels.append(_at(_blur(levels[-1], 1.0), half))
     return levels
@@ -264,25 +269,25 @@ def _energy(level, theta):
 
 
 def _promote(values):
-    """Map in 0..1 times (largest - mean other local maximum)^2: few peaks up, many down."""
+    """Map in 0..1 times (largest - mean of the other local maxima)^2: favours few peaks."""
     values = values - values.min()
     largest = values.max()
     if largest < FAINTEST:
         return np.zeros_like(values)
     values = values / largest
     peaks = (values == cv2.dilate(values, np.ones((7, 7)))) & (values > 0.05) & (values < 1)
-    others = values[peaks].mean() if peaks.any() else 0.0
-    return values * (1 - others) ** 2
+    mean_peak = values[peaks].mean() if peaks.any() else 0.0
+    return values * (1 - mean_peak) ** 2
 
 
 def _at(values, shape):
-    """Map at another size: area average where it shrinks."""
+    """Map at another size: area average to shrink it, bilinear to enlarge it."""
     method = cv2.INTER_AREA if shape[0] < values.shape[0] else cv2.INTER_LINEAR
     return cv2.resize(values, shape[::-1], interpolation=method)
 
 
 def _nearness(shape):
-    """Gaussian of the distance of all pairs of cells, 0.15 of the longer side wide."""
+    """Gaussian of the distance between all pairs of cells; sd 0.15 of the longer side."""
     y, x = (axis.ravel() for axis in np.indices(shape))
     squares = (y[:, None] - y) ** 2 + (x[:, None] - x) ** 2
     return np.exp(-squares / (2 * (0.15 * max(shape)) ** 2))
@@ -308,10 +313,10 @@ def _shape_of(ratio):
     shapes = np.linspace(0.2, 4, 400)
     ratios = [
         math.gamma(1 / s) * math.gamma(3 / s) / math.gamma(2 / s) ** 2 for s in shapes
-    ]  # falls with the shape
+    ]  # falls as the shape grows, hence the signs below
     return float(np.interp(-ratio, -np.array(ratios), shapes))
 
 
 def _blur(values, sigma):
-    """Gaussian blur, border replicated."""
+    """Gaussian blur with a replicated border."""
     return cv2.GaussianBlur(values, (0, 0), sigma, borderType=cv2.BORDER_REPLICATE)

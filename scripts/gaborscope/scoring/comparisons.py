@@ -10,7 +10,8 @@ import pandas as pd
 from gaborscope.scoring import summaries
 
 LOWER_IS_BETTER = ("kld",)
-# The gold standard of these is no leave-one-out and no upper bound: halves of the observers.
+# For these metrics the gold standard compares two halves of the observers. It leaves no observer
+# out and is no upper bound.
 SPLIT_HALVES = ("cc", "kld", "sim")
 
 DIFFERENCE_COLUMNS = (
@@ -37,8 +38,8 @@ def effect_size(differences: np.ndarray) -> float:
     Returns
     -------
     d : float
-        0 where all differences are 0; nan for fewer than two, or where they are all equal to
-        something else.
+        0 if all differences are 0; nan if they all have another equal value, or if there are fewer
+        than two.
     """
     if differences.size < 2:
         return float("nan")
@@ -65,14 +66,14 @@ def difference_rows(
     -------
     rows : list of dict
         Keys are `DIFFERENCE_COLUMNS`: mean over stimuli of score(predictor) - score(other) with its
-        95 % interval, Cohen's d, and the number of stimuli on which both are defined. For KLD a
-        negative difference is in favour of the predictor.
+        95 % interval, Cohen's d, and the number of stimuli where both scores are defined. For KLD
+        a negative difference is in favour of `predictor`.
     """
     rows = []
-    for (preset, dataset), own in _by_cell(tables).items():
-        for first, second in itertools.combinations(own, 2):
-            for metric in own[first].columns:
-                pair = _aligned([own[first], own[second]], metric)
+    for (preset, dataset), by_predictor in _by_cell(tables).items():
+        for first, second in itertools.combinations(by_predictor, 2):
+            for metric in by_predictor[first].columns:
+                pair = _aligned([by_predictor[first], by_predictor[second]], metric)
                 difference = pair[:, 0] - pair[:, 1]
                 mean, low, high, n = summaries.bootstrap_mean(difference, n_resamples, seed)
                 finite = difference[np.isfinite(difference)]
@@ -86,9 +87,10 @@ def normalised_rows(
     tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
 ) -> list[dict[str, Any]]:
     """
-    Place of every predictor between the centre bias (0) and the gold standard (1).
+    Score of every predictor on a scale from the centre bias (0) to the gold standard (1).
 
-    (score - centre_bias) / (gold_standard - centre_bias), a ratio of means with a paired bootstrap.
+    This is (score - centre_bias) / (gold_standard - centre_bias), a ratio of means over stimuli
+    with a paired bootstrap.
 
     Parameters
     ----------
@@ -98,13 +100,13 @@ def normalised_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `NORMALISED_COLUMNS`; `bound` says what the gold standard of the metric is.
+        Keys are `NORMALISED_COLUMNS`; `bound` says how the gold standard of the metric is made.
     """
     rows = []
-    for (preset, dataset), own in _by_cell(tables).items():
-        for predictor, table in own.items():
+    for (preset, dataset), by_predictor in _by_cell(tables).items():
+        for predictor, table in by_predictor.items():
             for metric in table.columns:
-                columns = [table, own["gold_standard"], own["centre_bias"]]
+                columns = [table, by_predictor["gold_standard"], by_predictor["centre_bias"]]
                 values = _aligned(columns, metric)
                 explained, deep, baseline = values.T
                 share = summaries.share_above_baseline(explained, deep, baseline, n_resamples, seed)
@@ -118,7 +120,9 @@ def rank_rows(
     tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
 ) -> list[dict[str, Any]]:
     """
-    Rank of every predictor by its mean score, 1 the best; equal means share the mean rank.
+    Rank of every predictor by its mean score.
+
+    Rank 1 is the best. Predictors with equal means share the mean of their ranks.
 
     Parameters
     ----------
@@ -128,44 +132,44 @@ def rank_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `RANK_COLUMNS`. The interval is that of the ranks in bootstrap samples of the
-        stimuli on which all predictors are defined.
+        Keys are `RANK_COLUMNS`. The interval comes from the ranks in bootstrap samples of the
+        stimuli where the scores of all predictors are defined.
     """
     rows = []
-    for (preset, dataset), own in _by_cell(tables).items():
-        for metric in next(iter(own.values())).columns:
-            values = _aligned(list(own.values()), metric)
+    for (preset, dataset), by_predictor in _by_cell(tables).items():
+        for metric in next(iter(by_predictor.values())).columns:
+            values = _aligned(list(by_predictor.values()), metric)
             sign = 1 if metric in LOWER_IS_BETTER else -1
             drawn = summaries.resampled_means(list(values.T), n_resamples, seed)
             resampled = _ranks(sign * drawn.T)
-            whole = _ranks(sign * values.mean(axis=0)[None])[0] if len(values) else None
-            for place, predictor in enumerate(own):
-                if whole is None:
-                    found = (float("nan"),) * 3
+            observed = _ranks(sign * values.mean(axis=0)[None])[0] if len(values) else None
+            for place, predictor in enumerate(by_predictor):
+                if observed is None:
+                    rank = (float("nan"),) * 3
                 else:
-                    found = (whole[place], *summaries.interval(resampled[:, place]))
-                row = preset, predictor, dataset, metric, *map(float, found), len(values)
+                    rank = (observed[place], *summaries.interval(resampled[:, place]))
+                row = preset, predictor, dataset, metric, *map(float, rank), len(values)
                 rows.append(dict(zip(RANK_COLUMNS, row, strict=True)))
     return rows
 
 
 def _by_cell(tables):
     """Return {(preset, dataset): {predictor: table}}."""
-    found = {}
+    cells = {}
     for (preset, predictor, dataset), table in tables.items():
-        found.setdefault((preset, dataset), {})[predictor] = table
-    return found
+        cells.setdefault((preset, dataset), {})[predictor] = table
+    return cells
 
 
 def _aligned(tables, metric):
-    """Scores of the same stimuli by all tables, (stimulus, table), those with a nan left out."""
+    """Scores (stimulus, table) of the stimuli that have no nan in any table."""
     index = tables[0].index
     values = np.stack([table.loc[index, metric].to_numpy(float) for table in tables], axis=1)
     return values[~np.isnan(values).any(axis=1)]
 
 
 def _ranks(values):
-    """Ranks along the last axis, the least value 1, equal ones their mean (to rounding)."""
+    """Ranks along the last axis: lowest value 1, values equal to 12 decimals share a mean rank."""
     values = np.round(values, 12)
     below = (values[..., None, :] < values[..., :, None]).sum(axis=-1)
     equal = (values[..., None, :] == values[..., :, None]).sum(axis=-1)

@@ -1,19 +1,18 @@
 """
-Which stimuli a backbone has been trained on, so that none of them is scored as if unseen.
+Stimuli that a backbone was trained on, so that they are not scored as unseen.
 
-A list of entries, each a dictionary:
+Weights carry a list `trained_on`. Each entry is a dictionary that names a part of a data set. The
+key `type` is the type of the data set in the config:
 
-- `{"type": "salicon", "prefix": "COCO_train2014"}`: what begins so of a published data set, by the
-  type of the config;
-- `{"type": "osie", "shuffled": [42, 500]}`: the first 500 of its stimuli in the order of their
-  names, shuffled by NumPy's RandomState(42), as MSI-Net's authors split;
-- `{"type": "toronto"}`: all of it;
+- `{"type": "salicon", "prefix": "COCO_train2014"}`: the stimuli whose names begin with the prefix;
+- `{"type": "osie", "shuffled": [42, 500]}`: sort the stimuli by name, shuffle them by NumPy's
+  RandomState(42), take the first 500, as MSI-Net's authors split;
+- `{"type": "toronto"}`: all stimuli;
 - `{"type": "folder", "dataset": "mine", "n_blocks": 10, "blocks": ["00", "03"]}`: blocks of a data
-  set, as this workflow trains. Of types `folder`, `demo` and `pysaliency` it is the config's name
-  that tells data sets apart.
+  set, as this workflow trains.
 
-Videos (DHF1K, Hollywood-2, UCF Sports) are listed where they were trained on and hold no stimulus
-of ours.
+Data sets of type `folder`, `demo` and `pysaliency` are told apart by `dataset`, their name in the
+config. Entries of video data sets (DHF1K, Hollywood-2, UCF Sports) match no stimulus here.
 """
 
 import json
@@ -26,19 +25,20 @@ import numpy as np
 
 from gaborscope.data import catalogue
 
-NAMED = ("folder", "demo", "pysaliency")  # types that say nothing about the content
+# types under which any images may be given: only the config's name tells such data sets apart
+NAMED = ("folder", "demo", "pysaliency")
 
 
 def seen(
     trained_on: Sequence[Mapping[str, Any]], dataset: str, kind: str, names: Sequence[str]
 ) -> set[str]:
     """
-    Tell the stimuli of a data set that a backbone was trained on.
+    Return the stimuli of a data set that a backbone was trained on.
 
     Parameters
     ----------
     trained_on : list of dict
-        See above.
+        Entries as in the docstring of this module.
     dataset, kind : str
         Name and type of the data set in the config.
     names : sequence of str
@@ -48,35 +48,37 @@ def seen(
     -------
     names : set of str
     """
-    found = set()
+    stimuli = set()
     for entry in trained_on:
         if entry.get("type") != kind:
             continue
         if kind in NAMED and entry.get("dataset") != dataset:
             continue
         if "prefix" in entry:
-            found.update(name for name in names if name.startswith(entry["prefix"]))
+            stimuli.update(name for name in names if name.startswith(entry["prefix"]))
         elif "shuffled" in entry:
             seed, n = entry["shuffled"]
             order = np.arange(len(names))
             np.random.RandomState(seed).shuffle(order)
             ordered = sorted(names)
-            found.update(ordered[index] for index in order[:n])
+            stimuli.update(ordered[index] for index in order[:n])
         elif "blocks" in entry:
             blocks, n = set(entry["blocks"]), entry["n_blocks"]
-            found.update(
+            stimuli.update(
                 name
                 for name in names
                 if catalogue.block_name(catalogue.block_of(name, n), n) in blocks
             )
         else:
-            found.update(names)
-    return found
+            stimuli.update(names)
+    return stimuli
 
 
 def trained_on(path: str | Path) -> list[dict[str, Any]]:
     """
-    Read what weights were trained on from their file, without torch or safetensors.
+    Read from a weights file what the weights were trained on.
+
+    Needs neither torch nor safetensors.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""People as predictors of each other: the gold standard."""
+"""Scores of observers as predictors of each other: gold standard and single observer."""
 
 from collections.abc import Sequence
 
@@ -22,34 +22,36 @@ def score_gold_standard(
     temperature: float = 1.0,
 ) -> dict[str, float]:
     """
-    Scores of people as predictors of each other on one stimulus.
+    Scores of the observers of one stimulus as predictors of each other.
 
-    AUC, NSS, IG: *leave one observer out*, the density of all other observers scored at the
-    fixations of the one left out; an upper bound for predictors that know no observer. NSS, IG,
-    auc, auc_borji and auc_shuffled are means over observers weighted by their numbers of fixations
-    (of unique fixated pixels for 'mit'; an observer whose metric is nan is left out of its mean).
-    auc_judd and auc_judd_nojit are pooled, see `pooled_auc_judd`.
+    AUC, NSS and IG *leave one observer out*: the density of all other observers is scored at the
+    fixations of the observer left out. This is an upper bound for predictors that do not know the
+    observer. NSS, IG, auc, auc_borji and auc_shuffled are means over observers, weighted by the
+    number of fixations of each (for 'mit' the number of unique fixated pixels). An observer whose
+    metric is nan is left out of its mean. auc_judd and auc_judd_nojit are pooled, see
+    `pooled_auc_judd`.
 
-    CC, KLD, SIM: *split halves*, which is no leave-one-out and no upper bound: the observers,
-    sorted by subject, go alternately into two equal halves (the last is dropped if they are odd),
-    and the density of one half is scored against that of the other; mean of both directions.
+    CC, KLD and SIM compare *split halves*, which is no upper bound. The observers, sorted by
+    subject, go alternately into two equal halves; of an odd number the last is dropped. The
+    density of each half is scored against that of the other half, and the two scores are averaged.
 
     Parameters
     ----------
     points : (n, 2) array of x, y
         Fixations on the stimulus, whole pixels or points that `fixations.to_pixels` accepts.
     subjects : (n,) array
-        Whose each fixation is.
+        Observer of each fixation.
     size : (height, width)
     sigma_px : float
-        Of the densities.
+        Standard deviation of the Gaussian that blurs fixations to densities.
     other_fixations, baseline
         As for `metrics.score`; may be None.
     preset : {'mit', 'pysaliency', 'exact'}
     uniform_weight : float in [0, 1]
-        Of the uniform that predicting densities are mixed with (the predicted are not).
+        Share of the uniform density that is mixed into the predicting densities. The predicted
+        densities are left as they are.
     temperature : float
-        Of the predicting densities, see `calibration.temper`.
+        Temperature of the predicting densities, see `calibration.temper`.
 
     Returns
     -------
@@ -59,7 +61,7 @@ def score_gold_standard(
     Raises
     ------
     InputError
-        As `metrics.score`, and if points and subjects are not of equal number.
+        As `metrics.score`, and if the numbers of points and subjects differ.
     """
     names, pixels, subjects = _checked(points, subjects, size, preset)
     observers = np.unique(subjects)
@@ -70,19 +72,19 @@ def score_gold_standard(
         density = density_of(pixels[chosen], size, sigma_px, uniform_weight)
         return prepare(calibration.temper(density, temperature))
 
-    own = [pixels[subjects == observer] for observer in observers]
+    fixation_sets = [pixels[subjects == observer] for observer in observers]
     maps = [predict(subjects != observer) for observer in observers]
     if preset == "mit":
-        own = [np.unique(array, axis=0) for array in own]
-    weights = np.array([len(array) for array in own])
+        fixation_sets = [np.unique(array, axis=0) for array in fixation_sets]
+    weights = np.array([len(array) for array in fixation_sets])
     reference = None if baseline is None else prepare(baseline, "baseline")
     per_observer = [
         metrics.score(prediction, left_out, None, other_fixations, reference, preset)
-        for prediction, left_out in zip(maps, own, strict=True)
+        for prediction, left_out in zip(maps, fixation_sets, strict=True)
     ]
     scores = {name: _weighted_mean([row[name] for row in per_observer], weights) for name in names}
     if preset == "mit":
-        scores["auc_judd"], scores["auc_judd_nojit"] = pooled_auc_judd(maps, own)
+        scores["auc_judd"], scores["auc_judd_nojit"] = pooled_auc_judd(maps, fixation_sets)
 
     even = len(observers) // 2 * 2
     halves = [np.isin(subjects, observers[start:even:2]) for start in (0, 1)]
@@ -107,10 +109,10 @@ def score_one_observer(
     temperature: float = 1.0,
 ) -> dict[str, float]:
     """
-    Scores of one observer as predictor of all others on one stimulus, mean over observers.
+    Scores of a single observer as predictor of all others on one stimulus, mean over observers.
 
-    The density of one observer's fixations, all metrics against the fixations and the density of
-    all others: what a single person's recording is worth.
+    The density of one observer's fixations is scored by all metrics against the fixations and the
+    density of all other observers. It shows how well a recording of one person predicts others.
 
     Parameters
     ----------
@@ -120,8 +122,8 @@ def score_one_observer(
     Returns
     -------
     scores : dict of float, keys as of `metrics.score`
-        Means over observers, each with equal weight (an observer whose metric is nan is left out
-        of its mean). All nan for fewer than two observers.
+        Means over observers with equal weights. An observer whose metric is nan is left out of its
+        mean. All nan for fewer than two observers.
 
     Raises
     ------
@@ -135,12 +137,14 @@ def score_one_observer(
     reference = None if baseline is None else prepare(baseline, "baseline")
     rows = []
     for observer in observers:
-        own = subjects == observer
-        density = density_of(pixels[own], size, sigma_px, uniform_weight)
+        predicting = subjects == observer
+        density = density_of(pixels[predicting], size, sigma_px, uniform_weight)
         prediction = calibration.temper(density, temperature)
-        truth = fixations.density(pixels[~own], size, sigma_px)
+        truth = fixations.density(pixels[~predicting], size, sigma_px)
         rows.append(
-            metrics.score(prediction, pixels[~own], truth, other_fixations, reference, preset)
+            metrics.score(
+                prediction, pixels[~predicting], truth, other_fixations, reference, preset
+            )
         )
     equal = np.ones(len(rows))
     return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
@@ -150,7 +154,7 @@ def density_of(
     points: np.ndarray, size: tuple[int, int], sigma_px: float, uniform_weight: float
 ) -> np.ndarray:
     """
-    Density by which some people predict others.
+    Fixation density of some observers, made to predict others: mixed with a uniform density.
 
     Parameters
     ----------
@@ -167,12 +171,14 @@ def density_of(
 
 
 def _checked(points, subjects, size, preset):
-    """Return names of the metrics, whole pixels, and subjects, if they fit together."""
+    """Check the arguments; return names of the metrics, fixated pixels, and subjects."""
     if preset not in metrics.METRICS:
         raise InputError(f"unknown preset {preset!r}; known are {', '.join(metrics.METRICS)}")
     pixels, subjects = fixations.to_pixels(points, size), np.asarray(subjects)
     if subjects.shape != (len(pixels),):
-        raise InputError(f"{len(pixels)} fixations need as many subjects, got {subjects.shape}")
+        raise InputError(
+            f"{len(pixels)} fixations need as many subjects, got subjects of shape {subjects.shape}"
+        )
     return metrics.METRICS[preset], pixels, subjects
 
 
@@ -180,13 +186,16 @@ def pooled_auc_judd(
     saliency_maps: Sequence[np.ndarray | PreparedMap], fixation_sets: Sequence[np.ndarray]
 ) -> tuple[float, float]:
     """
-    Judd's AUC where each observer's fixations have a saliency map of their own.
+    Judd's AUC of all observers together, with another saliency map for each observer.
 
-    Judd's AUC is optimistic by about 1 / 2n, so a mean over observers with some nine fixations each
-    would lie far above what any predictor, scored at all fixations at once, could reach. Here each
-    fixation has its false-alarm rate in its own observer's map, the share of the pixels that
-    nobody fixated that lie above it; all n rates, sorted, make one curve with hits i / n. With one
-    map for all observers, no ties and no pixel shared by two observers this is Judd's AUC.
+    Judd's AUC of n fixations is too high by about 1 / 2n. With some nine fixations per observer, a
+    mean over observers would therefore lie far above the score that a predictor reaches when all
+    fixations are scored at once. Here all fixations make one curve. The false-alarm rate of a
+    fixation is the share of the never fixated pixels that lie above it in the map of its observer.
+    The n rates are sorted, and the hits are i / n.
+
+    The result equals Judd's AUC if all observers have the same map, there are no ties, and no
+    pixel is fixated by two observers.
 
     Parameters
     ----------
@@ -198,8 +207,9 @@ def pooled_auc_judd(
     Returns
     -------
     auc_judd, auc_judd_nojit : float
-        Pixels tied with a fixation count as one half, and as false alarms. 0.5 if all maps are
-        constant; nan without fixations or if every pixel is fixated.
+        Pixels tied with a fixation count as half a false alarm in the first and as a false alarm
+        in the second. 0.5 if all maps are constant; nan without fixations or if every pixel is
+        fixated.
     """
     maps = [prepare(saliency_map) for saliency_map in saliency_maps]
     width = maps[0].size[1]
@@ -211,11 +221,14 @@ def pooled_auc_judd(
     if all(saliency_map.constant for saliency_map in maps):
         return 0.5, 0.5
     halves, fulls = [], []
-    for saliency_map, own in zip(maps, sets, strict=True):
+    for saliency_map, fixated_pixels in zip(maps, sets, strict=True):
         if saliency_map.constant:
-            above, at_or_above = np.zeros(own.size), np.full(own.size, n_other)
+            above, at_or_above = (
+                np.zeros(fixated_pixels.size),
+                np.full(fixated_pixels.size, n_other),
+            )
         else:
-            values = saliency_map.values[own]
+            values = saliency_map.values[fixated_pixels]
             above, at_or_above = saliency_map.count_above(values)
             among = np.sort(saliency_map.values[fixated])
             above = above - (among.size - np.searchsorted(among, values, side="right"))

@@ -1,4 +1,4 @@
-"""Other people's saliency maps as predictors: image files, .npy, or pysaliency's HDF5."""
+"""Saliency maps made outside the workflow as predictors: images, .npy, pysaliency's HDF5."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -24,34 +24,36 @@ def read(
     resize: bool,
 ) -> Iterator[tuple[np.ndarray, str]]:
     """
-    Iterate over the maps of some stimuli, as `densities.to_density` takes them.
+    Read the map of each stimulus, with its kind as `densities.to_density` takes it.
 
     Parameters
     ----------
     name : str
-        Of the predictor, for messages.
+        Name of the predictor, for messages.
     path : Path
-        From `map_files.location`. In an HDF5 file each dataset is a map, called like its stimulus,
-        or like the end of its path, as pysaliency's `export_model_to_hdf5` writes them.
+        Folder or HDF5 file from `map_files.location`. In an HDF5 file each dataset is a map. Its
+        name is the name of the stimulus or the end of the stimulus's path, as pysaliency's
+        `export_model_to_hdf5` writes it.
     stimuli : sequence of str
     sizes : sequence of (height, width)
-        Of the stimuli.
+        Sizes of the stimuli in px.
     kind : {'density', 'log_density', 'logits', 'unit', 'map'}
-        What the values are, see `densities.to_density`; 'map' is any real map, which is min-max
+        Meaning of the values, see `densities.to_density`. A 'map' is any real map; it is min-max
         scaled and then taken as proportional to a density.
     resize : bool
-        Whether a map of another size is resized (bilinear), not refused.
+        Whether a map of another size than the stimulus is resized (bilinear). If not, it raises.
 
     Yields
     ------
     values : float64 array (height, width)
     kind : str
-        Of `densities.KINDS`.
+        One of `densities.KINDS`.
 
     Raises
     ------
     InputError
-        If a map is missing, no map, of another size, or holds NaN or infinity.
+        If a map is missing, cannot be read, is not a grey map, has another size, or holds NaN or
+        infinity.
     """
     reader = _Hdf5(name, path) if path.is_file() else _Folder(name, path, stimuli)
     with reader:
@@ -65,7 +67,7 @@ def read(
                 )
             values = values.astype(float)
             if not np.isfinite(values).all():
-                raise InputError(f"{where} holds NaN or infinity")
+                raise InputError(f"{where} holds NaN or infinity; write finite values")
             size = int(size[0]), int(size[1])
             if values.shape != size:
                 if not resize:
@@ -88,7 +90,7 @@ def _resized(values, kind, size):
 
 
 class _Folder:
-    """Maps in files of their own."""
+    """Reader of maps that lie in one file per stimulus."""
 
     def __init__(self, name: str, path: Path, stimuli: Sequence[str]) -> None:
         self._name, self._files = name, map_files.find(name, path, stimuli)
@@ -108,20 +110,20 @@ class _Folder:
                 values = np.array(file.convert("RGB") if file.mode == "P" else file)
         except (OSError, SyntaxError, ValueError, EOFError) as error:
             raise InputError(
-                f"maps '{self._name}': {path} cannot be read ({error}); write it again"
+                f"maps '{self._name}': {path} cannot be read ({error}); replace the file"
             ) from None
         if values.ndim == 3:
             if (values[..., :3] != values[..., :1]).any():
                 raise InputError(
-                    f"maps '{self._name}': {path} is coloured; a saliency map is grey, not drawn "
-                    "in a colour map"
+                    f"maps '{self._name}': {path} is coloured; save the saliency map in grey, "
+                    "without a colour map"
                 )
             values = values[..., 0]
         return values
 
 
 class _Hdf5:
-    """Maps as datasets of one file."""
+    """Reader of maps that are datasets of one HDF5 file."""
 
     def __init__(self, name: str, path: Path) -> None:
         self._name, self._path = name, path
@@ -143,14 +145,15 @@ class _Hdf5:
         self._file.close()
 
     def read(self, stimulus):
-        own = [key for key in self._keys if key == stimulus] or [
+        keys = [key for key in self._keys if key == stimulus] or [
             key
             for key in self._keys
             if stimulus.endswith(f"/{key}") or key.endswith(f"/{stimulus}")
         ]
-        if len(own) != 1:
-            what = f"the maps {own[0]} and {own[1]}" if own else "no map"
+        if len(keys) != 1:
+            maps = f"the maps {keys[0]} and {keys[1]}" if keys else "no map"
             raise InputError(
-                f"maps '{self._name}': the stimulus {stimulus!r} has {what} in {self._path}"
+                f"maps '{self._name}': the stimulus {stimulus!r} has {maps} in {self._path}; it "
+                "needs one"
             )
-        return self._file[own[0]][()]
+        return self._file[keys[0]][()]

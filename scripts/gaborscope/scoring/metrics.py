@@ -1,32 +1,36 @@
 """
 Saliency metrics under three presets: the official MIT code, pysaliency, and our recommendation.
 
-`score` gives all of a preset; the single functions take (saliency map, ground truth). No metric
-draws random numbers: where the official code samples, its exact expectation is computed.
+`score` gives all metrics of a preset. The single functions take (saliency map, ground truth). No
+metric draws random numbers: where the official code samples, its exact expectation is computed.
 
-`mit` and `pysaliency` (with the MIT/Tuebingen benchmark's settings) exist to be comparable. `exact`
-departs from both where both are flawed, and follows the better of the two elsewhere:
+`mit` and `pysaliency` (with the settings of the MIT/Tuebingen benchmark) serve to compare with
+published scores. `exact` is our recommendation. It departs from both where both are flawed, and
+follows the better of the two elsewhere:
 
-- AUC: every fixation against the pixels that nobody fixated. Judd's curve is optimistic by about
-  1 / 2n; pysaliency counts fixated pixels among the negatives, so a perfect map stays below 1.
-- Shuffled AUC: all fixations on all other stimuli at every threshold, as pysaliency. The official
-  eleven thresholds lose up to 0.08, and ten stimuli make the value depend on the draw.
-- NSS: every fixation (a place looked at twice was looked at twice), and the standard deviation
-  with N: the pixels are all there are, not a sample.
-- KLD: without epsilons, which make a density differ from itself and turn "impossible" into a
-  finite number that depends on them; infinite where a density is 0 and the observed one is not.
-- SIM and IG: of the density as it is. Min-max normalising first, as the official code does, scores
-  another density than the one predicted (by up to 0.9 bit).
-- KLD, SIM and IG refuse a map with negative values instead of shifting it: it is no density.
+- AUC compares every fixation with the pixels that nobody fixated. Judd's AUC is too high by about
+  1 / 2n. pysaliency counts fixated pixels among the negatives, so a perfect map scores below 1.
+- Shuffled AUC takes all fixations on all other stimuli, at every threshold, as pysaliency does.
+  The official code loses up to 0.08 by its eleven thresholds, and its value depends on the draw of
+  ten stimuli.
+- NSS counts every fixation, also repeated ones. Its standard deviation divides by N, because the
+  pixels of a map are all there are, not a sample.
+- KLD has no epsilons. With epsilons a density differs from itself, and an "impossible" fixation
+  costs a finite amount that depends on them. Without, KLD is infinite where the predicted density
+  is 0 and the observed one is not.
+- SIM and IG take the density as it is. The official code first min-max normalises and so scores
+  another density than the predicted one; this changes IG by up to 0.9 bit.
+- KLD, SIM and IG refuse a map with negative values, which is no density. They do not shift it.
 
-Decided, for all presets:
+Edge cases, decided for all presets:
 
-- A map or density with NaN or infinity, of the wrong size, or a fixation that is not a whole pixel
-  inside the map raises InputError.
+- InputError is raised for a map or density that holds NaN or infinity or has the wrong size, and
+  for a fixation that is not a whole pixel inside the map.
 - A constant map (also all zeros) counts as the uniform density: every AUC is 0.5, NSS 0, CC 0.
-- Without fixations AUC, NSS and IG are nan; without other fixations auc_shuffled, with an all-zero
-  density CC, KLD and SIM, with an all-zero baseline IG are nan. Nothing is averaged silently.
-- A logarithm of a density raises wherever a density is meant, so it is never scored as one.
+- AUC, NSS and IG are nan without fixations, auc_shuffled without other fixations. CC, KLD and SIM
+  are nan with an all-zero density, IG with an all-zero baseline. No nan is averaged silently.
+- The logarithm of a density raises InputError where a density is needed, so it is never scored as
+  a density.
 
 Sources: github.com/cvzoya/saliency (code_forMetrics, MIT); github.com/matthias-k/pysaliency.
 """
@@ -58,14 +62,16 @@ METRICS = {
     "exact": ("auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"),
 }
 
-# Added twice in KLD: MATLAB's eps, and the rounded value that pysaliency's MIT settings spell out.
+# Added twice in KLD. 'mit' has MATLAB's eps, 'pysaliency' the rounded value of its MIT settings.
 KLD_EPSILON = {"mit": 2.220446049250313e-16, "pysaliency": 2.2204e-16, "exact": 0.0}
 IG_EPSILON = KLD_EPSILON["mit"]
 
-# Where KLD has no meaning for a map with negative values, or the official code returns nonsense.
+# Presets that refuse a map with negative values: it has no KLD, and the official code returns a
+# meaningless one.
 NOT_NEGATIVE = ("mit", "exact")
 
-# Of the official Borji and shuffled AUC, without their 0: there both rates are 1, as at the end.
+# Thresholds of the official Borji and shuffled AUC. Their threshold 0 is left out: both rates are 1
+# there, and every curve ends in that point anyway.
 COARSE_THRESHOLDS = np.arange(10, 0, -1) * 0.1
 
 NAN = float("nan")
@@ -85,16 +91,16 @@ def score(
     Parameters
     ----------
     saliency_map : (height, width) real array
-        Integer classes are converted to float64 first. For 'mit' and 'exact' not negative.
+        Integers are converted to float64 first. For 'mit' and 'exact' not negative.
     fixations : (n, 2) integer array of x, y
-        Pixels of the stimulus; n may be 0. 'mit' counts a pixel fixated twice once, the others
-        count every fixation.
+        Pixels of the stimulus; n may be 0. 'mit' counts every fixated pixel once, the other
+        presets count every fixation.
     density : (height, width) array, or None
         Fixation density (any positive sum); without it CC, KLD and SIM are nan.
     other_fixations : (m, 2) integer array of x, y, or None
         Fixations on other stimuli, the negatives of auc_shuffled; without them it is nan.
     baseline : (height, width) array, or None
-        Density that IG is measured against, usually the centre bias; without it IG is nan.
+        Density that IG is relative to, usually the centre bias; without it IG is nan.
     preset : {'mit', 'pysaliency', 'exact'}
 
     Returns
@@ -106,8 +112,8 @@ def score(
     Raises
     ------
     InputError
-        For anything malformed (see the module's text); for a saliency map that is a log-density;
-        for 'mit' and 'exact' also for a map with negative values, which KLD cannot rate.
+        If an input is malformed (see the docstring of this module) or the saliency map is a
+        log-density. For 'mit' and 'exact' also if the map has negative values, which have no KLD.
     """
     _refuse_unknown(preset)
     salience = prepare(saliency_map)
@@ -116,10 +122,10 @@ def score(
         _refuse_negative(salience)
     truth = None if density is None else prepare(density, "density")
     reference = None if baseline is None else prepare(baseline, "baseline")
-    others = _flat(() if other_fixations is None else other_fixations, salience)
+    other_pixels = _flat(() if other_fixations is None else other_fixations, salience)
     fixations = _flat(fixations, salience)
     if preset == "mit":
-        if fixations.unique.size and not salience.constant:  # one pass for both thresholds
+        if fixations.unique.size and not salience.constant:  # one pass counts for both AUCs
             fixated = np.sort(salience.values[fixations.unique])
             salience.count((fixated, "values"), (COARSE_THRESHOLDS, "unit"))
         scores = {
@@ -129,8 +135,8 @@ def score(
         }
     else:
         scores = {"auc": auc(salience, fixations, preset)}
-    scores["auc_shuffled"] = auc_shuffled(salience, fixations, others, preset)
-    # the correlation first: NSS needs the norm that its pass computes
+    scores["auc_shuffled"] = auc_shuffled(salience, fixations, other_pixels, preset)
+    # cc before nss: nss then reuses the norm that cc computes
     correlation = NAN if truth is None else cc(salience, truth)
     scores["nss"] = nss(salience, fixations, preset)
     scores["cc"] = correlation
@@ -142,15 +148,18 @@ def score(
 
 def auc_judd(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
-    AUC by Judd of the official code: its expectation over the random breaking of ties.
+    AUC-Judd of the official code, as its expectation over the random breaking of ties.
 
-    The official code adds a tiny jitter to break ties and then draws the curve through the n
-    fixated values alone, which makes it optimistic by fp_n / 2n, fp_n the false-alarm rate at the
-    least salient fixation. Both have a closed form: the AUC with ties as one half of the unique
-    fixated against all other pixels, plus E[fp_n] / 2n, where of t fixated and u other pixels tied
-    at the lowest fixated value u t / (t + 1) are expected above the lowest one. (The official
-    jitter is absolute, 1e-7, and also reorders maps whose values are not large beside it; this
-    does not.)
+    The official code breaks ties by a tiny random jitter. It then draws the curve through the n
+    fixated values alone. This makes the AUC too high by fp_n / 2n, where fp_n is the false-alarm
+    rate at the least salient fixation.
+
+    The expectation has a closed form. It is the AUC of the unique fixated pixels against all other
+    pixels, with ties as one half, plus E[fp_n] / 2n. If t fixated and u other pixels are tied at
+    the lowest fixated value, u t / (t + 1) of the u are expected above the lowest fixated pixel.
+
+    The official jitter is at most 1e-7, whatever the range of the map. It therefore also reorders
+    maps with differences as small as that; this function does not.
 
     Parameters
     ----------
@@ -181,10 +190,10 @@ def auc_judd_nojit(
     saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels
 ) -> float:
     """
-    AUC by Judd exactly as the official code with its jitter off.
+    AUC-Judd exactly as the official code computes it without jitter.
 
-    Every other pixel tied with a fixation, and every later tied fixation, counts as a false alarm:
-    biased down on maps with few levels.
+    Not fixated pixels tied with a fixation count as false alarms, and so do later fixations tied
+    with it. The AUC is therefore too low on maps with few levels.
 
     Parameters
     ----------
@@ -211,10 +220,10 @@ def auc_judd_nojit(
 
 def auc_borji(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
-    AUC by Borji of the official code: the exact expectation over its random negatives.
+    AUC-Borji of the official code, as its expectation over the random negatives.
 
-    Unique fixated pixels against all pixels, on the 11 thresholds 0, 0.1, .. 1 of the min-max
-    normalised map: coarse, so not invariant under monotone maps.
+    It compares unique fixated pixels with all pixels at the 11 thresholds 0, 0.1, .. 1 of the
+    min-max normalised map. So few thresholds make it depend on more than the order of the pixels.
 
     Parameters
     ----------
@@ -244,17 +253,19 @@ def auc_shuffled(
     preset: str = "mit",
 ) -> float:
     """
-    Shuffled AUC: fixations against fixations on other stimuli, which cancels the centre bias.
+    Shuffled AUC: fixations against fixations on other stimuli.
+
+    A map that shows only the centre bias scores about 0.5.
 
     Parameters
     ----------
     saliency_map : (height, width) real array
     fixations, other_fixations : (n, 2) and (m, 2) integer arrays of x, y
-        The official code takes the others from 10 random stimuli, pysaliency from all.
+        The official code takes the other fixations from 10 random stimuli, pysaliency from all.
     preset : {'mit', 'pysaliency', 'exact'}
-        'mit': exact expectation of the official sampling; unique pixels on both sides, 11
+        'mit': expectation of the official sampling, with the unique pixels of both sets and 11
         thresholds of the min-max normalised map. 'pysaliency', 'exact': all fixations of both
-        sides as given, every threshold, ties one half.
+        sets, at every threshold; ties count one half.
 
     Returns
     -------
@@ -263,18 +274,21 @@ def auc_shuffled(
     """
     _refuse_unknown(preset)
     salience = prepare(saliency_map)
-    pixels, others = _flat(fixations, salience), _flat(other_fixations, salience)
-    if pixels.every.size == 0 or others.every.size == 0:
+    pixels, other_pixels = _flat(fixations, salience), _flat(other_fixations, salience)
+    if pixels.every.size == 0 or other_pixels.every.size == 0:
         return NAN
     if salience.constant:
         return 0.5
     if preset != "mit":
-        fixated, negatives = salience.values[pixels.every], np.sort(salience.values[others.every])
+        fixated, negatives = (
+            salience.values[pixels.every],
+            np.sort(salience.values[other_pixels.every]),
+        )
         below = np.searchsorted(negatives, fixated, side="left")
         not_above = np.searchsorted(negatives, fixated, side="right")
         return float((below + not_above).mean() / (2 * negatives.size))
     hits = _share_at_or_above(salience.unit(pixels.unique), COARSE_THRESHOLDS)
-    alarms = _share_at_or_above(salience.unit(others.unique), COARSE_THRESHOLDS)
+    alarms = _share_at_or_above(salience.unit(other_pixels.unique), COARSE_THRESHOLDS)
     return area_under_curve(alarms, hits)
 
 
@@ -284,7 +298,7 @@ def auc(
     preset: str = "pysaliency",
 ) -> float:
     """
-    AUC at every threshold: the share of pairs of a fixation and a negative in the right order.
+    AUC at every threshold: how often a fixation has a higher value than a negative.
 
     Parameters
     ----------
@@ -292,8 +306,8 @@ def auc(
     fixations : (n, 2) integer array of x, y
         Every fixation counts, also repeated ones.
     preset : {'pysaliency', 'exact'}
-        The negatives. 'pysaliency': all pixels, fixated ones among them, so that a perfect map
-        scores 1 - n / 2N. 'exact': the pixels that nobody fixated. Ties are one half in both.
+        Decides the negatives. 'pysaliency': all pixels, also the fixated ones, so that a perfect
+        map scores 1 - n / 2N. 'exact': the pixels that nobody fixated. Ties count one half in both.
 
     Returns
     -------
@@ -338,8 +352,8 @@ def nss(
     saliency_map : (height, width) real array
     fixations : (n, 2) integer array of x, y
     preset : {'mit', 'pysaliency', 'exact'}
-        'mit': unique pixels, standard deviation with N - 1. 'pysaliency', 'exact': every fixation,
-        with N.
+        'mit' takes the unique pixels and a standard deviation with N - 1; 'pysaliency' and 'exact'
+        take every fixation and a standard deviation with N.
 
     Returns
     -------
@@ -368,8 +382,8 @@ def cc(saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap
     Returns
     -------
     cc : float in [-1, 1]
-        0 if either is constant (in pysaliency the order decides between 0 and nan); nan for an
-        all-zero density.
+        0 if the map or the density is constant (pysaliency gives 0 for one order of the arguments
+        and nan for the other); nan for an all-zero density.
     """
     salience, truth = _pair(saliency_map, density, "density")
     if truth.maximum == 0:
@@ -385,17 +399,17 @@ def kld(
     """
     Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
 
-    sum(Q ln(eps + Q / (P + eps))), P the map and Q the density, each divided by its sum. The
-    epsilons make it finite where P is 0 and up to about 1e-12 negative where P and Q are equal;
-    'exact' has none.
+    It is sum(Q ln(eps + Q / (P + eps))), where P is the map and Q the density, each divided by its
+    sum. The epsilons make it finite where P is 0, and slightly negative (about -1e-12) where P and
+    Q are equal. 'exact' has no epsilons.
 
     Parameters
     ----------
     saliency_map, density : (height, width) arrays
     preset : {'mit', 'pysaliency', 'exact'}
-        'mit': official code, but a constant map, also all zeros, is the uniform density.
-        'pysaliency': its MIT settings; a map with negative values is shifted by its minimum.
-        'exact': sum(Q ln(Q / P)) over the pixels where Q > 0.
+        'mit': as the official code, except that a constant map (also all zeros) counts as the
+        uniform density. 'pysaliency': as its MIT settings; a map with negative values is shifted
+        by its minimum. 'exact': sum(Q ln(Q / P)) over the pixels where Q > 0.
 
     Returns
     -------
@@ -405,8 +419,8 @@ def kld(
     Raises
     ------
     InputError
-        If the map is a log-density, or for 'mit' and 'exact' has negative values at all: the
-        official code would divide by a sum that may be negative, and return nonsense.
+        If the map is a log-density, and for 'mit' and 'exact' if it has negative values. The
+        official code would divide such a map by a sum that may be negative.
     """
     _refuse_unknown(preset)
     salience, truth = _pair(saliency_map, density, "density")
@@ -421,7 +435,7 @@ def kld(
     divergence, buffer = 0.0, np.empty(BLOCK)
     for block in salience.blocks():
         expected = truth.values[block]
-        # Q / (P + eps), both sums in the denominator
+        # Q / (P + eps); the sums of both maps are part of the denominator
         ratio = buffer[: expected.size]
         np.subtract(salience.values[block], offset - epsilon * total, out=ratio)
         ratio *= truth_total / total
@@ -432,7 +446,7 @@ def kld(
 
 
 def _exact_kld(salience, truth):
-    """Return sum(Q ln(Q / P)) over the pixels where Q > 0; infinite where P is 0 there."""
+    """Return sum(Q ln(Q / P)) over the pixels where Q > 0; infinite if P is 0 at one of them."""
     divergence = 0.0
     for block in salience.blocks():
         expected, predicted = truth.density(block), salience.density(block)
@@ -449,14 +463,15 @@ def sim(
     saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap, preset: str = "mit"
 ) -> float:
     """
-    Similarity: the mass that map and density share, symmetric.
+    Similarity: the mass that map and density have in common; symmetric.
 
     Parameters
     ----------
     saliency_map, density : (height, width) arrays
     preset : {'mit', 'pysaliency', 'exact'}
-        'mit': each is min-max normalised, then divided by its sum. 'pysaliency': divided by its
-        sum only, shifted by its minimum first where that is negative. 'exact': divided by its sum.
+        'mit': map and density are min-max normalised, then divided by their sums. 'pysaliency':
+        they are divided by their sums, after a map with negative values is shifted by its minimum.
+        'exact': they are divided by their sums.
 
     Returns
     -------
@@ -481,11 +496,11 @@ def sim(
     shared, buffers, ratio = 0.0, np.empty((2, BLOCK)), truth_total / total
     for block in salience.blocks():
         expected = truth.values[block]
-        own, other = (buffer[: expected.size] for buffer in buffers)
-        np.subtract(salience.values[block], low, out=own)
-        own *= ratio
-        np.subtract(expected, truth_low, out=other)
-        shared += np.minimum(own, other, out=own).sum()
+        predicted, observed = (buffer[: expected.size] for buffer in buffers)
+        np.subtract(salience.values[block], low, out=predicted)
+        predicted *= ratio
+        np.subtract(expected, truth_low, out=observed)
+        shared += np.minimum(predicted, observed, out=predicted).sum()
     return float(shared / truth_total)
 
 
@@ -504,9 +519,10 @@ def ig(
     fixations : (n, 2) integer array of x, y
     baseline : (height, width) array, not negative
     preset : {'mit', 'pysaliency', 'exact'}
-        'mit': mean over unique fixated pixels of log2(eps + P) - log2(eps + B), both min-max
-        normalised and then divided by their sums. 'pysaliency', 'exact': mean over all fixations
-        of log2 P - log2 B, both divided by their sums, without epsilon: -inf where P is 0.
+        'mit': mean of log2(eps + P) - log2(eps + B) over unique fixated pixels. The map P and the
+        baseline B are min-max normalised, then divided by their sums. 'pysaliency', 'exact': mean
+        of log2 P - log2 B over all fixations, P and B divided by their sums. There is no epsilon,
+        so the result is -inf if P is 0 at a fixation.
 
     Returns
     -------
@@ -517,8 +533,8 @@ def ig(
     Raises
     ------
     InputError
-        If the map is a log-density, for 'exact' has negative values, or but for 'mit' the baseline
-        is 0 at a fixation.
+        If the map is a log-density; for 'exact' if it has negative values; for 'pysaliency' and
+        'exact' if the baseline is 0 at a fixation.
     """
     _refuse_unknown(preset)
     salience, reference = _pair(saliency_map, baseline, "baseline")
@@ -537,7 +553,7 @@ def ig(
             f"the baseline is 0 at {np.count_nonzero(expected == 0)} of {pixels.size} fixations, "
             "so there is no information gain over it; mix it with a uniform density"
         )
-    with np.errstate(divide="ignore"):  # log2(0) = -inf is the answer
+    with np.errstate(divide="ignore"):  # log2(0) = -inf is wanted
         return float(np.mean(np.log2(salience.density(pixels)) - np.log2(expected)))
 
 
@@ -560,7 +576,7 @@ def area_under_curve(false_alarms: np.ndarray, hits: np.ndarray) -> float:
 
 
 def _others_above(salience, fixated):
-    """Non-fixated pixels above and tied with each of the sorted unique fixated values."""
+    """Numbers of not fixated pixels above, and tied with, each of the sorted fixated values."""
     above, at_or_above = salience.count_above(fixated)
     above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="right")
     at_or_above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="left")
@@ -575,7 +591,7 @@ def _share_at_or_above(values, thresholds):
 
 class FlatPixels:
     """
-    Checked fixations as flat pixel indices.
+    Fixations as flat pixel indices, already checked.
 
     Attributes
     ----------
@@ -595,7 +611,7 @@ class FlatPixels:
 
 
 def _flat(fixations, salience):
-    """Flat pixel indices of the fixations, if all are whole pixels inside the map."""
+    """Flat pixel indices of the fixations; raises unless all are whole pixels inside the map."""
     if isinstance(fixations, FlatPixels):
         return fixations
     fixations = np.asarray(fixations)
@@ -626,13 +642,13 @@ def _flat(fixations, salience):
 
 
 def _chosen(fixations, salience, preset):
-    """Flat pixels that a preset counts: each once for 'mit', else every fixation."""
+    """Flat pixels that a preset counts: for 'mit' each pixel once, else every fixation."""
     pixels = _flat(fixations, salience)
     return pixels.unique if preset == "mit" else pixels.every
 
 
 def _pair(saliency_map, truth, name):
-    """Both prepared, if they are of equal size."""
+    """Prepare a map and its ground truth; raises unless they have the same size."""
     salience, truth = prepare(saliency_map), prepare(truth, name)
     if salience.size != truth.size:
         raise InputError(
@@ -649,7 +665,7 @@ def _refuse_unknown(preset):
 
 
 def _refuse_log_density(salience):
-    """Raise if the exponential of the map sums to 1, that is, if it is a log-density."""
+    """Raise if the map is a log-density, that is, if its exponential sums to 1."""
     if salience.minimum >= 0 or salience.maximum > SUM_TOLERANCE:
         return
     if salience.constant:
@@ -667,6 +683,6 @@ def _refuse_negative(salience):
     """Raise if the map has negative values."""
     if salience.minimum < 0:
         raise InputError(
-            f"the saliency map has negative values (minimum {salience.minimum:g}) and as a density "
-            "no meaning; exponentiate a log-density, shift a z-scored map, so that it is one"
+            f"the saliency map has negative values (minimum {salience.minimum:g}), so it is no "
+            "density; exponentiate a log-density, or shift a z-scored map"
         )

@@ -1,4 +1,4 @@
-"""A checked map with the passes over its pixels that several metrics share."""
+"""A checked map that computes once what several metrics need of its pixels."""
 
 from __future__ import annotations
 
@@ -11,36 +11,36 @@ import numpy as np
 
 from gaborscope.errors import InputError
 
-BLOCK = 1 << 15  # pixels of one step of a pass: 256 KiB
+BLOCK = 1 << 15  # pixels of a block: 256 KiB of float64
 
-EXACT_IN_FLOAT32 = 1 << 24  # whole numbers below it
+EXACT_IN_FLOAT32 = 1 << 24  # whole numbers below it are exact in float32
 
-# Bins of the histogram are the leading bits of float32(unit value + 1 / 256): 8 octaves of 4096
-# bins, so that the low values, where most pixels of a peaked map lie, have the finest ones.
+# The bin of a pixel is the leading bits of float32(unit value + 1 / 256). This makes 8 octaves of
+# 4096 bins each. The finest bins are at low values, where most pixels of a peaked map lie.
 BIN_OFFSET = 2.0**-8
 BIN_SHIFT = 11
 FIRST_BIN = int(np.float32(BIN_OFFSET).view(np.int32)) >> BIN_SHIFT
 N_BINS = (int(np.float32(1 + BIN_OFFSET).view(np.int32)) >> BIN_SHIFT) - FIRST_BIN + 2
-EXTREME = 1e100  # ranges beyond it, or below its inverse, are scaled, so that squares stay finite
+EXTREME = 1e100  # a range above it or below 1 / EXTREME is scaled, so that squares stay finite
 
 
 class PreparedMap:
     """
-    A checked map and the passes over its pixels that several metrics share, each made once.
+    A checked map that computes once what several metrics need of its pixels.
 
-    Passes go block by block through the map, so that what lies between is never larger than a
-    core's cache.
+    Each pass goes through the map block by block, so that intermediate arrays fit in the cache of
+    a core.
 
     Attributes
     ----------
     size : (height, width)
     values : (height * width,) float64 array
-        All ones if the map is constant, because that counts as uniform. Times a power of two if
-        its range is extreme, which no metric sees.
+        Pixels of the map. All ones if the map is constant, because it counts as uniform. If the
+        range is extreme, multiplied by a power of two, which changes no metric.
     minimum, maximum : float
         Of the map as given.
     constant : bool
-        All pixels equal.
+        Whether all pixels are equal.
     """
 
     def __init__(self, values: np.ndarray, name: str) -> None:
@@ -57,11 +57,15 @@ class PreparedMap:
         if not (math.isfinite(self.minimum) and math.isfinite(self.maximum)):
             bad = self.values[~np.isfinite(self.values)]
             raise InputError(
-                f"the {name} holds {bad[0]} at {bad.size} of {self.values.size} pixels"
+                f"the {name} holds {bad[0]} at {bad.size} of {self.values.size} pixels; it must be "
+                "finite"
             )
         largest = max(abs(self.minimum), abs(self.maximum))
         if not math.isfinite(2 * largest * self.values.size):
-            raise InputError(f"the {name} reaches {largest:g}, beyond what float64 can sum")
+            raise InputError(
+                f"the {name} reaches {largest:g}, beyond what float64 can sum; divide it by a "
+                "constant"
+            )
         self._low, self.range = self.minimum, self.maximum - self.minimum
         self.constant = self.range == 0
         if self.constant:
@@ -74,18 +78,18 @@ class PreparedMap:
         self._counts = {}
 
     def blocks(self) -> Iterator[slice]:
-        """Slices that cover the pixels."""
+        """Slices that together cover all pixels."""
         return (slice(i, i + BLOCK) for i in range(0, self.values.size, BLOCK))
 
     def above_minimum(
         self, pixels: np.ndarray | slice, out: np.ndarray | None = None
     ) -> np.ndarray:
-        """Values of some pixels minus the minimum of all."""
+        """Values of some pixels minus the minimum of the map."""
         values = self.values[pixels]
         return np.subtract(values, self._low, out=None if out is None else out[: values.size])
 
     def unit(self, pixels: np.ndarray | slice) -> np.ndarray:
-        """Min-max normalised values of some pixels; only where the map is not constant."""
+        """Min-max normalised values of some pixels; not for constant maps."""
         unit = self.above_minimum(pixels)
         unit /= self.range
         return unit
@@ -99,20 +103,20 @@ class PreparedMap:
         """Sum of all values minus the minimum."""
         if self._low >= 0:
             above = self._sum - self.values.size * self._low
-            if above > 1e-3 * self._sum:  # else too much cancels
+            if above > 1e-3 * self._sum:  # otherwise the difference has too few digits
                 return above
         buffer = np.empty(BLOCK)
         return float(sum(self.above_minimum(block, buffer).sum() for block in self.blocks()))
 
     def centred(self, pixels: np.ndarray | slice, out: np.ndarray | None = None) -> np.ndarray:
-        """Return values of some pixels minus the mean of all."""
+        """Return values of some pixels minus the mean of the map."""
         mean = self._low + self.mass_above_minimum / self.values.size
         values = self.values[pixels]
         return np.subtract(values, mean, out=None if out is None else out[: values.size])
 
     @cached_property
     def norm(self) -> float:
-        """Root of the sum of squares of all centred values."""
+        """Square root of the sum of squares of all centred values."""
         squares, buffer = 0.0, np.empty(BLOCK)
         for block in self.blocks():
             centred = self.centred(block, buffer)
@@ -120,35 +124,36 @@ class PreparedMap:
         return math.sqrt(squares)
 
     def correlation(self, other: PreparedMap) -> float:
-        """Pearson correlation with another map; the norms of both come from the same pass."""
-        own_squares, other_squares, product, buffers = 0.0, 0.0, 0.0, np.empty((2, BLOCK))
+        """Pearson correlation with another map; the same pass sets the norms of both maps."""
+        squares, other_squares, product, buffers = 0.0, 0.0, 0.0, np.empty((2, BLOCK))
         for block in self.blocks():
-            own, others = self.centred(block, buffers[0]), other.centred(block, buffers[1])
-            own_squares += np.dot(own, own)
-            other_squares += np.dot(others, others)
-            product += np.dot(own, others)
-        self.norm, other.norm = math.sqrt(own_squares), math.sqrt(other_squares)
+            centred = self.centred(block, buffers[0])
+            other_centred = other.centred(block, buffers[1])
+            squares += np.dot(centred, centred)
+            other_squares += np.dot(other_centred, other_centred)
+            product += np.dot(centred, other_centred)
+        self.norm, other.norm = math.sqrt(squares), math.sqrt(other_squares)
         return float(np.clip(product / (self.norm * other.norm), -1, 1))
 
     @cached_property
     def mass(self) -> tuple[float, float]:
-        """What `density` takes off each pixel, and the sum of what is left."""
+        """Offset that `density` subtracts from each pixel, and the sum of the differences."""
         if self.constant or self.minimum >= 0:
             return 0.0, self._sum
         return self._low, self.mass_above_minimum
 
     @cached_property
     def floor_and_mass(self) -> tuple[float, float]:
-        """What `unit_density` takes off each pixel, and the sum of what is left."""
+        """Offset that `unit_density` subtracts from each pixel, and the sum of the differences."""
         return self.mass if self.constant else (self._low, self.mass_above_minimum)
 
     def density(self, pixels: np.ndarray | slice) -> np.ndarray:
-        """Values of some pixels divided by the sum of all; a negative minimum is taken off."""
+        """Values of some pixels divided by the sum of all, less a negative minimum of the map."""
         offset, total = self.mass
         return (self.values[pixels] - offset) / total
 
     def unit_density(self, pixels: np.ndarray | slice) -> np.ndarray:
-        """Return unit values of some pixels divided by the sum of all; uniform if constant."""
+        """Return unit values of some pixels over the sum of all; uniform for a constant map."""
         offset, total = self.floor_and_mass
         return (self.values[pixels] - offset) / total
 
@@ -158,7 +163,7 @@ class PreparedMap:
         bins, buffer = np.empty(self.values.size, dtype=np.uint16), np.empty(BLOCK)
         for block in self.blocks():
             bins[block] = self._bin(self.above_minimum(block, buffer), self.range)
-        if bins.size < EXACT_IN_FLOAT32:  # OpenCV is faster, and counts in float32
+        if bins.size < EXACT_IN_FLOAT32:  # OpenCV is faster but counts in float32
             histogram = cv2.calcHist([bins[None]], [0], None, [N_BINS], [0, N_BINS]).ravel()
         else:
             histogram = np.bincount(bins, minlength=N_BINS)
@@ -166,7 +171,7 @@ class PreparedMap:
 
     @staticmethod
     def _bin(above: np.ndarray, full: float) -> np.ndarray:
-        """Bin of values above the minimum; every step is monotone, so that bins keep order."""
+        """Bin of values above the minimum. Every step is monotone, so bins keep the order."""
         above *= 1 / full
         above += BIN_OFFSET
         bits = above.astype(np.float32).view(np.int32)
@@ -180,15 +185,15 @@ class PreparedMap:
         """
         Exact numbers of pixels above, and at or above, each threshold, without sorting the map.
 
-        A histogram settles all pixels but those that share a bin with a threshold; only these few
-        are compared. Not for constant maps.
+        A histogram counts the pixels whose bin holds no threshold. The few pixels that share a bin
+        with a threshold are compared one by one. Not for constant maps.
 
         Parameters
         ----------
         thresholds : (n,) float array
             Between the minimum and the maximum.
         scale : {'values', 'unit'}
-            Whether thresholds are on the scale of the map or of its unit values.
+            Whether thresholds are values of the map or unit values.
 
         Returns
         -------
@@ -201,36 +206,36 @@ class PreparedMap:
 
     def count(self, *requests: tuple[np.ndarray, str]) -> None:
         """
-        Make several counts of `count_above` in one pass; it then returns them at once.
+        Make several counts in one pass and store them for `count_above`.
 
         Parameters
         ----------
         *requests : (thresholds, scale)
         """
         bins, histogram = self._bins
-        shared, threshold_bins = np.zeros(1 << 16, dtype=np.uint8), []  # as long as LUT wants
+        shared, threshold_bins = np.zeros(1 << 16, dtype=np.uint8), []  # the length that LUT needs
         for thresholds, scale in requests:
             if scale == "unit":
-                own = self._bin(thresholds.copy(), 1.0)
-                # rounded otherwise than pixels are: a neighbour may hold equal values
-                shared[np.minimum(own + 1, N_BINS - 1)] = shared[np.maximum(own - 1, 0)] = 1
+                indices = self._bin(thresholds.copy(), 1.0)
+                # thresholds and pixels round differently: a tied pixel may lie in the next bin
+                shared[np.minimum(indices + 1, N_BINS - 1)] = shared[np.maximum(indices - 1, 0)] = 1
             else:
-                own = self._bin(thresholds - self._low, self.range)
-            shared[own] = 1
-            threshold_bins.append(own)
+                indices = self._bin(thresholds - self._low, self.range)
+            shared[indices] = 1
+            threshold_bins.append(indices)
         near = np.flatnonzero(cv2.LUT(bins[None], shared[None]).view(bool))
         settled = np.where(shared[:N_BINS], 0, histogram)[::-1].cumsum()[::-1]
-        for (thresholds, scale), own in zip(requests, threshold_bins, strict=True):
+        for (thresholds, scale), indices in zip(requests, threshold_bins, strict=True):
             values = self.unit(near) if scale == "unit" else self.values[near]
             beyond = _count_beyond(values, thresholds)
-            self._counts[scale, thresholds.tobytes()] = tuple(settled[own] + n for n in beyond)
+            self._counts[scale, thresholds.tobytes()] = tuple(settled[indices] + n for n in beyond)
 
 
 def _count_beyond(values, thresholds):
     """Numbers of values above, and at or above, each threshold."""
     ladder, back = np.unique(thresholds, return_inverse=True)
     n = ladder.size
-    places = np.searchsorted(ladder, values)  # how many thresholds a value lies above
+    places = np.searchsorted(ladder, values)  # number of thresholds below a value
     above = np.bincount(places, minlength=n + 1)[::-1].cumsum()[::-1][1:]
     equal = ladder[np.minimum(places, n - 1)] == values
     tied = np.bincount(places[equal], minlength=n)
@@ -239,14 +244,14 @@ def _count_beyond(values, thresholds):
 
 def prepare(values: np.ndarray | PreparedMap, name: str = "saliency map") -> PreparedMap:
     """
-    Check a map for any function of `metrics`, which then takes the result in its place.
+    Check a map and prepare it; every function of `metrics` takes the result in place of the map.
 
     Parameters
     ----------
     values : (height, width) real array, or PreparedMap
         A PreparedMap is returned as it is.
     name : {'saliency map', 'density', 'baseline'}
-        For the text of errors; the last two may not be negative.
+        Used in error messages. A density or baseline must not be negative.
 
     Returns
     -------
@@ -255,7 +260,8 @@ def prepare(values: np.ndarray | PreparedMap, name: str = "saliency map") -> Pre
     Raises
     ------
     InputError
-        If the array is not a real, finite, non-empty (height, width), or may not be negative.
+        If the array is not real, finite, not empty and of shape (height, width), or if a density
+        or baseline has negative values.
     """
     if isinstance(values, PreparedMap):
         return values

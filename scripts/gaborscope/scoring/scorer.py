@@ -10,12 +10,12 @@ from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations
 from gaborscope.stimuli.block import StimulusBlock
 
-# Predictors that are no single map: what is scored leaves out who is predicted.
+# Predictors made of observers. They have no single map: each prediction leaves out the observers
+# who are predicted.
 PEOPLE = {
     "gold_standard": gold_standard.score_gold_standard,
     "one_observer": gold_standard.score_one_observer,
 }
-
 
 FEW = ("auc_judd", "nss", "cc", "kld", "ig")
 
@@ -24,7 +24,9 @@ def score_few(
     block: StimulusBlock, index: int, densities: Mapping[str, np.ndarray], centre_bias: np.ndarray
 ) -> dict[str, dict[str, float]]:
     """
-    Score many densities of one stimulus by the metrics of preset `mit` that need no other stimuli.
+    Score many densities of one stimulus by the metrics `FEW`.
+
+    These are metrics of preset `mit` that need no other stimuli.
 
     Parameters
     ----------
@@ -33,12 +35,12 @@ def score_few(
     densities : dict of str to float array (height, width)
         By predictor.
     centre_bias : float array (height, width)
-        What IG is measured against.
+        Baseline of IG.
 
     Returns
     -------
     scores : dict of str to dict of str to float
-        By predictor; keys of each are `FEW`, all nan for a stimulus without fixations.
+        By predictor, then by metric; all nan for a stimulus without fixations.
     """
     size = block.size(index)
     pixels = fixations.to_pixels(block.points(index)[0], size)
@@ -46,17 +48,17 @@ def score_few(
         return {name: dict.fromkeys(FEW, float("nan")) for name in densities}
     truth = prepared_map.prepare(fixations.observed_density(block, index), "density")
     reference = prepared_map.prepare(centre_bias, "baseline")
-    found = {}
+    scores = {}
     for name, density in densities.items():
         salience = prepared_map.prepare(density)
-        found[name] = {
+        scores[name] = {
             "auc_judd": metrics.auc_judd(salience, pixels),
             "nss": metrics.nss(salience, pixels),
             "cc": metrics.cc(salience, truth),
             "kld": metrics.kld(salience, truth),
             "ig": metrics.ig(salience, pixels, reference),
         }
-    return found
+    return scores
 
 
 class Scorer:
@@ -67,9 +69,10 @@ class Scorer:
     ----------
     preset : str
     blocks : sequence of StimulusBlock
-        All blocks of the data set: the other stimuli of the shuffled AUC come from here.
+        All blocks of the data set: the shuffled AUC needs the other stimuli.
     n_shuffle : int
-        Other stimuli per stimulus for preset `mit`; the others take all other stimuli.
+        Number of other stimuli that preset `mit` draws for the shuffled AUC of a stimulus. Other
+        presets take all other stimuli.
     seed : int
     """
 
@@ -90,8 +93,8 @@ class Scorer:
         """
         Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
 
-        Drawn by a seeded hash of both names: adding a stimulus to the data set changes the draw
-        of few others, and no run of a random generator can.
+        They are drawn by a seeded hash of both names. A stimulus that is added to the data set
+        therefore changes the draws of few stimuli.
 
         Parameters
         ----------
@@ -111,7 +114,7 @@ class Scorer:
 
     def other_fixations(self, name: str) -> np.ndarray:
         """
-        Fixations on the other stimuli, brought to this stimulus's size.
+        Fixations on the other stimuli, scaled to the size of this stimulus.
 
         Parameters
         ----------
@@ -120,7 +123,7 @@ class Scorer:
         Returns
         -------
         pixels : int array (n, 2)
-            x, y; scaled by the ratio of the sizes where they differ.
+            x, y.
         """
         height, width = self.sizes[name]
         parts = [np.zeros((0, 2), int)]
@@ -165,7 +168,7 @@ class Scorer:
         temperature: float = 1.0,
     ) -> dict[str, float]:
         """
-        Score people as predictors of each other on one stimulus.
+        Score the observers of one stimulus as predictors of each other.
 
         Parameters
         ----------
@@ -179,7 +182,7 @@ class Scorer:
         Returns
         -------
         scores : dict of str to float
-            See the functions of `goldstandard`.
+            See the functions of `gold_standard`.
         """
         name, size = block.names[index], self.sizes[block.names[index]]
         points, subjects = block.points(index)
@@ -205,7 +208,7 @@ def predictions(
     uniform_weight: float,
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
-    Pair what a predictor said of one stimulus with the fixations that it should have predicted.
+    Yield the predictions for one stimulus, each with the fixations that it should predict.
 
     Parameters
     ----------
@@ -213,7 +216,8 @@ def predictions(
     block : StimulusBlock
     index : int
     density : float array (height, width)
-        The predictor's; not used for those of `PEOPLE`, who predict each other.
+        Prediction of the predictor. Not used for the predictors of `PEOPLE`, where observers
+        predict each other.
     uniform_weight : float
 
     Yields

@@ -1,4 +1,4 @@
-"""From scores per stimulus to means and ratios with bootstrap intervals over stimuli."""
+"""Means and ratios of scores over stimuli, with bootstrap intervals."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ SHARE_COLUMNS = (
     "preset", "predictor", "dataset", "metric", "share", "share_low", "share_high", "ratio",
     "ratio_low", "ratio_high",
 )  # fmt: skip
-DRAWS_AT_ONCE = 1 << 22  # indices held at once: keeps memory flat in stimuli and resamples
+DRAWS_AT_ONCE = 1 << 22  # indices drawn at once: bounds the memory, however many stimuli there are
 
 
 def bootstrap_mean(
@@ -26,10 +26,10 @@ def bootstrap_mean(
     Parameters
     ----------
     values : (n,) float array
-        One score per stimulus; nan (no fixations) is left out and not counted. -inf is a score:
-        it is counted and makes the mean -inf.
+        One score per stimulus. A nan (no fixations) is left out and not counted. An infinite score
+        is counted: -inf makes the mean -inf.
     n_resamples : int
-        Of the stimuli with replacement, at least 1.
+        Number of samples of the stimuli with replacement, at least 1.
     seed : int
 
     Returns
@@ -52,9 +52,9 @@ def share_above_baseline(
     """
     Share of the deep model's performance above chance level that the explained model reaches.
 
-    (mean(explained) - mean(baseline)) / (mean(deep) - mean(baseline)): a ratio of means, not a mean
-    of ratios, with a paired bootstrap over stimuli. For a metric where lower is better (KLD) the
-    same formula holds, as both differences change their sign.
+    It is (mean(explained) - mean(baseline)) / (mean(deep) - mean(baseline)), a ratio of means and
+    not a mean of ratios, with a paired bootstrap over stimuli. The same formula holds where lower
+    is better (KLD), because both differences change their sign.
 
     Parameters
     ----------
@@ -66,9 +66,9 @@ def share_above_baseline(
     Returns
     -------
     share, ci_low, ci_high : float
-        1 is all, 0 none, negative below the baseline. nan if no stimulus is left or deep model and
-        baseline score the same. Where their difference is uncertain, the interval is wide, as it
-        should be.
+        1 means all, 0 none; a negative share means a score below the baseline. nan if no stimulus
+        is left, or if deep model and baseline have the same mean. The interval is wide where the
+        difference between deep model and baseline is uncertain.
 
     Raises
     ------
@@ -83,7 +83,7 @@ def ratio(
     explained: np.ndarray, deep: np.ndarray, n_resamples: int, seed: int
 ) -> tuple[float, float, float]:
     """
-    Ratio of the explained to the deep model's mean score.
+    Mean score of the explained model divided by the mean score of the deep model.
 
     Parameters
     ----------
@@ -107,17 +107,17 @@ def ratio(
 
 
 def _ratio_of_means(above, below, n_resamples, seed):
-    """Ratio of means and its interval by resampling both together."""
+    """Ratio of means with its interval; numerator and denominator are resampled together."""
     if above.size == 0:
         return float("nan"), float("nan"), float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
-        whole = above.mean() / below.mean() if below.mean() != 0 else float("nan")
+        observed = above.mean() / below.mean() if below.mean() != 0 else float("nan")
         above, below = resampled_means([above, below], n_resamples, seed)
-        return float(whole), *interval(above / below)
+        return float(observed), *interval(above / below)
 
 
 def _complete(*columns):
-    """Columns as float arrays without the rows in which any is nan."""
+    """Columns as float arrays, without the rows that hold a nan in any column."""
     columns = [np.asarray(column, dtype=float) for column in columns]
     if any(column.ndim != 1 or column.shape != columns[0].shape for column in columns):
         raise InputError(
@@ -130,7 +130,7 @@ def _complete(*columns):
 
 def resampled_means(columns: Sequence[np.ndarray], n_resamples: int, seed: int) -> np.ndarray:
     """
-    Mean of every column in every bootstrap sample; the draws are shared.
+    Mean of every column in every bootstrap sample; all columns share the samples.
 
     Parameters
     ----------
@@ -161,7 +161,9 @@ def resampled_means(columns: Sequence[np.ndarray], n_resamples: int, seed: int) 
 
 def interval(resampled: np.ndarray) -> tuple[float, float]:
     """
-    95 % percentile interval: two of the resamples themselves, so that infinities stay exact.
+    95 % percentile interval.
+
+    Its ends are two of the resampled values, without interpolation, so that infinities stay exact.
 
     Parameters
     ----------
@@ -170,7 +172,7 @@ def interval(resampled: np.ndarray) -> tuple[float, float]:
     Returns
     -------
     low, high : float
-        nan if a resample is.
+        nan if any resampled value is nan.
     """
     if np.isnan(resampled).any():
         return float("nan"), float("nan")
@@ -184,18 +186,18 @@ def read_tables(
     cells: Sequence[tuple[str, str, str]], paths: Sequence[str]
 ) -> dict[tuple[str, str, str], pd.DataFrame]:
     """
-    Read scores by stimulus.
+    Read tables of scores by stimulus.
 
     Parameters
     ----------
     cells : sequence of (preset, predictor, dataset)
     paths : sequence of str
-        `results/scores/{preset}/{predictor}/{dataset}.csv` of each.
+        For each cell, `results/scores/{preset}/{predictor}/{dataset}.csv`.
 
     Returns
     -------
     tables : dict of (preset, predictor, dataset) to DataFrame
-        Stimulus names are the index.
+        The index holds the names of the stimuli.
     """
     return {
         cell: pd.read_csv(path).set_index("stimulus")
@@ -207,7 +209,7 @@ def summary_rows(
     tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
 ) -> list[dict[str, Any]]:
     """
-    One row per preset, predictor, data set and metric.
+    Mean score with interval for every preset, predictor, data set and metric.
 
     Parameters
     ----------
@@ -253,7 +255,7 @@ def share_rows(
     ----------
     tables : dict of (preset, predictor, dataset) to DataFrame
     explained : dict of str to str
-        Explained predictor to its deep model.
+        Name of each explained model to the name of its deep model.
     n_resamples, seed : int
 
     Returns
@@ -268,9 +270,11 @@ def share_rows(
         deep = tables[preset, explained[predictor], dataset].loc[table.index]
         chance = tables[preset, "centre_bias", dataset].loc[table.index]
         for metric in table.columns:
-            own, other, base = (t[metric].to_numpy() for t in (table, deep, chance))
-            share = share_above_baseline(own, other, base, n_resamples, seed)
-            relative = ratio(own, other, n_resamples, seed)
+            scores, deep_scores, chance_scores = (
+                scored[metric].to_numpy() for scored in (table, deep, chance)
+            )
+            share = share_above_baseline(scores, deep_scores, chance_scores, n_resamples, seed)
+            relative = ratio(scores, deep_scores, n_resamples, seed)
             rows.append(
                 {
                     "preset": preset,

@@ -1,4 +1,4 @@
-"""Stimuli and their fixations, as the stages pass them on."""
+"""Blocks of stimuli with their fixations: what one stage hands to the next."""
 
 import dataclasses
 from pathlib import Path
@@ -27,9 +27,9 @@ class StimulusBlock:
     ----------
     names : list of str (S,)
     paths : list of str (S,)
-        Absolute; "" where the image is embedded.
+        Absolute paths of the image files; "" where the image is embedded.
     sha256 : list of str (S,)
-        Of the image file's bytes, or of the embedded pixels.
+        SHA-256 of the image file's bytes, or of the pixels of an embedded image.
     sizes : int32 array (S, 2)
         Height and width in px.
     x, y : float32 array (F,)
@@ -37,6 +37,7 @@ class StimulusBlock:
     stimulus : int32 array (F,)
         Index into `names`.
     subject : int32 array (F,)
+        Number of the observer.
     facts : dict
         `task`, `duration_s`, `px_per_degree` or `sigma_px`, `source`, `licence` where known.
     images : list of uint8 array (height, width, 3), or None
@@ -74,7 +75,7 @@ class StimulusBlock:
         Raises
         ------
         InputError
-            If the file cannot be read or is no longer of the size it had.
+            If the file cannot be read, or the image no longer has the size in `sizes`.
         """
         if self.images is not None:
             return self.images[index]
@@ -82,8 +83,8 @@ class StimulusBlock:
         if image.shape[:2] != tuple(self.sizes[index]):
             raise InputError(
                 f"{self.paths[index]} is {image.shape[1]}x{image.shape[0]} px and was "
-                f"{self.sizes[index][1]}x{self.sizes[index][0]} when the data set was prepared; "
-                "put the file back or touch it and run again"
+                f"{self.sizes[index][1]}x{self.sizes[index][0]} px when the data set was prepared; "
+                "restore the old file, or touch the new one so that it is prepared again"
             )
         return image
 
@@ -101,8 +102,8 @@ class StimulusBlock:
             x, y in px.
         subjects : int32 array (n,)
         """
-        own = self.stimulus == index
-        return np.column_stack([self.x[own], self.y[own]]).astype(float), self.subject[own]
+        rows = self.stimulus == index
+        return np.column_stack([self.x[rows], self.y[rows]]).astype(float), self.subject[rows]
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -112,12 +113,12 @@ def read_image(path: str | Path) -> np.ndarray:
     An EXIF orientation is *not* applied: fixations refer to the stored pixels (OpenCV's imread
     would turn the image). Greyscale and palette images become RGB, transparency is dropped, CMYK is
     converted without a colour profile, 16-bit greyscale is scaled by 255/65535 (not clipped at
-    255). Of several pages the first is taken.
+    255). Of a file with several pages the first is read.
 
     Raises
     ------
     InputError
-        If the file is missing, truncated, no image or of 32 bits per channel.
+        If the file is missing, truncated, not an image, or has 32 bits per channel.
     """
     try:
         with Image.open(path) as file:

@@ -1,4 +1,4 @@
-"""What predictors are judged against: the uniform density and the centre bias."""
+"""Two densities that predictors are compared with: the uniform density and the centre bias."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -9,10 +9,10 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli import densities, fixations
 from gaborscope.stimuli.block import StimulusBlock
 
-# Cells (rows, columns) of the relative grid on which a centre bias is computed: a centre bias is
-# some 20 cells wide, so bilinear interpolation from it costs nothing that matters.
+# Cells (rows, columns) of the relative grid on which a centre bias is computed. A centre bias is
+# about 20 cells wide, so bilinear interpolation between the cells changes it little.
 GRID = (96, 128)
-POINTS_AT_ONCE = 1 << 14  # keeps memory flat in the number of fixations
+POINTS_AT_ONCE = 1 << 14  # bounds the memory, however many fixations there are
 
 
 def uniform(size: tuple[int, int]) -> np.ndarray:
@@ -54,24 +54,24 @@ class CentreBias:
     """
     Density of the fixations on the other stimuli of the fit split, in relative coordinates.
 
-    The sum of Gaussians over all fixations is made once, on a fixed grid; leaving a stimulus out
-    subtracts its own. Mass outside of the stimulus is lost and the rest normalised, as for a
-    fixation density.
+    The sum of Gaussians over all fixations is computed once, on the grid `GRID`. To leave a
+    stimulus out, the Gaussians of its fixations are subtracted. Mass outside of the stimulus is
+    lost and the rest normalised, as for a fixation density.
 
     Parameters
     ----------
     points : mapping of stimulus name to (n, 2) float array
         Relative fixations in [0, 1], see `relative`; n may be 0.
     sigma : (sigma_x, sigma_y)
-        Standard deviations relative to the stimulus' width and height; at least a cell of `GRID`,
-        1 / 128 and 1 / 96.
+        Standard deviations as shares of the stimulus's width and height; each at least one cell of
+        `GRID`, 1 / 128 and 1 / 96.
     uniform_weight : float in [0, 1]
-        Of the uniform that the density is mixed with.
+        Share of the uniform density in the mixture.
 
     Raises
     ------
     InputError
-        If there are no fixations, one lies outside [0, 1], or a sigma is below its cell.
+        If there are no fixations, a fixation lies outside [0, 1], or a sigma is below its cell.
     """
 
     def __init__(
@@ -88,32 +88,35 @@ class CentreBias:
             )
         self.uniform_weight = uniform_weight
         self._points = {name: _checked_relative(name, array) for name, array in points.items()}
-        everything = np.concatenate([np.zeros((0, 2)), *self._points.values()])
-        self._n_points = len(everything)
+        all_points = np.concatenate([np.zeros((0, 2)), *self._points.values()])
+        self._n_points = len(all_points)
         if self._n_points == 0:
-            raise InputError(f"none of {len(self._points)} stimuli has a fixation for centre bias")
-        self._total = self._gaussians(everything)
+            raise InputError(
+                f"none of {len(self._points)} stimuli has a fixation to compute the centre bias "
+                "from; add stimuli with fixations to the fit split"
+            )
+        self._total = self._gaussians(all_points)
 
     def _gaussians(self, points):
         rows, columns = GRID
         x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
         total = np.zeros(GRID)
         for start in range(0, len(points), POINTS_AT_ONCE):
-            some = points[start : start + POINTS_AT_ONCE]
-            total += fixations.sum_of_gaussians(some, x, y, *self.sigma)
+            chunk = points[start : start + POINTS_AT_ONCE]
+            total += fixations.sum_of_gaussians(chunk, x, y, *self.sigma)
         return total
 
     def density(self, size: tuple[int, int], exclude: str | None = None) -> np.ndarray:
         """
-        Centre bias at a stimulus' own size.
+        Centre bias on the pixels of a stimulus.
 
         Parameters
         ----------
         size : (height, width)
             In px.
         exclude : str, optional
-            Name of the stimulus to be predicted, whose own fixations are left out. A name that is
-            not of the fit split has none to leave out.
+            Name of the stimulus to be predicted: its fixations are left out. A name outside the
+            fit split changes nothing.
 
         Returns
         -------
@@ -122,15 +125,18 @@ class CentreBias:
         Raises
         ------
         InputError
-            If no other stimulus has a fixation.
+            If only the excluded stimulus has fixations.
         """
         total = self._total
-        own = () if exclude is None else self._points.get(exclude, ())
-        if len(own) == self._n_points:
-            raise InputError(f"no stimulus but {exclude!r} has a fixation for the centre bias")
-        if len(own):
-            # the difference of two nearly equal sums may fall below 0 by rounding
-            total = np.maximum(total - self._gaussians(own), 0)
+        excluded = () if exclude is None else self._points.get(exclude, ())
+        if len(excluded) == self._n_points:
+            raise InputError(
+                f"only the stimulus {exclude!r} has fixations, so that no centre bias is left "
+                "without it; add stimuli with fixations to the fit split"
+            )
+        if len(excluded):
+            # rounding may bring the difference of two nearly equal sums below 0
+            total = np.maximum(total - self._gaussians(excluded), 0)
         bilinear = densities.resize_bilinear(total, size)
         return densities.to_density(bilinear, "density", self.uniform_weight)
 
@@ -141,12 +147,12 @@ class CentreBias:
         Parameters
         ----------
         points : mapping of stimulus name to (n, 2) float array
-            Relative fixations; those of a stimulus of the fit split are predicted without it.
+            Relative fixations. A stimulus of the fit split is predicted from the other stimuli.
 
         Returns
         -------
         mean : float
-            Over fixations; -inf where one has density 0.
+            Mean over fixations; -inf if a fixation has density 0.
         """
         rows, columns = GRID
         shared = self.density(GRID)
@@ -159,7 +165,10 @@ class CentreBias:
                 total += np.log(density[cells[:, 1], cells[:, 0]] * density.size).sum()
             n += len(array)
         if n == 0:
-            raise InputError("no validation stimulus has a fixation to choose the centre bias by")
+            raise InputError(
+                "no validation stimulus has a fixation to choose the width of the centre bias by; "
+                "add stimuli with fixations to the validation split"
+            )
         return float(total / n)
 
 
@@ -183,9 +192,9 @@ def select_sigma(
     Returns
     -------
     sigma : (sigma_x, sigma_y)
-        The first of the best candidates.
+        The best candidate; of equally good ones the first.
     log_likelihoods : list of float
-        Of each candidate, in nats per fixation above the uniform density.
+        Value of each candidate, in nats per fixation above the uniform density.
     """
     log_likelihoods = [
         CentreBias(fit, sigma, uniform_weight).log_likelihood(validation) for sigma in candidates
@@ -196,14 +205,14 @@ def select_sigma(
 
 
 def _checked_relative(name, points):
-    """Relative points as an (n, 2) float array, if they lie in [0, 1]."""
+    """Return relative points as an (n, 2) float array; raise if one lies outside [0, 1]."""
     points = np.asarray(points, dtype=float).reshape(-1, 2)
     outside = ~((points >= 0) & (points <= 1)).all(axis=1)  # also true for NaN
     if outside.any():
         x, y = points[outside][0]
         raise InputError(
             f"relative fixation at x = {x:g}, y = {y:g} of stimulus {name!r} lies outside 0..1; "
-            "use baselines.relative"
+            "use centre_bias.relative"
         )
     return points
 
@@ -221,13 +230,13 @@ def relative_points(blocks: Sequence[StimulusBlock]) -> dict[str, np.ndarray]:
     points : dict of str to float64 array (n, 2)
         Stimulus name to x, y in 0..1.
     """
-    found = {}
+    points_by_name = {}
     for block in blocks:
         for index, name in enumerate(block.names):
             size = block.size(index)
             points, _ = block.points(index)
-            found[name] = relative(fixations.to_pixels(points, size), size)
-    return found
+            points_by_name[name] = relative(fixations.to_pixels(points, size), size)
+    return points_by_name
 
 
 def centre_bias(
@@ -243,8 +252,8 @@ def centre_bias(
     ----------
     fit, validation : sequence of StimulusBlock
     sigmas : sequence of float
-        Candidate standard deviations, share of the stimulus's width; that along y is scaled by
-        the first stimulus's aspect, so that the Gaussian is round on it.
+        Candidate standard deviations along x, as shares of the stimulus's width. The one along y
+        is scaled by the aspect of the first stimulus, so that the Gaussian is round on it.
     uniform_weight : float
 
     Returns

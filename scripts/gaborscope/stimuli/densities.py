@@ -1,4 +1,4 @@
-"""The one way from a predictor's output to a density: positive, sum 1, never exactly 0."""
+"""Densities from the output of any predictor: positive, sum 1, never exactly 0 if mixed."""
 
 import math
 
@@ -20,14 +20,14 @@ def to_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarr
     Parameters
     ----------
     values : (height, width) real array
-        What the predictor made of one stimulus.
+        Output of the predictor for one stimulus.
     kind : {'density', 'log_density', 'logits', 'unit'}
         What `values` are: 'density' not negative and of any sum; 'log_density' the natural
         logarithm of a density, its exponential summing to 1 within 1e-3; 'logits' a logarithm up
-        to a constant; 'unit' a map in 0..1, proportional to a density. All zeros as 'density' or
-        'unit' say nothing about place and give the uniform density.
+        to a constant; 'unit' a map in 0..1, proportional to a density. A map of zeros as 'density'
+        or 'unit' gives the uniform density.
     uniform_weight : float in [0, 1]
-        Share of the uniform density in the mixture. Only with 0 can the result hold zeros.
+        Share of the uniform density in the mixture. The result can hold zeros only if it is 0.
 
     Returns
     -------
@@ -43,7 +43,7 @@ def to_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarr
     if kind in ("log_density", "logits"):
         pure = np.exp(values - values.max())
     else:
-        largest = values.max()  # divided by first, so that the sum cannot overflow
+        largest = values.max()  # values are divided by it, so that their sum cannot overflow
         pure = values / largest if largest > 0 else np.ones_like(values)
     pure *= (1 - uniform_weight) / pure.sum()
     pure += uniform_weight / pure.size
@@ -66,7 +66,7 @@ def to_log_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.n
     Raises
     ------
     InputError
-        As `to_density`, and if the density is 0 somewhere, which needs a positive uniform weight.
+        As `to_density`; also if the density is 0 at a pixel, which a positive uniform weight mends.
     """
     if kind in ("log_density", "logits"):
         values = _checked(values, kind, uniform_weight)
@@ -105,7 +105,7 @@ def resize_log_density(log_density: np.ndarray, size: tuple[int, int]) -> np.nda
     ----------
     log_density : (h, w) real array
     size : (height, width)
-        Wanted, in px.
+        Target size in px.
 
     Returns
     -------
@@ -124,16 +124,16 @@ def of_network(
     values: np.ndarray, kind: str, size: tuple[int, int], uniform_weight: float
 ) -> np.ndarray:
     """
-    Log-density of a stimulus from what a network returned at its own resolution.
+    Log-density on the pixels of a stimulus from a network's output at a lower resolution.
 
     Parameters
     ----------
     values : (h, w) real array
-        On the content of the input.
+        Output of the network on the content of its input.
     kind : {'density', 'log_density', 'logits', 'unit'}
-        See `to_density`. A logarithm is enlarged as such, a map in 0..1 as a map.
+        See `to_density`. The two logarithms are resized as logarithms, the others as maps.
     size : (height, width)
-        Of the stimulus, in px.
+        Size of the stimulus in px.
     uniform_weight : float
 
     Returns
@@ -154,7 +154,7 @@ def resize_bilinear(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     ----------
     values : (h, w) float64 array
     size : (height, width)
-        Wanted, in px. Pixel centres are aligned as half-integers, the border is replicated.
+        Target size in px. Pixel centres are aligned as half-integers, the border is replicated.
 
     Returns
     -------
@@ -162,14 +162,14 @@ def resize_bilinear(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     height, width = size
     if height < 1 or width < 1:
-        raise InputError(f"a size is (height, width) in whole positive px, got {tuple(size)}")
+        raise InputError(f"a size must be (height, width) in whole positive px, got {tuple(size)}")
     if values.shape == (height, width):
         return values
     return cv2.resize(values, (int(width), int(height)), interpolation=cv2.INTER_LINEAR)
 
 
 def _checked(values, kind, uniform_weight):
-    """Values as a 2-D float64 array, if they are what their kind promises."""
+    """Return values as a 2-D float64 array; raise if they do not fit their kind."""
     if kind not in KINDS:
         raise InputError(f"unknown kind of saliency map {kind!r}; known are {', '.join(KINDS)}")
     if not 0 <= uniform_weight <= 1:
@@ -177,7 +177,7 @@ def _checked(values, kind, uniform_weight):
     values = np.asarray(values, dtype=np.float64)
     if values.ndim != 2 or values.size == 0:
         raise InputError(f"a saliency map must have the shape (height, width), got {values.shape}")
-    smallest, largest = values.min(), values.max()  # NaN and infinity show in them
+    smallest, largest = values.min(), values.max()  # NaN and infinity show here
     if not (math.isfinite(smallest) and math.isfinite(largest)):
         bad = values[~np.isfinite(values)]
         raise InputError(f"the saliency map holds {bad[0]} at {bad.size} of {values.size} pixels")

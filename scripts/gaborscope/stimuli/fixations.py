@@ -20,11 +20,10 @@ def to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     Parameters
     ----------
     points : (n, 2) float array
-        x (right) and y (down) in px of the stimulus. A whole half pixel is tolerated past the
-        last centre, as eye trackers report it: values in [extent - 0.5, extent) count as the last
-        pixel.
+        x (right) and y (down) in px of the stimulus. Values in [extent - 0.5, extent) lie half a
+        pixel too far, as some eye trackers report them, and count as the last pixel.
     size : (height, width)
-        Of the stimulus in px.
+        Size of the stimulus in px.
 
     Returns
     -------
@@ -97,7 +96,7 @@ def density(points: np.ndarray, size: tuple[int, int], sigma_px: float) -> np.nd
     Raises
     ------
     InputError
-        If there are no fixations, one lies outside, or `sigma_px` is not positive.
+        If there are no fixations, a fixation lies outside, or `sigma_px` is not positive.
     """
     height, width = _checked_size(size)
     if not (math.isfinite(sigma_px) and sigma_px > 0):
@@ -136,12 +135,12 @@ def sum_of_gaussians(
 
 def sigma_px(height: int, width: int, facts: Mapping[str, Any]) -> tuple[float, str]:
     """
-    Width (standard deviation) of one stimulus' fixation density, and the reason for it.
+    Width (standard deviation) of the Gaussian of a fixation density, and the reason for it.
 
     Parameters
     ----------
     height, width : int
-        Of the stimulus in px.
+        Size of the stimulus in px.
     facts : mapping
         May hold `px_per_degree` or `sigma_px` (absent, None or NaN count as unknown).
 
@@ -149,9 +148,9 @@ def sigma_px(height: int, width: int, facts: Mapping[str, Any]) -> tuple[float, 
     -------
     sigma : float
         In px: 1 degree of visual angle where `px_per_degree` is known, else `sigma_px`, else 3 %
-        of the stimulus' width.
+        of the stimulus's width.
     sentence : str
-        Says which of the three it was.
+        Says which of the three was used.
 
     Raises
     ------
@@ -177,10 +176,10 @@ def sigma_px(height: int, width: int, facts: Mapping[str, Any]) -> tuple[float, 
 
 
 def _checked_size(size):
-    """Height and width as ints, if they are positive whole numbers."""
+    """Return height and width as ints; raise unless they are positive whole numbers."""
     height, width = size
     if height != int(height) or width != int(width) or height < 1 or width < 1:
-        raise InputError(f"a size is (height, width) in whole positive px, got {tuple(size)}")
+        raise InputError(f"a size must be (height, width) in whole positive px, got {tuple(size)}")
     return int(height), int(width)
 
 

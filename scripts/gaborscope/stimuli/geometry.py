@@ -1,4 +1,4 @@
-"""Where things lie: the network's input box, the content in it, and the grids of the layers."""
+"""Positions in a network's input: the input box, the content in it, the grids of the layers."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ import numpy as np
 
 class Box(NamedTuple):
     """
-    Input of a network; a plain (height, width) stands for one that pads.
+    Size of a network's input; a plain (height, width) is read as a box that pads.
 
     Attributes
     ----------
     height, width : int
-        For landscape stimuli, px.
+        Size for landscape stimuli in px.
     fit : {"pad", "nearest"}
-        `pad`: a stimulus keeps its aspect, what is left of the box is padded. `nearest`: it is
-        stretched to the size of about the box's area whose aspect is nearest to its own, as
-        UNISAL's authors do; nothing is padded.
+        `pad`: a stimulus keeps its aspect and the rest of the box is padded. `nearest`: a stimulus
+        is stretched to one of several sizes with about the area of the box, the one whose aspect
+        is nearest to the stimulus's. Nothing is padded then. UNISAL's authors do so.
     multiple : int
-        Of which sides of `nearest` are multiples.
+        With `nearest`, sides are multiples of this number of px.
     """
 
     height: int
@@ -35,7 +35,7 @@ class Box(NamedTuple):
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Box:
         """
-        Box of a config's `input`.
+        Box that a config's `input` describes.
 
         Parameters
         ----------
@@ -49,20 +49,20 @@ class Box(NamedTuple):
 
     @property
     def sizes(self) -> list[tuple[int, int]]:
-        """All input sizes that stimuli may get, that of the box first."""
+        """All input sizes that stimuli may get; the size of the box comes first."""
         if self.fit == "pad":
             return list(dict.fromkeys([(self.height, self.width), (self.width, self.height)]))
-        # 9 x 12 cells of 32 px give the 15 sizes of 7..13 by 7..13 cells with 100..120 of them
+        # a box of 9 x 12 cells gives 15 sizes: sides of 7..13 cells, 100..120 cells in all
         rows, columns = self.height // self.multiple, self.width // self.multiple
         area, low, high = rows * columns, min(rows, columns), max(rows, columns)
         sides = range(max(1, round(7 / 9 * low)), round(13 / 12 * high) + 1)
-        found = [
+        stretched = [
             (a * self.multiple, b * self.multiple)
             for a in sides
             for b in sides
             if 100 * area <= 108 * a * b <= 120 * area
         ]
-        return list(dict.fromkeys([(self.height, self.width), *found]))
+        return list(dict.fromkeys([(self.height, self.width), *stretched]))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,8 +96,8 @@ def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Place
     """
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 
-    A portrait stimulus is put into the box turned upright, so that it loses no resolution. A box
-    that fits `nearest` is filled instead.
+    For a portrait stimulus height and width of the box are exchanged, so that it loses no
+    resolution. A box that fits `nearest` is filled, and the aspect may change.
 
     Parameters
     ----------
@@ -113,9 +113,9 @@ def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Place
     height, width = (int(extent) for extent in size)
     box = Box(*box)
     if box.fit == "nearest":
-        own = width / height
+        aspect = width / height
         aspects = {size: size[1] / size[0] for size in box.sizes}
-        nearest = max(aspects, key=lambda s: min(aspects[s], own) / max(aspects[s], own))
+        nearest = max(aspects, key=lambda s: min(aspects[s], aspect) / max(aspects[s], aspect))
         return Placement(nearest, 0, 0, *nearest)
     short, long = sorted(box[:2])
     landscape = (long, short) if height > width else (short, long)
@@ -192,7 +192,7 @@ def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 def content(image: np.ndarray, placement: Placement) -> np.ndarray:
     """
-    Stimulus at the size of its content.
+    Stimulus resized to the size of its content.
 
     Parameters
     ----------
@@ -230,7 +230,7 @@ class Grid:
 
     def cells(self, placement: Placement) -> tuple[slice, slice]:
         """
-        Cells whose centre lies in the content; the nearest one where there is none.
+        Cells whose centre lies in the content, or the nearest cell if there is none.
 
         Parameters
         ----------
@@ -248,14 +248,14 @@ class Grid:
             (placement.height, placement.width),
             strict=True,
         )
-        found = []
+        slices = []
         for n, stride, offset, first, extent in spans:
             centres = offset + stride * np.arange(n)
             inside = np.flatnonzero((centres >= first - 0.5) & (centres < first + extent - 0.5))
-            if not inside.size:  # a strip thinner than a cell
+            if not inside.size:  # the content is thinner than a cell
                 inside = np.array([np.abs(centres - (first + (extent - 1) / 2)).argmin()])
-            found.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        rows, columns = found
+            slices.append(slice(int(inside[0]), int(inside[-1]) + 1))
+        rows, columns = slices
         return rows, columns
 
 
@@ -290,8 +290,9 @@ def sampling_matrix(
     centres : tuple of float
         Sampled positions in px.
     pool : {"point", "box", "gaussian"}
-        Linear interpolation; mean over a window; Gaussian mean of the same standard deviation as
-        the window, `width / sqrt(12)`. A window that leaves the line is cut and renormalised.
+        `point`: linear interpolation. `box`: mean over a window. `gaussian`: Gaussian mean with
+        the standard deviation of that window, `width / sqrt(12)`. A window that leaves the line is
+        cut and renormalised.
     width : float
         Width of the window in px; unused for `point`.
 
@@ -327,12 +328,12 @@ def deviation(width: float) -> float:
     Parameters
     ----------
     width : float
-        Of the window in px.
+        Width of the window in px.
 
     Returns
     -------
     deviation : float
-        That of a box of this width, px.
+        Standard deviation of a box of this width in px.
     """
     return width / 12**0.5
 
@@ -344,7 +345,7 @@ def gaussian_matrix(positions: np.ndarray, centres: np.ndarray, deviation: float
     Parameters
     ----------
     positions : float array (point,)
-        Where the points lie.
+        Positions of the points.
     centres : float array (centre,)
     deviation : float
         Standard deviation, positive.
@@ -352,10 +353,10 @@ def gaussian_matrix(positions: np.ndarray, centres: np.ndarray, deviation: float
     Returns
     -------
     matrix : float32 array (centre, point)
-        Rows sum to 1; a window is cut where the points end.
+        Rows sum to 1; a window is cut at the outermost points.
     """
     distance = np.asarray(positions)[None, :] - np.asarray(centres)[:, None]
-    # the nearest point weighs 1 before rows are scaled: of a narrow window all are small
+    # scaled so that the nearest point weighs 1: else all weights of a narrow window underflow
     exponent = -(distance**2) / (2 * deviation**2)
     matrix = np.exp(exponent - exponent.max(axis=1, keepdims=True))
     matrix[matrix < 1e-7] = 0  # denormal numbers slow a product down tenfold
@@ -394,7 +395,7 @@ def layer_sampling(
 
 def size_name(size: tuple[int, int]) -> str:
     """
-    Name of an input size, as it names HDF5 groups.
+    Name of an input size, used for HDF5 groups.
 
     Parameters
     ----------

@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -82,7 +83,7 @@ def read_data(path: str | Path) -> StimulusBlock:
 
 def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     """
-    Stimulus blocks of some files.
+    Read the stimuli and fixations of several blocks.
 
     Parameters
     ----------
@@ -91,6 +92,6 @@ def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     Returns
     -------
     blocks : dict of str to StimulusBlock
-        By the file's name.
+        Keys are the names of the files without extension.
     """
     return {Path(path).stem: read_data(path) for path in paths}

@@ -1,4 +1,4 @@
-"""HDF5 files of the pipeline: who wrote them, with what, and how they are read back."""
+"""HDF5 files of the pipeline: written completely or not at all, with their origin and schema."""
 
 import contextlib
 import importlib.metadata
@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy.typing as npt
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import h5py
 import numpy as np
 
+from gaborscope import __version__
 from gaborscope.errors import InputError
 
 VERSIONS = {
@@ -32,7 +34,7 @@ PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch
 
 def provenance(smk: Any) -> dict[str, str]:
     """
-    Origin of a file: what the running job was asked for, with which code and packages.
+    Origin of a file: wildcards and parameters of the running job, its code and packages.
 
     Parameters
     ----------
@@ -66,17 +68,17 @@ def _commit():
 
 
 def _versions():
-    found = {}
+    versions = {"gaborscope": __version__}
     for package in PACKAGES:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[package] = importlib.metadata.version(package)
-    return found
+            versions[package] = importlib.metadata.version(package)
+    return versions
 
 
 @contextlib.contextmanager
 def whole(path: str | Path) -> Iterator[Path]:
     """
-    Path to write to, renamed to `path` once the block has ended well: no half-written file.
+    Temporary path to write to, renamed to `path` if the block ends without an error.
 
     Parameters
     ----------
@@ -85,7 +87,7 @@ def whole(path: str | Path) -> Iterator[Path]:
     Yields
     ------
     temporary : Path
-        In the same folder; removed if the block fails.
+        In the same folder; removed if the block fails, so that no half-written file stays.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,7 +104,7 @@ def whole(path: str | Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h5py.File]:
     """
-    HDF5 file to write, of a kind, whole or not there at all.
+    Open a new HDF5 file to write; it appears at `path` only when it is complete.
 
     Parameters
     ----------
@@ -126,7 +128,7 @@ def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h
 @contextlib.contextmanager
 def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
-    HDF5 file to read, its schema checked.
+    Open an HDF5 file to read and check its schema.
 
     Parameters
     ----------
@@ -140,7 +142,7 @@ def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
     Raises
     ------
     InputError
-        If the file is no HDF5 file or of another schema.
+        If the file is not an HDF5 file or has another schema.
     """
     expected = f"{kind}/{VERSIONS[kind]}"
     try:
@@ -150,10 +152,10 @@ def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
             error
         )
     with file:
-        found = file.attrs.get("schema", "none")
-        if found != expected:
+        schema = file.attrs.get("schema", "none")
+        if schema != expected:
             raise InputError(
-                f"{path} has the schema {found} where {expected} is needed; "
+                f"{path} has the schema {schema} where {expected} is needed; "
                 "remove it and run again, or use the version of the code that wrote it"
             )
         yield file
@@ -169,7 +171,7 @@ def put(
     **options: Any,
 ) -> h5py.Dataset:
     """
-    Write one dataset with its axes and unit; refuse what is not finite.
+    Write one dataset with its axes and unit; values that are not finite raise.
 
     Parameters
     ----------
@@ -177,7 +179,7 @@ def put(
     name : str
     values : array
     axes, unit : str
-        What the axes are, comma-separated, and the unit of the values.
+        Names of the axes, separated by commas, and unit of the values.
     dtype : optional
         Type on disk; that of `values` by default.
     **options
@@ -200,7 +202,7 @@ def put(
         if dtype is not None and largest > np.finfo(dtype).max:
             raise InputError(
                 f"{group.file.filename}: {name} reaches {largest:.3g}, more than "
-                f"{np.dtype(dtype)} holds ({np.finfo(dtype).max:.6g}); normalise what is recorded"
+                f"{np.dtype(dtype)} holds ({np.finfo(dtype).max:.6g}); scale the values down"
             )
     dataset = group.create_dataset(name, data=values, dtype=dtype, **options)
     dataset.attrs["axes"] = axes

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -102,7 +103,7 @@ class LayerWriter:
         Parameters
         ----------
         index : int
-            Stimulus in the block.
+            Number of the stimulus in the block.
         layer : str
         maps : float array (channel, y, x)
 
@@ -127,7 +128,7 @@ class LayerWriter:
         Parameters
         ----------
         index : sequence of int
-            Stimuli in the block.
+            Numbers of the stimuli in the block.
         layer : str
         maps : float array (n, channel, y, x)
         """
@@ -160,7 +161,7 @@ def read_layers(
     Yields
     ------
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
     valid : (int, int, int, int)
         Top, left, height, width of the content in px.
     size : (int, int)

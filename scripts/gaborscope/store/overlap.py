@@ -1,4 +1,4 @@
-"""Work done beside the caller's: what is read ahead, what is written behind."""
+"""Reading ahead and writing behind, each in a second thread."""
 
 import collections
 from collections.abc import Callable, Iterable, Iterator
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 
 def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
     """
-    Items of an iterable, made up to n ahead in a thread of their own.
+    Items of an iterable; a second thread makes up to n of them ahead.
 
     Parameters
     ----------
@@ -20,7 +20,7 @@ def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
     Yields
     ------
     item
-        In the same order; an error of the iterable is raised where its item would have come.
+        In the order of `items`. An error of the iterable is raised in the place of its item.
     """
     iterator, end = iter(items), object()
     with ThreadPoolExecutor(1) as pool:
@@ -32,15 +32,16 @@ def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
 
 class Behind:
     """
-    Calls that run in a thread of their own, in order, while the caller goes on.
+    Calls that run in a second thread, in order, while the caller goes on.
 
-    Leaving the context waits for all of them; an error of a call is raised there or by a later
-    call.
+    Leaving the context waits for all calls. An error of a call is raised by a later `call`, or
+    when the context is left.
 
     Parameters
     ----------
     n : int
-        Calls that may wait; one more waits for the first of them, so that memory stays flat.
+        Calls that may be pending. A further `call` waits for the first of them, which bounds the
+        memory.
     """
 
     def __init__(self, n: int = 2) -> None:
@@ -53,7 +54,7 @@ class Behind:
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """
-        Run a function behind the caller's back.
+        Have a function called in the second thread.
 
         Parameters
         ----------
@@ -66,7 +67,7 @@ class Behind:
             self._pending.popleft().result()
 
     def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
-        """Wait for what is left; drop it where the caller has failed."""
+        """Wait for the pending calls, or drop them if the caller has failed."""
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
         while self._pending and kind is None:
             self._pending.popleft().result()

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Locks do not work on many network file systems; files here have one writer and are renamed whole.
+# Locks fail on many network file systems and are not needed: a file has one writer and gets its
+# name when it is complete.
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
@@ -27,7 +28,7 @@ def write_saliency(
     names : sequence of str
         Stimuli of the block.
     log_densities : iterable of float array (height, width)
-        In the order of `names`, at each stimulus's own size.
+        In the order of `names`, each of the size of its stimulus.
     origin : dict
     """
     with create(path, "saliency", origin) as file:
@@ -49,7 +50,7 @@ def read_saliency(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
     Yields
     ------
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
     density : float64 array (height, width)
         Positive, sum 1.
     """
@@ -67,7 +68,7 @@ def read_density(path: str | Path, index: int) -> np.ndarray:
     ----------
     path : str or Path
     index : int
-        Stimulus in its block.
+        Number of the stimulus in its block.
 
     Returns
     -------

@@ -73,7 +73,8 @@ def _read(path, package):
                     f"write it as from {name}. ..."
                 )
             if node.module == name:
-                modules.update(alias.name for alias in node.names)
+                names = (alias.name for alias in node.names)
+                modules.update(filter(_is_module, names))  # not __version__
             elif node.module.startswith(f"{name}."):
                 module = node.module.removeprefix(f"{name}.")
                 names = (f"{module}.{alias.name}" for alias in node.names)

@@ -12,52 +12,73 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-import yaml
 
+import gaborscope
 from gaborscope.errors import InputError
-from gaborscope.workflow.backbone_entries import overlay
+from gaborscope.workflow import completion, configuration
+from gaborscope.workflow.completion import overlay, read_yaml
 
 NAME = re.compile(r"[a-z0-9_]+")
+ROOT = Path(gaborscope.__path__[0]).parents[1]
+SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 
-def complete(config: dict[str, Any]) -> dict[str, Any]:
+def load(*files: str | Path) -> dict[str, Any]:
     """
-    Fill in what the entries of `explanations` leave to the defaults of their mode.
+    Read the config that comes with Gaborscope, others laid over it, and complete it.
 
     Parameters
     ----------
-    config : dict
+    *files : str or Path
+        Configs as --configfile takes them; a later one wins.
 
     Returns
     -------
     config : dict
-        The same object; entries of mode direct take what they do not set from the one called
-        `direct`, the others from `explanation_defaults`; options of the ablation as those of mode
-        direct. What is malformed stays as it is, for
-        `check` to name.
+        Complete, not checked.
+
+    Raises
+    ------
+    InputError
+        See `complete`.
     """
-    explanations = config.get("explanations")
-    defaults = config.get("explanation_defaults")
-    if not isinstance(explanations, dict) or not isinstance(defaults, dict):
-        return config
-    by_mode = {"direct": explanations.get("direct"), **defaults}
-    for name, entry in explanations.items():
-        if isinstance(entry, dict) and isinstance(by_mode.get(entry.get("mode")), dict):
-            # whom it explains is an entry's own affair
-            below = {**by_mode[entry["mode"]], "models": None}
-            explanations[name] = overlay(below, entry)
-    _complete_options(config.get("ablation"), explanations.get("direct"))
+    config = {}
+    for path in (ROOT / "config.yaml", *files):
+        config = overlay(config, read_yaml(path) or {})
+    return complete(config)
+
+
+def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str, Any]:
+    """
+    Fill in all that a config leaves to defaults, and settle which analyses run.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place. It gets the layer tables of Gaborscope's networks, the keys of
+        `regressors` where it says so by `like`, what the entries of `explanations` and the
+        options of the ablation leave out, and the whole list of `analyses`. What is malformed
+        stays as it is, for `check` to name.
+    said : list of str, optional
+        Gets one line for each deprecated use, with what to write instead.
+
+    Returns
+    -------
+    config : dict
+        The same object, without any `like` of regressors or explanations. Completing it once
+        more changes nothing.
+
+    Raises
+    ------
+    InputError
+        If the `like` of an explanation names none, one of another mode, or leads back to itself.
+    """
+    said = [] if said is None else said
+    completion.add_tables(config)
+    completion.fill_regressors(config)
+    scored = completion.settle_analyses(config, said)
+    completion.fill_explanations(config, scored, said)
     return config
-
-
-def _complete_options(ablation, direct):
-    """Fill in what the options of the ablation leave to the explanation `direct`."""
-    options = ablation.get("options") if isinstance(ablation, dict) else None
-    if not isinstance(options, dict):
-        return
-    for name, entry in options.items():
-        if isinstance(entry, dict) and isinstance(direct, dict):
-            options[name] = overlay(direct, entry)
 
 
 def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
@@ -75,16 +96,19 @@ def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     InputError
         Naming the key, the value and what is expected.
     """
-    with open(schema_file, encoding="utf-8") as handle:
-        schema = yaml.safe_load(handle)
-    errors = jsonschema.Draft202012Validator(schema).iter_errors(config)
-    worst = jsonschema.exceptions.best_match(errors)
-    if worst is not None:
-        raise InputError(f"config: {_sentence(worst)}")
+    schema = read_yaml(schema_file)
+    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    # what others took over is named where it was said
+    for key in ("regressors", "explanation_defaults"):
+        errors = [error for error in errors if key in list(error.absolute_path)[:1]] or errors
+    if errors:
+        raise InputError(f"config: {_sentence(jsonschema.exceptions.best_match(errors))}")
+    _check_whole(config, configuration.defaults(schema), schema)
     _check_names(config)
     _check_starts(config["explanations"])
     _check_solvers("explanations", config["explanations"])
     _check_solvers("ablation.options", config["ablation"]["options"])
+    _check_analyses(config)
     _check_explained(config)
     _check_second_stages(config["explanations"])
     _check_bits(config["bits"]["explanations"] or (), config["explanations"])
@@ -98,11 +122,41 @@ def _sentence(error):
         known = list(error.schema["properties"])
         unknown = next(key for key in error.instance if key not in known)
         close = difflib.get_close_matches(str(unknown), known, 1)
+        if where.startswith("explanations.") and "mode" in error.instance:
+            where += f" (mode {error.instance['mode']})"
         hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
         return f"unknown key {unknown!r} at {where}; {hint}"
-    described = error.schema.get("description")
+    described = error.schema.get("description", "").rstrip(".")
+    if error.validator == "enum" and isinstance(error.instance, str):
+        known = [value for value in error.validator_value if isinstance(value, str)]
+        close = difflib.get_close_matches(error.instance, known, 1)
+        described = f"did you mean {close[0]!r}?" if close else described
     hint = f" ({described})" if described else ""
     return f"{where} is {error.instance!r}: {error.message}{hint}"
+
+
+def _check_whole(config, default, schema, where=()):
+    """Refuse a config without a key that config.yaml has."""
+    for key, value in default.items():
+        node = schema["properties"][key]
+        if key == "like" and node.get("enum") == ["regressors"]:
+            continue
+        if key not in config:
+            raise InputError(
+                f"config: {key!r} is a required property of {'.'.join(where) or 'the top level'}; "
+                "config.yaml has it"
+            )
+        if isinstance(value, dict) and "properties" in node:
+            _check_whole(config[key], value, node, (*where, key))
+
+
+def _check_analyses(config):
+    """Refuse an ablation that has nothing to take away."""
+    if "ablation" in config["analyses"] and not config["ablation"]["options"]:
+        raise InputError(
+            "config: analyses has ablation, but ablation.options is empty; name at least one "
+            "option, such as options: {lab: {colour: lab}}"
+        )
 
 
 def _check_names(config):

@@ -1,8 +1,8 @@
 """
 Archives of published data sets, at their authors' addresses.
 
-A digest is the MD5 that pysaliency 0.2.22 has checked for years; where there is none, the SHA-256
-of the first fetch is kept and checked ever after (`downloads.fetch`).
+Where pysaliency 0.2.22 checks an MD5, the same MD5 is checked here. For the other archives the
+SHA-256 of the first download is kept and checked from then on (`downloads.fetch`).
 """
 
 import dataclasses
@@ -12,7 +12,7 @@ from typing import Any
 
 from gaborscope.errors import InputError
 
-RECORD = "downloads.json"  # in the folder of the data set, once all of it is in place
+RECORD = "downloads.json"  # written into the folder of the data set when all is in place
 _JUDD = "http://people.csail.mit.edu/tjudd/WherePeopleLook"
 
 
@@ -27,7 +27,7 @@ class Archive:
     md5 : str or None
         Hexadecimal, where it is known.
     inside : str
-        Folder in the archive whose content is wanted; "" for all.
+        Folder in the archive whose content is unpacked; "" for all.
     """
 
     url: str
@@ -57,7 +57,7 @@ ARCHIVES = {
         ),
     ),
 }
-# What their authors hand out in another way than by a plain address.
+# Data sets without a plain address: how to get them by hand.
 BY_HAND = {
     "salicon": "its authors hand it out through Google Drive: follow http://salicon.net/"
     "challenge-2017/ in a browser, and unpack images.zip into 'images', fixations.zip into "
@@ -67,30 +67,30 @@ BY_HAND = {
 
 def wanted(name: str, settings: Mapping[str, Any]) -> tuple[Archive, ...]:
     """
-    Return the archives of a data set that is to be fetched.
+    Return the archives to download for a data set.
 
     Raises
     ------
     InputError
-        If the type has none.
+        If the type has no archives.
     """
     kind = settings["type"]
     if kind in ARCHIVES:
         return ARCHIVES[kind]
-    reason = BY_HAND.get(kind, "known are those of " + ", ".join(ARCHIVES))
+    reason = BY_HAND.get(kind, "types with a download are " + ", ".join(ARCHIVES))
     raise InputError(f"data set '{name}' of type {kind} cannot be downloaded; {reason}")
 
 
 def pending(name: str, settings: Mapping[str, Any], root: str | Path) -> bool:
     """
-    Return whether a data set that cannot be used yet is to be fetched (`download: true`).
+    Return whether an unusable data set has still to be downloaded (`download: true`).
 
-    False if it was fetched completely before: then its fault is another.
+    False if it was downloaded completely before: then something else makes it unusable.
 
     Raises
     ------
     InputError
-        If the type cannot be fetched, or there is no path to fetch it into.
+        If the type cannot be downloaded, or the settings have no path to download it into.
     """
     if not settings.get("download"):
         return False

@@ -27,21 +27,21 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
                 f"data set '{name}': {base} has no folder '{needed}'; unpack the authors' "
                 "trainSet.zip (the fixations of the test set are not public)"
             )
-    found = {}
+    stimuli = {}
     for category in subfolders(base / "Stimuli"):
         if category.lower() == "output":
             continue
         pictures = stamps(base / "Stimuli" / category, name)
         locations = base / "FIXATIONLOCS" / category
         tables = stamps(locations, name, (".mat",)) if locations.is_dir() else {}
-        for picture, own in pictures.items():
+        for picture, image_stamp in pictures.items():
             table = f"{stem(picture)}.mat"
             if table not in tables:
                 raise InputError(
                     f"data set '{name}': there is no {locations / table} for the stimulus "
-                    f"{category}/{picture}; unpack the authors' trainSet.zip anew"
+                    f"{category}/{picture}; unpack the authors' trainSet.zip again"
                 )
-            found[f"{category}/{picture}"] = [own, tables[table]]
-    if not found:
+            stimuli[f"{category}/{picture}"] = [image_stamp, tables[table]]
+    if not stimuli:
         raise InputError(f"data set '{name}': {base / 'Stimuli'} has no category with an image")
-    return Scan(found)
+    return Scan(stimuli)

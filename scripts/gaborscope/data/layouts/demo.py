@@ -7,12 +7,12 @@ from typing import Any
 from gaborscope.data.layouts.scan import sha256
 from gaborscope.errors import InputError
 
-# What a set consists of, unless `kinds` says otherwise.
+# Kinds of stimuli, unless the settings state others as `kinds`.
 KINDS = ("orientation", "colour", "size", "frequency", "leaves", "noise")
-# Displays whose odd item has one and the same orientation, colour or scale throughout the set.
+# Displays whose odd item has the same orientation, colour or scale throughout the set.
 FIXED = ("fixed_orientation", "fixed_colour", "fixed_scale")
 
-# What the generator needs to know, with the least value of each that makes sense.
+# Settings that the generator needs, with the smallest value allowed.
 _LEAST = {
     "n_stimuli": 1,
     "height": 48,
@@ -25,7 +25,7 @@ _LEAST = {
 
 
 def demo_name(i: int, kinds: Sequence[str] = KINDS) -> str:
-    """Return the name of the i-th generated stimulus, such as 'colour_0001': the kinds in turn."""
+    """Return the name of the i-th stimulus, such as 'colour_0001'; kinds follow in turn."""
     return f"{kinds[i % len(kinds)]}_{i:04d}"
 
 
@@ -33,12 +33,12 @@ def check_settings(settings: Mapping[str, Any], name: str = "demo") -> None:
     """Raise an InputError unless `settings` hold every number that the generator needs."""
     for key, least in _LEAST.items():
         value = settings.get(key)
-        whole = key not in ("fixations_per_observer", "px_per_degree")
-        kinds = int if whole else (int, float)
+        integer = key not in ("fixations_per_observer", "px_per_degree")
+        kinds = int if integer else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < 1e9:
             raise InputError(
                 f"data set '{name}' of type demo needs {key}, "
-                f"a {'whole ' if whole else ''}number from {least} up, got {value!r}"
+                f"a {'whole ' if integer else ''}number from {least} up, got {value!r}"
             )
     unknown = [kind for kind in settings.get("kinds", ()) if kind not in KINDS + FIXED]
     if unknown:

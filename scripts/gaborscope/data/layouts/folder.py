@@ -1,4 +1,4 @@
-"""Anybody's data set: stimuli/ and fixations.csv."""
+"""A data set of any origin in a plain folder: stimuli/ and fixations.csv."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -36,7 +36,8 @@ def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, s
     Raises
     ------
     InputError
-        If the file has no header, lacks a column, has too short a row or is no such text.
+        If the file has no header, lacks a column, has a row that is too short, or is not text of
+        this kind.
     """
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
@@ -57,9 +58,13 @@ def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, s
                     )
                 yield reader.line_num, row[stimulus], row[subject], row[x], row[y]
     except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(f"{path} is no comma-separated UTF-8 text ({error}); save it so") from None
+        raise InputError(
+            f"{path} is not comma-separated UTF-8 text ({error}); save it as such"
+        ) from None
     except OSError as error:
-        raise InputError(f"{path} cannot be read ({error.strerror}); check its rights") from None
+        raise InputError(
+            f"{path} cannot be read ({error.strerror}); check its permissions"
+        ) from None
 
 
 def number_error(path: str | Path, line: int, column: str, text: str) -> InputError:

@@ -14,8 +14,8 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """
     Return the `Scan` of the images that have fixations.
 
-    An image that nobody's eye data name, such as one that strayed into the folder, is no stimulus;
-    nor is any other file (DATA holds each observer's order of trials and calibration besides).
+    An image without eye data is not a stimulus. Other files are ignored, such as each observer's
+    order of trials and calibration in DATA.
     """
     stimuli = images(nested(folder, "ALLSTIMULI"), name)
     records = eye_data(folder, name)
@@ -26,14 +26,14 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
             f"data set '{name}': {folder} has neither a folder 'DATA' (eye data, preferred) nor "
             "'ALLFIXATIONMAPS'; unpack one of the authors' archives there"
         )
-    found = {image: [own, *records[stem(image)]] for image, own in stimuli.items()
+    fixated = {image: [image_stamp, *records[stem(image)]] for image, image_stamp in stimuli.items()
              if stem(image) in records}  # fmt: skip
-    if not found:
+    if not fixated:
         raise InputError(
-            f"data set '{name}': no image in {nested(folder, 'ALLSTIMULI')} has fixations of its "
-            "name; unpack the authors' archives anew"
+            f"data set '{name}': no image in {nested(folder, 'ALLSTIMULI')} has fixations under "
+            "its name; unpack the authors' archives again"
         )
-    return Scan(found)
+    return Scan(fixated)
 
 
 def eye_data(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
@@ -41,11 +41,11 @@ def eye_data(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
     base = nested(folder, "DATA")
     if not base.is_dir():
         return None
-    found = {}
+    trials = {}
     for observer in subfolders(base):
-        for file, own in stamps(base / observer, name, (".mat",)).items():
-            found.setdefault(stem(file), []).append([observer, own])
-    return found
+        for file, trial_stamp in stamps(base / observer, name, (".mat",)).items():
+            trials.setdefault(stem(file), []).append([observer, trial_stamp])
+    return trials
 
 
 def point_maps(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
@@ -54,7 +54,7 @@ def point_maps(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
     if not base.is_dir():
         return None
     return {
-        stem(file).removesuffix(POINTS): [own]
-        for file, own in stamps(base, name).items()
+        stem(file).removesuffix(POINTS): [map_stamp]
+        for file, map_stamp in stamps(base, name).items()
         if stem(file).endswith(POINTS)
     }

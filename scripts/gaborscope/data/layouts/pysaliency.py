@@ -1,4 +1,4 @@
-"""What pysaliency writes: stimuli.hdf5 and fixations.hdf5 (to_hdf5), images below the folder."""
+"""Files that pysaliency's `to_hdf5` writes: stimuli.hdf5 and fixations.hdf5, beside images."""
 
 import os
 from collections.abc import Mapping
@@ -20,8 +20,9 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """
     Return the `Scan` of the two HDF5 files and of every image below the folder.
 
-    Names stand in the HDF5 file, which the standard library cannot read: `contents` needs h5py,
-    when the files are new or have changed. Images outside of the folder are not watched.
+    The names of the stimuli stand in the HDF5 file, which the standard library cannot read. So
+    `contents` needs h5py; it is called only if the files are new or have changed. Changes of
+    images outside of the folder are not seen.
     """
     stimuli, fixations = files(folder, settings)
     tables: list[Any] = []
@@ -49,12 +50,12 @@ def _digests(stimuli, fixations):
         ) from None
     names, paths = pysaliency_hdf5.read_names(stimuli)
     points = pysaliency_hdf5.read_fixations(fixations, len(names))
-    # of embedded images the file as a whole is all that can be told in seconds
-    whole = str(stamp(stimuli))
+    # reading embedded images would take long: a change of the file counts for all of them
+    file_stamp = str(stamp(stimuli))
     try:
         return {
-            name: sha256(whole if path is None else str(stamp(path)), own.tobytes().hex())
-            for name, path, own in zip(names, paths, points, strict=True)
+            name: sha256(file_stamp if path is None else str(stamp(path)), rows.tobytes().hex())
+            for name, path, rows in zip(names, paths, points, strict=True)
         }
     except OSError as error:
         raise InputError(

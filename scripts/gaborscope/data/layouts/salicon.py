@@ -12,22 +12,22 @@ PARTS = ("train", "val")
 
 def part_folders(folder: Path) -> list[tuple[Path, Path]]:
     """
-    Return [(folder of images, folder of fixations)] of the parts whose fixations are there.
+    Return [(folder of images, folder of fixations)], a pair for each part that has both.
 
-    Either in parts (images/train, fixations/train, ...) or all images in one folder.
+    Without parts (images/train, fixations/train, ...) it is the one pair images, fixations.
     """
     pictures, tables = nested(folder, "images"), nested(folder, "fixations")
-    found = [
+    pairs = [
         (pictures / part, tables / part)
         for part in PARTS
         if (pictures / part).is_dir() and (tables / part).is_dir()
     ]
-    return found or [(pictures, tables)]
+    return pairs or [(pictures, tables)]
 
 
 def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """Return the `Scan` of the images of each part (the test part has no public fixations)."""
-    found = {}
+    stimuli = {}
     for pictures, tables in part_folders(folder):
         try:
             known = stamps(tables, name, (".mat",))
@@ -36,12 +36,12 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
                 f"data set '{name}': there is no readable folder {tables}; unpack the authors' "
                 "fixations.zip into 'fixations' and images.zip into 'images'"
             ) from None
-        for picture, own in images(pictures, name).items():
+        for picture, image_stamp in images(pictures, name).items():
             table = f"{stem(picture)}.mat"
             if table not in known:
                 raise InputError(
                     f"data set '{name}': there is no {tables / table} for the stimulus {picture}; "
-                    "unpack the authors' fixations.zip anew"
+                    "unpack the authors' fixations.zip again"
                 )
-            found[picture] = [own, known[table]]
-    return Scan(found)
+            stimuli[picture] = [image_stamp, known[table]]
+    return Scan(stimuli)

@@ -1,9 +1,9 @@
 """
 Where each type of data set keeps its files: their names, sizes and times.
 
-A module per type offers `scan(folder, settings, name)`, which returns a `Scan`, and needs the
-standard library alone: `catalogue` makes an index of it whenever the workflow is parsed. `readers`
-turns the same files into arrays.
+A module per type offers `scan(folder, settings, name)`, which returns a `Scan`. `catalogue` makes
+an index of it whenever the workflow is parsed, so these modules need the standard library alone.
+`readers` turns the same files into arrays.
 """
 
 import dataclasses
@@ -21,19 +21,19 @@ IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 @dataclasses.dataclass
 class Scan:
     """
-    What a data set consists of, as far as names, sizes and times tell.
+    Names, sizes and times of the files of a data set.
 
     Attributes
     ----------
     stimuli : dict of str to list
-        Stimulus name to the stamps (size, time of change) of the files that are its own.
+        Stimulus name to the stamps (size, time of change) of the files of this stimulus alone.
     shared : list
         Stamps of the files on which every stimulus depends.
     tables : list
-        Stamps of the files that hold something of each stimulus, told apart by `contents`.
+        Stamps of the files that hold a part for each stimulus; `contents` separates the parts.
     contents : callable, optional
-        Returns a digest per stimulus of what `tables` hold of it. It may take its time: it is
-        called only where the catalogue has no index of these very files.
+        Returns {stimulus name: digest of its part of `tables`}. It may be slow: the catalogue calls
+        it only if it has no index of the same files yet.
     """
 
     stimuli: Mapping[str, Sequence[Any]]
@@ -43,7 +43,7 @@ class Scan:
 
 
 def sha256(*parts: str) -> str:
-    """Return the SHA-256 of texts, told apart by a character that no name or number contains."""
+    """Return the SHA-256 of texts, joined by a character that no name or number contains."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
@@ -72,13 +72,13 @@ def data_folder(settings: Mapping[str, Any], root: str | Path, name: str = "?") 
 
 def nested(folder: str | Path, *names: str) -> Path:
     """
-    Return the folder `names` below `folder`, or the one of the same name inside of it.
+    Return the folder `names` below `folder`, or a folder of the same name inside of it.
 
     Archives are unpacked in both ways: ALLSTIMULI/x.jpeg and ALLSTIMULI/ALLSTIMULI/x.jpeg.
     """
-    found = Path(folder, *names)
-    inner = found / found.name
-    return inner if inner.is_dir() else found
+    outer = Path(folder, *names)
+    inner = outer / outer.name
+    return inner if inner.is_dir() else outer
 
 
 def stamp(path: str | Path) -> tuple[int, int]:
@@ -88,7 +88,7 @@ def stamp(path: str | Path) -> tuple[int, int]:
     Raises
     ------
     OSError
-        If it is not there.
+        If the file does not exist.
     """
     status = os.stat(path)
     return status.st_size, status.st_mtime_ns
@@ -100,7 +100,7 @@ def stamps(
     """
     Return {file name: stamp} of the files directly in a folder that have one of the extensions.
 
-    Hidden files (.DS_Store, ._x.jpg) and other files (Thumbs.db) are passed over.
+    Hidden files (.DS_Store, ._x.jpg) and other files (Thumbs.db) are ignored.
 
     Raises
     ------
@@ -109,26 +109,26 @@ def stamps(
     OSError
         If the folder cannot be read.
     """
-    found = {}
+    by_name = {}
     with os.scandir(folder) as entries:
         for entry in entries:
             extension = os.path.splitext(entry.name)[1].lower()
             if entry.name.startswith(".") or extension not in extensions:
                 continue
-            if not entry.name.isprintable():  # also what a name that is no UTF-8 turns into
+            if not entry.name.isprintable():  # such as a name that is not UTF-8
                 raise InputError(
                     f"data set '{name}': the name {entry.name!r} in {folder} has characters that "
                     "cannot be printed; rename the file"
                 )
             if entry.is_file():
                 status = entry.stat()
-                found[entry.name] = (status.st_size, status.st_mtime_ns)
-    return found
+                by_name[entry.name] = (status.st_size, status.st_mtime_ns)
+    return by_name
 
 
 def images(folder: str | Path, name: str) -> dict[str, tuple[int, int]]:
     """
-    Return {file name: stamp} of the images directly in a folder; there must be one.
+    Return {file name: stamp} of the images directly in a folder; at least one is needed.
 
     Raises
     ------
@@ -137,22 +137,22 @@ def images(folder: str | Path, name: str) -> dict[str, tuple[int, int]]:
     """
     folder = Path(folder)
     try:
-        found = stamps(folder, name)
+        by_name = stamps(folder, name)
     except OSError:
         raise InputError(
             f"data set '{name}': {folder.parent} has no readable folder '{folder.name}'; put the "
             "images there"
         ) from None
-    if not found:
+    if not by_name:
         raise InputError(
             f"data set '{name}': {folder} holds no image; accepted are "
             + ", ".join(extension[1:] for extension in IMAGE_EXTENSIONS)
         )
-    return found
+    return by_name
 
 
 def subfolders(folder: str | Path) -> list[str]:
-    """Return the sorted names of the folders in a folder, hidden ones passed over."""
+    """Return the sorted names of the folders in a folder, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 

@@ -14,7 +14,7 @@ N_STIMULI = 120
 
 
 def base_folder(folder: Path) -> Path:
-    """Return the folder of the images: `folder` or where the archive has it below."""
+    """Return the folder that holds the images: `folder`, or the archive's folder below it."""
     for base in (folder, folder / "fixdens", folder / "eyetrackingdata" / "fixdens"):
         if (base / IMAGES).is_dir():
             return base
@@ -23,14 +23,16 @@ def base_folder(folder: Path) -> Path:
 
 def number(file: str) -> int | None:
     """Return the number of a stimulus (1 to 120) by its file name, or None for other files."""
-    found = re.fullmatch(r"([1-9]\d*)\.jpe?g", file, re.IGNORECASE)
-    return int(found[1]) if found and int(found[1]) <= N_STIMULI else None
+    digits = re.fullmatch(r"([1-9]\d*)\.jpe?g", file, re.IGNORECASE)
+    return int(digits[1]) if digits and int(digits[1]) <= N_STIMULI else None
 
 
 def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
-    """Return the `Scan` of the numbered images; every one depends on the one table."""
+    """Return the `Scan` of the numbered images; each depends on the table of all fixations."""
     base = base_folder(folder)
-    stimuli = {f: own for f, own in images(base / IMAGES, name).items() if number(f)}
+    stimuli = {
+        f: image_stamp for f, image_stamp in images(base / IMAGES, name).items() if number(f)
+    }
     try:
         shared = list(stamp(base / TABLE))
     except OSError:

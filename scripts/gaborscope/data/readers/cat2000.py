@@ -38,15 +38,16 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
       31 degrees in all, 42 px per degree along x and 35 along y;
     - 5 s per stimulus;
     - task: free viewing;
-    - known faults: FIXATIONLOCS tells observers not apart, so that all are observer 0 and the gold
-      standard is undefined, and a pixel counts once; per-observer data lie in a MATLAB container
-      (allFixData.mat) that no free library reads; file names repeat in every category, so a
-      stimulus is called {category}/{file}; folders 'Output' in the categories hold pictures of
-      fixations, no stimuli; fixations on the grey borders are kept, as the authors do.
+    - known faults: FIXATIONLOCS does not tell observers apart, so that all are observer 0 and the
+      gold standard is undefined; several fixations of a pixel count once; the data of single
+      observers lie in a MATLAB container (allFixData.mat) that no free library reads; file names
+      repeat in every category, so a stimulus is called {category}/{file}; folders 'Output' in the
+      categories hold pictures of fixations, no stimuli; fixations on the grey borders are kept, as
+      the authors do.
 
-    The pixel is that of the map: MATLAB's (1, 1) is (0, 0) here. (pysaliency reads allFixData.mat;
-    its version 1.1 subtracts the same 1 and drops a fixation that repeats the one before, as a map
-    does.)
+    The pixel is that of the map: MATLAB's (1, 1) is (0, 0) here. pysaliency reads allFixData.mat
+    instead. Its version 1.1 subtracts the same 1 and drops a fixation that repeats the one before,
+    as a map does.
 
     Licence: none stated by the authors, who distribute the data for research.
 
@@ -60,7 +61,9 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     fixations = []
     for name, size in zip(names, files[2], strict=True):
         path = base / "FIXATIONLOCS" / f"{stem(name)}.mat"
-        locations = read_mat(path, "a map of CAT2000's fixations", lambda found: found["fixLocs"])
+        locations = read_mat(
+            path, "a map of CAT2000's fixations", lambda variables: variables["fixLocs"]
+        )
         points = mapped_points(locations, size, str(path))
         fixations.append((points, unknown_observers(points)))
     return assemble(names, files, fixations, dict(FACTS))

@@ -17,7 +17,7 @@ def load(
     settings: Mapping[str, Any], names: Sequence[str], root: str | Path | None = None
 ) -> StimulusBlock:
     """
-    Return generated stimuli with simulated observers (see `demo`); nothing is read from disk.
+    Return generated stimuli with simulated observers (see `generated`); nothing is read from disk.
 
     The number of an observer is its index, 0 .. n_observers - 1.
     """

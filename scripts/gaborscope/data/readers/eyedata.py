@@ -1,4 +1,4 @@
-"""Fixations in a trace of eye positions, found as MIT1003's authors find them."""
+"""Fixations in a trace of eye positions, detected as by the code of MIT1003's authors."""
 
 import numpy as np
 from scipy.signal import lfilter
@@ -6,7 +6,7 @@ from scipy.signal import lfilter
 RATE = 240  # samples per second
 WINDOW = 4  # samples
 LIMIT = 34 * 6  # px/s per sample: 6 degrees per second at 34 px per degree
-LEAST = 3  # samples above the limit that make a saccade
+LEAST = 3  # samples above the limit that a saccade has at least
 SEARCH = 25  # samples in which the deceleration has to follow
 SHORTEST = 12  # samples (50 ms) between two saccades, else they are one
 
@@ -15,12 +15,13 @@ def fixations(trace: np.ndarray) -> np.ndarray:
     """
     Medians of the fixations in a trace of eye positions.
 
-    Saccades are runs of samples whose smoothed speed rises fast, up to where the fall of speed that
-    follows ends; fixations are what lies between. Speeds are means over four samples, the
-    acceleration is the difference of their sums over two windows of five samples, one sample apart.
-    A run without a fall of speed within 25 samples is none, unless it is the only one and lasts to
-    the end of what can be told. Saccades at most 12 samples apart are one; so short a rest at the
-    end of the trace belongs to the last saccade.
+    A saccade begins with a run of samples whose smoothed speed rises fast, and ends where the
+    following fall of speed ends. Fixations are the samples between saccades. Speeds are means over
+    four samples. The acceleration is the difference between the sums of speed over two windows of
+    five samples, one sample apart. A run without a fall of speed within 25 samples is no saccade,
+    unless it is the only run and lasts to the last sample that has an acceleration. Saccades at
+    most 12 samples apart are joined. A rest that short at the end of the trace belongs to the last
+    saccade.
 
     Parameters
     ----------
@@ -30,13 +31,13 @@ def fixations(trace: np.ndarray) -> np.ndarray:
     Returns
     -------
     points : float array (m, 2)
-        m >= 1; the first is where the eye was when the stimulus came on.
+        m >= 1; the first is the position of the eye when the stimulus came on.
 
     References
     ----------
     The procedure (acceleration criterion, constants, treatment of the ends) is that of
-    checkFixations.m in the authors' DatabaseCode.zip, which this agrees with on made traces
-    (tests/test_eyedata.py).
+    checkFixations.m in the authors' DatabaseCode.zip. Both give the same fixations on constructed
+    traces (tests/data/test_eyedata.py).
     """
     trace = np.asarray(trace, dtype=float)
     n = len(trace)
@@ -50,18 +51,18 @@ def fixations(trace: np.ndarray) -> np.ndarray:
 
 
 def _median(positions):
-    """Median of each column without its nan; nan where nothing else is there."""
+    """Return the median of each column without nan; nan for a column of nan alone."""
     columns = [column[~np.isnan(column)] for column in positions.T]
     return [np.median(column) if column.size else np.nan for column in columns]
 
 
 def _acceleration(trace):
-    """Change of the smoothed speed from each sample to the next, px/s per sample; 0 at the ends."""
+    """Return the change of the smoothed speed per sample, px/s; 0 at both ends."""
     n = len(trace)
     result = np.zeros(n)
     steps = np.concatenate([[0.0], np.hypot(*np.diff(trace, axis=0).T)])
     smooth = lfilter(np.full(WINDOW, 1 / WINDOW), 1, steps)
-    # window k covers the samples k .. k + 4; those from the second to the last but five count
+    # window k covers the samples k .. k + 4; results run from sample 1 to the last but five
     last = n - WINDOW - 1
     if last <= 1:
         return result
@@ -76,15 +77,15 @@ def _saccades(acceleration, n):
     rising = [(a, b) for a, b in rising if b - a >= LEAST]
     falling = acceleration < -LIMIT
     moving = np.flatnonzero(acceleration != 0)
-    found = []
+    saccades = []
     for start, stop in rising:
         end = _end_of_fall(falling, stop, n)
         if end is None and len(rising) == 1 and stop - 1 == moving[-1]:
             end = n
         if end is not None:
-            found.append((start, end))
-    joined = found[:1]
-    for (start, end), (_, before) in zip(found[1:], found, strict=False):
+            saccades.append((start, end))
+    joined = saccades[:1]
+    for (start, end), (_, before) in zip(saccades[1:], saccades, strict=False):
         # the last sample of a saccade is before - 1
         if start - (before - 1) <= SHORTEST:
             joined[-1] = (joined[-1][0], end)

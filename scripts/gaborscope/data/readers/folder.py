@@ -1,4 +1,4 @@
-"""Anybody's data set: stimuli/ and fixations.csv."""
+"""A data set of any origin in a plain folder: stimuli/ and fixations.csv."""
 
 import math
 import zlib
@@ -19,11 +19,11 @@ FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
 
 def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
-    Return stimuli and fixations of anybody's data set: `path`/stimuli and `path`/fixations.csv.
+    Return stimuli and fixations from the folder `path`/stimuli and from `path`/fixations.csv.
 
-    The number of an observer is the CRC-32 of its id's text without the top bit: the same in every
-    block, whatever the ids look like. Facts are those of px_per_degree, sigma_px, task,
-    duration_s, source and licence that the settings give.
+    The number of an observer is the CRC-32 of the text of its id, without the top bit. So an
+    observer has the same number in every block. The facts px_per_degree, sigma_px, task,
+    duration_s, source and licence are taken from the settings, as far as they are given.
     """
     folder = data_folder(settings, root)
     files = read_files(folder / "stimuli", names)
@@ -48,7 +48,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
 
 
 def _coordinate(path, line, column, text, limit):
-    """Return the number that `text` writes, having checked -0.5 <= number < limit."""
+    """Return `text` as a number; raise unless -0.5 <= number < limit."""
     try:
         value = float(text)
     except ValueError:

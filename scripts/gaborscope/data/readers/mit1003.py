@@ -42,19 +42,21 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     - 15 observers, 34 px per degree of visual angle by the authors' code (others take 35);
     - 3 s per stimulus, a memory test on some of them at the end;
     - task: free viewing;
-    - known faults: every trial begins with a fixation of the central cross, left out here as by
-      the authors; blinks are negative coordinates and some fixations lie outside of the image: left
-      out, and counted in the log; names of variables in the files are cut to 63 characters; beside
-      the trials lie the order of trials and calibrations, and files of the operating system; an
-      image without eye data is no stimulus.
+    - known faults: every trial begins with a fixation of the central cross, which is left out here
+      as by the authors; blinks are negative coordinates and some fixations lie outside of the
+      image: both are left out and counted in the log; names of variables in the files are cut to
+      63 characters; the folders also hold the order of trials, calibrations, and files of the
+      operating system; an image without eye data is not a stimulus.
 
-    With the folder DATA (eye positions at 240 Hz) fixations are found as the authors' code does
-    (`eyedata`), and the number of an observer is the place of its folder in sorted order. The
-    pixel is that of the authors' programs, floor(v) - 1 (MATLAB's indices count from 1; pysaliency
-    takes floor(v), one pixel to the right and below, and keeps the second fixation where the first
-    is outside, as here). With ALLFIXATIONMAPS instead, the fixated pixels of x_fixPts.jpg are
-    taken: observers are not told apart (all are 0), a pixel counts once, and since the map is a
-    JPEG, fixated means above the middle of the range.
+    With the folder DATA (eye positions at 240 Hz) fixations are detected as by the authors' code
+    (`eyedata`). The number of an observer is the place of its folder in sorted order. The pixel is
+    that of the authors' programs, floor(v) - 1, because MATLAB's indices count from 1. pysaliency
+    takes floor(v), one pixel to the right and below; it keeps the second fixation where the first
+    is outside, as here.
+
+    With ALLFIXATIONMAPS instead, the fixated pixels of x_fixPts.jpg are taken. Observers are not
+    told apart (all are 0) and several fixations of a pixel count once. The map is a JPEG, so a
+    pixel is fixated if it is above the middle of the range.
 
     Licence: none stated by the authors, who distribute the data for research.
 
@@ -71,16 +73,18 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
         facts["observers"] += ", not told apart"
         facts["faults"] = "JPEG maps of the pixels fixated, once each, by any observer"
         base = nested(folder, "ALLFIXATIONMAPS")
-        found = [_mapped(base, stem(n), size) for n, size in zip(names, files[2], strict=True)]
+        per_stimulus = [
+            _mapped(base, stem(n), size) for n, size in zip(names, files[2], strict=True)
+        ]
     else:
         base = nested(folder, "DATA")
-        observers = sorted({observer for own in records.values() for observer, _ in own})
-        found = [_tracked(base, stem(n), records.get(stem(n), []), observers) for n in names]
+        observers = sorted({observer for trials in records.values() for observer, _ in trials})
+        per_stimulus = [_tracked(base, stem(n), records.get(stem(n), []), observers) for n in names]
     fixations = []
-    for (points, subject), size in zip(found, files[2], strict=True):
+    for (points, subject), size in zip(per_stimulus, files[2], strict=True):
         kept = inside(points, size)
         fixations.append((points[kept], np.asarray(subject, dtype=int)[kept]))
-    n_all, n_kept = (sum(len(points) for points, _ in part) for part in (found, fixations))
+    n_all, n_kept = (sum(len(points) for points, _ in part) for part in (per_stimulus, fixations))
     if n_kept < n_all:
         log.info("left out %d of %d fixations, outside of their images", n_all - n_kept, n_all)
     return assemble(names, files, fixations, facts)
@@ -89,7 +93,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
 def _mapped(base, name, size):
     path = next((p for p in sorted(base.iterdir()) if p.stem == name + layout.POINTS), None)
     if path is None:
-        raise InputError(f"there is no fixation map of {name} in {base}; unpack the archive anew")
+        raise InputError(f"there is no fixation map of {name} in {base}; unpack the archive again")
     points = mapped_points(read_image(path)[..., 0] > 127, size, str(path))
     return points, unknown_observers(points)
 
@@ -98,15 +102,15 @@ def _tracked(base, name, records, observers):
     points, subject = [np.empty((0, 2))], []
     for observer, _ in records:
         trace = read_mat(base / observer / f"{name}.mat", "a trial of MIT1003", _trace)
-        # floor(v) - 1 is the authors' pixel, and a pixel is floor(x + 0.5) here
-        own = eyedata.fixations(trace)[1:] - 1.5
-        points.append(own)
-        subject += [observers.index(observer)] * len(own)
+        # the authors' pixel is floor(v) - 1; here it is floor(x + 0.5), so x = v - 1.5
+        fixated = eyedata.fixations(trace)[1:] - 1.5
+        points.append(fixated)
+        subject += [observers.index(observer)] * len(fixated)
     return np.concatenate(points), subject
 
 
 def _trace(variables):
-    """Return the eye positions (n, 2) of a trial; the one variable has the stimulus's name."""
+    """Return the eye positions (n, 2) of a trial: the only variable, named by the stimulus."""
     (trial,) = [value for key, value in variables.items() if not key.startswith("__")]
     data = np.asarray(np.atleast_1d(trial.DATA)[0].eyeData, dtype=float)
     return np.atleast_2d(data)[:, :2]

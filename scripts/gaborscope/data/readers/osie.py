@@ -33,15 +33,15 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     - 3 s per stimulus;
     - task: free viewing;
     - known faults: coordinates are 1-based with one decimal, and a tenth of them ends in exactly
-      .5: the authors' pixel is floor(v + 0.5) - 1, where rounding half to even, or truncating the
-      raw numbers, is off by one for many (stored here: v - 1, of which floor(x + 0.5) is the
-      authors' pixel); where an observer made one fixation the file may hold a scalar; 6.5 % of the
-      fixations are shorter than 80 ms, and the first one of a trial lies within 2 degrees of the
-      centre in 19 % of the trials (of the later ones 3 %): none is left out here; stimuli 1279 and
-      1374 are one photograph, saved twice (0.002 of 255 apart in the mean).
+      .5. The authors' pixel is floor(v + 0.5) - 1; rounding half to even, or truncating the raw
+      numbers, is off by one for many. Stored here is x = v - 1, so that floor(x + 0.5) is the
+      authors' pixel. For an observer with one fixation the file may hold a scalar. 6.5 % of the
+      fixations are shorter than 80 ms; the first fixation lies within 2 degrees of the centre in
+      19 % of the trials, later ones in 3 %; none is left out here. Stimuli 1279 and 1374 are the
+      same photograph, saved twice (mean difference 0.002 of 255).
 
     The number of an observer is its index in the file, 0 .. 14. A stimulus without an entry in
-    the file is an error; an entry without its image (a part of the set) is not used.
+    the file is an error. An entry without an image is ignored, so a part of the set can be used.
 
     Licence: MIT, (c) 2014 NUS VIP - Visual Information Processing Lab.
 
@@ -59,7 +59,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
         if name not in entries:
             raise InputError(
                 f"{path} has no entry for the stimulus {name}; remove the image, or use the type "
-                "folder for images of your own"
+                "folder for other images"
             )
         points, subject = [np.empty((0, 2))], []
         for j, (x, y) in enumerate(entries[name]):
@@ -68,16 +68,16 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
                 raise InputError(
                     f"{where} has {x.size} fix_x but {y.size} fix_y; fetch the file again"
                 )
-            own = np.column_stack([x, y]) - 1
-            check_inside(own, size, where, shift=1)
-            points.append(own)
-            subject += [j] * len(own)
+            zero_based = np.column_stack([x, y]) - 1
+            check_inside(zero_based, size, where, shift=1)
+            points.append(zero_based)
+            subject += [j] * len(zero_based)
         fixations.append((np.concatenate(points), subject))
     return assemble(names, files, fixations, dict(FACTS))
 
 
 def _entries(variables):
-    """Return {stimulus name: [(x, y) of each observer]}, float64, 1-based as in the file."""
+    """Return {stimulus name: [(x, y) of each observer]}, float64 arrays, 1-based as in the file."""
     return {
         str(entry.img): [
             (

@@ -1,4 +1,4 @@
-"""Whatever pysaliency knows: its HDF5 pairs of stimuli and fixations."""
+"""Data sets in the format of pysaliency: an HDF5 file of stimuli and one of fixations."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -24,9 +24,9 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     Stimuli: `FileStimuli` (paths relative to the HDF5 file; a stimulus is called by its file name,
     or by its path where names repeat) or `Stimuli` (images in the file, called stimulus_00000.png,
     ...; grey ones become RGB). Fixations: `Fixations`, `FixationTrains`, `ScanpathFixations` or
-    `Scanpaths`. The pixel is pysaliency's, floor(x), whatever the data set's own convention; stored
-    is x - 0.5, of which floor(x + 0.5) is that pixel. The five facts and the licence are those of
-    the data set: the settings may give px_per_degree, sigma_px, task, duration_s, source, licence.
+    `Scanpaths`. The pixel is that of pysaliency, floor(v), for every data set; stored is
+    x = v - 0.5, so that floor(x + 0.5) is the same pixel. The facts px_per_degree, sigma_px, task,
+    duration_s, source and licence are taken from the settings, as far as they are given.
     """
     folder = data_folder(settings, root)
     path, table = layout.files(folder, settings)
@@ -34,7 +34,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     position = {name: i for i, name in enumerate(known)}
     missing = [name for name in names if name not in position]
     if missing:
-        raise InputError(f"{path} has no stimulus {missing[0]}; was it written anew meanwhile?")
+        raise InputError(f"{path} has no stimulus {missing[0]}; was it changed meanwhile?")
     numbers = [position[name] for name in names]
     images = None
     if places[0] is None:
@@ -46,10 +46,10 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     points = pysaliency_hdf5.read_fixations(table, len(known))
     fixations = []
     for name, number, size in zip(names, numbers, files[2], strict=True):
-        own = points[number][:, :2] - 0.5
+        stored = points[number][:, :2] - 0.5
         for shift in (0.5, 0.0):  # 0 <= x < width
-            check_inside(own + shift, size, f"{table}, {name}", shift=0.5 - shift)
-        fixations.append((own, points[number][:, 2].astype(np.int32)))
+            check_inside(stored + shift, size, f"{table}, {name}", shift=0.5 - shift)
+        fixations.append((stored, points[number][:, 2].astype(np.int32)))
     facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
     facts.setdefault("source", f"pysaliency: {path.name}, {table.name}")
     return assemble(names, files, fixations, facts, images=images)

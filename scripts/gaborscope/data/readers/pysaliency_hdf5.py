@@ -16,7 +16,7 @@ _BAD_FILE = (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeDecode
 
 def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
     """
-    Return names and image files of the stimuli in a file of pysaliency's.
+    Return names and image files of the stimuli in a file that pysaliency wrote.
 
     Returns
     -------
@@ -26,7 +26,7 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
     Raises
     ------
     InputError
-        If the file is not of the kind.
+        If the file is not pysaliency's file of stimuli.
     """
 
     def read(file):
@@ -49,12 +49,12 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
 
 def read_fixations(path: str | Path, n_stimuli: int) -> list[np.ndarray]:
     """
-    Return [float64 array (n, 3) of x, y, observer] per stimulus, x and y as pysaliency has them.
+    Return [float64 array (n, 3) of x, y, observer] per stimulus, x and y as in the file.
 
     Raises
     ------
     InputError
-        If the file is not of the kind, or names a stimulus that there is not.
+        If the file is not pysaliency's file of fixations, or numbers a stimulus that is missing.
     """
     x, y, stimulus, subject = _open(path, "fixations", _columns)
     if len(stimulus) and not 0 <= stimulus.min() <= stimulus.max() < n_stimuli:
@@ -97,7 +97,7 @@ def read_embedded(path: str | Path, numbers: Iterable[int]) -> list[np.ndarray]:
     Raises
     ------
     InputError
-        If one of them is no image.
+        If one of them is not an image.
     """
 
     def read(file):
@@ -115,15 +115,15 @@ def _rgb(image):
     return np.ascontiguousarray(image[..., :3])
 
 
-def _open(path, what, read):
+def _open(path, content, read):
     try:
         with h5py.File(path, "r") as file:
             return read(file)
     except _BAD_FILE as error:
         fault = " ".join(str(error).split())
         raise InputError(
-            f"{path} is not a file of {what} that pysaliency wrote ({fault}); write it again with "
-            "to_hdf5"
+            f"{path} is not a file of {content} that pysaliency wrote ({fault}); write it again "
+            "with to_hdf5"
         ) from None
 
 

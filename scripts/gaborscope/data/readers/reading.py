@@ -1,9 +1,9 @@
 """
 Stimuli and fixations of one block as arrays, a module per type of data set.
 
-Each module offers `load(settings, names, root)`, which returns a `StimulusBlock`, and states in
-its docstring the five facts of the data set: images, observers, viewing time, task, known faults;
-and its licence. The same stand in `facts` and so in the files made from it.
+Each module offers `load(settings, names, root)`, which returns a `StimulusBlock`. Its docstring
+states the five facts of the data set (images, observers, viewing time, task, known faults) and its
+licence. The same facts stand in `facts` of the block and in the file written from it.
 """
 
 import hashlib
@@ -23,7 +23,7 @@ from gaborscope.stimuli.block import StimulusBlock, read_image
 
 log = logging.getLogger("gaborscope")
 
-# What a damaged or other MATLAB file makes scipy, or the reading of its structure, raise.
+# Errors that scipy, or code that reads the variables, raises for a damaged or different file.
 BAD_MAT = (
     OSError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError,
     NotImplementedError, MatReadError, struct.error, zlib.error,
@@ -41,19 +41,20 @@ def read_files(
 
 def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], Any]) -> Any:
     """
-    Return what `extract` takes out of a MATLAB file; any fault of the file is one sentence.
+    Return the part of a MATLAB file that `extract` takes; any fault is told in one sentence.
 
     Parameters
     ----------
     path : Path
     what : str
-        Of the file, for the message, such as "OSIE's table of fixations".
+        Content of the file, for the message, such as "OSIE's table of fixations".
     extract : callable
         Takes the dict of variables (squeezed, structs as objects).
 
     Raises
     ------
     InputError
+        If the file cannot be read or has other content.
     """
     try:
         return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
@@ -74,9 +75,9 @@ def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> n
     locations : (height, width) array
         Not zero where somebody fixated; MATLAB's (1, 1) is the pixel (0, 0).
     size : (height, width)
-        Of the stimulus.
+        Size of the stimulus in px.
     where : str
-        For the message.
+        File of the map, for the message.
 
     Returns
     -------
@@ -86,7 +87,7 @@ def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> n
     Raises
     ------
     InputError
-        If the map has not the size of the stimulus.
+        If the map does not have the size of the stimulus.
     """
     locations = np.asarray(locations)
     if locations.shape != tuple(size):
@@ -113,8 +114,9 @@ def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: f
     points : float array (n, 2)
     size : (height, width)
     where : str
+        File and stimulus, for the message.
     shift : float
-        What to add to a value to get the one in the file.
+        Difference of a value in the file and in `points`, added in the message.
     """
     wrong = np.flatnonzero(~inside(points, size))
     if wrong.size:
@@ -144,7 +146,7 @@ def assemble(
         One pair per stimulus, 0-based px.
     facts : dict
     images : list of uint8 array, optional
-        Embedded ones.
+        Images to embed.
 
     Returns
     -------
@@ -172,9 +174,9 @@ def assemble(
 
 def single(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """
-    Return coordinates as float32 of the same pixel, floor(v + 0.5), and below their limit.
+    Return coordinates as float32, in the same pixel floor(v + 0.5) and below their limit.
 
-    Rounding to float32 may go up across the edge of a pixel; such a value is taken one step lower.
+    Rounding up to float32 may cross the edge of a pixel; such a value is taken one step lower.
     """
     values = np.asarray(values, dtype=np.float64)
     rounded = values.astype(np.float32)

@@ -29,20 +29,20 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
 
     - 10,000 training and 5,000 validation photographs of MS COCO, 640 x 480 px (JPEG); the
       fixations of the 5,000 test photographs are not public;
-    - some 50 observers per image, from a crowd; degrees of visual angle are unknown: densities are
-      blurred by the authors' 19 px;
+    - about 50 crowdsourced observers per image; degrees of visual angle are unknown, so densities
+      are blurred by the authors' 19 px;
     - 5 s per stimulus;
     - task: free viewing of a blurred image that is sharp around the mouse;
-    - known faults: the mouse stands for the eye, it is slower and goes less to the borders;
-      coordinates are 1-based; the number of an observer is its place in the image's file and says
-      nothing from image to image; an observer without a fixation has an empty array, one with a
-      single fixation loads as one row; the release of 2015 differs from that of 2017 (only the
-      fixations): say which you use, the files do not; a few locations lie outside of the image in
-      the release of 2017 and are left out, and counted in the log.
+    - known faults: the mouse stands for the eye, but it is slower and goes less to the borders;
+      coordinates are 1-based; the number of an observer is its place in the file of one image, so
+      equal numbers in two images are different people; an observer without a fixation has an empty
+      array, one with a single fixation loads as one row; the releases of 2015 and 2017 differ in
+      the fixations, and the files do not tell which one they are, so state it; in the release of
+      2017 a few locations lie outside of the image: they are left out and counted in the log.
 
-    Taken are the `fixations` of each observer, not the `location` of every sample of the mouse.
-    All parts whose folders images/{part} and fixations/{part} are there are taken: put away what
-    is not wanted.
+    The `fixations` of each observer are used, not the `location` of every sample of the mouse.
+    Every part is used whose folders images/{part} and fixations/{part} exist. Move the folders of
+    other parts away.
 
     Licence: Creative Commons Attribution 4.0 for the annotations; the images stand under the terms
     of Flickr, see MS COCO.
@@ -60,7 +60,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     for name, size in zip(names, files[2], strict=True):
         observers = read_mat(places[name][1], "SALICON's fixations of an image", _observers)
         points = np.concatenate([np.empty((0, 2)), *observers])
-        subject = np.repeat(np.arange(len(observers)), [len(own) for own in observers])
+        subject = np.repeat(np.arange(len(observers)), [len(fixated) for fixated in observers])
         kept = inside(points, size)
         n_outside += int((~kept).sum())
         fixations.append((points[kept], subject[kept]))

@@ -34,14 +34,14 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     Return stimuli and fixations of the Toronto data in the layout of its authors' archive.
 
     - 120 photographs of indoor and outdoor scenes, all 681 x 511 px (JPEG);
-    - 20 observers; px per degree are not stated in px of the image, so that densities are blurred
-      by 3 % of the width unless the config says px_per_degree or sigma_px;
+    - 20 observers; px of the image per degree are not stated, so densities are blurred by 3 % of
+      the width unless the config gives px_per_degree or sigma_px;
     - 4 s per stimulus, a grey screen between them;
     - task: free viewing;
-    - known faults: origfixdata.mat holds a binary map per image, where observers are not told
-      apart (all are 0, the gold standard is undefined) and a pixel counts once; the observers' own
-      files (Raw/*.fix) are in other units and not read; many scenes have no object of special
-      interest.
+    - known faults: origfixdata.mat holds a binary map per image, which does not tell observers
+      apart (all are 0, the gold standard is undefined), and several fixations of a pixel count
+      once; the files of single observers (Raw/*.fix) are in other units and not read; many scenes
+      have no object of special interest.
 
     The pixel is that of the map: MATLAB's (1, 1) is (0, 0) here, as in pysaliency.
 
@@ -55,7 +55,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     base = layout.base_folder(data_folder(settings, root))
     files = read_files(base / layout.IMAGES, names)
     path = base / layout.TABLE
-    maps = read_mat(path, "Toronto's maps of fixations", lambda found: list(found["white"]))
+    maps = read_mat(path, "Toronto's maps of fixations", lambda variables: list(variables["white"]))
     fixations = []
     for name, size in zip(names, files[2], strict=True):
         number = layout.number(name)

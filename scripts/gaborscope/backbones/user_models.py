@@ -1,0 +1,142 @@
+"""Models that users bring: a function that builds the network, or a TorchScript file."""
+
+import importlib
+import importlib.util
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gaborscope.errors import InputError
+
+ROOT = Path(__file__).resolve().parents[3]  # relative paths in a config start here
+
+
+class Scripted(nn.Module):
+    """
+    A TorchScript file as a network whose layers can be recorded.
+
+    Forward hooks cannot record inside TorchScript. The `forward` of the file may therefore return
+    `(map, layers)`, where layers is a dictionary of name to tensor. Each of these tensors is passed
+    through a module of the same name, where it can be recorded. If `forward` returns the map
+    alone, only the output can be explained.
+
+    Parameters
+    ----------
+    script : torch.jit.ScriptModule
+    names : sequence of str
+        Layers to be recorded; "" is the output.
+    """
+
+    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str]) -> None:
+        super().__init__()
+        self.script = script
+        self.names = [name for name in names if name]
+        for name in self.names:
+            self.add_module(name, nn.Identity())
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Run the file, pass its layers through their modules, and return its map."""
+        result = self.script(x)
+        maps, layers = result if isinstance(result, tuple) else (result, {})
+        for name in self.names:
+            if name not in layers:
+                raise InputError(
+                    f"the TorchScript file gives no layer {name!r}; its forward returns "
+                    + (f"the layers {', '.join(layers)}" if layers else "a map without layers")
+                )
+            self.get_submodule(name)(layers[name])
+        return maps
+
+
+def absolute(path: str) -> Path:
+    """
+    Path of a config as a full path: a relative path starts at the repository.
+
+    Parameters
+    ----------
+    path : str
+
+    Returns
+    -------
+    path : Path
+    """
+    return ROOT / Path(path).expanduser()
+
+
+def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
+    """
+    Build the network of an entry with `factory`, in eval mode.
+
+    Parameters
+    ----------
+    name : str
+    entry : dict
+        `factory`: "package.module:function" (a module in the folder of the repository, or an
+        installed one), "path/to/file.py:function" or "torchscript:path". `options`: keyword
+        arguments of the function.
+
+    Returns
+    -------
+    network : torch.nn.Module
+
+    Raises
+    ------
+    InputError
+        If the network cannot be built; the message says which setting is wrong.
+    """
+    factory = entry["factory"]
+    module, _, function = factory.partition(":")
+    if not module or not function:
+        raise InputError(
+            f"models.{name}.factory is {factory!r}; it must be package.module:function, "
+            "path/to/file.py:function or torchscript:path"
+        )
+    if module == "torchscript":
+        return Scripted(_load_script(name, function), entry["layers"].values()).eval()
+    construct = getattr(_import(name, module), function, None)
+    if not callable(construct):
+        raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
+    try:
+        network = construct(**entry["options"])
+    except TypeError as error:
+        raise InputError(
+            f"models.{name}: {factory} cannot be called with its options ({error})"
+        ) from error
+    if not isinstance(network, nn.Module):
+        raise InputError(
+            f"models.{name}: {factory} returned {type(network).__name__}, not a torch.nn.Module"
+        )
+    return network.eval()
+
+
+def _load_script(name, path):
+    try:
+        return torch.jit.load(str(absolute(path)), map_location="cpu")
+    except (RuntimeError, ValueError, OSError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise InputError(f"models.{name}: {path} is no TorchScript file ({reason})") from error
+
+
+def _import(name, module):
+    try:
+        if module.endswith(".py"):
+            return _import_file(module)
+        if str(ROOT) not in sys.path:
+            sys.path.append(str(ROOT))
+        return importlib.import_module(module)
+    except (ImportError, OSError, SyntaxError) as error:
+        raise InputError(f"models.{name}.factory: {module} cannot be imported ({error})") from error
+
+
+def _import_file(module):
+    path = absolute(module)
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded

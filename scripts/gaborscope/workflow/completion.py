@@ -1,0 +1,276 @@
+"""
+Complete a config: layer tables, regressors, explanations and the list of analyses.
+
+Imported whenever the workflow is parsed: standard library and PyYAML alone. What is malformed
+stays as it is, for the check against the schema to name.
+"""
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+import gaborscope
+from gaborscope.errors import InputError
+from gaborscope.workflow.backbone_entries import overlay
+
+ANALYSES = (
+    "bits",
+    "spectra",
+    "anatomy",
+    "halves",
+    "seeds",
+    "faithfulness",
+    "sparsity_scores",
+    "ablation",
+    "calibration",
+)
+# where `like: regressors` may stand
+LIKE_REGRESSORS = (
+    ("explanation_defaults", "direct"),
+    ("explanation_defaults", "cascade", "image"),
+    ("spectra",),
+    ("baselines", "loggabor_fixations"),
+)
+# selectors of an analysis whose empty list once switched it off
+SELECTORS = {"bits": "explanations", "spectra": "predictors", "faithfulness": "explanations"}
+TABLES = Path(gaborscope.__path__[0]) / "backbones" / "tables"
+
+
+def read_yaml(path: str | Path) -> Any:
+    """
+    Read a YAML file, by the parser in C where PyYAML has it.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    content : dict, list, str, number, bool or None
+    """
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    with open(path, encoding="utf-8") as handle:
+        return yaml.load(handle, Loader=loader)
+
+
+def add_tables(config: dict[str, Any]) -> None:
+    """
+    Put the layers of Gaborscope's networks below what the config says of them.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place: `layers` and `cascade_layers` of the entries of `backbones` that have a
+        table in backbones/tables. A key of the config wins.
+    """
+    for name, entry in _part(config, "backbones").items():
+        path = TABLES / f"{name}.yaml"
+        if not isinstance(entry, dict) or "like" in entry or not path.is_file():
+            continue
+        for key, table in read_yaml(path).items():
+            own = entry.get(key, {})
+            if isinstance(own, dict):
+                entry[key] = overlay(table, own)
+
+
+def fill_regressors(config: dict[str, Any]) -> None:
+    """
+    Put the keys of `regressors` in the place of `like: regressors`.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place.
+    """
+    regressors = _part(config, "regressors")
+    for keys in LIKE_REGRESSORS:
+        _replace_like(_part(config, *keys), regressors)
+    for entry in _part(config, "explanations").values():
+        _replace_like(_part({"entry": entry}, "entry", "image"), regressors)
+
+
+def _replace_like(section, regressors):
+    if section.get("like") != "regressors":
+        return
+    own = {key: value for key, value in section.items() if key in regressors}
+    filled = {}
+    for key, value in section.items():
+        if key == "like":
+            filled.update(overlay(regressors, own))
+        elif key not in regressors:
+            filled[key] = value
+    section.clear()
+    section.update(filled)
+
+
+def fill_explanations(config: dict[str, Any], scored: bool, said: list[str]) -> None:
+    """
+    Fill in what explanations and options of the ablation leave out.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place, `like: regressors` replaced. An entry of `explanations` takes what it
+        does not set from the explanation that its `like` names, otherwise from the defaults of
+        its mode; `models` is an entry's own affair. An option takes it from the explanation
+        `direct`.
+    scored : bool
+        Whether every explanation of mode direct is scored with few filters per map; if not, only
+        one that sets budgets for it.
+    said : list of str
+        Gets a line for each deprecated use.
+
+    Raises
+    ------
+    InputError
+        If `like` names no explanation, one of another mode, or leads back to itself.
+    """
+    given, defaults = (
+        _part(config, "explanations"),
+        copy.deepcopy(_part(config, "explanation_defaults")),
+    )
+    for mode in defaults:
+        if _part(defaults, mode).get("models"):
+            said.append(
+                f"config: explanation_defaults.{mode}.models has no effect; say it of the "
+                "explanations"
+            )
+    few = _part(defaults, "direct", "sparsity_scores")
+    if few and not scored:
+        few["budgets"] = []
+    filled = {
+        name: _filled(name, given, defaults, said, ()) if isinstance(entry, dict) else entry
+        for name, entry in given.items()
+    }
+    given.update(filled)
+    options, direct = _part(config, "ablation", "options"), given.get("direct")
+    for name, entry in options.items():
+        if isinstance(entry, dict) and isinstance(direct, dict):
+            options[name] = overlay(direct, entry)
+
+
+def _filled(name, given, defaults, said, seen):
+    """One explanation with all its settings, without `like`."""
+    if name in seen:
+        raise InputError(
+            f"config: explanations.{seen[0]}.like leads back to itself: "
+            f"{' like '.join([*seen, name])}"
+        )
+    own = {key: value for key, value in given[name].items() if key != "like"}
+    like = given[name].get("like")
+    if like is None and "like" not in given[name] and _takes_from_direct(name, given):
+        like = "direct"
+        if not seen:
+            said.append(
+                f"config: explanations.{name} takes what it does not set from explanations.direct, "
+                "which is deprecated; write like: direct (or like: null: the defaults of its mode)"
+            )
+    if like is None:
+        mode = own.get("mode", "direct")
+        below = {"mode": mode, **_part(defaults, mode)}
+        if len(below) == 1:  # an unknown mode
+            return {"mode": mode, **own}
+    else:
+        below = _like(name, like, given, defaults, said, seen)
+    return overlay({**below, "models": None}, own)
+
+
+def _like(name, like, given, defaults, said, seen):
+    """Fill in the explanation that another one is like."""
+    if not isinstance(given.get(like) if isinstance(like, str) else None, dict):
+        others = ", ".join(other for other in given if other != name)
+        raise InputError(
+            f"config: explanations.{name}.like is {like!r}, which is no explanation; there are "
+            f"{others or 'no others'}"
+        )
+    below = _filled(like, given, defaults, said, (*seen, name))
+    mode = given[name].get("mode", below["mode"])
+    if mode != below["mode"]:
+        raise InputError(
+            f"config: explanations.{name} has mode {mode}, but is like {like}, whose mode is "
+            f"{below['mode']}"
+        )
+    return below
+
+
+def _takes_from_direct(name, given):
+    """Whether an entry without `like` takes its settings from `direct`, as it once did."""
+    direct = given.get("direct")
+    if name == "direct" or not isinstance(direct, dict) or "like" in direct:
+        return False
+    if given[name].get("mode", "direct") != "direct":
+        return False
+    return any(_sets(value) for key, value in direct.items() if key not in ("mode", "models"))
+
+
+def _sets(value):
+    """Whether a setting is more than mappings of nothing."""
+    return any(map(_sets, value.values())) if isinstance(value, dict) else True
+
+
+def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
+    """
+    Settle which analyses run, and bring their switches of old in line with it.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place, `explanations` not yet filled in. `analyses` becomes the list of all
+        that run, in the order of `ANALYSES`. Of one that does not, the list of what it looks at
+        becomes empty; `scores.calibrate` says whether there is calibration.
+    said : list of str
+        Gets a line for each deprecated switch.
+
+    Returns
+    -------
+    scored : bool
+        Whether sparsity_scores was in the list from the beginning.
+    """
+    wanted = config.get("analyses")
+    if not isinstance(wanted, list) or any(name not in ANALYSES for name in wanted):
+        return False
+    off = [
+        (name, f"{name}.{key}: [] takes {name} out of analyses")
+        for name, key in SELECTORS.items()
+        if name in wanted and _part(config, name).get(key) == []
+    ]
+    on = [
+        (name, f"{text} into analyses") for name, text in _switched_on(config) if name not in wanted
+    ]
+    final = {*wanted, *(name for name, _ in on)} - {name for name, _ in off}
+    config["analyses"] = [name for name in ANALYSES if name in final]
+    instead = f"analyses: [{', '.join(config['analyses'])}]"
+    said += [f"config: {text}, which is deprecated; write {instead}" for _, text in off + on]
+    for name, key in SELECTORS.items():
+        if name not in final and key in _part(config, name):
+            config[name][key] = []
+    if isinstance(config.get("scores"), dict):
+        config["scores"].setdefault("calibrate", False)
+        if isinstance(config["scores"]["calibrate"], bool):
+            config["scores"]["calibrate"] = "calibration" in final
+    return "sparsity_scores" in wanted
+
+
+def _switched_on(config):
+    """Analyses that are asked for by a switch of old, and the words for it."""
+    found = [
+        ("sparsity_scores", f"explanations.{name}.sparsity_scores.budgets puts sparsity_scores")
+        for name, entry in _part(config, "explanations").items()
+        if _part({name: entry}, name, "sparsity_scores").get("budgets")
+    ]
+    if _part(config, "ablation").get("options"):
+        found.append(("ablation", "ablation.options puts ablation"))
+    if _part(config, "scores").get("calibrate") is True:
+        found.append(("calibration", "scores.calibrate: true puts calibration"))
+    return found
+
+
+def _part(config, *keys):
+    """Return the mapping at some keys, or an empty one where there is none."""
+    for key in keys:
+        config = config.get(key)
+        if not isinstance(config, dict):
+            return {}
+    return config

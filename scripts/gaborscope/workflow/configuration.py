@@ -1,0 +1,301 @@
+"""
+Write config.yaml and docs/reference/configuration.md from the schema of the config.
+
+The schema has, beside what JSON schema knows, `unit`, `sections` (headings with their keys),
+`notes` (remarks on entries of a mapping, by dotted path) and `as` (where the keys of a mapping are
+documented). Standard library alone.
+"""
+
+import textwrap
+from collections.abc import Mapping
+from typing import Any
+
+WIDTH = 100
+COLUMN = 32  # where comments behind a value begin, at least
+FLOW = 80  # characters of a mapping on one line, at most
+HEAD = """\
+# Settings of Gaborscope with their defaults. A file given by --configfile is laid over this one key
+# by key; an unknown key stops the run. Types, ranges and more: docs/reference/configuration.md.
+# Written by `make config` from rules/config.schema.yaml: a change belongs there.
+"""
+PAGE = """\
+# Configuration
+
+Every key of a config. [`config.yaml`](../../config.yaml) holds the defaults; a file given by
+`--configfile` is laid over it key by key, and an unknown key stops the run. The ten keys at the top
+are enough for most runs. This page is written by `make config` from
+[`rules/config.schema.yaml`](../../rules/config.schema.yaml).
+
+`{name}` stands for a name of your choice (a-z, 0-9, _). A key without a default may be left out,
+unless it says *required*. `like:` names where the keys come from that are not set:
+`like: regressors` means the section `regressors`; the `like` of an explanation or a backbone names
+another one.
+"""
+
+
+def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Config that a schema's defaults make up.
+
+    Parameters
+    ----------
+    schema : dict
+        JSON schema.
+
+    Returns
+    -------
+    config : dict
+        Keys in the order of `sections`, where there are any; without deprecated ones.
+    """
+    order = [key for section in schema.get("sections", ()) for key in section["keys"]]
+    order = order or _ordered(schema["properties"])
+    found = {}
+    for key in order:
+        node = schema["properties"][key]
+        if "default" in node:
+            found[key] = node["default"]
+        elif "properties" in node and not node.get("deprecated"):
+            below = defaults(node)
+            if below:
+                found[key] = below
+    return found
+
+
+def _ordered(properties):
+    """Keys with those that `like: regressors` stands for right behind it."""
+    if properties.get("like", {}).get("enum") != ["regressors"]:
+        return list(properties)
+    shared = ("colour", "boundary", "bank", "kinds", "residual", "normalisation", "position")
+    first = [key for key in ("predictors", "input", "stride") if key in properties]
+    rest = [key for key in properties if key not in (*first, "like", *shared)]
+    return [*first, "like", *(key for key in shared if key in properties), *rest]
+
+
+def config_text(schema: Mapping[str, Any]) -> str:
+    """
+    Text of config.yaml.
+
+    Parameters
+    ----------
+    schema : dict
+
+    Returns
+    -------
+    text : str
+        YAML, a comment to every key, no line longer than 100 characters.
+    """
+    config, lines = defaults(schema), [HEAD.rstrip()]
+    for number, section in enumerate(schema["sections"]):
+        lines += ["", f"# ---- {section['title']} ".ljust(WIDTH, "-")]
+        for key in section["keys"]:
+            node = schema["properties"][key]
+            block = _lines(key, config[key], node, 0)
+            if number and len(block) > 1 or lines[-1].startswith("# ----"):
+                lines.append("")
+            lines += block
+    return "\n".join(lines) + "\n"
+
+
+def _lines(key, value, node, depth, notes=None, path=()):
+    """Lines of a key with its comment, and of what is below it."""
+    notes = {**(notes or {}), **node.get("notes", {})}
+    said = _comment(node) if node else ""
+    said = " ".join(part for part in (said, notes.get(".".join(path), "")) if part)
+    indent = "  " * depth
+    if not isinstance(value, dict) or not value or _flows(key, value, node, depth, notes, path):
+        return _commented(f"{indent}{key}: {flow(value)}", said, indent)
+    lines = _commented(f"{indent}{key}:", said, indent)
+    entries = node.get("additionalProperties")
+    named = entries if isinstance(entries, dict) and "properties" not in node else None
+    for i, (name, below) in enumerate(value.items()):
+        if named is not None:
+            entry = named if i == 0 else {"properties": named.get("properties", {}), "silent": True}
+            child = {k: v for k, v in entry.items() if k != "description"}
+        else:
+            child = node.get("properties", {}).get(name, {})
+            if node.get("silent"):
+                child = {**child, "description": "", "silent": True, "unit": "", "enum": ()}
+        where = (*path, name) if named is not None or path else ()
+        lines += _lines(name, below, child, depth + 1, notes, where)
+    return lines
+
+
+def _flows(key, value, node, depth, notes, path):
+    """Whether a mapping stands on one line: a small one, whose keys are described elsewhere."""
+    if depth == 0 and "properties" in node:
+        return False
+    if any(note.startswith(".".join([*path, ""])) for note in notes if path):
+        return False
+    if depth == 0 and node.get("additionalProperties"):
+        return all(value == {} for value in value.values())
+    described = "default" not in node and not path
+    return not described and 2 * depth + len(f"{key}: {flow(value)}") <= FLOW
+
+
+def _comment(node):
+    """Values, description and unit of a key, as one remark."""
+    said, unit = node.get("description", ""), node.get("unit")
+    if unit:
+        first, dot, rest = said.partition("; ") if "; " in said else said.partition(". ")
+        said = f"{first.rstrip('.')} ({unit}){dot.rstrip() or '.'} {rest}".rstrip()
+    values = node.get("enum") or node.get("items", {}).get("enum", ())
+    words = " | ".join(flow(value) for value in values)
+    return f"{words}. {said}" if len(values) > 1 else said
+
+
+def _commented(line, said, indent):
+    """Put a remark behind a line, or above where it would be too long."""
+    if not said:
+        return [line]
+    whole = f"{line.ljust(COLUMN - 2)}  # {said}"
+    if len(whole) <= WIDTH:
+        return [whole]
+    wrapped = textwrap.wrap(said, WIDTH - len(indent) - 2, break_on_hyphens=False)
+    return [*(f"{indent}# {part}" for part in wrapped), line]
+
+
+def flow(value: Mapping[str, Any] | None) -> str:
+    """
+    Value as YAML on one line.
+
+    Parameters
+    ----------
+    value : dict, list, str, number, bool or None
+
+    Returns
+    -------
+    text : str
+    """
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key}: {flow(below)}' for key, below in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(flow, value))}]"
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float):
+        mantissa, e, exponent = repr(value).partition("e")
+        mantissa += "" if "." in mantissa else ".0"
+        return f"{mantissa}e{int(exponent)}" if e else mantissa
+    return str(value)
+
+
+def reference_text(schema: Mapping[str, Any]) -> str:
+    """
+    Text of docs/reference/configuration.md.
+
+    Parameters
+    ----------
+    schema : dict
+
+    Returns
+    -------
+    text : str
+        Markdown, a table of keys for every key of the top level.
+    """
+    config, lines = defaults(schema), [PAGE]
+    for section in schema["sections"]:
+        lines += [f"## {section['title']}", ""]
+        nodes = {key: schema["properties"][key] for key in section["keys"]}
+        plain = [key for key, node in nodes.items() if not _below(node)]
+        if plain:
+            lines += _table([_row(key, node, config, schema) for key, node in nodes.items()])
+        for key, node in nodes.items():
+            if key in plain:
+                notes = node.get("notes", {})
+                lines += [f"- `{key}: {name}`: {said}" for name, said in notes.items()]
+                lines += [""] if notes else []
+                continue
+            lines += [f"### `{key}`", "", node["description"], ""]
+            lines += _table(list(_rows((key,), node, config.get(key))))
+    lines += ["## Deprecated keys", "", "They still work; the run says what to write instead.", ""]
+    lines += [f"- `{name}`" for name in _deprecated((), schema)]
+    lines += [
+        "- `explanations.{name}.sparsity_scores.budgets`, `ablation.options`, and an empty "
+        "`bits.explanations`, `spectra.predictors` or `faithfulness.explanations` as switches: "
+        "`analyses` says what runs",
+        "- what `explanations.direct` sets as default of other explanations of mode direct: "
+        "`like: direct`",
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _below(node):
+    """Whether a mapping has described keys below it."""
+    entries = node.get("additionalProperties")
+    return bool(node.get("properties")) or isinstance(entries, dict) and "properties" in entries
+
+
+def _rows(path, node, default):
+    """Rows of all keys below a mapping."""
+    entries = node.get("additionalProperties")
+    if isinstance(entries, dict) and "properties" in entries:
+        path, node, default = (*path, "{name}"), entries, None
+    if _elsewhere(path, node):
+        yield f"| `{'.'.join(path)}.*` | | | the keys of `{node['as']}` |"
+    inherits = node["properties"].get("like", {}).get("enum") == ["regressors"]
+    inherited = []
+    for key in _ordered(node["properties"]):
+        child = node["properties"][key]
+        own = default.get(key) if isinstance(default, dict) else None
+        missing = not isinstance(default, dict) or key not in default
+        if child.get("deprecated"):
+            continue
+        if inherits and missing:
+            inherited.append(key)
+        elif _below(child) and not _elsewhere((*path, key), child):
+            yield _row(".".join([*path, key]), child, {}, node, key)
+            yield from _rows((*path, key), child, own)
+        else:
+            yield _row(".".join([*path, key]), child, default or {}, node, key)
+    if inherited:
+        yield f"| `{'.'.join(path)}.{{{', '.join(inherited)}}}` | | | as in `regressors` |"
+
+
+def _elsewhere(path, node):
+    return node.get("as", ".".join(path)) != ".".join(path)
+
+
+def _row(name, node, default, parent, key=None):
+    """One row: key, type and range, default, description with its unit."""
+    key = key or name
+    value = default.get(key, node.get("default", ""))
+    shown = "" if value == "" or _below(node) and len(flow(value)) > FLOW else f"`{flow(value)}`"
+    if key in parent.get("required", ()) and not shown:
+        shown = "*required*"
+    said = _comment({k: v for k, v in node.items() if k not in ("enum", "items")})
+    said += f" Keys: as in `{node['as']}`." if node.get("as") and "." in name else ""
+    return (
+        "| "
+        + " | ".join(text.replace("|", r"\|") for text in (f"`{name}`", _type(node), shown, said))
+        + " |"
+    )
+
+
+def _type(node):
+    """Type and range in words."""
+    kinds = node.get("type", "mapping")
+    words = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
+    words |= {"integer": "whole number"}
+    kinds = [kinds] if isinstance(kinds, str) else kinds
+    text = " or ".join(words.get(kind, kind) for kind in kinds)
+    values = node.get("enum") or node.get("items", {}).get("enum")
+    if values:
+        named = ", ".join(f"`{flow(value)}`" for value in values)
+        text = f"list of {named}" if "array" in kinds else named
+    limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
+    limits |= {"exclusiveMaximum": "below", "multipleOf": "multiple of"}
+    said = [f"{word} {flow(node[limit])}" for limit, word in limits.items() if limit in node]
+    return ", ".join([text, *said])
+
+
+def _table(rows):
+    return ["| key | type | default | what |", "|---|---|---|---|", *rows, ""]
+
+
+def _deprecated(path, node):
+    """Name deprecated keys, by their dotted paths."""
+    for key, child in node.get("properties", {}).items():
+        if child.get("deprecated"):
+            yield ".".join([*path, key])
+        elif "properties" in child:
+            yield from _deprecated((*path, key), child)

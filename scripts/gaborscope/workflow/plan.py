@@ -1,0 +1,425 @@
+"""
+The plan of a run: which models, explanations, predictors and analyses meet on which data sets.
+
+Made from the complete config whenever the workflow is parsed: standard library alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+from gaborscope.workflow import backbone_entries, contests, settings, variants
+
+# Baselines that are fitted, and the splits that they need.
+FITTED_BASELINES = {
+    "centre_bias": ("fit", "validation"),
+    "shuffled_stimulus": ("fit",),
+    "sun": ("fit",),
+}
+# Baselines that are banks fitted to fixations, and the folder of results/ where each bank lies.
+BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_bank"}
+# Coalitions of dimensions that one job refits.
+COALITIONS_PER_JOB = 16
+# The keys of a direct explanation that decide its regressors.
+REGRESSOR_KEYS = (
+    "mode", "control", "activation", "bank", "colour", "boundary", "kinds", "residual",
+    "normalisation", "second_stage", "position", "pools",
+)  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class Plan:
+    """
+    What the rules ask for.
+
+    Attributes
+    ----------
+    config : dict
+        Complete, see `settings.complete` and `backbone_entries.complete`.
+    models : list of str
+        Backbones to explain.
+    targets : dict of str to str
+        By model, the model whose densities its explanations are fused to. A random copy uses those
+        of the trained model; every other model its own.
+    salient_models : list of str
+        Models that predict saliency. The layers of the others are explained; nothing of them is
+        fused or scored.
+    deep_models : list of str
+        Salient models without the random copies.
+    trained, random_copies, imported : list of str
+        Models by the way they get their weights.
+    continued : list of str
+        Trained models whose training starts from the weights of others.
+    fit_on : str
+        Data set that everything is fitted on.
+    datasets : list of str
+        The data set that everything is fitted on, and those that are reported.
+    blocks : dict of str to dict of str to list of str
+        By data set and split ("fit", "validation", "test"), the blocks of its stimuli.
+    pending : list of str
+        Data sets that must be downloaded before anything else can be planned.
+    layers : dict of str to dict of str to str
+        By model, the recorded layers: alias to module path.
+    cascade_layers : dict of str to dict of str to str
+        The same for cascades, which follow the network's graph more closely where it has a table
+        for them.
+    direct, cascades, refined : list of str
+        Explanations by mode.
+    sections : list of [model, explanation]
+        Which models get which explanations. Cascades end in a saliency map, so they are made for
+        salient models alone.
+    explained : dict of str to str
+        By predictor "{model}-{explanation}", the model that it is fused to and compared with.
+    baselines : list of str
+        With centre bias and gold standard, which information gain, shares and normalised scores
+        need.
+    maps : list of str
+        Imported saliency maps.
+    predictors : list of str
+        All that predict saliency.
+    presets : list of str
+        Definitions of the metrics.
+    cells : list of (preset, predictor, dataset)
+        Everything that is scored. Imported maps are scored where they are there.
+    """
+
+    config: dict
+    models: list[str]
+    targets: dict[str, str]
+    salient_models: list[str]
+    deep_models: list[str]
+    trained: list[str]
+    random_copies: list[str]
+    imported: list[str]
+    continued: list[str]
+    fit_on: str
+    datasets: list[str]
+    blocks: dict[str, dict[str, list[str]]]
+    pending: list[str]
+    layers: dict[str, dict[str, str]]
+    cascade_layers: dict[str, dict[str, str]]
+    direct: list[str]
+    cascades: list[str]
+    refined: list[str]
+    sections: list[list[str]]
+    explained: dict[str, str]
+    baselines: list[str]
+    maps: list[str]
+    predictors: list[str]
+    presets: list[str]
+    cells: list[tuple[str, str, str]]
+
+    @classmethod
+    def of(cls, config: dict, blocks: dict[str, dict[str, list[str]]]) -> Plan:
+        """
+        Plan a run.
+
+        Parameters
+        ----------
+        config : dict
+            Complete and checked.
+        blocks : dict of str to dict of str to list of str
+            By data set and split, its blocks; all empty where the data set is not there yet.
+
+        Returns
+        -------
+        plan : Plan
+
+        Raises
+        ------
+        InputError
+            If a random copy is explained without its trained model, or a layer is wanted that a
+            model has not.
+        """
+        backbones, explanations = config["backbones"], config["explanations"]
+        models = list(config["models"])
+        targets = variants.targets(config)
+        salient = [name for name in models if backbone_entries.predicts(backbones[name])]
+        deep = [name for name in salient if targets[name] == name]
+        trained = [name for name in models if backbones[name]["weights"] == "train"]
+        random_copies = [name for name in models if targets[name] != name]
+        layers = {name: backbone_entries.layers(config, name) for name in models}
+        by_mode = {
+            mode: [name for name, entry in explanations.items() if entry["mode"] == mode]
+            for mode in ("direct", "cascade", "refined")
+        }
+        sections = [
+            [model, explanation]
+            for model, explanation in itertools.product(models, explanations)
+            if model in settings.explained_by(explanations[explanation], models)
+            and (model in salient or explanation in by_mode["direct"])
+        ]
+        explained = {
+            f"{model}-{explanation}": targets[model]
+            for model, explanation in sections
+            if model in salient
+        }
+        baselines = ["centre_bias", "gold_standard", *config["baselines"]["predictors"]]
+        baselines = list(dict.fromkeys(baselines))
+        maps, presets = list(config["maps"]), list(config["presets"])
+        predictors = [*baselines, *deep, *explained, *maps]
+        datasets = list(dict.fromkeys([config["fit_on"], *config["evaluate_on"]]))
+        return cls(
+            config=config,
+            models=models,
+            targets=targets,
+            salient_models=salient,
+            deep_models=deep,
+            trained=trained,
+            random_copies=random_copies,
+            imported=[name for name in models if name not in [*trained, *random_copies]],
+            continued=[name for name in trained if backbones[name]["start"]],
+            fit_on=config["fit_on"],
+            datasets=datasets,
+            blocks=blocks,
+            pending=[name for name in datasets if not any(blocks[name].values())],
+            layers=layers,
+            cascade_layers={
+                name: backbones[name].get("cascade_layers") or layers[name] for name in models
+            },
+            direct=by_mode["direct"],
+            cascades=by_mode["cascade"],
+            refined=by_mode["refined"],
+            sections=sections,
+            explained=explained,
+            baselines=baselines,
+            maps=maps,
+            predictors=predictors,
+            presets=presets,
+            cells=[
+                (preset, predictor, dataset)
+                for preset in presets
+                for predictor in predictors
+                for dataset in config["evaluate_on"]
+                if predictor not in maps or dataset in config["maps"][predictor]["paths"]
+            ],
+        )
+
+    # Splits of the data sets
+
+    def held_out(self, dataset: str) -> list[str]:
+        """Return the blocks that choices and reports look at: validation and test split."""
+        return self.blocks[dataset]["validation"] + self.blocks[dataset]["test"]
+
+    def all_blocks(self, dataset: str) -> list[str]:
+        """Return all blocks of a data set."""
+        return self.blocks[dataset]["fit"] + self.held_out(dataset)
+
+    def chosen_on(self) -> list[str]:
+        """Return the blocks that fits and their penalties see: fit and validation split."""
+        return self.blocks[self.fit_on]["fit"] + self.blocks[self.fit_on]["validation"]
+
+    def baseline_blocks(self, baseline: str, dataset: str, split: str) -> list[str]:
+        """Return the blocks of a split that a baseline is fitted to."""
+        if split in FITTED_BASELINES.get(baseline, ()):
+            return self.blocks[dataset][split]
+        return []
+
+    def stimuli_per_block(self, key: str, dataset: str, split: str) -> int:
+        """Return the most stimuli of one block that faithfulness is tested with."""
+        wanted = self.config["faithfulness"][key]
+        return -(-wanted // len(self.blocks[dataset][split]))
+
+    # Analyses
+
+    def runs(self, analysis: str) -> bool:
+        """Tell whether an analysis is asked for."""
+        return analysis in self.config["analyses"]
+
+    def direct_sections(self, analysis: str | None = None) -> list[list[str]]:
+        """Return [model, explanation] of mode direct; none if the analysis is not asked for."""
+        if analysis is not None and not self.runs(analysis):
+            return []
+        return [pair for pair in self.sections if pair[1] in self.direct]
+
+    @property
+    def bits(self) -> list[list[str]]:
+        """[model, explanation] whose information gain is split by what carries it."""
+        chosen = self.config["bits"]["explanations"]
+        return [
+            [model, explanation]
+            for model, explanation in self.direct_sections("bits")
+            if model in self.deep_models
+            and self.config["explanations"][explanation]["solver"]["name"] == "ridge"
+            and (chosen is None or explanation in chosen)
+        ]
+
+    def bit_parts(self, explanation: str) -> list[str]:
+        """Return the jobs that the coalitions of an explanation are dealt out to."""
+        entry = self.config["explanations"][explanation]
+        n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
+        return [str(part) for part in range(-(-n_coalitions // COALITIONS_PER_JOB))]
+
+    @property
+    def faithful(self) -> list[list[str]]:
+        """[model, dataset, explanation] whose faithfulness to the network is tested."""
+        if not self.runs("faithfulness"):
+            return []
+        return [
+            [model, dataset, explanation]
+            for model, explanation in self.sections
+            for dataset in self.config["evaluate_on"]
+            if model in self.deep_models
+            and explanation in self.config["faithfulness"]["explanations"]
+        ]
+
+    @property
+    def sparsity_scored(self) -> list[str]:
+        """Explanations of mode direct that are scored with few filters per map."""
+        return [
+            name
+            for name in self.direct
+            if self.config["explanations"][name]["sparsity_scores"]["budgets"]
+        ]
+
+    @property
+    def spectra(self) -> list[str]:
+        """
+        Predictors whose log-density the bank is fitted to.
+
+        A uniform density has no spectrum. Classical models are computed anew on the fit split and
+        take longer than all the rest, so they come in where they are asked for. Maps come in where
+        the fitted data set has them.
+        """
+        chosen = self.config["spectra"]["predictors"]
+        if not self.runs("spectra"):
+            return []
+        if isinstance(chosen, list):
+            return chosen
+        baselines = ["centre_bias", "gold_standard"]
+        if chosen == "all":
+            baselines = [name for name in self.baselines if name != "uniform"]
+        maps = [name for name in self.maps if self.fit_on in self.config["maps"][name]["paths"]]
+        return [*self.deep_models, *baselines, *maps]
+
+    @property
+    def computed_spectra(self) -> dict[str, dict]:
+        """Baselines among the spectra, with their settings: the fit split has no file of theirs."""
+        return {
+            name: self.config["baselines"].get(name, {})
+            for name in self.spectra
+            if name in self.baselines
+        }
+
+    @property
+    def computed_banks(self) -> list[str]:
+        """Banks fitted to fixations among the spectra."""
+        return [name for name in self.computed_spectra if name in BANK_FOLDERS]
+
+    @property
+    def ablation_options(self) -> dict[str, dict]:
+        """Options of the ablation by name, the explanation `direct` first."""
+        entry = {"direct": self.config["explanations"].get("direct", {})}
+        return {**entry, **self.config["ablation"]["options"]}
+
+    @property
+    def ablation_trials(self) -> list[list[str]]:
+        """[model, option] of the ablation."""
+        return [[model, option] for model in self.deep_models for option in self.ablation_options]
+
+    @property
+    def ablation_blocks(self) -> dict[str, list[str]]:
+        """The blocks of the ablation by split: few to fit, all of the validation split."""
+        blocks = self.blocks[self.fit_on]
+        n_blocks = self.config["ablation"]["blocks"]
+        return {"fit": blocks["fit"][:n_blocks], "validation": blocks["validation"]}
+
+    # Refutation
+
+    @property
+    def contests(self) -> list[dict]:
+        """What each explanation of a trained network is compared with, see `contests.plan`."""
+        return contests.plan(self.config, self.explained, self.targets)
+
+    def halves(self) -> list[list[str]]:
+        """Return the contests, as [model, explanation], whose halves are compared."""
+        if not self.runs("halves"):
+            return []
+        pairs = [[contest["model"], contest["explanation"]] for contest in self.contests]
+        return [pair for pair in pairs if pair[1] in self.direct]
+
+    @property
+    def seed_families(self) -> dict[str, list[list[str]]]:
+        """By explanation, the groups of networks that differ in their training seed alone."""
+        families = contests.families(self.config, self.targets)
+        return {
+            explanation: [
+                [model for model in family if [model, explanation] in self.sections]
+                for family in families
+            ]
+            for explanation in self.direct
+        }
+
+    @property
+    def seeded(self) -> dict[str, list[str]]:
+        """By explanation of several seeds, all networks of its families."""
+        if not self.runs("seeds"):
+            return {}
+        return {
+            explanation: [model for family in families for model in family]
+            for explanation, families in self.seed_families.items()
+            if any(len(family) > 1 for family in families)
+        }
+
+    # Settings of jobs
+
+    def settings_of(self, explanation: str) -> dict:
+        """Return the settings of an explanation without its `models` key."""
+        entry = self.config["explanations"][explanation]
+        return {key: value for key, value in entry.items() if key != "models"}
+
+    def regressor_settings(self, explanation: str) -> dict:
+        """Return the settings of an explanation that decide its regressors."""
+        entry = self.config["explanations"][explanation]
+        return {key: entry[key] for key in REGRESSOR_KEYS}
+
+    def start_of(self, explanation: str) -> dict:
+        """Return the settings of the explanation that a refined one starts from."""
+        return self.settings_of(self.config["explanations"][explanation]["start"])
+
+    def map_settings(self, name: str, dataset: str) -> dict:
+        """Return path, kind and resizing of imported maps on a data set."""
+        entry = self.config["maps"][name]
+        return {
+            "path": entry["paths"][dataset],
+            "kind": entry.get("kind", "density"),
+            "resize": entry.get("resize", False),
+        }
+
+    def equal_bank(self) -> dict:
+        """Return the settings of the bank fitted to fixations with all that an explanation has."""
+        entry = self.config["baselines"]["loggabor_equal"]
+        explanation = self.config["explanations"][entry["like"]]
+        size = self.config["backbones"][self.models[0]]["input"]
+        keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position")
+        return {
+            **{key: explanation[key] for key in (*keys, "second_stage", "pools")},
+            "input": {key: size[key] for key in ("height", "width")},
+            "stride": explanation["fusion"]["stride"],
+            "penalties": entry["penalties"],
+        }
+
+    def behind(self, predictor: str) -> list[str]:
+        """
+        Return the models that a predictor depends on.
+
+        Parameters
+        ----------
+        predictor : str
+
+        Returns
+        -------
+        models : list of str
+            The model that it is or explains, and the one that it is fused to; none for baselines
+            and imported maps. What these were trained on, the predictor has seen.
+        """
+        model = predictor.partition("-")[0]
+        if model not in self.salient_models:
+            return []
+        return list(dict.fromkeys([model, self.targets[model]]))
+
+    def compared_pairs(self) -> list[list[str]]:
+        """Return [predictor, other] whose paired differences the report shows."""
+        pairs = [[name, "centre_bias"] for name in self.predictors if name != "centre_bias"]
+        return pairs + [list(pair) for pair in self.explained.items()]

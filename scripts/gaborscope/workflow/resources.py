@@ -1,0 +1,150 @@
+"""
+What each job asks a scheduler for: run time, memory and disk, from what was measured.
+
+The numbers stand in rules/resources.smk. A run time is four times the measured one and ten
+minutes; memory is half as much again as measured; every retry doubles both. Standard library alone.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
+
+from gaborscope.workflow import backbone_entries
+from gaborscope.workflow.plan import Plan
+
+CASCADE_STAGES = ("fit_cascade", "refine_cascade")
+UNKNOWN_NETWORK = 5  # times cmrnet's seconds: a guess for networks that nobody measured
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """
+    What stages were measured to need.
+
+    Attributes
+    ----------
+    area_px : int
+        Height times width of the network's input that was measured with.
+    seconds : dict of str to float
+        CPU seconds by stage, per stimulus; of training per stimulus and epoch.
+    megabytes : dict of str to float
+        Memory by stage, whatever the number of stimuli.
+    megabytes_per_stimulus : dict of str to float
+        What a job holds of each stimulus.
+    written : dict of str to float
+        Megabytes that a job writes whatever the number of stimuli, where more than 100.
+    written_per_stimulus : dict of str to float
+        Megabytes that a job writes of each stimulus.
+    by_area : set of str
+        Stages whose amounts grow with the area of the input.
+    by_network : set of str
+        Stages whose seconds grow with the network.
+    heavier, heavier_cascades : dict of str to float
+        By network, its seconds over those of cmrnet; for CASCADE_STAGES the second.
+    """
+
+    area_px: int
+    seconds: dict[str, float]
+    megabytes: dict[str, float]
+    megabytes_per_stimulus: dict[str, float]
+    written: dict[str, float]
+    written_per_stimulus: dict[str, float]
+    by_area: set[str]
+    by_network: set[str]
+    heavier: dict[str, float]
+    heavier_cascades: dict[str, float]
+
+
+@dataclasses.dataclass(frozen=True)
+class Resources:
+    """
+    Functions of wildcards and attempt, as Snakemake calls them.
+
+    Attributes
+    ----------
+    plan : Plan
+    measured : Measured
+    n_stimuli : dict of str to int
+        By data set.
+    block_sizes : dict of str to dict of str to int
+        Stimuli by data set and block.
+    """
+
+    plan: Plan
+    measured: Measured
+    n_stimuli: dict[str, int]
+    block_sizes: dict[str, dict[str, int]]
+
+    def runtime(self, stage: str, model: str | None = None) -> Callable[[Any, int], int]:
+        """
+        Return the function that gives a job's run time in minutes.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the rule.
+        model : str, optional
+            Where it is no wildcard of the rule.
+        """
+
+        def minutes(wildcards, attempt):
+            used = self._amount(self.measured.seconds, stage, wildcards, model) / 60
+            if stage in CASCADE_STAGES:
+                used *= self._times(self.measured.heavier_cascades, wildcards.model)
+            if stage in self.measured.by_network:
+                used *= self._times(self.measured.heavier, wildcards.model)
+            if stage == "train_backbone":
+                used *= backbone_entries.training(self.plan.config, wildcards.model)["epochs"]
+            if stage == "refine_cascade":
+                used *= self.plan.config["explanations"][wildcards.explanation]["epochs"]
+            return math.ceil((10 + 4 * used) * 2 ** (attempt - 1))
+
+        return minutes
+
+    def mem_mb(self, stage: str, model: str | None = None) -> Callable[[Any, int], int]:
+        """Return the function that gives a job's memory in megabytes; parameters as `runtime`."""
+
+        def megabytes(wildcards, attempt):
+            used = self.measured.megabytes[stage]
+            used += self._amount(self.measured.megabytes_per_stimulus, stage, wildcards, model)
+            if stage in self.measured.by_network and self._network(wildcards.model) == "msinet":
+                used += 2000
+            return math.ceil(1.5 * used * 2 ** (attempt - 1))
+
+        return megabytes
+
+    def disk_mb(self, stage: str, model: str | None = None) -> Callable[[Any], int]:
+        """Return the function that gives the megabytes a job writes; parameters as `runtime`."""
+
+        def megabytes(wildcards):
+            used = self._amount(self.measured.written_per_stimulus, stage, wildcards, model)
+            return math.ceil(self.measured.written.get(stage, 100) + used)
+
+        return megabytes
+
+    def _amount(self, table, stage, wildcards, model):
+        """Return the number of a table for all stimuli of a job, at the area of its input."""
+        model = model or getattr(wildcards, "model", None)
+        factor = 1
+        if stage in self.measured.by_area and model in self.plan.config["backbones"]:
+            size = self.plan.config["backbones"][model]["input"]
+            factor = max(1, size["height"] * size["width"] / self.measured.area_px)
+        return table.get(stage, 0) * self._stimuli(wildcards) * factor
+
+    def _stimuli(self, wildcards):
+        """Return the stimuli of a job: those of its block, or of its data set, or of `fit_on`."""
+        dataset = getattr(wildcards, "dataset", self.plan.fit_on)
+        block = getattr(wildcards, "block", None)
+        if block is None:
+            return self.n_stimuli[dataset]
+        return self.block_sizes[dataset].get(block, 0)
+
+    def _network(self, model):
+        """Return the name of the network that a model is a variant of, or its own."""
+        return self.plan.config["backbones"][model].get("network", model)
+
+    def _times(self, table, model):
+        return table.get(self._network(model), UNKNOWN_NETWORK)

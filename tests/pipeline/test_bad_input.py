@@ -1,0 +1,69 @@
+"""Bad input stops a run in one sentence."""
+
+import re
+import shutil
+
+import pytest
+from pipeline.runs import (
+    FIRST,
+    FIRST_BLOCK,
+    made_names,
+    make_dataset,
+    remove_stimulus,
+    snakemake,
+    tiny_config,
+)
+
+pytestmark = pytest.mark.slow
+
+
+def edit_csv(data, edit):
+    path = data / "fixations.csv"
+    path.write_text(edit(path.read_text(encoding="utf-8")), encoding="utf-8")
+
+
+def drop_split(data):
+    """Leave the stimuli of the fit split alone."""
+    for name in made_names()["test"] + made_names()["validation"]:
+        if (data / "stimuli" / name).exists():
+            remove_stimulus(data, name)
+
+
+BAD_INPUT = {
+    "unknown key": (lambda d, c: c.update(n_blok=10), r"unknown key 'n_blok'.*did you mean"),
+    "unknown type": (lambda d, c: c["datasets"]["made"].update(type="foldr"), r"foldr.*folder"),
+    "missing column": (
+        lambda d, c: edit_csv(d, lambda t: t.replace("subject", "observer", 1)),
+        r"fixations\.csv.*subject",
+    ),
+    "unknown stimulus": (
+        lambda d, c: edit_csv(d, lambda t: t + "nobody.png,s1,3,4\n"),
+        r"fixations\.csv.*nobody\.png",
+    ),
+    "outside": (
+        lambda d, c: edit_csv(d, lambda t: t + f"{FIRST},s1,5000,4\n"),
+        r"fixations\.csv.*5000",
+    ),
+    "nan": (lambda d, c: edit_csv(d, lambda t: t + f"{FIRST},s1,nan,4\n"), r"fixations\.csv.*nan"),
+    "truncated image": (
+        lambda d, c: (d / "stimuli" / FIRST).write_bytes(
+            (d / "stimuli" / FIRST).read_bytes()[:200]
+        ),
+        rf"{FIRST}",
+    ),
+    "no stimuli": (lambda d, c: shutil.rmtree(d / "stimuli") or (d / "stimuli").mkdir(), "stimuli"),
+    "empty split": (lambda d, c: drop_split(d), r"made.*(validation|test)"),
+}
+
+
+@pytest.mark.parametrize("fault", BAD_INPUT)
+def test_bad_input_stops_in_one_sentence(tmp_path, fault):
+    make_dataset(tmp_path / "data")
+    config = tiny_config()
+    spoil, expected = BAD_INPUT[fault]
+    spoil(tmp_path / "data", config)
+    output, _ = snakemake(tmp_path, config, FIRST_BLOCK, check=False)
+    sentences = [line for line in output.splitlines() if re.search(expected, line)]
+    assert sentences, output[-3000:]
+    assert "Traceback" not in output
+    assert not list((tmp_path / "results").rglob("*.tmp"))

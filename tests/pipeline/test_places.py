@@ -1,0 +1,116 @@
+"""
+A second run with the same seed, in another place and in environments of its own.
+
+`--use-conda`, with a real conda where there is one, and with a stand-in (tests/standin/conda). The
+stand-in shows that Snakemake's calls are answered, that each stage finds the library and all it
+imports in an environment of exactly its file's pins, and that results do not change. Only a real
+conda shows that the files can be solved from conda-forge.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+from pipeline.runs import ROOT, copy_checkout, make_dataset, snakemake, tiny_config
+
+pytestmark = pytest.mark.slow
+
+
+ACTIVATE = """# stand-in for conda's: source activate PREFIX
+export CONDA_PREFIX="$1" PATH="$1/bin:$PATH"
+"""
+
+
+def stand_in_conda(folder):
+    """Put the stand-in for conda into a folder; return the variables by which it is found."""
+    (folder / "conda" / "bin").mkdir(parents=True)
+    (folder / "conda" / "bin" / "activate").write_text(ACTIVATE)
+    (folder / "tools").mkdir()
+    script = (ROOT / "tests" / "standin" / "conda").read_text()
+    tool = folder / "tools" / "conda"
+    tool.write_text(script.replace("/usr/bin/env python3", sys.executable, 1))
+    tool.chmod(0o755)
+    path = f"{tool.parent}:{os.environ['PATH']}"
+    return {"STANDIN_CONDA_PREFIX": str(folder / "conda"), "PATH": path}
+
+
+def read_only(folder):
+    """Command before a command that sees a folder read-only; None where this cannot be had."""
+    script = 'mount --bind "$0" "$0" && mount -o remount,bind,ro "$0" && exec "$@"'
+    options = ["--mount"] if os.geteuid() == 0 else ["--mount", "--map-root-user"]
+    prefix = ["unshare", *options, "sh", "-c", script, str(folder)]
+    try:
+        tried = subprocess.run([*prefix, "touch", str(folder / "a")], capture_output=True)
+        works = subprocess.run([*prefix, "true"], capture_output=True).returncode == 0
+    except OSError:
+        return None
+    return prefix if works and tried.returncode else None
+
+
+@pytest.fixture(scope="module")
+def elsewhere(finished, tmp_path_factory):
+    """
+    The second run: from a copy of the checkout, read-only where that can be had, and where there is
+    another file system, on it; with --use-conda. Its folder, what is special, what changed.
+    """
+    base = tmp_path_factory.mktemp("elsewhere")
+    code, home = base / "code", base / "home"
+    copy_checkout(code)
+    make_dataset(home / "data")
+    other = Path("/dev/shm")
+    free = other.is_dir() and os.access(other, os.W_OK) and shutil.disk_usage(other).free > 5e8
+    apart = free and other.stat().st_dev != base.stat().st_dev
+    folder = Path(tempfile.mkdtemp(dir=other if apart else base))
+    prefix = read_only(code)
+    before = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]}
+    variables = {
+        "HOME": str(home),
+        "XDG_CACHE_HOME": str(folder / "cache"),
+        **stand_in_conda(folder),
+    }
+    try:
+        arguments = [folder, finished[1], "--use-conda"]
+        snakemake(*arguments, root=code, prefix=prefix or (), **variables)
+        changed = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]} != before
+        left = [p for p in home.rglob("*") if "gaborscope" in str(p.relative_to(home))]
+        yield folder, prefix is not None, apart, changed, left
+    finally:
+        shutil.rmtree(folder)
+
+
+def test_nothing_is_written_outside_of_the_directory_and_tmpdir(elsewhere):
+    assert not elsewhere[3] and not elsewhere[4]
+
+
+def test_the_checkout_may_be_read_only(elsewhere):
+    if not elsewhere[1]:
+        pytest.skip("no folder can be made read-only here (unshare, mount)")
+    assert (elsewhere[0] / "results" / "summary.csv").exists()
+
+
+def test_results_may_lie_on_another_file_system(elsewhere):
+    if not elsewhere[2]:
+        pytest.skip("no other file system to write to here (/dev/shm)")
+    assert (elsewhere[0] / "results" / "summary.csv").stat().st_dev != ROOT.stat().st_dev
+
+
+def test_equal_seeds_give_equal_summaries(finished, elsewhere):
+    first, second = (where / "results" / "summary.csv" for where in (finished[0], elsewhere[0]))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_stages_run_in_environments_of_their_own_pins(elsewhere):
+    folder = elsewhere[0]
+    made = [line.split() for line in (folder / "conda" / "made.txt").read_text().splitlines()]
+    assert len(made) == len({Path(prefix) for _, prefix in made}) >= 3
+    assert "<html" in (folder / "results" / "report" / "index.html").read_text()[:200].lower()
+
+
+@pytest.mark.skipif(not shutil.which("conda"), reason="no conda here: the files were not solved")
+def test_a_real_conda_solves_the_environments(tmp_path):
+    make_dataset(tmp_path / "data")
+    snakemake(tmp_path, tiny_config(), "results/summary.csv", "--use-conda")

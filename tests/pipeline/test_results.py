@@ -1,0 +1,124 @@
+"""What a finished run holds."""
+
+import re
+
+import h5py
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from pipeline.runs import ROOT, WANTED, made_names, snakemake
+
+from gaborscope.explanation.model import ExplainedModel
+from gaborscope.scoring import exposure
+
+pytestmark = pytest.mark.slow
+
+
+def test_every_stage_runs(finished):
+    assert {
+        "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
+        "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify",
+        "reconstruct", "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare",
+        "compare_halves", "judge", "describe_tuning", "score_coalitions", "split_bits", "dissect",
+        "accumulate_spectra", "fit_spectra", "report",
+    } == set(finished[3])  # fmt: skip
+
+
+def test_the_picture_in_the_readme_shows_every_rule(finished):
+    picture = (ROOT / "docs" / "figures" / "rulegraph.svg").read_text(encoding="utf-8")
+    drawn = set(re.findall(r"<text[^>]*>(\w+)</text>", picture)) - {"all"}
+    faithful = {
+        "measure_means", "substitute", "rank_notches", "intervene", "summarise_faithfulness"
+    }  # fmt: skip
+    assert drawn == set(finished[3]) | faithful
+
+
+def test_summary_has_every_predictor_and_metric(finished):
+    table = pd.read_csv(finished[0] / "results" / "summary.csv")
+    assert list(table.columns) == [
+        "preset", "predictor", "dataset", "metric", "mean", "ci_low", "ci_high", "n"
+    ]  # fmt: skip
+    config = finished[1]
+    predictors = {"centre_bias", "gold_standard", "cmrnet", "cmrnet-direct"}
+    predictors |= set(config["baselines"]["predictors"])
+    assert set(table["preset"]) == set(config["presets"])
+    assert set(table["predictor"]) == predictors
+    assert set(table["metric"]) >= {"auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"}
+    assert (table["n"] == WANTED["test"]).all()
+
+
+def test_scores_have_one_row_per_test_stimulus(finished):
+    table = pd.read_csv(finished[0] / "results" / "scores" / "exact" / "cmrnet" / "made.csv")
+    names = made_names()["test"][: WANTED["test"]]
+    assert sorted(table["stimulus"]) == sorted(names)
+
+
+def test_predictors_are_compared_in_pairs_normalised_and_ranked(finished):
+    results = finished[0] / "results"
+    summary = pd.read_csv(results / "summary.csv")
+    predictors = set(summary["predictor"])
+    for name in ("normalised", "ranks"):
+        table = pd.read_csv(results / f"{name}.csv")
+        assert set(table["predictor"]) == predictors
+        assert set(table["preset"]) == set(summary["preset"])
+    pairs = pd.read_csv(results / "differences.csv").groupby(["preset", "metric"])
+    assert (pairs.size() == len(predictors) * (len(predictors) - 1) // 2).all()
+    html = (results / "report" / "index.html").read_text(encoding="utf-8")
+    captions = re.findall(r"<caption>(.*?)</caption>", html, re.S)
+    scored = [caption for caption in captions if "data set" in caption.lower()]
+    assert sum("Preset" in caption for caption in scored) >= 4 * len(set(summary["preset"]))
+
+
+def test_every_map_has_an_identity_of_few_filters(finished):
+    results = finished[0] / "results"
+    named = pd.read_csv(results / "identities" / "cmrnet" / "made" / "direct.csv")
+    curve = pd.read_csv(results / "sparsity" / "cmrnet" / "made" / "direct.csv")
+    assert set(named["layer"]) == {"cmr1", "logits"}
+    ranks = named.groupby(["layer", "map"])["rank"].apply(list)
+    assert all(own == list(range(1, len(own) + 1)) and len(own) <= 8 for own in ranks)
+    assert {*named["colour"].dropna()} <= {"Y", "U", "V"}
+    seen = named.dropna(subset=["cycles_per_degree"])
+    np.testing.assert_allclose(seen["cycles_per_degree"] * seen["wavelength_px"], 8, rtol=1e-4)
+    assert (curve.groupby("layer").size() == 7).all()
+
+
+def test_explained_model_predicts_what_the_workflow_fused(finished):
+    results = finished[0] / "results"
+    model = ExplainedModel.load(results / "explained" / "cmrnet" / "made" / "direct.h5")
+    path = sorted((results / "saliency" / "cmrnet-direct" / "made").glob("*.h5"))[-1]
+    with h5py.File(path) as file:
+        for index, name in enumerate(file["name"].asstr()[()]):
+            image = np.array(Image.open(finished[0] / "data" / "stimuli" / name).convert("RGB"))
+            fused = np.exp(file[f"log_density/{index}"][()])
+            # the files between hold float16
+            np.testing.assert_allclose(model.predict(image), fused, rtol=0.03)
+
+
+def test_the_parts_of_the_explained_bits_add_up_to_the_deep_model(finished):
+    table = pd.read_csv(finished[0] / "results" / "bits" / "cmrnet" / "made" / "direct.csv")
+    bits = table.set_index("part")["bits"]
+    assert np.isclose(bits.drop(["explained", "deep", "fused"]).sum(), bits["deep"], atol=1e-5)
+    scores = pd.read_csv(finished[0] / "results/scores/exact/cmrnet/made.csv")
+    assert np.isclose(bits["deep"], scores["ig"].mean(), atol=1e-5)
+
+
+def test_every_predictor_that_is_no_explanation_has_a_spectrum(finished):
+    table = pd.read_csv(finished[0] / "results" / "spectra.csv")
+    assert set(table["predictor"]) == {"cmrnet", "centre_bias", "gold_standard"}
+    assert table["value"].notna().all()
+
+
+def test_the_workflow_scores_no_stimulus_that_was_trained_on(finished):
+    results = finished[0] / "results"
+    entries = exposure.trained_on(results / "weights" / "cmrnet.safetensors")
+    names = sorted(path.name for path in (finished[0] / "data" / "stimuli").iterdir())
+    seen = exposure.seen(entries, "made", "folder", names)
+    scored = pd.read_csv(results / "scores" / "exact" / "cmrnet" / "made.csv")
+    assert len(seen) == 14 and not seen.intersection(scored["stimulus"])
+
+
+def test_a_report_of_the_run_can_be_made(run):
+    folder, config, _ = run
+    snakemake(folder, config, "--report", "run.html")
+    assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")

@@ -1,0 +1,188 @@
+"""The plan of a run: which models, explanations, predictors and analyses meet."""
+
+import copy
+
+import pytest
+
+from gaborscope.errors import InputError
+from gaborscope.workflow import backbone_entries, settings
+from gaborscope.workflow.completion import read_yaml
+from gaborscope.workflow.plan import Plan
+
+BLOCKS = {
+    "fit": [f"0{i}" for i in range(7)],
+    "validation": ["07"],
+    "test": ["08", "09"],
+}
+
+
+@pytest.fixture
+def config():
+    """Two trainings, a random copy and a classifier; direct, a control and two cascades."""
+    shipped = read_yaml(settings.ROOT / "config.yaml")
+    shipped["models"] = {
+        "cmrnet": None,
+        "second": {"like": "cmrnet", "seed": 2},
+        "blank": {"like": "cmrnet", "weights": "random"},
+        "layers_only": {
+            "factory": "net.py:build", "weights": "w.pth", "layers": {"first": "features.0"},
+            "input": {"output": "none"},
+        },
+    }  # fmt: skip
+    shipped["explanations"] |= {
+        "noise": {"control": "random", "models": ["cmrnet"]},
+        "few": {"solver": {"name": "omp", "budget": 4}, "models": []},
+        "cascade": {"mode": "cascade"},
+        "refined": {"mode": "refined"},
+    }
+    shipped["maps"] = {"theirs": {"paths": {"other": "somewhere"}}}
+    shipped["datasets"]["other"] = {"type": "folder", "path": "x"}
+    shipped["evaluate_on"] = ["demo", "other"]
+    return shipped
+
+
+def planned(config, **changes):
+    config = settings.complete(copy.deepcopy({**config, **changes}))
+    backbone_entries.complete(config)
+    return Plan.of(config, {"demo": BLOCKS, "other": BLOCKS})
+
+
+def test_models_are_told_apart_by_their_weights(config):
+    plan = planned(config)
+    assert plan.trained == ["cmrnet", "second"]
+    assert plan.random_copies == ["blank"]
+    assert plan.imported == ["layers_only"]
+    assert plan.deep_models == ["cmrnet", "second"]
+    assert plan.salient_models == ["cmrnet", "second", "blank"]
+
+
+def test_a_random_copy_is_fused_to_the_densities_of_the_trained_model(config):
+    plan = planned(config)
+    assert plan.targets["blank"] == "cmrnet" and plan.targets["second"] == "second"
+    assert plan.explained["blank-direct"] == "cmrnet"
+
+
+def test_a_random_copy_without_its_trained_model_is_refused(config):
+    with pytest.raises(InputError, match="blank.*cmrnet"):
+        planned(config, models={"blank": config["models"]["blank"]})
+
+
+def test_an_explanation_explains_the_models_it_names_and_all_where_it_names_none(config):
+    sections = planned(config).sections
+    assert [model for model, name in sections if name == "noise"] == ["cmrnet"]
+    assert [model for model, name in sections if name == "few"] == []
+    assert [model for model, name in sections if name == "direct"] == list(config["models"])
+
+
+def test_layers_alone_get_no_cascade_and_no_saliency(config):
+    plan = planned(config)
+    assert ["layers_only", "direct"] in plan.sections
+    assert ["layers_only", "cascade"] not in plan.sections
+    assert not any(name.startswith("layers_only") for name in plan.predictors)
+
+
+def test_centre_bias_and_gold_standard_are_always_there(config):
+    config["baselines"]["predictors"] = ["itti_koch"]
+    assert planned(config).baselines == ["centre_bias", "gold_standard", "itti_koch"]
+
+
+def test_maps_are_scored_on_the_data_sets_that_they_are_there_for(config):
+    cells = planned(config).cells
+    assert [dataset for _, name, dataset in cells if name == "theirs"] == ["other"]
+    assert [dataset for _, name, dataset in cells if name == "cmrnet"] == ["demo", "other"]
+
+
+def test_a_data_set_without_blocks_is_pending(config):
+    config = settings.complete(config)
+    backbone_entries.complete(config)
+    empty = {split: [] for split in BLOCKS}
+    assert Plan.of(config, {"demo": BLOCKS, "other": empty}).pending == ["other"]
+
+
+def test_blocks_of_a_baseline_are_those_of_the_splits_that_it_is_fitted_to(config):
+    plan = planned(config)
+    assert plan.baseline_blocks("centre_bias", "demo", "validation") == ["07"]
+    assert plan.baseline_blocks("sun", "demo", "validation") == []
+    assert plan.baseline_blocks("uniform", "demo", "fit") == []
+
+
+def test_splits_add_up(config):
+    plan = planned(config)
+    assert plan.held_out("demo") == ["07", "08", "09"]
+    assert sorted(plan.all_blocks("demo")) == sorted(sum(BLOCKS.values(), []))
+    assert plan.chosen_on() == [*BLOCKS["fit"], "07"]
+
+
+def test_stimuli_per_block_cover_what_is_asked_for(config):
+    config["faithfulness"]["stimuli"] = 5
+    assert planned(config).stimuli_per_block("stimuli", "demo", "test") == 3  # of two blocks
+
+
+ANALYSES = {
+    "bits": lambda plan: plan.bits,
+    "spectra": lambda plan: plan.spectra,
+    "anatomy": lambda plan: plan.direct_sections("anatomy"),
+    "halves": lambda plan: plan.halves(),
+    "seeds": lambda plan: plan.seeded,
+    "faithfulness": lambda plan: plan.faithful,
+    "sparsity_scores": lambda plan: plan.sparsity_scored,
+}
+
+
+@pytest.mark.parametrize("analysis", ANALYSES)
+def test_an_analysis_is_planned_where_it_is_listed_and_only_there(config, analysis):
+    asked = ANALYSES[analysis]
+    assert asked(planned(config, analyses=[analysis]))
+    others = [name for name in ANALYSES if name != analysis]
+    assert not asked(planned(config, analyses=others))
+
+
+def test_bits_are_split_for_deep_models_and_ridge_alone(config):
+    config["explanations"]["few"]["models"] = None
+    assert {tuple(pair) for pair in planned(config).bits} == {
+        ("cmrnet", "direct"), ("cmrnet", "noise"), ("second", "direct"),
+    }  # fmt: skip
+
+
+def test_trainings_of_one_network_are_a_family(config):
+    plan = planned(config)
+    assert plan.seed_families["direct"] == [["cmrnet", "second"]]
+    assert plan.seeded == {"direct": ["cmrnet", "second"]}  # noise explains one of them alone
+
+
+def test_spectra_leave_out_what_has_no_file_or_no_spectrum(config):
+    assert planned(config).spectra == ["cmrnet", "second", "centre_bias", "gold_standard"]
+    config["spectra"]["predictors"] = "all"
+    config["baselines"]["predictors"] = ["uniform", "loggabor_fixations"]
+    plan = planned(config)
+    assert "uniform" not in plan.spectra and plan.computed_banks == ["loggabor_fixations"]
+
+
+def test_a_predictor_depends_on_its_model_and_on_the_one_it_is_fused_to(config):
+    plan = planned(config)
+    assert plan.behind("blank-direct") == ["blank", "cmrnet"]
+    assert plan.behind("second-cascade") == ["second"]
+    assert plan.behind("gold_standard") == plan.behind("theirs") == []
+
+
+def test_settings_of_an_explanation_do_not_depend_on_whom_it_explains(config):
+    before = planned(config).settings_of("noise")
+    config["explanations"]["noise"]["models"] = None
+    assert planned(config).settings_of("noise") == before
+
+
+def test_the_equal_bank_has_the_regressors_of_its_explanation_and_the_models_input(config):
+    config["baselines"]["predictors"] = ["loggabor_equal"]
+    plan = planned(config)
+    bank, direct = plan.equal_bank(), plan.config["explanations"]["direct"]
+    assert bank["bank"] == direct["bank"] and bank["pools"] == direct["pools"]
+    assert bank["input"] == {"height": 96, "width": 128}
+
+
+def test_the_ablation_fits_few_blocks_and_validates_on_all(config):
+    config["ablation"]["options"] = {"grey": {"kinds": ["amplitude"]}}
+    plan = planned(config)
+    assert plan.ablation_blocks == {"fit": ["00", "01"], "validation": ["07"]}
+    assert list(plan.ablation_options) == ["direct", "grey"]
+    assert ["second", "grey"] in plan.ablation_trials
+    assert not any(model == "blank" for model, _ in plan.ablation_trials)
