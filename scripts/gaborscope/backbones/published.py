@@ -124,7 +124,7 @@ def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
         return weights.read_weights(path)
     if name == "msinet" and path.suffix not in (".pt", ".pth"):
         return msinet_state_dict(tensorflow.read_tensors(path), str(path)), {}
-    return unisal.convert(weights.read_pickle(path)), {}
+    return dict(unisal.convert(weights.read_pickle(path))), {}
 
 
 def msinet_variables() -> dict[str, tuple[int, ...]]:

@@ -282,7 +282,7 @@ def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
     return network
 
 
-def convert(state_dict: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+def convert(state_dict: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
     """
     Return the state dict of a file of the authors, also out of a training checkpoint.
 
@@ -297,4 +297,4 @@ def convert(state_dict: Mapping[str, Any]) -> dict[str, torch.Tensor]:
     """
     for wrapper in ("model_state_dict", "state_dict"):
         state_dict = state_dict.get(wrapper, state_dict)
-    return dict(state_dict)
+    return state_dict

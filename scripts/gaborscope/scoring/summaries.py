@@ -183,7 +183,7 @@ def interval(resampled: np.ndarray) -> tuple[float, float]:
 
 
 def read_tables(
-    cells: Sequence[tuple[str, str, str]], paths: Sequence[str]
+    cells: Sequence[Sequence[str]], paths: Sequence[str]
 ) -> dict[tuple[str, str, str], pd.DataFrame]:
     """
     Read tables of scores by stimulus.
@@ -200,8 +200,8 @@ def read_tables(
         The index holds the names of the stimuli.
     """
     return {
-        cell: pd.read_csv(path).set_index("stimulus")
-        for cell, path in zip(cells, paths, strict=True)
+        (preset, predictor, dataset): pd.read_csv(path).set_index("stimulus")
+        for (preset, predictor, dataset), path in zip(cells, paths, strict=True)
     }
 
 
