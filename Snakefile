@@ -6,7 +6,9 @@ All files lie below results/ in the working directory (--directory):
     downloads/{dataset}.json                                         download_dataset
     data/{dataset}/{block}.h5                                        prepare_dataset
     weights/{model}.safetensors  start/{model}.safetensors  train_, import_, randomise_backbone, import_start
-    layers/{model}.json  fixation_bank/{dataset}.h5                  measure_layers, fit_fixation_bank
+    checkpoints/{predictor}.pt                 train_backbone, refine_cascade, while they train
+    layers/{model}.json                                              measure_layers
+    {fixation_bank,equal_bank}/{dataset}.h5                          fit_fixation_bank, fit_equal_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
     statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate

@@ -3,7 +3,7 @@ Train a backbone or take others' weights, open it, and let it predict.
 
 Needs   results/data/{dataset}/{block}.h5; of others' weights their file, or the net
 Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
-        results/checkpoints/{model}.pt (while training)
+        results/checkpoints/{predictor}.pt (while training)
         results/layers/{model}.json
         results/activations/{model}/{dataset}/{block}.h5
         results/saliency/{model}/{dataset}/{block}.h5

@@ -296,6 +296,8 @@ rule judge:
     params:
         cells=[list(cell) for cell in plan.cells],
         contests=plan.contests,
+        direct=plan.direct,
+        analyses=config["analyses"],
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
         n_resamples=config["scores"]["n_resamples"],

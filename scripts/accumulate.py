@@ -1,10 +1,10 @@
 """Sum up what determines the fit of every layer over one block (rule accumulate)."""
 
 import logging
-from pathlib import Path
 
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import read_layer_table, read_layers
@@ -15,8 +15,8 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
-    layers = read_layer_table(smk.input.layers)
-    layers = {name: layers[name] for name in smk.params.layers}
+    measured = read_layer_table(smk.input.layers)
+    layers = {name: measured[name] for name in smk.params.layers}
     block = read_data(smk.input.data)
     activations = read_layers(smk.input.activations, list(layers))
     statistics = accumulation.accumulate(
@@ -27,7 +27,7 @@ def main(smk):
     )
     origin = provenance(smk)
     for path in smk.output.statistics:
-        name = Path(path).parent.name
+        name = paths.parse("statistics", path)["layer"]
         write_statistics(path, statistics[name], origin)
     log.info("%d regressors, %d layers", len(statistics[name][0].gram), len(layers))
 

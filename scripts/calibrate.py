@@ -1,12 +1,12 @@
 """Fit one temperature to a predictor by likelihood on the validation split (rule calibrate)."""
 
-import json
 import logging
 
 from gaborscope.scoring import calibration
 from gaborscope.scoring.scorer import predictions
+from gaborscope.store import tables
 from gaborscope.store.blocks import read_data
-from gaborscope.store.files import provenance, whole
+from gaborscope.store.files import provenance
 from gaborscope.store.saliency import read_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
@@ -25,14 +25,13 @@ def main(smk):
             for prediction, pixels in pairs:
                 likelihood.add(prediction, pixels)
     temperature = likelihood.fit()
-    found = {
+    fitted = {
         "temperature": temperature,
         "nats_per_fixation_raw": likelihood.per_fixation(1.0),
         "nats_per_fixation_calibrated": likelihood.per_fixation(temperature),
         **provenance(smk),
     }
-    with whole(smk.output.temperature) as temporary:
-        temporary.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    tables.write_json(smk.output.temperature, fitted, sort_keys=True)
     log.info("temperature %.3f", temperature)
 
 

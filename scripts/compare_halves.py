@@ -1,14 +1,12 @@
 """Refit identities and profiles on two halves of the fit split (rule compare_halves)."""
 
 import logging
-from pathlib import Path
 
 import pandas as pd
 
-from gaborscope.fitting.files import read_filters, read_statistics
-from gaborscope.fitting.statistics import combine
+from gaborscope.fitting.files import read_filters, read_layer_statistics
 from gaborscope.refutation import stability
-from gaborscope.store.files import whole
+from gaborscope.store import paths, tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,29 +14,17 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Describe every map by both halves and hold their agreement against chance."""
-    settings, found = smk.params.refutation, {}
-    for path in smk.input.filters:
-        layer, filters = Path(path).stem, read_filters(path)
-        files = [p for p in smk.input.fit if Path(p).parent.name == layer]
-        blocks = read_statistics(files, filters["candidate"])
-        halves = [
-            stability.describe(
-                combine(blocks[n] for n in sorted(blocks)[half::2] or blocks),
-                filters["penalty"],
-                filters["table"],
-                smk.params.rule,
-                settings["profiles"],
-            )
-            for half in (0, 1)
-        ]
+    settings, similarities = smk.params.refutation, {}
+    for layer, path in paths.index("filters", smk.input.filters, "layer").items():
+        filters = read_filters(path)
+        blocks = read_layer_statistics(smk.input.fit, layer, filters["candidate"])
         if len(blocks) < 2:
             log.warning("%s: a single fit block has no halves", layer)
-            halves[0].alive[:] = False
-        found[layer] = stability.similarities(halves[0], halves[1])
-    rows = stability.rows(found, settings["permutations"], smk.params.seed)
+        halves = stability.halves(blocks, filters, smk.params.rule, settings["profiles"])
+        similarities[layer] = stability.similarities(*halves)
+    rows = stability.rows(similarities, settings["permutations"], smk.params.seed)
     table = pd.DataFrame(rows, columns=list(stability.COLUMNS))
-    with whole(smk.output.table) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.6g")
+    tables.write_csv(smk.output.table, table)
     for row in table[table["layer"] == "all"].itertuples():
         log.info("%s: %.3f, by chance %.3f", row.measure, row.agreement, row.chance)
 

@@ -1,11 +1,11 @@
 """Fetch a published data set from its authors' addresses and unpack it (rule download_dataset)."""
 
-import json
 import logging
 from pathlib import Path
 
 from gaborscope.data import downloads, unpacking
 from gaborscope.data.layouts import archives
+from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -21,9 +21,8 @@ def main(smk):
         downloads.fetch(archive.url, path, md5=archive.md5)
         unpacking.unpack(path, folder, archive.inside)
         record.append({"url": archive.url, **downloads.digests(path)})
-    text = json.dumps(record, indent=1) + "\n"
-    (folder / archives.RECORD).write_text(text, encoding="utf-8")
-    Path(smk.output.record).write_text(text, encoding="utf-8")
+    for path in (folder / archives.RECORD, smk.output.record):
+        tables.write_json(path, record)
     log.info("%s is complete; its archives, no longer needed, lie in %s", name, folder / "archives")
 
 

@@ -1,14 +1,10 @@
 """Explained variance of every layer on held-out stimuli (rule evaluate_filters)."""
 
 import logging
-from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from gaborscope.fitting.files import read_filters, read_layer_statistics
-from gaborscope.fitting.statistics import combine, explained_variance
-from gaborscope.store.files import whole
+from gaborscope.fitting.statistics import combine, explained_variance, summary_of_maps
+from gaborscope.store import paths, tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -17,8 +13,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Evaluate each layer on the validation and test statistics."""
     rows = []
-    for path in smk.input.filters:
-        name = Path(path).stem
+    for name, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
         for split in ("validation", "test"):
             blocks = read_layer_statistics(smk.input.get(split), name, filters["candidate"])
@@ -30,17 +25,13 @@ def main(smk):
                 {
                     "layer": name,
                     "split": split,
-                    "explained_variance": pooled,
-                    "mean_per_map": np.nanmean(per_map) if (~np.isnan(per_map)).any() else np.nan,
-                    "maps": len(per_map),
-                    "dead_maps": int(np.isnan(per_map).sum()),
+                    **summary_of_maps(per_map, pooled),
                     "pool": filters["regressors"]["pool"]["kind"],
                     "penalty": filters["penalty"],
                 }
             )
             log.info("%s: explained variance %.3f (%s)", name, pooled, split)
-    with whole(smk.output.table) as temporary:
-        pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+    tables.write_csv(smk.output.table, rows)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,6 @@
 """Fit a cascade of log-Gabor banks along a network's graph (rule fit_cascade)."""
 
 import logging
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -10,6 +9,7 @@ from gaborscope.backbones import opening, recording
 from gaborscope.cascades import fusing, graph, layerwise
 from gaborscope.cascades.observed import Observed, make_examples
 from gaborscope.stimuli import geometry
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
@@ -46,7 +46,7 @@ def main(smk):
         fusing.make_net(model, observed.device),
         observed,
         examples,
-        {Path(path).stem: path for path in smk.input.target},
+        paths.index("saliency", smk.input.target, "block"),
         settings["fusion"],
         smk.params.sigmas,
         smk.params.uniform_weight,

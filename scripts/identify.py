@@ -1,18 +1,10 @@
 """Name the filters that each map consists of, and how far few of them go (rule identify)."""
 
 import logging
-from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from gaborscope.analysis import identities as identity_tools
-from gaborscope.explanation import layers
-from gaborscope.fitting import sparse
+from gaborscope.analysis import identities
 from gaborscope.fitting.files import read_filters, read_layer_statistics
-from gaborscope.fitting.statistics import combine, explained_variance
-from gaborscope.stimuli import geometry
-from gaborscope.store import files as store_files
+from gaborscope.store import paths, tables
 from gaborscope.store.blocks import read_data
 from gaborscope.workflow.stage import progress, run_stage
 
@@ -21,39 +13,22 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Choose regressors map by map on the fit split and evaluate them on the validation split."""
-    settings, curve, named = smk.params.identities, [], []
+    named, curve = [], []
     block = read_data(smk.input.data[0])
-    for path in progress(smk.input.filters, len(smk.input.filters)):
-        name, filters = Path(path).stem, read_filters(path)
+    files = paths.index("filters", smk.input.filters, "layer")
+    for name, path in progress(files.items(), len(files)):
+        filters = read_filters(path)
         fit, validation = (
             read_layer_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
-        validation = combine(validation.values())
-        n, rule = settings["listed"], settings["rule"]
-        longest = max(*settings["budgets"], n)
-        chosen = sparse.sparse_path(combine(fit.values()), validation, longest, rule)
-        figures = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
-        whole = explained_variance(validation, filters["weight"], filters["intercept"])
-        figures[np.nan] = whole[1]
-        curve += [
-            {"layer": name, "filters_per_map": k, "explained_variance": value}
-            for k, value in figures.items()
-        ]
-        bank, channels = layers.bank_and_channels(filters["regressors"])
-        scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
-        named += [
-            {"layer": name, **row}
-            for row in identity_tools.listed(
-                chosen, filters["table"], bank, channels, n,
-                scale_px, block.facts.get("px_per_degree"),
-                identity_tools.halves(fit, validation, chosen, n, rule),
-            )
-        ]  # fmt: skip
-        log.info("%s: %s", name, ", ".join(f"{k}: {v:.3f}" for k, v in figures.items()))
-    for target, rows in ((smk.output.identities, named), (smk.output.sparsity, curve)):
-        with store_files.whole(target) as temporary:
-            pd.DataFrame(rows).to_csv(temporary, index=False, float_format="%.6g")
+        rows, steps = identities.of_layer(filters, fit, validation, smk.params.identities, block)
+        named += rows
+        curve += steps
+        said = [f"{step['filters_per_map']}: {step['explained_variance']:.3f}" for step in steps]
+        log.info("%s: %s", name, ", ".join(said))
+    tables.write_csv(smk.output.identities, named)
+    tables.write_csv(smk.output.sparsity, curve)
 
 
 if __name__ == "__main__":

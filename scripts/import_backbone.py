@@ -4,9 +4,8 @@ import logging
 
 import torch
 
-from gaborscope.backbones import checking, published, user_models, weights
+from gaborscope.backbones import checking, published, weights
 from gaborscope.backbones.backbone import configured
-from gaborscope.data import downloads
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
@@ -19,26 +18,16 @@ def main(smk):
     torch.manual_seed(smk.params.seed)
     name, entry, wanted = smk.wildcards.model, smk.params.backbone, smk.params.source
     backbone = configured(name, entry)
-    origin, trained_on = {}, entry["trained_on"]
+    origin = {"trained_on": entry["trained_on"]}
     if wanted is not None:
         known = entry.get("network", name)
-        path = published.fetch(known) if wanted == "published" else user_models.absolute(wanted)
-        state_dict, description = published.read(known, path)
-        weights.fit_into(backbone.network, state_dict, path)
-        if wanted == "published":
-            trained_on = list(published.SOURCES[known].trained_on)
-            origin["source"] = published.SOURCES[known].url
-        elif trained_on is None:
-            trained_on = description.get("trained_on")
-        if path.is_file():
-            origin["sha256"] = downloads.digests(path)["sha256"]
-        log.info("%d tensors of %s fit %s", len(state_dict), path, name)
+        origin = published.load_into(backbone.network, known, wanted, entry["trained_on"])
     elif not entry["factory"].startswith("torchscript:"):
         log.info("no weights: the network is explained as its factory made it")
-    if trained_on is None:
+    if origin["trained_on"] is None:
         log.info("what %s was trained on is not known: set trained_on", name)
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
-    description = {"trained_on": trained_on or [], **origin, **provenance(smk)}
+    description = {**origin, "trained_on": origin["trained_on"] or [], **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

@@ -20,7 +20,7 @@ def main(smk):
     block = read_data(smk.input.data)
     where = map_files.location(name, entry["path"], Path(smk.scriptdir).parent)
     maps = imported_maps.read(name, where, block.names, block.sizes, entry["kind"], entry["resize"])
-    log_densities = [densities.to_log_density(*found, weight) for found in maps]
+    log_densities = [densities.to_log_density(*values, weight) for values in maps]
     write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
     log.info("%d maps of %s", len(log_densities), where)
 

@@ -10,8 +10,8 @@ from gaborscope.backbones.predictor import Predictor
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, interventions
 from gaborscope.scoring import exposure
+from gaborscope.store import tables
 from gaborscope.store.blocks import read_data
-from gaborscope.store.files import whole
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -23,8 +23,7 @@ def main(smk):
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)
-    trained_on = exposure.trained_on(smk.input.weights)
-    seen = exposure.seen(trained_on, wildcards.dataset, params.dataset_type, block.names)
+    seen = exposure.seen_in([block], [smk.input.weights], wildcards.dataset, params.dataset_type)
     backbone = opening.open_network(
         wildcards.model, params.backbone, smk.input.weights, params.device
     )
@@ -34,7 +33,7 @@ def main(smk):
     drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)
     for index in progress(drawn, len(drawn)):
         content, pixels = interventions.content_of(block, index, model.box)
-        found = interventions.intervene(
+        changes = interventions.intervene(
             content,
             pixels,
             settings,
@@ -43,11 +42,8 @@ def main(smk):
             params.random,
             (params.seed, block.names[index]),
         )
-        rows += [{"stimulus": block.names[index], **row} for row in found]
-    with whole(smk.output.table) as temporary:
-        pd.DataFrame(rows, columns=faithfulness.INTERVENED).to_csv(
-            temporary, index=False, float_format="%.10g"
-        )
+        rows += [{"stimulus": block.names[index], **row} for row in changes]
+    tables.write_csv(smk.output.table, rows, faithfulness.INTERVENED)
     log.info("%d of %d stimuli, %d interventions", len(drawn), len(block.names), len(rows))
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 from gaborscope.backbones import weights
 from gaborscope.backbones.predictor import Predictor
 from gaborscope.report import model_card
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
 
@@ -31,7 +32,7 @@ def main(results, model, explanation, out):
     dataset = trained_on["dataset"]
     data = sorted((results / "data" / dataset).glob("*.h5"))
     used = trained_on["blocks"] + trained_on["chosen_on_blocks"]
-    test = [read_data(path) for path in data if path.stem not in used]
+    test = [read_data(path) for path in data if paths.parse("data", path)["block"] not in used]
     saliency = next((results / "saliency" / model / dataset).glob("*.h5"))
     with open_file(saliency, "saliency") as file:
         uniform_weight = json.loads(file.attrs["params"])["uniform_weight"]

@@ -1,6 +1,5 @@
 """Mean output of every layer over stimuli of the fit split (rule measure_means)."""
 
-import json
 import logging
 
 import torch
@@ -8,8 +7,9 @@ import torch
 from gaborscope.backbones import opening
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, substitution
+from gaborscope.store import tables
 from gaborscope.store.blocks import read_data
-from gaborscope.store.files import provenance, whole
+from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -27,13 +27,12 @@ def main(smk):
     drawn = [faithfulness.chosen(block.names, params.n, params.seed) for block in blocks]
     batches = (
         batch
-        for block, own in zip(blocks, drawn, strict=True)
-        for batch in substitution.batches(backbone, block, own, model.box)
+        for block, indices in zip(blocks, drawn, strict=True)
+        for batch in substitution.batches(backbone, block, indices, model.box)
     )
     batches = progress(batches, None)
     means = substitution.mean_outputs(backbone, substitution.layers_of(model), batches)
-    with whole(smk.output.means) as temporary:
-        temporary.write_text(json.dumps({"means": means, **provenance(smk)}, indent=1) + "\n")
+    tables.write_json(smk.output.means, {"means": means, **provenance(smk)})
     log.info("%d layers, %d stimuli", len(means), sum(map(len, drawn)))
 
 

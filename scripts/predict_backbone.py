@@ -17,7 +17,7 @@ log = logging.getLogger("gaborscope")
 
 @torch.no_grad()
 def main(smk):
-    """Run the network, cut off the padding, bring the density to each stimulus's own size."""
+    """Run the network, cut off the padding, bring the density to the size of each stimulus."""
     entry = smk.params.backbone
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
@@ -25,13 +25,13 @@ def main(smk):
     log.info("predicting on %s", device)
     backbone.network.to(device)
     block = read_data(smk.input.data)
-    found = {}
+    densities_by_stimulus = {}
     for index, inside in predict(backbone, block, entry["input"], smk.params.batch_size, device):
         size = block.size(index)
-        found[index] = densities.of_network(
+        densities_by_stimulus[index] = densities.of_network(
             inside, backbone.output, size, smk.params.uniform_weight
         )
-    ordered = [found[index] for index in range(len(block.names))]
+    ordered = [densities_by_stimulus[index] for index in range(len(block.names))]
     write_saliency(smk.output.saliency, block.names, ordered, provenance(smk))
 
 

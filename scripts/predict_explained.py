@@ -15,13 +15,13 @@ def main(smk):
     """Predict each stimulus from its image and write its log-density."""
     model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)
-    found = []
+    log_densities = []
     for index in progress(range(len(block.names)), len(block.names)):
         image = block.image(index)
         maps, placement = model.reconstruct(image)
-        found.append(model.fuse(maps, placement, image.shape[:2]))
-    write_saliency(smk.output.saliency, block.names, found, provenance(smk))
-    log.info("%d stimuli", len(found))
+        log_densities.append(model.fuse(maps, placement, image.shape[:2]))
+    write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
+    log.info("%d stimuli", len(log_densities))
 
 
 if __name__ == "__main__":

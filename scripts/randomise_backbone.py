@@ -1,7 +1,6 @@
 """Initialise a backbone at random, its normalisations recalibrated (rule randomise_backbone)."""
 
 import logging
-from pathlib import Path
 
 import torch
 
@@ -9,6 +8,7 @@ from gaborscope.backbones import backbone as backbone_tools
 from gaborscope.backbones import checking, devices, randomising, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
@@ -37,7 +37,7 @@ def main(smk):
     log.info("%d normalisations recalibrated on %s", n, device)
     backbone.network.to("cpu")
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
-    seen = {**smk.params.dataset, "blocks": [Path(path).stem for path in smk.input.fit]}
+    seen = {**smk.params.dataset, "blocks": list(paths.index("data", smk.input.fit, "block"))}
     description = {"trained_on": [seen], "random": True, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 

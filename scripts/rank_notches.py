@@ -4,8 +4,8 @@ import logging
 
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, interventions
+from gaborscope.store import tables
 from gaborscope.store.blocks import read_data
-from gaborscope.store.files import whole
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -21,8 +21,7 @@ def main(smk):
             contents.append(interventions.content_of(block, index, model.box)[0])
     settings = interventions.bank_settings(model)
     table = interventions.rank(contents, model.predict, settings, smk.params.families)
-    with whole(smk.output.table) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.10g")
+    tables.write_csv(smk.output.table, table)
     for name, row in table.groupby("family", sort=False).head(1).set_index("notch").iterrows():
         log.info("%s: %s, %.4f nats", row["family"], name, row["contribution"])
 

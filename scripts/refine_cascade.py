@@ -1,21 +1,15 @@
 """Improve a cascade's weights by gradient descent, filters fixed (rule refine_cascade)."""
 
-import hashlib
-import json
-import logging
-from pathlib import Path
-
 import torch
 
 from gaborscope.backbones import opening
 from gaborscope.cascades import fusing, refining
 from gaborscope.cascades.observed import make_examples
 from gaborscope.explanation.model import ExplainedModel
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
-
-log = logging.getLogger("gaborscope")
 
 
 def main(smk):
@@ -31,11 +25,12 @@ def main(smk):
     for path in smk.input.teacher:
         teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
     observed = fusing.watch(backbone, start.whole_cascade, settings["fusion"]["stride"], teacher)
-    blocks = {split: read_blocks(smk.input.get(split)) for split in ("fit", "validation")}
-    examples = {split: make_examples(own, start.box, backbone) for split, own in blocks.items()}
-    names = [[example.name for example in own] for own in examples.values()]
-    identity = [settings, entry, smk.params.seed, smk.params.code, names, smk.params.start]
-    identity.append(smk.params.target)
+    examples = {
+        split: make_examples(read_blocks(smk.input.get(split)), start.box, backbone)
+        for split in ("fit", "validation")
+    }
+    predictor = f"{smk.wildcards.model}-{smk.wildcards.explanation}"
+    decisive = [settings, entry, smk.params.seed, smk.params.code, smk.params.start]
     net = fusing.make_net(start.whole_cascade, observed.device)
     fused = refining.FusedDensity(
         start.whole_cascade, settings["fusion"], start.weight, start.centre_bias
@@ -47,11 +42,11 @@ def main(smk):
         examples["fit"],
         examples["validation"],
         {**settings, "seed": smk.params.seed},
-        Path("results/checkpoints") / f"{smk.wildcards.model}-{smk.wildcards.explanation}.pt",
-        hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest(),
+        paths.make("checkpoints", predictor=predictor),
+        refining.digest([*decisive, smk.params.target], examples.values()),
     )
     refiner.run()
-    targets = {Path(path).stem: path for path in smk.input.target}
+    targets = paths.index("saliency", smk.input.target, "block")
     common = (settings["fusion"], smk.params.sigmas, smk.params.uniform_weight)
     model = fusing.fuse(net, observed, examples, targets, *common)
     model.save(smk.output.explained, provenance(smk))

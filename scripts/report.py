@@ -18,19 +18,7 @@ def main(smk):
     params = smk.params
     folder = Path(smk.output.figures)
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = sections.Inputs(
-        explained=list(smk.input.explained),
-        filters=list(smk.input.filters),
-        explained_variance=list(smk.input.explained_variance),
-        identities=list(smk.input.identities),
-        sparsity=list(smk.input.sparsity),
-        tuning=list(smk.input.tuning),
-        sparsity_scores=list(smk.input.sparsity_scores),
-        scores=list(smk.input.scores),
-        data=list(smk.input.data),
-        saliency=list(smk.input.saliency),
-        activations=list(smk.input.activations),
-    )
+    inputs = sections.Inputs.of(smk.input)
     summary = {
         split: pd.read_csv(path)
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
@@ -50,7 +38,7 @@ def main(smk):
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
         "score_tables": page.score_tables(summary, *shown),
-        "calibrated_tables": [t for own in calibrated for t in page.calibrated_tables(own, *shown)],
+        "calibrated_tables": [t for c in calibrated for t in page.calibrated_tables(c, *shown)],
         "share_tables": page.share_tables(tables["shares"]),
         **page.comparison_content(tables, params.pairs, *shown),
         "normalised_figures": sections.draw_normalised(

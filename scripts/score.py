@@ -1,15 +1,12 @@
 """Score one predictor on every held-out stimulus of a data set (rule score)."""
 
-import json
 import logging
-from pathlib import Path
 
-import pandas as pd
-
-from gaborscope.scoring import calibration, exposure
-from gaborscope.scoring.scorer import PEOPLE, Scorer
+from gaborscope.scoring import by_stimulus, calibration, exposure
+from gaborscope.scoring.scorer import Scorer
+from gaborscope.store import paths, tables
 from gaborscope.store.blocks import read_data
-from gaborscope.store.files import provenance, whole
+from gaborscope.store.files import provenance
 from gaborscope.store.saliency import read_saliency
 from gaborscope.workflow.stage import progress, run_stage
 
@@ -18,43 +15,32 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Score the validation and the test stimuli; record whose fixations were the negatives."""
+    params, dataset = smk.params, smk.wildcards.dataset
     others = [read_data(path) for path in smk.input.others]
-    scorer = Scorer(smk.wildcards.preset, others, smk.params.n_shuffle, smk.params.seed)
-    trained_on = [entry for path in smk.input.weights for entry in exposure.trained_on(path)]
-    names = [name for block in others for name in block.names]
-    seen = exposure.seen(trained_on, smk.wildcards.dataset, smk.params.dataset_type, names)
-    temperature = 1.0
-    for path in smk.input.get("temperature", []):
-        temperature = json.loads(Path(path).read_text(encoding="utf-8"))["temperature"]
-    rows = {"validation": [], "test": []}
+    temperatures = [calibration.read_temperature(p) for p in smk.input.get("temperature", [])]
+    scores = by_stimulus.PredictorScores(
+        smk.wildcards.predictor,
+        Scorer(smk.wildcards.preset, others, params.n_shuffle, params.seed),
+        exposure.seen_in(others, smk.input.weights, dataset, params.dataset_type),
+        params.uniform_weight,
+        *temperatures,
+    )
     files = zip(smk.input.data, smk.input.saliency, smk.input.centre_bias, strict=True)
     for data, saliency, centre_bias in files:
-        validation = Path(data).stem in smk.params.validation_blocks
+        validation = paths.parse("data", data)["block"] in params.validation_blocks
         block = read_data(data)
-        maps = zip(read_saliency(saliency), read_saliency(centre_bias), strict=True)
-        for (index, density), (_, bias) in progress(maps, len(block.names)):
-            if smk.wildcards.predictor in PEOPLE:
-                people = smk.wildcards.predictor, block, index, bias, smk.params.uniform_weight
-                scores = scorer.score_people(*people, temperature)
-            else:
-                tempered = calibration.temper(density, temperature)
-                scores = scorer.score(block, index, tempered, bias)
-            if block.names[index] in seen:
-                scores = dict.fromkeys(scores, float("nan"))
-            row = {"stimulus": block.names[index], **scores}
-            rows["validation" if validation else "test"].append(row)
+        densities = progress(read_saliency(saliency), len(block.names))
+        split = "validation" if validation else "test"
+        scores.add(split, block, densities, read_saliency(centre_bias))
     for split, path in (("validation", smk.output.validation), ("test", smk.output.scores)):
-        table = pd.DataFrame(rows[split]).sort_values("stimulus")
-        with whole(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.10g")
+        table = scores.table(split)
+        tables.write_csv(path, table)
         missing = int(table.isna().any(axis=1).sum())
         log.info("%s: %d stimuli, %d with an undefined score", split, len(table), missing)
-    if hidden := seen.intersection(row["stimulus"] for s in rows for row in rows[s]):
+    if hidden := scores.left_out():
         log.info("%d stimuli are left out: the backbone was trained on them", len(hidden))
-    draw = {row["stimulus"]: scorer.others(row["stimulus"]) for s in rows for row in rows[s]}
-    with whole(smk.output.shuffle) as temporary:
-        text = json.dumps({"negatives": draw, **provenance(smk)}, indent=1, sort_keys=True)
-        temporary.write_text(text + "\n", encoding="utf-8")
+    draw = {"negatives": scores.negatives(), **provenance(smk)}
+    tables.write_json(smk.output.shuffle, draw, sort_keys=True)
 
 
 if __name__ == "__main__":

@@ -1,16 +1,12 @@
 """Refit and score an explanation with only some dimensions (rule score_coalitions)."""
 
 import logging
-from pathlib import Path
-
-import pandas as pd
 
 from gaborscope.analysis import bits, coalitions, refits
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.fitting.files import read_filters, read_statistics
-from gaborscope.stimuli.centre_bias import centre_bias
-from gaborscope.store import files as store_files
-from gaborscope.store.blocks import read_data
+from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.store import paths, tables
+from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -19,37 +15,34 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Refit the layers from their statistics, then the fusion; write the gain per stimulus."""
     params = smk.params
-    labels = list(coalitions.names(read_filters(smk.input.filters[0])["table"]))
-    own = labels[int(smk.wildcards.part) :: params.parts]
-    members = coalitions.Coalitions(own, params.solver)
-    for path in smk.input.filters:
-        filters = read_filters(path)
-        fit, validation = (
-            read_statistics(
-                [p for p in smk.input.get(split) if Path(p).parent.name == Path(path).stem],
-                filters["candidate"],
-            )
+    files = paths.index("filters", smk.input.filters, "layer")
+    filters = {name: read_filters(path) for name, path in files.items()}
+    table = next(iter(filters.values()))["table"]
+    labels = coalitions.dealt_out(table, int(smk.wildcards.part), params.parts)
+    members = coalitions.Coalitions(labels, params.solver)
+    for name, layer_filters in filters.items():
+        statistics = (
+            read_layer_statistics(smk.input.get(split), name, layer_filters["candidate"])
             for split in ("fit", "validation")
         )
-        members.add_layer(filters, fit, validation)
-    blocks = {Path(path).stem: read_data(path) for path in smk.input.data}
-    test = {name: blocks.pop(name) for name in params.test_blocks}
-    fit = {name: blocks.pop(name) for name in params.fit_blocks}
-    bias = centre_bias(
-        list(fit.values()), list(blocks.values()), params.sigmas, params.uniform_weight
+        members.add_layer(layer_filters, *statistics)
+    blocks = by_split(
+        read_blocks(smk.input.data),
+        {"test": params.test_blocks, "fit": params.fit_blocks},
+        rest="validation",
     )
     whole = ExplainedModel.load(smk.input.explained)
-    settings = {**params.fusion, "stride": params.stride, "penalties": params.penalties}
-    many = refits.Alternatives(members.members(), whole.box, settings, bias, params.uniform_weight)
+    fusion = {**params.fusion, "stride": params.stride, "penalties": params.penalties}
+    many = refits.prepare(
+        members.members(), whole.box, fusion, blocks, params.sigmas, params.uniform_weight
+    )
     saliency = {
-        key: {Path(path).stem: path for path in smk.input.get(key)}
+        key: paths.index("saliency", smk.input.get(key), "block")
         for key in ("deep", "fused", "centre_bias")
     }
-    bits.collect(many, fit, blocks, saliency["deep"], params.stimuli)
+    bits.collect(many, blocks["fit"], blocks["validation"], saliency["deep"], params.stimuli)
     models = bits.fuse(many, whole, log.info)
-    table = pd.DataFrame(bits.gains(models, test, saliency))
-    with store_files.whole(smk.output.gains) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.9g")
+    tables.write_csv(smk.output.gains, bits.gains(models, blocks["test"], saliency))
 
 
 if __name__ == "__main__":

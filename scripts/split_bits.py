@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 
 from gaborscope.analysis import bits
-from gaborscope.store.files import whole
+from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -13,12 +13,9 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Join the parts' coalitions and write the split."""
-    parts = [pd.read_csv(path).set_index("stimulus") for path in smk.input.gains]
-    table = pd.concat(parts, axis=1)
-    table = table.loc[:, ~table.columns.duplicated()]  # every part has the deep model's
+    table = bits.join(map(pd.read_csv, smk.input.gains))
     summary = bits.summarise(table, smk.params.n_resamples, smk.params.seed)
-    with whole(smk.output.table) as temporary:
-        summary.to_csv(temporary, index=False, float_format="%.6g")
+    tables.write_csv(smk.output.table, summary)
     log.info("%s", "; ".join(f"{row.part} {row.bits:.3f}" for row in summary.itertuples()))
 
 

@@ -2,10 +2,8 @@
 
 import logging
 
-import pandas as pd
-
 from gaborscope.scoring import summaries
-from gaborscope.store.files import whole
+from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -19,19 +17,13 @@ def main(smk):
         ("validation", smk.input.validation, smk.output.validation),
         ("test", smk.input.scores, smk.output.summary),
     ):
-        tables = summaries.read_tables(params.cells, paths)
-        summary = summaries.summary_rows(tables, params.n_resamples, params.seed)
-        write(output, pd.DataFrame(summary))
-        for row in summaries.share_rows(tables, params.explained, params.n_resamples, params.seed):
+        scores = summaries.read_tables(params.cells, paths)
+        summary = summaries.summary_rows(scores, params.n_resamples, params.seed)
+        tables.write_csv(output, summary)
+        for row in summaries.share_rows(scores, params.explained, params.n_resamples, params.seed):
             shares.append({"split": split, **row})
-    write(smk.output.shares, pd.DataFrame(shares, columns=["split", *summaries.SHARE_COLUMNS]))
+    tables.write_csv(smk.output.shares, shares, ["split", *summaries.SHARE_COLUMNS])
     log.info("%d summary rows, %d shares", len(summary), len(shares))
-
-
-def write(path, table):
-    """Write a table, whole."""
-    with whole(path) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
 
 
 if __name__ == "__main__":

@@ -1,13 +1,11 @@
 """Means of the calibrated scores with intervals and temperatures (rule summarise_calibrated)."""
 
-import json
 import logging
-from pathlib import Path
 
 import pandas as pd
 
-from gaborscope.scoring import summaries
-from gaborscope.store.files import whole
+from gaborscope.scoring import calibration, summaries
+from gaborscope.store import paths, tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -16,18 +14,15 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Write the table of the test split."""
     params = smk.params
-    tables = summaries.read_tables(params.cells, smk.input.scores)
-    table = pd.DataFrame(summaries.summary_rows(tables, params.n_resamples, params.seed))
+    scores = summaries.read_tables(params.cells, smk.input.scores)
+    table = pd.DataFrame(summaries.summary_rows(scores, params.n_resamples, params.seed))
     temperatures = {
-        (Path(path).parent.name, Path(path).stem): json.loads(
-            Path(path).read_text(encoding="utf-8")
-        )["temperature"]
+        tuple(paths.parse("calibration", path).values()): calibration.read_temperature(path)
         for path in smk.input.temperatures
     }
     keys = zip(table["predictor"], table["dataset"], strict=True)
     table["temperature"] = [temperatures[key] for key in keys]
-    with whole(smk.output.summary) as temporary:
-        table.to_csv(temporary, index=False, float_format="%.8g")
+    tables.write_csv(smk.output.summary, table)
     log.info("%d rows", len(table))
 
 

@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 
 from gaborscope.refutation import faithfulness
-from gaborscope.store.files import whole
+from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -19,15 +19,14 @@ def main(smk):
         for paths in (smk.input.substituted, smk.input.intervened)
     )
     means, differences = faithfulness.substitution_tables(replaced, *resampling)
-    tables = {
+    written = {
         smk.output.substitution: means,
         smk.output.differences: differences,
         smk.output.interventions: changed,
         smk.output.summary: faithfulness.intervention_table(changed, *resampling),
     }
-    for path, table in tables.items():
-        with whole(path) as temporary:
-            table.to_csv(temporary, index=False, float_format="%.8g")
+    for path, table in written.items():
+        tables.write_csv(path, table)
     log.info("%d stimuli", replaced["stimulus"].nunique())
 
 

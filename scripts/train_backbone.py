@@ -1,16 +1,14 @@
 """Train a backbone on the fit split (rule train_backbone)."""
 
-import hashlib
-import json
 import logging
-from pathlib import Path
 
 import torch
 
 from gaborscope.backbones import checking, devices, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
-from gaborscope.store.blocks import read_data
+from gaborscope.store import paths
+from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
@@ -30,31 +28,20 @@ def main(smk):
     checking.check_backbone(backbone, smk.params.layers, box)
     for path in smk.input.start:
         before = weights.load_into(backbone.network, path)
-    blocks = {
-        split: [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
-    }
-    examples = {
-        split: [e for b in parts for e in training.make_examples(b, box, backbone.content)]
-        for split, parts in blocks.items()
-    }
-    identity = [entry, before, smk.params.training, smk.params.seed, smk.params.code, str(device)]
-    identity += [[b.sha256, b.x.tolist()] for parts in blocks.values() for b in parts]
+    fit, validation = (read_blocks(smk.input.get(split)) for split in ("fit", "validation"))
+    decisive = [entry, before, smk.params.training, smk.params.seed, smk.params.code, str(device)]
     trainer = training.Trainer(
         backbone,
-        examples["fit"],
-        examples["validation"],
+        training.examples_of(fit.values(), box, backbone.content),
+        training.examples_of(validation.values(), box, backbone.content),
         {**smk.params.training, "seed": smk.params.seed},
         device,
-        Path("results/checkpoints") / f"{name}.pt",
-        hashlib.sha256(json.dumps(identity).encode()).hexdigest(),
+        paths.make("checkpoints", predictor=name),
+        training.digest(decisive, [*fit.values(), *validation.values()]),
     )
     state_dict, history = trainer.run()
-    own = {
-        **smk.params.dataset,
-        "blocks": [Path(path).stem for path in smk.input.fit],
-        "chosen_on_blocks": [Path(path).stem for path in smk.input.validation],
-    }
-    description = {"trained_on": [*before["trained_on"], own], "history": history}
+    used = {**smk.params.dataset, "blocks": list(fit), "chosen_on_blocks": list(validation)}
+    description = {"trained_on": [*before["trained_on"], used], "history": history}
     weights.write_weights(smk.output.weights, state_dict, description | provenance(smk))
 
 

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from helpers import BOX, SETTINGS, make_block, make_layer
 
-from gaborscope.analysis import ablation
+from gaborscope.analysis import ablation, refits
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import combine
@@ -112,3 +112,44 @@ def test_options_are_set_beside_the_plain_explanation_by_stimulus(rng):
     assert table.loc[("direct", "cc"), "difference"] == 0
     assert table.loc[("lab", "explained_variance"), "difference"] == pytest.approx(0.1)
     assert table.loc[("lab", "cpu_s"), "mean"] == 7
+
+
+def test_every_model_is_set_beside_its_own_plain_explanation():
+    def trial(level):
+        scores = pd.DataFrame(
+            [
+                {"stimulus": f"s{i}", "predictor": name, **dict.fromkeys(ablation.METRICS, v)}
+                for i in range(3)
+                for name, v in (("explained", level), ("deep", 4.0), ("centre_bias", 0.0))
+            ]
+        )
+        return scores, pd.DataFrame({"explained_variance": [level / 4], "cpu_s": [1.0]})
+
+    tables = {
+        ("a", "direct"): trial(1.0), ("b", "direct"): trial(2.0),
+        ("a", "lab"): trial(1.5), ("b", "lab"): trial(2.0),
+    }  # fmt: skip
+    settings = {"direct": {"colour": "yuv"}, "lab": {"colour": "lab"}}
+    table = pd.DataFrame(ablation.summarise(tables, settings, 50, 1))
+    nss = table[table["metric"] == "nss"].set_index(["model", "option"])
+    assert list(table["model"].unique()) == ["a", "b"]
+    assert nss.loc[("a", "lab"), "difference"] == 0.5
+    assert nss.loc[("b", "lab"), "difference"] == 0
+    assert nss.loc[("a", "lab"), "differs"] == 'colour: "lab"'
+
+
+def test_the_fused_model_is_the_fit_of_the_alternative_on_all_stimuli_added(rng):
+    settings = {**PLAIN, "fusion": {"target": "fixations", "stride": 4, "smoothing": 3.0}}
+    trial = tried(settings)
+    alternative, _ = trial.solve()
+    block = make_block(SIZES)
+    blocks = {"fit": {"0": block}, "validation": {"7": block}}
+    fusion = {**settings["fusion"], "penalties": [1e-2, 1.0]}
+    box, files = geometry.Box(*BOX), {"0": "", "7": ""}
+    models = trial.fuse(alternative, blocks, files, fusion, box, [0.1], 1e-3)
+    many = refits.prepare({"explained": alternative}, box, fusion, blocks, [0.1], 1e-3)
+    for split, name, size in (("fit", "0", 2), ("validation", "7", 4)):
+        for number, part in enumerate(ablation.parts_of(recorded(block), size)):
+            for index, *_ in part:
+                many.add_stimulus(split, f"{name}-{number}", block, index, "")
+    np.testing.assert_array_equal(models["explained"].weight, many.fit()["explained"].weight)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_image
+from helpers import SETTINGS, make_block, make_image
 
 from gaborscope.analysis import anatomy
 from gaborscope.analysis import identities as identity_tools
@@ -144,3 +144,18 @@ def test_the_preferred_wavelength_is_that_of_the_planted_scale(scale):
     assert [row["cycles_per_degree"] for row in rows] == [3.0, 1.5]
     assert rows[scale]["share"] > 0.97
     np.testing.assert_allclose(rows[0]["mean_px"], rows[scale]["wavelength_px"], rtol=0.03)
+
+
+def test_tables_of_a_layer_have_their_columns_and_its_name():
+    made = image_statistics(lambda image, phi: [phi[0] + phi[3], phi[1]], n=2)
+    layer = {"name": "stem", "box": {"height": 32, "width": 48}}
+    filters = {**filters_of(made), "layer": layer, "penalty": 1e-8}
+    block = make_block([(64, 96)])
+    tables = anatomy.of_layer(filters, made, made, block)
+    assert set(tables) == set(anatomy.COLUMNS)
+    for key, rows in tables.items():
+        assert rows and all(set(row) == set(anatomy.COLUMNS[key]) for row in rows)
+        assert {row["layer"] for row in rows} == {"stem"}
+    finest = LogGaborBank(**SETTINGS["bank"]).wavelengths_px[0]
+    # the network sees the stimuli at half their size
+    assert tables["scale"][0]["wavelength_px"] == pytest.approx(2 * finest)

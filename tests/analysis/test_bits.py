@@ -333,3 +333,19 @@ def test_dependent_regressors_are_fitted_below_the_rounding_of_their_sums(rng):
     weight, intercept = coalitions._ridge(sums, 1e-12)
     left = weight @ phi + intercept[:, None] - maps
     assert left.var() < 1e-3 * maps.var()
+
+
+def test_joined_parts_have_the_deep_gain_once_and_pair_stimuli_by_name():
+    first = pd.DataFrame({"stimulus": ["a", "b"], "scale": [1.0, 2.0], "deep": [3.0, 4.0]})
+    second = pd.DataFrame({"stimulus": ["b", "a"], "none": [5.0, 6.0], "deep": [4.0, 3.0]})
+    table = bits.join([first, second])
+    assert list(table.columns) == ["scale", "deep", "none"]
+    assert table.loc["a"].tolist() == [1.0, 3.0, 6.0]
+
+
+@pytest.mark.parametrize("n_parts", [1, 3])
+def test_every_coalition_is_dealt_to_one_job(n_parts):
+    table = table_of(SETTINGS)
+    dealt = [coalitions.dealt_out(table, part, n_parts) for part in range(n_parts)]
+    assert sorted(label for labels in dealt for label in labels) == sorted(coalitions.names(table))
+    assert max(map(len, dealt)) - min(map(len, dealt)) <= 1

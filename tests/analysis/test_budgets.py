@@ -79,3 +79,20 @@ def test_score_rows_name_the_budget_the_deep_model_and_the_centre_bias(rng):
     nss_row = table[(table["filters_per_map"] == "8") & (table["metric"] == "nss")].iloc[0]
     assert nss_row["mean"] == pytest.approx(3.15) and nss_row["share"] == pytest.approx(0.5)
     assert (nss_row["share_low"], nss_row["share_high"]) == pytest.approx((0.5, 0.5))
+
+
+def test_layers_added_one_by_one_are_those_of_the_functions(blocks, refitted, monkeypatch):
+    fitted = refitted[4][0]
+    monkeypatch.setattr(budgets.layer_tools, "fitted_layer", lambda filters: filters["fitted"])
+    fit = {name: blocks[name] for name in "012"}
+    few = budgets.FewFilters([1, 4], "omp", 2)
+    few.add_layer({"fitted": fitted}, fit, {"3": blocks["3"]}, {"4": blocks["4"]})
+    expected = budgets.of_layer(fitted, fit, blocks["3"], [1, 4], "omp", 2)
+    members = few.members(Alternative([fitted]))
+    for k in (1, 4):
+        np.testing.assert_array_equal(members[str(k)].layers[0].weight, expected[k][0].weight)
+    held_out = [{"validation": blocks["3"], "test": blocks["4"]}]
+    pd.testing.assert_frame_equal(
+        pd.DataFrame(few.variance_rows()),
+        pd.DataFrame(budgets.variance_rows([expected], [fitted], held_out)),
+    )

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
+from helpers import make_block
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
+from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import sparse_path
 from gaborscope.fitting.statistics import Statistics, combine
 
@@ -122,3 +124,25 @@ def test_shares_of_maps_and_of_the_layer_name_the_planted_filters(rng, table):
     labels, layer, _ = by_grouping["luminance_scale"]
     assert dict(zip(labels, layer, strict=True))["0"] == pytest.approx(0.2, abs=0.05)
     assert "luminance_scale" not in identity_tools.shares(statistics, 1e-6, table, "rgb")
+
+
+def test_of_a_layer_few_filters_explain_what_the_planted_ones_do(rng, table):
+    names = ["U amplitude s1 o3", "Y odd s0 o1"]
+    blocks = {name: planted(rng, table, names) for name in ("00", "01", "07")}
+    weight, intercept = RidgePath(blocks["00"]).solve(1e-6)
+    filters = {
+        "layer": {"name": "stem", "box": {"height": 32, "width": 48}}, "regressors": SETTINGS,
+        "table": table, "weight": weight, "intercept": intercept,
+    }  # fmt: skip
+    fit, validation = {n: blocks[n] for n in ("00", "01")}, {"07": blocks["07"]}
+    settings = {"listed": 1, "budgets": [2, 1], "rule": "omp"}
+    block = make_block([(64, 96)])
+    named, curve = identity_tools.of_layer(filters, fit, validation, settings, block)
+    assert [(row["layer"], row["name"]) for row in named] == [("stem", names[0])]
+    assert named[0]["wavelength_px"] == pytest.approx(2 * 8)
+    figures = {row["filters_per_map"]: row["explained_variance"] for row in curve[:-1]}
+    # weights 2 and 1 of independent regressors of unit variance
+    assert list(figures) == [1, 2]
+    assert figures[1] == pytest.approx(4 / 5, abs=0.05) and figures[2] == pytest.approx(1, abs=1e-3)
+    assert np.isnan(curve[-1]["filters_per_map"])
+    assert curve[-1]["explained_variance"] == pytest.approx(1, abs=1e-3)

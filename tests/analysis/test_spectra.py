@@ -2,12 +2,13 @@
 
 import numpy as np
 import pytest
-from helpers import make_image
+from helpers import ORIGIN, make_image
 from scipy import stats
 
 from gaborscope.analysis import spectra
 from gaborscope.explanation import layers
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store.saliency import read_density, write_saliency
 
 SETTINGS = {
     "input": {"height": 48, "width": 64}, "stride": 4, "colour": "yuv", "boundary": "symmetric",
@@ -155,3 +156,24 @@ def test_rows_name_wavelengths_in_px_and_cycles_per_degree(figures):
     groups = {r["group"] for r in rows if r["grouping"] == "orientation"}
     assert groups == {"0", "45", "90", "135", "none"}
     assert {r["group"] for r in rows if r["grouping"] == "colour"} == {"Y", "U", "V", "none"}
+
+
+def test_predictions_are_read_where_there_is_a_file_and_computed_elsewhere(tmp_path):
+    block, rng = block_of(3, n=2), np.random.default_rng(0)
+    logs = [np.log(rng.dirichlet(np.ones(48 * 64)).reshape(48, 64)) for _ in range(2)]
+    path = tmp_path / "07.h5"
+    write_saliency(path, block.names, logs, ORIGIN)
+    flat = np.full((48, 64), 2.0)
+    computed = {"flat": lambda block, index: (flat * (index + 1), "density")}
+    found = list(spectra.predictions(block, {"net": str(path)}, computed, ["flat", "net"], 1e-3))
+    assert len(found) == 2
+    for index, (made, read) in enumerate(found):
+        np.testing.assert_allclose(made, 1 / flat.size)
+        np.testing.assert_array_equal(read, read_density(path, index))
+
+
+def test_scales_are_told_in_px_of_stimuli_of_the_median_size():
+    names = spectra.names_of(SETTINGS, np.array([[96, 128], [96, 128], [480, 640]]))
+    np.testing.assert_allclose(names["wavelengths"], 2 * WAVELENGTHS)
+    np.testing.assert_allclose(names["orientations"], np.arange(4) * np.pi / 4)
+    assert list(names["channels"]) == ["Y", "U", "V"]

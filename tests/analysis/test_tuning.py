@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from helpers import SETTINGS
 
 from gaborscope.analysis import tuning
 
@@ -90,3 +91,26 @@ def test_figures_of_the_layer_are_means_over_maps(filters):
     assert concentration == pytest.approx((0.8 + 0.4 / 3) / 1.2)
     assert width == pytest.approx(0)
     assert mean == pytest.approx(2 ** ((3 * 0.8 + 4 * 0.3) / 1.1))
+
+
+def test_of_a_layer_wavelengths_are_told_in_px_of_the_stimulus(filters):
+    bank = {**SETTINGS["bank"], "n_scales": 3, "n_orientations": 4}
+    layer = {"name": "stem", "box": {"height": 32, "width": 48}}
+    given = {**filters, "regressors": {**SETTINGS, "bank": bank}, "layer": layer}
+    rows = tuning.of_layer(given, np.array([[64, 96]]), 10.0)
+    scales = [row for row in rows if row["property"] == "wavelength" and row["wavelength_px"]]
+    assert [row["wavelength_px"] for row in scales] == pytest.approx(list(2 * WAVELENGTHS))
+    assert {row["layer"] for row in rows} == {"stem"}
+
+
+def test_shares_of_dead_maps_are_not_listed():
+    given = {
+        "layer": {"name": "stem"},
+        "explained_variance": np.array([0.5, np.nan, 0.2]),
+        "shares": {"kind": (["even", "odd"], None)},
+        "map_shares": {"kind": np.array([[0.1, 0.4], [9.0, 9.0], [0.2, 0.0]])},
+    }
+    rows = tuning.map_rows(given)
+    assert [(row["map"], row["label"], row["share"]) for row in rows] == [
+        (0, "even", 0.1), (0, "odd", 0.4), (2, "even", 0.2), (2, "odd", 0.0),
+    ]  # fmt: skip

@@ -9,6 +9,7 @@ from helpers import make_block
 from gaborscope.backbones import training
 from gaborscope.backbones.backbone import build, describe
 from gaborscope.errors import InputError
+from gaborscope.stimuli import geometry
 
 SETTINGS = {
     "epochs": 3, "batch_size": 2, "learning_rate": 0.002, "weight_decay": 0.001,
@@ -177,3 +178,21 @@ def test_batches_of_one_are_kept_where_they_are_wanted():
     made = training.make_examples(make_block([(32, 48)] * 5), (32, 48))
     assert [len(batch) for batch in training._batches(made, 1, rng)] == [1] * 5
     assert sorted(len(batch) for batch in training._batches(made, 2, rng)) == [2, 2]
+
+
+def test_a_training_of_other_settings_stimuli_or_fixations_has_another_digest():
+    block, moved, other = (make_block([(20, 30)]) for _ in range(3))
+    moved.x[0] += 1
+    other.sha256[0] = "f" * 64
+    digests = [training.digest([{"rate": 0.1}], blocks) for blocks in ([block], [moved], [other])]
+    digests.append(training.digest([{"rate": 0.2}], [block]))
+    assert len(set(digests)) == 4
+    assert training.digest([{"rate": 0.1}], [make_block([(20, 30)])]) == digests[0]
+
+
+def test_examples_of_blocks_are_those_of_each_without_stimuli_that_nobody_looked_at():
+    blocks = [make_block([(20, 30)] * 2), make_block([(30, 20)], n_points=0)]
+    found = training.examples_of(blocks, geometry.Box(32, 48), geometry.content)
+    assert len(found) == 2
+    alone = training.make_examples(blocks[0], geometry.Box(32, 48))
+    np.testing.assert_array_equal(found[1].points, alone[1].points)

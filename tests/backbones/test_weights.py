@@ -146,3 +146,26 @@ def test_weights_that_are_not_there_are_named(tmp_path):
         published.read("unisal", tmp_path / "gone.pth")
     with pytest.raises(InputError, match="no published weights of cmrnet, only of unisal, msinet"):
         published.fetch("cmrnet")
+
+
+def test_weights_of_a_path_say_what_they_were_trained_on_unless_the_config_does(tmp_path):
+    path = tmp_path / "w.safetensors"
+    seen = [{"type": "toronto"}]
+    weights.write_weights(path, network().state_dict(), {"trained_on": seen})
+    other = network()
+    origin = published.load_into(other, "mine", str(path), None)
+    assert origin["trained_on"] == seen and len(origin["sha256"]) == 64
+    assert published.load_into(other, "mine", str(path), [])["trained_on"] == []
+    wanted = weights.read_weights(path)[0]
+    assert all(torch.equal(value, wanted[key]) for key, value in other.state_dict().items())
+
+
+def test_published_weights_name_their_source_and_what_their_authors_trained_on(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "w.safetensors"
+    weights.write_weights(path, network().state_dict(), {"trained_on": []})
+    monkeypatch.setattr(published, "fetch", lambda name: path)
+    origin = published.load_into(network(), "unisal", "published", None)
+    assert origin["source"] == published.SOURCES["unisal"].url
+    assert published.SALICON in origin["trained_on"]

@@ -1,6 +1,7 @@
 """Cascades: edges, graph, fit, refinement; numpy and torch the same."""
 
 import dataclasses
+import types
 
 import numpy as np
 import pytest
@@ -505,3 +506,28 @@ def test_a_cascade_of_a_control_runs_without_log_gabors(watched, control):
     assert model.edge_settings["control"] == model.image_settings["control"] == control
     outputs, _ = model.reconstruct(block.image(0))
     assert all(np.isfinite(maps).all() for maps in outputs.values())
+
+
+def test_rows_of_explained_variance_say_what_a_layer_reads(watched):
+    _, observed, _, examples, model, _ = watched
+    explained = layerwise.explained_variance(
+        fusing.make_net(model, observed.device), observed, examples
+    )
+    rows = layerwise.variance_rows(model, "test", explained)
+    assert [row["layer"] for row in rows] == [fitted.name for fitted in model.layers]
+    for row, fitted in zip(rows, model.layers, strict=True):
+        assert row["split"] == "test" and row["explained_variance"] == explained[fitted.name][1]
+        assert row["largest_support"] <= row["regressors"] == fitted.weight.shape[1]
+        read = [] if row["parents"] == "image" else row["parents"].split()
+        assert [part.split(":")[0] for part in read] == [edge.parent for edge in fitted.edges]
+
+
+def test_a_refinement_of_other_stimuli_or_settings_has_another_digest():
+    first, second = types.SimpleNamespace(name="a"), types.SimpleNamespace(name="b")
+    digests = {
+        refining.digest([1], [[first], [second]]),
+        refining.digest([1], [[second], [first]]),
+        refining.digest([2], [[first], [second]]),
+    }
+    assert len(digests) == 3
+    assert refining.digest([1], [[first], [second]]) in digests

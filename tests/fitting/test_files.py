@@ -8,9 +8,22 @@ from helpers import ORIGIN, SETTINGS, make_layer, make_regressors
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.errors import InputError
-from gaborscope.fitting.files import read_filters, read_statistics, write_filters, write_statistics
+from gaborscope.fitting.files import (
+    read_filters,
+    read_layer_statistics,
+    read_statistics,
+    read_sums,
+    write_filters,
+    write_statistics,
+)
 from gaborscope.fitting.ridge import solve
-from gaborscope.fitting.statistics import Statistics, combine, marginal_correlation
+from gaborscope.fitting.statistics import (
+    Statistics,
+    combine,
+    marginal_correlation,
+    summary_of_maps,
+)
+from gaborscope.store import paths
 
 
 @pytest.fixture
@@ -48,10 +61,16 @@ def described(statistics, solution):
 
 
 def test_statistics_come_back_by_block(statistics, tmp_path):
+    files = {}
     for block, sums in statistics.items():
-        write_statistics(tmp_path / f"{block}.h5", [sums], ORIGIN)
-    read = read_statistics(sorted(tmp_path.iterdir()), 0)
+        names = {"model": "m", "dataset": "d", "explanation": "e", "layer": "fine", "block": block}
+        files[block] = tmp_path / paths.make("statistics", **names)
+        write_statistics(files[block], [sums, statistics["0"]], ORIGIN)
+    read = read_statistics(files.values(), 0)
     assert list(read) == ["0", "1", "2"]
+    assert read_layer_statistics(files.values(), "coarse", 0) == {}
+    assert read_layer_statistics(files.values(), "fine", 0).keys() == read.keys()
+    np.testing.assert_array_equal(read_sums(files["2"], 1).gram, statistics["0"].gram)
     for block, sums in statistics.items():
         for key in ("gram", "cross", "sum_phi", "sum", "cov", "n"):
             np.testing.assert_array_equal(getattr(read[block], key), getattr(sums, key))
@@ -126,3 +145,11 @@ def test_the_dominant_filters_are_ranked_and_each_counts_once(described):
     assert values == sorted(values, reverse=True)
     assert len({(row["scale"], row["orientation"], row["colour"]) for row in rows}) == 5
     assert values[0] == pytest.approx(described["marginal"].mean(axis=0).max())
+
+
+def test_dead_maps_are_counted_and_not_averaged():
+    row = summary_of_maps(np.array([0.2, np.nan, 0.6]), 0.5)
+    assert row == {
+        "explained_variance": 0.5, "mean_per_map": pytest.approx(0.4), "maps": 3, "dead_maps": 1,
+    }  # fmt: skip
+    assert np.isnan(summary_of_maps(np.array([np.nan]), np.nan)["mean_per_map"])

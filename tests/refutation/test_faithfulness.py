@@ -70,7 +70,7 @@ def test_differences_from_a_control_are_paired_by_stimulus():
 
 
 def test_the_page_reads_what_the_stage_wrote(tmp_path):
-    folder = tmp_path / "cmrnet" / "demo" / "direct"
+    folder = tmp_path / "results" / "faithfulness" / "cmrnet" / "demo" / "direct"
     folder.mkdir(parents=True)
     # the tables go through files, as in the workflow
     substituted(["b", "a", "c"], 0.25).to_csv(tmp_path / "rows.csv", index=False)

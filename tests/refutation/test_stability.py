@@ -127,3 +127,14 @@ def test_the_table_has_every_layer_and_all_together(rng):
     pooled = next(r for r in rows if r["layer"] == "all" and r["measure"] == "identity")
     assert pooled["maps"] == 8 and pooled["agreement"] == 1
     assert set(rows[0]) == set(stability.COLUMNS)
+
+
+def test_halves_are_every_other_block_and_one_block_has_none(rng):
+    blocks = {name: statistics([0, 1, 2], rng) for name in ("02", "00", "01")}
+    filters = {"penalty": 1e-4, "table": TABLE}
+    first, second = stability.halves(blocks, filters, "omp", ["scale"])
+    alone = stability.describe(blocks["01"], 1e-4, TABLE, "omp", ["scale"])
+    np.testing.assert_array_equal(second.profiles["scale"], alone.profiles["scale"])
+    assert first.alive.all() and second.alive.all()
+    first, _ = stability.halves({"00": blocks["00"]}, filters, "omp", ["scale"])
+    assert not first.alive.any()

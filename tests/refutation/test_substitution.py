@@ -6,13 +6,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
-from helpers import make_layer
+from helpers import make_block, make_layer
 from torch import nn
 
 from gaborscope.backbones import recording
 from gaborscope.backbones.backbone import Backbone, build
-from gaborscope.refutation import substitution
-from gaborscope.stimuli import geometry
+from gaborscope.refutation import faithfulness, substitution
+from gaborscope.stimuli import densities, geometry
 from gaborscope.workflow.settings import load as load_config
 
 CONFIG = load_config()
@@ -214,3 +214,37 @@ def test_mean_outputs_are_those_of_the_content_alone(toy):
         toy(x)
     inside = torch.relu(record["act"])[:, :, 8:24]
     np.testing.assert_allclose(means["act"], inside.mean(dim=(0, 2, 3)), rtol=1e-5)
+
+
+class _Told:
+    """A bench that answers with maps given, on whole inputs."""
+
+    def __init__(self, maps):
+        self.layers, self.maps = {"fine": None}, maps
+        self.backbone = SimpleNamespace(output="logits")
+
+    def run(self, x, place, names, stacked):
+        assert stacked["fine"].shape[0] == len(names)
+        for kind in ("intact", "mean"):
+            yield "fine", "alone", kind, torch.tensor(self.maps[kind])
+
+
+def test_rows_score_the_content_of_each_map_against_the_intact_one(monkeypatch, rng):
+    block, place = make_block([(24, 40), (24, 40)]), geometry.Placement((32, 48), 4, 2, 24, 40)
+    maps = {kind: rng.standard_normal((2, 32, 48)) for kind in ("intact", "mean")}
+    batches = [([1, 0], place, None)]
+    monkeypatch.setattr(substitution, "batches", lambda *_: iter(batches))
+    model = SimpleNamespace(box=None, reconstruct=lambda image: ({"fine": np.zeros(3)}, place))
+    rows = list(substitution.rows(_Told(maps), model, block, [1, 0], "mit", 1e-3))
+    assert all(tuple(row) == faithfulness.SUBSTITUTED for row in rows)
+    assert [(row["substitute"], row["stimulus"]) for row in rows] == [
+        ("intact", "s1.png"), ("intact", "s0.png"), ("mean", "s1.png"), ("mean", "s0.png"),
+    ]  # fmt: skip
+    assert [row["cc_intact"] for row in rows[:2]] == pytest.approx([1, 1])
+    intact, mean = (
+        np.exp(densities.of_network(maps[kind][0, 4:28, 2:42], "logits", (24, 40), 1e-3))
+        for kind in ("intact", "mean")
+    )
+    expected = faithfulness.Judge(block, 1, intact, "mit").score(mean)
+    assert rows[2]["nss"] == pytest.approx(expected["nss"])
+    assert rows[2]["kld_intact"] == pytest.approx(expected["kld_intact"])

@@ -8,12 +8,13 @@ from helpers import page_content as content
 
 from gaborscope.analysis import anatomy as analysis_anatomy
 from gaborscope.report import anatomy, page
+from gaborscope.store import paths
 
 PARTS = ("contrast", "position", "colour", "unexplained", "explained", "deep")
 
 
 def bits_table(folder, name, parts=PARTS, values=(0.2, -0.1, 0.3, 0.6, 0.4, 1.0)):
-    path = folder / "bits" / "cmrnet" / "made" / f"{name}.csv"
+    path = folder / paths.make("bits", model="cmrnet", dataset="made", explanation=name)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         (p, v, v - 0.1, v + 0.1, v, v - 0.1, v + 0.1, 9) for p, v in zip(parts, values, strict=True)
@@ -40,13 +41,14 @@ def anatomy_tables(folder):
         "colour": [("stem", a, 0.6 / a, *np.eye(3)[a - 1], "Y", 12.0, 0.4) for a in (1, 2, 3)],
         "scale": [("stem", s, 3.0 * 2**s, None, 0.2, 4.0) for s in range(2)],
     }
-    paths = []
+    written = []
+    names = {"model": "cmrnet", "dataset": "made", "explanation": "direct"}
     for key, table_rows in rows.items():
-        path = folder / "anatomy" / "cmrnet" / "made" / "direct" / f"{key}.csv"
+        path = folder / paths.make("anatomy", **names, table=key)
         path.parent.mkdir(parents=True, exist_ok=True)
         pd.DataFrame(table_rows, columns=analysis_anatomy.COLUMNS[key]).to_csv(path, index=False)
-        paths.append(path)
-    return paths
+        written.append(path)
+    return written
 
 
 def files(**changes):

@@ -80,3 +80,12 @@ def test_sun_takes_statistics_of_as_many_stimuli_as_asked(blocks, monkeypatch):
     assert len(seen) == 4
     baselines.make("sun", blocks, [], {"n_stimuli": 400}, 1)
     assert len(seen) == 4 + 6
+
+
+def test_predictors_of_several_names_are_those_of_each():
+    block = make_block([(20, 30)])
+    made = baselines.make_all({"uniform": {}, "one_observer": {}}, [block], [block], 1e-3, 1, {})
+    assert list(made) == ["uniform", "one_observer"]
+    for name, predict in made.items():
+        alone = baselines.make(name, [block], [block], {"uniform_weight": 1e-3}, 1)
+        np.testing.assert_array_equal(predict(block, 0)[0], alone(block, 0)[0])

@@ -8,6 +8,7 @@ from gaborscope.errors import InputError
 from gaborscope.scoring import calibration, gold_standard
 from gaborscope.scoring.scorer import PEOPLE, Scorer, predictions
 from gaborscope.stimuli import fixations
+from gaborscope.store import tables
 
 SIZE = (40, 60)
 
@@ -111,3 +112,9 @@ def test_a_temperature_moves_the_scores_of_people_too(predictor, rng):
     assert raw["ig"] != flat["ig"]
     # AUC depends on ranks alone; the uniform share ties some pixels by rounding
     assert raw["auc"] == pytest.approx(flat["auc"], abs=1e-4)
+
+
+def test_a_temperature_is_read_from_its_file(tmp_path):
+    path = tmp_path / "osie.json"
+    tables.write_json(path, {"temperature": 1.25, "seed": "1"})
+    assert calibration.read_temperature(path) == 1.25

@@ -1,6 +1,7 @@
 """Stimuli that a backbone was trained on are told apart."""
 
 import numpy as np
+from helpers import make_block
 from torch import nn
 
 from gaborscope.backbones import weights
@@ -45,3 +46,17 @@ def test_what_weights_have_seen_is_read_from_their_file(tmp_path):
     path = tmp_path / "w.safetensors"
     weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": entries, "seed": "1"})
     assert exposure.trained_on(path) == entries
+
+
+def test_stimuli_of_some_blocks_that_any_of_the_networks_has_seen(tmp_path):
+    blocks = [make_block([(8, 8)] * 2), make_block([(8, 8)])]
+    blocks[1].names[:] = ["t0.png"]
+    files = []
+    for number, prefix in enumerate(("s0", "t")):
+        files.append(tmp_path / f"{number}.safetensors")
+        entry = {"type": "salicon", "prefix": prefix}
+        state_dict = nn.Linear(2, 3).state_dict()
+        weights.write_weights(files[-1], state_dict, {"trained_on": [entry]})
+    assert exposure.seen_in(blocks, files, "any", "salicon") == {"s0.png", "t0.png"}
+    assert exposure.seen_in(blocks, files[:1], "any", "salicon") == {"s0.png"}
+    assert exposure.seen_in(blocks, [], "any", "salicon") == set()

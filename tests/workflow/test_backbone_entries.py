@@ -1,6 +1,7 @@
 """One's own models in the config: what is completed, what is refused."""
 
 import copy
+import os
 from pathlib import Path
 
 import pytest
@@ -127,3 +128,16 @@ def test_other_weights_change_their_stamp(tmp_path):
         == backbone_entries.stamp("missing", tmp_path)
         == ""
     )
+
+
+def test_weights_in_the_repository_count_by_content_and_others_by_size_and_time(tmp_path):
+    root = tmp_path / "repository"
+    root.mkdir()
+    for path in (root / "w.pth", tmp_path / "w.pth"):
+        path.write_bytes(b"1")
+    inside = backbone_entries.stamp("w.pth", root)
+    outside = backbone_entries.stamp("../w.pth", root)
+    for path in (root / "w.pth", tmp_path / "w.pth"):
+        os.utime(path, ns=(1, 1))  # a checkout gives every file a time of its own
+    assert backbone_entries.stamp("w.pth", root) == inside
+    assert backbone_entries.stamp("../w.pth", root) != outside

@@ -3,18 +3,21 @@
 import dataclasses
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import accumulation
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import ridge
 from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import summaries
+from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer
 
@@ -117,6 +120,52 @@ class Trial:
             else:
                 self._validation.append(statistics)
 
+    def fuse(
+        self,
+        alternative: Alternative,
+        blocks: dict[str, dict[str, StimulusBlock]],
+        targets: dict[str, str],
+        fusion_settings: dict,
+        box: geometry.Box | tuple[int, int],
+        sigmas: Sequence[float],
+        uniform_weight: float,
+        progress: Callable[[str], None] | None = None,
+    ) -> dict[str, ExplainedModel]:
+        """
+        Fuse the fitted layers into a saliency model.
+
+        Parameters
+        ----------
+        alternative : refits.Alternative
+            From `solve`.
+        blocks : dict of str to dict of str to StimulusBlock
+            `fit` and `validation`, by the block's name: those that were added.
+        targets : dict of str to str
+            Saliency file of the deep model by block.
+        fusion_settings : dict
+            `target`, `stride`, `smoothing`, `penalties`.
+        box : geometry.Box
+            The network's input.
+        sigmas : sequence of float
+            Candidate widths of the centre bias.
+        uniform_weight : float
+        progress : callable, optional
+            Called with one sentence.
+
+        Returns
+        -------
+        models : dict of str to ExplainedModel
+            One, called "explained".
+        """
+        many = refits.prepare(
+            {"explained": alternative}, box, fusion_settings, blocks, sigmas, uniform_weight
+        )
+        split_of = {name: split for split, members in blocks.items() for name in members}
+        for (name, index), part in self.part_of.items():
+            split = split_of[name]
+            many.add_stimulus(split, part, blocks[split][name], index, targets[name])
+        return many.fit(progress)
+
     def solve(self) -> tuple[Alternative, list[dict[str, Any]]]:
         """
         Fit every layer; choose pooling and penalty on the validation split.
@@ -212,3 +261,36 @@ def rows(
             value, plain = (table[metric].mean() for table in (layers, plain_layers))
             records.append({**about, "metric": metric, "mean": value, "difference": value - plain})
     return records
+
+
+def summarise(
+    tables: dict[tuple[str, str], tuple[pd.DataFrame, pd.DataFrame]],
+    settings: dict[str, dict],
+    n_resamples: int,
+    seed: int,
+) -> list[dict]:
+    """
+    Options of all models, each beside the plain explanation of its model.
+
+    Parameters
+    ----------
+    tables : dict of (model, option) to (DataFrame, DataFrame)
+        Scores and layers, see `rows`; every model has the option "direct".
+    settings : dict of str to dict
+        Of the explanation, by option.
+    n_resamples, seed : int
+        Of the paired bootstrap over stimuli.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`, model by model in the order of `tables`.
+    """
+    by_model: dict[str, dict] = {}
+    for (model, option), pair in tables.items():
+        by_model.setdefault(model, {})[option] = pair
+    summary = []
+    for model, options in by_model.items():
+        differs = {option: differing(settings["direct"], settings[option]) for option in options}
+        summary += rows(model, options, differs, n_resamples, seed)
+    return summary

@@ -274,3 +274,33 @@ def enlargement(block: StimulusBlock, box: geometry.Box) -> float:
     """
     widths = [geometry.place(size, box).width / size[1] for size in block.sizes]
     return 1 / float(np.median(widths))
+
+
+def of_layer(
+    filters: dict, fit: Statistics, validation: Statistics, block: StimulusBlock
+) -> dict[str, list[dict]]:
+    """
+    How much of one fitted layer is place, which colours and scales it is made of.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    fit, validation : statistics.Statistics
+        Of the pooling chosen.
+    block : StimulusBlock
+        Wavelengths are told in px of its stimuli, at their median enlargement.
+
+    Returns
+    -------
+    rows : dict of str to list of dict
+        By table; keys of each row are `COLUMNS` of the table.
+    """
+    scale_px = enlargement(block, filters["layer"].input_box)
+    tables = {
+        "position": position_rows(filters, fit),
+        "colour": colour_rows(filters, fit, validation, filters["penalty"]),
+        "scale": scale_rows(filters, scale_px, block.facts.get("px_per_degree")),
+    }
+    name = filters["layer"]["name"]
+    return {key: [{"layer": name, **row} for row in rows] for key, rows in tables.items()}

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -210,3 +210,21 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
         share = summaries.ratio(values.to_numpy(), table["deep"].to_numpy(), n_resamples, seed)
         rows.append((name, mean, low, high, *share, n))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def join(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """
+    Join the gains of coalitions that several jobs were dealt.
+
+    Parameters
+    ----------
+    parts : iterable of DataFrame
+        `stimulus` and one column per coalition, see `gains`; all of the same stimuli.
+
+    Returns
+    -------
+    table : DataFrame
+        By stimulus; a column that several parts have, such as the deep model's, comes once.
+    """
+    table = pd.concat([part.set_index("stimulus") for part in parts], axis=1)
+    return table.loc[:, ~table.columns.duplicated()]

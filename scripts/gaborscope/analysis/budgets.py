@@ -11,7 +11,7 @@ from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import sparse, statistics
 from gaborscope.fitting.ridge import deal
-from gaborscope.fitting.statistics import combine
+from gaborscope.fitting.statistics import Statistics, combine
 
 # Ridge penalty of the refit on few regressors; the weights are standardised.
 PENALTY = 1e-6
@@ -163,3 +163,52 @@ def score_rows(
         {"filters_per_map": row.pop("predictor"), "split": split, "layer": "fused", **row}
         for row in rows
     ]
+
+
+class FewFilters:
+    """
+    An explanation with few filters per map, its layers refitted one after the other.
+
+    Parameters
+    ----------
+    budgets : sequence of int
+        Filters per map.
+    rule : {"omp", "ols"}
+    n_folds : int
+        Out-of-fold refits, at most.
+    """
+
+    def __init__(self, budgets: Sequence[int], rule: str, n_folds: int) -> None:
+        self._settings = budgets, rule, n_folds
+        self._by_layer, self._whole, self._held_out = [], [], []
+
+    def add_layer(
+        self,
+        filters: dict,
+        fit: dict[str, Statistics],
+        validation: dict[str, Statistics],
+        test: dict[str, Statistics],
+    ) -> None:
+        """
+        Refit a layer with every budget.
+
+        Parameters
+        ----------
+        filters : dict
+            From `read_filters`.
+        fit, validation, test : dict of str to statistics.Statistics
+            By block, of the pooling chosen.
+        """
+        fitted = layer_tools.fitted_layer(filters)
+        held_out = {"validation": combine(validation.values()), "test": combine(test.values())}
+        self._by_layer.append(of_layer(fitted, fit, held_out["validation"], *self._settings))
+        self._whole.append(fitted)
+        self._held_out.append(held_out)
+
+    def members(self, whole: Alternative) -> dict[str, Alternative]:
+        """Return the explanation with every budget, and as it is, see `members`."""
+        return members(self._by_layer, whole)
+
+    def variance_rows(self) -> list[dict]:
+        """Return the explained variance of every layer with every budget, see `variance_rows`."""
+        return variance_rows(self._by_layer, self._whole, self._held_out)

@@ -291,3 +291,23 @@ def restriction(
         members.append(index)
     shape = (len(row_of), len(table["name"]))
     return sparse.csr_array((inverse[members], (rows, members)), shape=shape)
+
+
+def dealt_out(table: dict[str, np.ndarray], part: int, n_parts: int) -> list[str]:
+    """
+    Coalitions of one of several jobs that share them.
+
+    Parameters
+    ----------
+    table : dict of str to array (K,)
+        From `Regressors.table`.
+    part : int
+        From 0 to `n_parts` - 1.
+    n_parts : int
+
+    Returns
+    -------
+    labels : list of str
+        Every `n_parts`-th of `names`, so that each job has as many large ones.
+    """
+    return list(names(table))[part::n_parts]

@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting import shapley, sparse, statistics
+from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 from gaborscope.stimuli import colour as colours
+from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 GROUPINGS = ("scale", "orientation", "colour", "kind")
 
@@ -242,3 +246,51 @@ def listed(
                 }
             )
     return rows
+
+
+def of_layer(
+    filters: dict,
+    fit: dict[str, Statistics],
+    validation: dict[str, Statistics],
+    settings: dict,
+    block: StimulusBlock,
+) -> tuple[list[dict], list[dict]]:
+    """
+    Identity of every map of a fitted layer, and how far few filters per map go.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    fit, validation : dict of str to statistics.Statistics
+        By block, of the pooling chosen: filters are chosen on the first, evaluated on the second.
+    settings : dict
+        `listed` (filters per map), `budgets`, `rule`.
+    block : StimulusBlock
+        Wavelengths are told in px of its stimuli, at their median enlargement.
+
+    Returns
+    -------
+    named : list of dict
+        `layer` and the keys of `listed`.
+    curve : list of dict
+        `layer, filters_per_map, explained_variance` (of all maps together); nan filters are all.
+    """
+    n, rule, name = settings["listed"], settings["rule"], filters["layer"]["name"]
+    held_out = combine(validation.values())
+    longest = max(*settings["budgets"], n)
+    chosen = sparse.sparse_path(combine(fit.values()), held_out, longest, rule)
+    figures = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
+    whole = explained_variance(held_out, filters["weight"], filters["intercept"])
+    figures[np.nan] = whole[1]
+    curve = [
+        {"layer": name, "filters_per_map": k, "explained_variance": value}
+        for k, value in figures.items()
+    ]
+    bank, channels = layers.bank_and_channels(filters["regressors"])
+    scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
+    rows = listed(
+        chosen, filters["table"], bank, channels, n, scale_px, block.facts.get("px_per_degree"),
+        halves(fit, held_out, chosen, n, rule),
+    )  # fmt: skip
+    return [{"layer": name, **row} for row in rows], curve

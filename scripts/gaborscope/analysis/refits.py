@@ -8,7 +8,7 @@ product, the fusion and the scores are computed for each set.
 
 import dataclasses
 import hashlib
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,12 @@ import pandas as pd
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
+from gaborscope.fitting.files import read_filters
 from gaborscope.scoring import summaries
 from gaborscope.scoring.scorer import FEW, score_few
+from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID, CentreBias
-from gaborscope.stimuli.geometry import Box
+from gaborscope.stimuli.centre_bias import GRID, CentreBias, centre_bias
 from gaborscope.store.saliency import read_saliency
 
 
@@ -94,7 +95,7 @@ class Alternatives:
     def __init__(
         self,
         members: Mapping[str, Alternative],
-        box: Box | tuple[int, int],
+        box: geometry.Box | tuple[int, int],
         settings: Mapping[str, Any],
         centre_bias: CentreBias,
         uniform_weight: float,
@@ -208,6 +209,61 @@ class Alternatives:
                 uniform_weight=self.uniform_weight,
             )
         return models
+
+
+def prepare(
+    members: dict[str, Alternative],
+    box: geometry.Box | tuple[int, int],
+    fusion_settings: dict,
+    blocks: dict[str, dict[str, StimulusBlock]],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+) -> Alternatives:
+    """
+    Alternatives without stimuli yet, and the centre bias that all of them are fused with.
+
+    Parameters
+    ----------
+    members : dict of str to Alternative
+    box : geometry.Box
+    fusion_settings : dict
+        `target`, `stride`, `smoothing`, `penalties`.
+    blocks : dict of str to dict of str to StimulusBlock
+        `fit`, whose fixations the centre bias is made of, and `validation`, which choose its
+        width, by the block's name.
+    sigmas : sequence of float
+        Candidate widths of the centre bias.
+    uniform_weight : float
+
+    Returns
+    -------
+    alternatives : Alternatives
+    """
+    fit, validation = (list(blocks[split].values()) for split in ("fit", "validation"))
+    bias = centre_bias(fit, validation, sigmas, uniform_weight)
+    return Alternatives(members, box, fusion_settings, bias, uniform_weight)
+
+
+def read_explanation(paths: Sequence[str], fit_blocks: Iterable[str]) -> Alternative:
+    """
+    Read an explanation as it was fitted, out of fold as well.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        `results/filters/{model}/{dataset}/{explanation}/{layer}.h5` of all its layers.
+    fit_blocks : iterable of str
+
+    Returns
+    -------
+    alternative : Alternative
+        Its folds are those of `fit_blocks`.
+    """
+
+    def layers_of(fold=None):
+        return [layer_tools.fitted_layer(read_filters(path, fold)) for path in paths]
+
+    return Alternative(layers_of(), {block: layers_of(block) for block in fit_blocks})
 
 
 def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str, np.ndarray]:

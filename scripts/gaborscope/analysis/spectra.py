@@ -1,7 +1,7 @@
 """Log-Gabor spectra: the filters that the log-density of any predictor is made of."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import cv2
@@ -10,10 +10,13 @@ from scipy import stats
 
 from gaborscope.analysis import fixation_bank
 from gaborscope.analysis import identities as identity_tools
+from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import shapley
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import DEAD, Statistics, combine
+from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store.saliency import read_density
 
 FOLDS = 10  # largest number of groups of the jackknife
 
@@ -93,14 +96,79 @@ def accumulate(
         If there is no prediction.
     """
     total = None
-    for index, densities in enumerate(predictions):
+    for index, of_stimulus in enumerate(predictions):
         phi, shape = regressors(block.image(index), settings)
-        targets = np.stack([cell_logarithm(density, shape) for density in densities])
+        targets = np.stack([cell_logarithm(density, shape) for density in of_stimulus])
         total = total or Statistics.empty(len(table["name"]), len(targets))
         total.add(phi, targets)
     if total is None:
         raise ValueError("a block without stimuli has no statistics")
     return total
+
+
+def predictions(
+    block: StimulusBlock,
+    saliency: dict[str, str],
+    computed: dict[str, Callable[[StimulusBlock, int], tuple]],
+    predictors: Sequence[str],
+    uniform_weight: float,
+) -> Iterator[list[np.ndarray]]:
+    """
+    Densities of all predictors, stimulus by stimulus.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    saliency : dict of str to str
+        By predictor its saliency file of the block.
+    computed : dict of str to callable
+        Predictors that have no such file, see `baselines.make`.
+    predictors : sequence of str
+        All of them, in the order wanted.
+    uniform_weight : float
+        Mixed into what is computed.
+
+    Yields
+    ------
+    densities : list of float64 array (height, width)
+        Each of the stimulus's size, sum 1.
+    """
+
+    def density(predictor, index):
+        if predictor in saliency:
+            return read_density(saliency[predictor], index)
+        values, kind = computed[predictor](block, index)
+        return densities.to_density(values, kind, uniform_weight)
+
+    for index in range(len(block.names)):
+        yield [density(predictor, index) for predictor in predictors]
+
+
+def names_of(settings: dict, sizes: np.ndarray) -> dict:
+    """
+    Name the scales, orientations and colours that spectra are told by.
+
+    Parameters
+    ----------
+    settings : dict
+        `spectra` of the config.
+    sizes : int array (S, 2)
+        Height and width of the stimuli in px.
+
+    Returns
+    -------
+    names : dict
+        `wavelengths` (float array (scale,), px of the stimulus at the median enlargement),
+        `orientations` (radians), `channels`.
+    """
+    box = (settings["input"]["height"], settings["input"]["width"])
+    ratio = float(np.median([geometry.place(size, box).width / size[1] for size in sizes]))
+    bank, channels = layer_tools.bank_and_channels(settings)
+    return {
+        "wavelengths": bank.wavelengths_px / ratio,
+        "orientations": bank.orientations,
+        "channels": channels,
+    }
 
 
 def choose_penalty(fit: Statistics, validation: Statistics, penalties: Sequence[float]) -> float:

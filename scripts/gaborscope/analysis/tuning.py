@@ -5,6 +5,9 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.explanation import layers
+from gaborscope.stimuli import geometry
+
 # Groupings of the regressors, and their names in the table.
 PROPERTIES = {
     "scale": "wavelength",
@@ -181,3 +184,58 @@ def _weighted(values, weight):
     """Return the weighted mean of the values that are not nan; None if their weights are 0."""
     known = ~np.isnan(values)
     return float(np.average(values[known], weights=weight[known])) if weight[known].sum() else None
+
+
+def of_layer(filters: dict, sizes: np.ndarray, px_per_degree: float | None) -> list[dict]:
+    """
+    Tuning of one fitted layer, wavelengths in px of the stimuli.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    sizes : int array (S, 2)
+        Height and width of the stimuli in px: wavelengths are told at their median enlargement.
+    px_per_degree : float or None
+        Of the stimuli, where it is known.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`.
+    """
+    bank, channels = layers.bank_and_channels(filters["regressors"])
+    scale_px = geometry.enlargement(sizes, filters["layer"].input_box)
+    wavelengths_px = bank.wavelengths_px * scale_px
+    name = filters["layer"]["name"]
+    described = rows(filters, wavelengths_px, bank.orientations, channels, px_per_degree)
+    return [{"layer": name, **row} for row in described]
+
+
+def map_rows(filters: dict) -> list[dict]:
+    """
+    Shapley shares of every living map of a layer.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+
+    Returns
+    -------
+    rows : list of dict
+        `layer, map, grouping, label, share`.
+    """
+    alive = np.flatnonzero(~np.isnan(filters["explained_variance"]))
+    return [
+        {
+            "layer": filters["layer"]["name"],
+            "map": index,
+            "grouping": grouping,
+            "label": label,
+            "share": share,
+        }
+        for grouping, shares in filters["map_shares"].items()
+        for index in alive
+        for label, share in zip(filters["shares"][grouping][0], shares[index], strict=True)
+    ]

@@ -1,6 +1,7 @@
 """Published weights of UNISAL and MSI-Net, converted to state dicts of our networks."""
 
 import dataclasses
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
-from gaborscope.backbones import tensorflow, unisal, weights
+from gaborscope.backbones import tensorflow, unisal, user_models, weights
 from gaborscope.backbones.msinet import MSINet
 from gaborscope.data import downloads
 from gaborscope.errors import InputError
+
+log = logging.getLogger(__name__)
 
 SALICON = {"type": "salicon", "prefix": "COCO_train2014"}  # the 10,000 training stimuli
 
@@ -211,3 +215,45 @@ def _oihw(value):
     if value.ndim == 4:
         value = value.transpose(3, 2, 0, 1)
     return torch.from_numpy(np.array(value, order="C"))  # a copy, so that the tensor is writable
+
+
+def load_into(
+    network: nn.Module, name: str, wanted: str, trained_on: list | None
+) -> dict[str, object]:
+    """
+    Load the weights that a config asks for into a network, every tensor by name and shape.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    name : str
+        Backbone whose format the file may have, see `read`.
+    wanted : str
+        "published", or a path; relative ones refer to the repository.
+    trained_on : list of dict or None
+        What the config says of a file; None: what the file says of itself.
+
+    Returns
+    -------
+    origin : dict
+        `trained_on` (None where nobody says), `sha256` of the file, and `source`, the address, of
+        published weights, for which `trained_on` is what their authors say.
+
+    Raises
+    ------
+    InputError
+        If there are no such weights, or they do not fit the network.
+    """
+    path = fetch(name) if wanted == "published" else user_models.absolute(wanted)
+    state_dict, description = read(name, path)
+    weights.fit_into(network, state_dict, path)
+    origin: dict[str, object] = {"trained_on": trained_on}
+    if wanted == "published":
+        source = SOURCES[name]
+        origin = {"trained_on": list(source.trained_on), "source": source.url}
+    elif trained_on is None:
+        origin["trained_on"] = description.get("trained_on")
+    if path.is_file():
+        origin["sha256"] = downloads.digests(path)["sha256"]
+    log.info("%d tensors of %s fit %s", len(state_dict), path, name)
+    return origin

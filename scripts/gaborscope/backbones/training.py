@@ -3,13 +3,14 @@
 import contextlib
 import copy
 import dataclasses
+import hashlib
 import json
 import logging
 import math
 import os
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -301,6 +302,44 @@ def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> tor
         return torch.optim.SGD(groups, lr=rate, momentum=settings["momentum"])
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[settings["optimiser"]]
     return kind(groups, lr=rate)
+
+
+def examples_of(blocks: Iterable[StimulusBlock], box: geometry.Box, resize: Callable) -> list:
+    """
+    Examples of all stimuli of some blocks that have fixations, block by block.
+
+    Parameters
+    ----------
+    blocks : iterable of StimulusBlock
+    box : geometry.Box
+    resize : callable
+        See `make_examples`.
+
+    Returns
+    -------
+    examples : list of Example
+    """
+    return [example for block in blocks for example in make_examples(block, box, resize)]
+
+
+def digest(settings: Sequence, blocks: Iterable[StimulusBlock]) -> str:
+    """
+    Digest of a training: which checkpoint is its, and not that of other settings or data.
+
+    Parameters
+    ----------
+    settings : sequence
+        Whatever JSON can say that decides the outcome.
+    blocks : iterable of StimulusBlock
+        Of all splits, in their order.
+
+    Returns
+    -------
+    digest : str
+        SHA-256.
+    """
+    content = [*settings, *([block.sha256, block.x.tolist()] for block in blocks)]
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
 class Trainer:

@@ -11,11 +11,11 @@ import torch
 from gaborscope.cascades import observed as observing
 from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
-from gaborscope.explanation import cascade
+from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge, between
 from gaborscope.fitting import statistics as fitting_statistics
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import solve_sparse
-from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread
+from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread, summary_of_maps
 from gaborscope.stimuli.geometry import Box
 
 log = logging.getLogger(__name__)
@@ -57,11 +57,11 @@ class CascadeFit:
         self.rng = np.random.default_rng(seed)
         control = {"control": settings["control"]}
         image, edge = ({**settings[key], **control} for key in ("image", "edge"))
-        self.model = cascade.Cascade(box, image, edge, [])
+        self.model = Cascade(box, image, edge, [])
 
     def run(
         self, fit: Sequence[observing.Example], validation: Sequence[observing.Example]
-    ) -> cascade.Cascade:
+    ) -> Cascade:
         """
         Fit all layers.
 
@@ -113,17 +113,17 @@ class CascadeFit:
         """Fit layers that share parents and grid, and reconstruct them on all examples."""
         first, layers = names[0], self.observed.layers
         edges = [
-            cascade.Edge(
+            Edge(
                 parent,
                 node["kind"],
-                *cascade.between(node, layers[parent], layers[first]),
+                *between(node, layers[parent], layers[first]),
                 *self._basis(outputs[parent]),
             )
             for parent, node in self.graph[first]["parents"].items()
         ]
         channels = [layers[name].channels for name in names]
         empty = np.zeros((sum(channels), 0), np.float32)
-        joint = cascade.CascadeLayer(
+        joint = CascadeLayer(
             "+".join(names), layers[first], self.graph[first]["image"], edges, empty,
             np.zeros(sum(channels), np.float32), np.zeros(sum(channels), np.float32), np.zeros(0),
             np.zeros(sum(channels), np.float32),
@@ -154,7 +154,7 @@ class CascadeFit:
             rows = slice(start, start + n)
             start += n
             self.model.layers.append(
-                cascade.CascadeLayer(
+                CascadeLayer(
                     name, layers[name], joint.image, edges,
                     solved["weight"][rows], solved["intercept"][rows], solved["residual_sd"][rows],
                     solved["regressor_sd"], solved["map_sd"][rows],
@@ -179,7 +179,7 @@ class CascadeFit:
         """Return the regressors of the image (n, K, row, column), None where they are not read."""
         if not joint.image:
             return None
-        alone = cascade.Cascade(self.model.box, self.model.image_settings, {}, [joint])
+        alone = Cascade(self.model.box, self.model.image_settings, {}, [joint])
         contents, placement = [examples[i].content for i in batch], examples[batch[0]].placement
         tensors = image_tensors(alone, contents, placement, self.observed.device)
         return tensors[joint.name]
@@ -352,6 +352,42 @@ def explained_variance(
                 batch_sums = np.array([part.sum(dim=(0, 2, 3)).cpu().numpy() for part in parts])
                 sums[name] = sums.get(name, 0) + batch_sums
     return {name: _explained(*parts) for name, parts in sums.items()}
+
+
+def variance_rows(
+    cascade: Cascade, split: str, explained: dict[str, tuple[np.ndarray, float]]
+) -> list[dict]:
+    """
+    Rows of results/explained_variance of a cascade on one split.
+
+    Parameters
+    ----------
+    cascade : cascade.Cascade
+    split : str
+    explained : dict of str to (float array (C,), float)
+        By layer, per map and pooled, from `explained_variance`.
+
+    Returns
+    -------
+    rows : list of dict
+        `layer, split`, the columns of `statistics.summary_of_maps`, `regressors`,
+        `largest_support` (regressors of the map that has most), `parents` (what the layer reads,
+        with the variance that principal channels keep).
+    """
+    rows = []
+    for fitted in cascade.layers:
+        read = [f"{edge.parent}:{edge.kind}:{edge.variance:.3f}" for edge in fitted.edges]
+        rows.append(
+            {
+                "layer": fitted.name,
+                "split": split,
+                **summary_of_maps(*explained[fitted.name]),
+                "regressors": fitted.weight.shape[1],
+                "largest_support": int((fitted.weight != 0).sum(axis=1).max()),
+                "parents": " ".join(read) or "image",
+            }
+        )
+    return rows
 
 
 def _explained(error, total, square, n):

@@ -1,11 +1,13 @@
 """Refine the weights of a cascade by gradient descent, keeping at most k per map; filters stay."""
 
 import concurrent.futures
+import hashlib
+import json
 import logging
 import math
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -115,6 +117,26 @@ def vary(
         varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
     content, seen = varied
     return content, seen
+
+
+def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) -> str:
+    """
+    Digest of a refinement: which checkpoint is its, and not that of other settings or data.
+
+    Parameters
+    ----------
+    settings : sequence
+        Whatever JSON can say that decides the outcome.
+    examples : iterable of sequence of Example
+        Split by split.
+
+    Returns
+    -------
+    digest : str
+        SHA-256.
+    """
+    content = [*settings, [[example.name for example in split] for split in examples]]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 class Refiner:

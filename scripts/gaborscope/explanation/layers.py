@@ -1,7 +1,7 @@
 """Layers of an explanation: their grids, weights and reconstruction."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +11,7 @@ from gaborscope.filters.regressors import Regressors
 from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer, Sampling
 
 
@@ -288,6 +289,35 @@ def reconstruct(
         for fitted, regressors in zip(layers, phi, strict=True)
     }
     return maps, placement
+
+
+def reconstruct_block(
+    block: StimulusBlock, box: geometry.Box, layers: Sequence[FittedLayer]
+) -> Iterator[tuple[int, dict[str, np.ndarray]]]:
+    """
+    Reconstruct the layers of a network on every stimulus of a block.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    box : geometry.Box
+        The network's input for landscape stimuli.
+    layers : sequence of FittedLayer
+        Of one explanation.
+
+    Yields
+    ------
+    index : int
+        Of the stimulus in the block.
+    maps : dict of str to float32 array (C, row, column)
+        On all cells of each layer, see `whole_maps`.
+    """
+    for index in range(len(block.names)):
+        maps, placement = reconstruct(block.image(index), box, layers)
+        yield (
+            index,
+            {fitted.name: whole_maps(maps[fitted.name], fitted, placement) for fitted in layers},
+        )
 
 
 def weighted_sums(

@@ -10,6 +10,7 @@ import numpy as np
 from gaborscope.fitting.ridge import Solution
 from gaborscope.fitting.statistics import Statistics
 from gaborscope.stimuli.layer import Layer
+from gaborscope.store import paths as grammar
 from gaborscope.store.files import create, open_file, put, put_text
 
 
@@ -42,32 +43,53 @@ def write_statistics(
                 put(group, key, getattr(sums, key), names, unit)
 
 
-def read_statistics(paths: Sequence[str | Path], candidate: int) -> dict[str, Statistics]:
+def read_statistics(paths: Sequence[str], candidate: int) -> dict[str, Statistics]:
     """
     Read sufficient statistics by block.
 
     Parameters
     ----------
     paths : sequence of str or Path
-        Files named by their block.
+        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of one layer.
     candidate : int
         Index of the candidate of pooling.
 
     Returns
     -------
     statistics : dict of str to statistics.Statistics
+
+    Raises
+    ------
+    InputError
+        If a path is none of these, or two are of the same block.
     """
-    by_block = {}
-    for path in paths:
-        with open_file(path, "statistics") as file:
-            group = file[str(candidate)]
-            parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
-            by_block[Path(path).stem] = Statistics(**parts, n=int(group["n"][()]))
-    return by_block
+    by_block = grammar.index("statistics", paths, "block")
+    return {block: read_sums(path, candidate) for block, path in by_block.items()}
+
+
+def read_sums(path: str | Path, number: int) -> Statistics:
+    """
+    Read one group of sufficient statistics of a file.
+
+    Parameters
+    ----------
+    path : str or Path
+        Written by `write_statistics`.
+    number : int
+        Of the group: the candidate of pooling, or whatever else the list written is of.
+
+    Returns
+    -------
+    statistics : statistics.Statistics
+    """
+    with open_file(path, "statistics") as file:
+        group = file[str(number)]
+        parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
+        return Statistics(**parts, n=int(group["n"][()]))
 
 
 def read_layer_statistics(
-    paths: Sequence[str | Path], layer: str, candidate: int
+    paths: Sequence[str], layer: str, candidate: int
 ) -> dict[str, Statistics]:
     """
     Read sufficient statistics of one of several layers by block.
@@ -75,7 +97,7 @@ def read_layer_statistics(
     Parameters
     ----------
     paths : sequence of str or Path
-        Files `{layer}/{block}.h5` of all layers.
+        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of all layers.
     layer : str
     candidate : int
         Index of the candidate of pooling.
@@ -84,7 +106,7 @@ def read_layer_statistics(
     -------
     statistics : dict of str to statistics.Statistics
     """
-    return read_statistics([p for p in paths if Path(p).parent.name == layer], candidate)
+    return read_statistics(grammar.select("statistics", paths, layer=layer), candidate)
 
 
 def write_filters(

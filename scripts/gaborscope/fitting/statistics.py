@@ -248,3 +248,29 @@ def marginal_correlation(statistics: Statistics) -> np.ndarray:
     inverse = np.divide(1, np.sqrt(variance), out=np.zeros_like(variance), where=alive)
     squared = (covariance * np.outer(inverse_spread(statistics), inverse)) ** 2
     return np.clip(squared.T, 0, 1)
+
+
+def summary_of_maps(per_map: np.ndarray, pooled: float) -> dict[str, float | int]:
+    """
+    Explained variance of a layer in the columns of results/explained_variance.
+
+    Parameters
+    ----------
+    per_map : float array (C,)
+        nan where a map is dead.
+    pooled : float
+        Of all maps together, see `explained_variance`.
+
+    Returns
+    -------
+    row : dict
+        `explained_variance` (pooled), `mean_per_map` (over living maps; nan if there are none),
+        `maps`, `dead_maps`.
+    """
+    dead = np.isnan(per_map)
+    return {
+        "explained_variance": pooled,
+        "mean_per_map": np.nan if dead.all() else np.nanmean(per_map),
+        "maps": len(per_map),
+        "dead_maps": int(dead.sum()),
+    }

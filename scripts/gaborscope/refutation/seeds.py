@@ -1,31 +1,123 @@
 """Match the maps of two networks that differ in their training seed, by their activations."""
 
+import dataclasses
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.layers import FittedLayer
+from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.statistics import combine
 from gaborscope.refutation import stability
 from gaborscope.stimuli import geometry
+from gaborscope.store import paths as grammar
 from gaborscope.store.layers import read_layers
 
+COLUMNS = ("model", "other", *stability.COLUMNS, "correlation")
 
-def is_of(path: str | Path, model: str, layer: str) -> bool:
+
+@dataclasses.dataclass(frozen=True)
+class Network:
     """
-    Return whether a file of statistics belongs to a model and layer.
+    One of several networks that differ in their training seed alone, as an explanation sees it.
+
+    Attributes
+    ----------
+    name : str
+    fitted : list of layers.FittedLayer
+    described : dict of str to stability.Described
+        By layer, from the whole fit split.
+    """
+
+    name: str
+    fitted: list[FittedLayer]
+    described: dict[str, stability.Described]
+
+
+def read_network(
+    name: str,
+    filters: Sequence[str],
+    statistics: Sequence[str],
+    rule: str,
+    groupings: Sequence[str],
+) -> Network:
+    """
+    Describe every map of a network.
 
     Parameters
     ----------
-    path : str or Path
-        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5`.
-    model, layer : str
+    name : str
+        Of the model.
+    filters, statistics : sequence of str
+        Files of kind `filters` and `statistics`, see `store.paths`, of several models.
+    rule : {"omp", "ols"}
+    groupings : sequence of str
+        See `stability.describe`.
 
     Returns
     -------
-    is_of : bool
+    network : Network
+        Its layers are in the order of `filters`.
     """
-    return Path(path).parent.name == layer and Path(path).parents[3].name == model
+    fitted, described = [], {}
+    of_model = grammar.select("statistics", statistics, model=name)
+    for layer, path in grammar.index("filters", filters, "layer", model=name).items():
+        read = read_filters(path)
+        blocks = read_layer_statistics(of_model, layer, read["candidate"])
+        fitted.append(layer_tools.fitted_layer(read))
+        described[layer] = stability.describe(
+            combine(blocks.values()), read["penalty"], read["table"], rule, groupings
+        )
+    return Network(name, fitted, described)
+
+
+def compare(
+    first: Network,
+    second: Network,
+    activations: Sequence[str],
+    n_resamples: int,
+    seed: int,
+) -> tuple[list[dict], dict[str, float]]:
+    """
+    Agreement of the identities of two networks, map by map as their activations match them.
+
+    Parameters
+    ----------
+    first, second : Network
+        Of the same layers on the same grids.
+    activations : sequence of str
+        Activation files of both on the same blocks, perhaps of other networks too.
+    n_resamples, seed : int
+        See `stability.agreement`.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `COLUMNS`.
+    matched : dict of str to float
+        By layer, mean correlation of partners.
+    """
+    pair = [
+        grammar.select("activations", activations, model=network.name)
+        for network in (first, second)
+    ]
+    order, matched = match_layers(first.fitted, *pair)
+    similarities = {
+        name: stability.similarities(described, second.described[name], order[name])
+        for name, described in first.described.items()
+    }
+    correlation = {**matched, "all": np.nanmean(list(matched.values()))}
+    rows = [
+        {
+            "model": first.name,
+            "other": second.name,
+            **row,
+            "correlation": correlation[row["layer"]],
+        }
+        for row in stability.rows(similarities, n_resamples, seed)
+    ]
+    return rows, matched
 
 
 def match_layers(

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from gaborscope.fitting import shapley, sparse
-from gaborscope.fitting.statistics import DEAD, Statistics, standardised
+from gaborscope.fitting.statistics import DEAD, Statistics, combine, standardised
 from gaborscope.scoring import summaries
 
 PROPERTIES = ("kind", "scale", "orientation", "colour")
@@ -156,6 +156,42 @@ def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict
         "p": reached / (n_resamples + 1) if n else float("nan"),
         "maps": n,
     }
+
+
+def halves(
+    blocks: dict[str, Statistics], filters: dict, rule: str, groupings: Sequence[str]
+) -> tuple[Described, Described]:
+    """
+    Describe every map of a layer by two disjoint halves of the fit split.
+
+    Parameters
+    ----------
+    blocks : dict of str to statistics.Statistics
+        By fit block; every other one, in the order of their names, is of the same half.
+    filters : dict
+        From `read_filters`.
+    rule : {"omp", "ols"}
+    groupings : sequence of str
+        See `describe`.
+
+    Returns
+    -------
+    first, second : Described
+        Of a single block both are of it, and no map counts as alive: there is nothing to compare.
+    """
+    described = [
+        describe(
+            combine(blocks[name] for name in sorted(blocks)[half::2] or blocks),
+            filters["penalty"],
+            filters["table"],
+            rule,
+            groupings,
+        )
+        for half in (0, 1)
+    ]
+    if len(blocks) < 2:
+        described[0].alive[:] = False
+    return described[0], described[1]
 
 
 def rows(

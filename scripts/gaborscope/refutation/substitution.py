@@ -14,7 +14,8 @@ from gaborscope.backbones.backbone import Backbone
 from gaborscope.explanation import cascade
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.stimuli import geometry
+from gaborscope.refutation import faithfulness
+from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer
 
@@ -472,3 +473,50 @@ def mean_outputs(
                 totals[name] = totals.get(name, 0) + inside.sum(dim=(0, 2, 3)).cpu()
                 counts[name] = counts.get(name, 0) + inside[:, 0].numel()
     return {name: (totals[name] / counts[name]).tolist() for name in totals}
+
+
+def rows(
+    bench: Bench,
+    model: ExplainedModel,
+    block: StimulusBlock,
+    indices: Sequence[int],
+    preset: str,
+    uniform_weight: float,
+) -> Iterator[dict]:
+    """
+    Scores of some stimuli of a block with each layer replaced in each way.
+
+    Parameters
+    ----------
+    bench : Bench
+    model : ExplainedModel
+        Whose reconstructions take the place of layers.
+    block : StimulusBlock
+    indices : sequence of int
+        Of the stimuli in the block.
+    preset : str
+        Definitions of the metrics.
+    uniform_weight : float
+        Share of the uniform density in every map scored.
+
+    Yields
+    ------
+    row : dict
+        Keys are `faithfulness.SUBSTITUTED`; of each stimulus the intact network comes first.
+    """
+    for batch, place, x in batches(bench.backbone, block, indices, model.box):
+        names, judges = [block.names[index] for index in batch], []
+        maps = [model.reconstruct(block.image(index))[0] for index in batch]
+        stacked = {name: np.stack([of_one[name] for of_one in maps]) for name in bench.layers}
+        for layer, way, kind, returned in bench.run(x, place, names, stacked):
+            inside = returned[:, place.top : place.top + place.height].cpu().numpy()
+            inside = inside[:, :, place.left : place.left + place.width]
+            for row, index in enumerate(batch):
+                size = block.size(index)
+                density = np.exp(
+                    densities.of_network(inside[row], bench.backbone.output, size, uniform_weight)
+                )
+                if kind == "intact":
+                    judges.append(faithfulness.Judge(block, index, density, preset))
+                about = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
+                yield {**about, **judges[row].score(density)}

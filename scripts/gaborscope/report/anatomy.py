@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
+from gaborscope.store import paths as grammar
 
 SHADES = {
     "contrast": "0.45",
@@ -41,7 +42,9 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
         (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
     tables = {
-        f"{Path(path).parents[1].name}-{Path(path).stem}": pd.read_csv(path).set_index("part")
+        "{model}-{explanation}".format(**grammar.parse("bits", path)): pd.read_csv(path).set_index(
+            "part"
+        )
         for path in files.bits
     }
     figure = None
@@ -62,9 +65,10 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
 def _layers(files, folder, dpi):
     """Draw the layers of each explanation, and return (name, path) of each figure."""
     tables = {}
-    for path in map(Path, files):
-        name = f"{path.parents[2].name}-{path.parent.name}"
-        tables.setdefault(name, {})[path.stem] = pd.read_csv(path)
+    for path in files:
+        about = grammar.parse("anatomy", path)
+        name = "{model}-{explanation}".format(**about)
+        tables.setdefault(name, {})[about["table"]] = pd.read_csv(path)
     figures = []
     for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"

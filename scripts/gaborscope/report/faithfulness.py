@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
+from gaborscope.store import paths as grammar
 
 SHADES = {
     "reconstruction": "crimson",
@@ -29,7 +30,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     ----------
     paths : sequence of str
         `substitution.csv` and `interventions.summary.csv` alternate; each pair is in a folder
-        `{model}/{dataset}/{explanation}`.
+        `results/faithfulness/{model}/{dataset}/{explanation}`.
     folder : Path
         For the figures.
     dpi : int
@@ -41,7 +42,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     """
     content = []
     for first, second in zip(paths[::2], paths[1::2], strict=True):
-        model, dataset, explanation = Path(first).parts[-4:-1]
+        model, dataset, explanation = grammar.parse("substitution", first).values()
         replaced, changed = pd.read_csv(first), second
         figure = Path(folder) / f"faithfulness_{model}_{dataset}_{explanation}.png"
         drawing.save(substitution_curves(replaced), figure, dpi)

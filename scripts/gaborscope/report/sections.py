@@ -14,6 +14,7 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.report import curves, drawing, page
 from gaborscope.stimuli import colour, fixations, geometry
+from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
@@ -42,6 +43,22 @@ class Inputs:
     data: Sequence[str]
     saliency: Sequence[str]
     activations: Sequence[str]
+
+    @classmethod
+    def of(cls, files: Any) -> "Inputs":
+        """
+        Take the files that the report draws from out of all that its job reads.
+
+        Parameters
+        ----------
+        files : object
+            Attributes of the names above; those of several paths are lists.
+
+        Returns
+        -------
+        inputs : Inputs
+        """
+        return cls(**{f.name: list(getattr(files, f.name)) for f in dataclasses.fields(cls)})
 
 
 @dataclasses.dataclass
@@ -111,27 +128,20 @@ class Section:
         self.model, self.explanation, self.deep = names.model, names.explanation, names.deep
         self.predictor, self.preset = f"{names.model}-{names.explanation}", preset
         self.filters = {
-            Path(path).stem: read_filters(path)
-            for path in inputs.filters
-            if Path(path).parent.name == names.explanation
-            and Path(path).parents[2].name == names.model
+            layer: read_filters(path)
+            for layer, path in grammar.index(
+                "filters", inputs.filters, "layer", model=self.model, explanation=self.explanation
+            ).items()
         }
-        self.table = self._own_table(inputs.explained_variance)
-        found = [
-            path
-            for path in inputs.explained
-            if Path(path).stem == names.explanation and Path(path).parents[1].name == names.model
-        ]
+        self.table = self._own_table("explained_variance")
         self.explained: ExplainedModel | None = None
         self.nss = pd.Series(dtype=float)
-        for path in found:  # none of a network that predicts no saliency
+        for path in self._own_paths("explained"):  # none of a network that predicts no saliency
             self.explained = ExplainedModel.load(path)
-            (scores,) = (
-                pd.read_csv(path).set_index("stimulus")
-                for path in inputs.scores
-                if Path(path).parent.name == self.predictor and Path(path).parents[1].name == preset
+            (scores,) = grammar.select(
+                "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
-            self.nss = scores["nss"]
+            self.nss = pd.read_csv(scores).set_index("stimulus")["nss"]
         # a cascade has no filters on the image for single layers
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
@@ -181,13 +191,13 @@ class Section:
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
-        figure = drawing.sparsity_curves(self._own_table(self.inputs.sparsity))
+        figure = drawing.sparsity_curves(self._own_table("sparsity"))
         drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
-        figure = curves.tuning_beside_people(self._own_table(self.inputs.tuning))
+        figure = curves.tuning_beside_people(self._own_table("tuning"))
         drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
         scored = None
-        if self.explained is not None and self._own_paths(self.inputs.sparsity_scores):
-            figure = curves.sparsity_scores(self._own_table(self.inputs.sparsity_scores))
+        if self.explained is not None and self._own_paths("sparsity_scores"):
+            figure = curves.sparsity_scores(self._own_table("sparsity_scores"))
             scored = f"{stem}_sparsity_scores.png"
             drawing.save(figure, scored, self.settings["dpi"])
         return {
@@ -201,22 +211,20 @@ class Section:
             "wavelengths": self.unit,
         }
 
-    def _own_paths(self, paths):
-        """Those of this backbone and explanation."""
-        return [
-            path
-            for path in paths
-            if Path(path).stem == self.explanation and Path(path).parents[1].name == self.model
-        ]
+    def _own_paths(self, kind):
+        """Files of a kind that are of this backbone and explanation."""
+        return grammar.select(
+            kind, getattr(self.inputs, kind), model=self.model, explanation=self.explanation
+        )
 
-    def _own_table(self, paths):
-        """Table of this backbone and explanation."""
-        (path,) = self._own_paths(paths)
+    def _own_table(self, kind):
+        """Table of a kind of this backbone and explanation."""
+        (path,) = self._own_paths(kind)
         return pd.read_csv(path)
 
     def _identity_rows(self):
         """Return, for each layer, the map that its filters explain best, and these filters."""
-        table = self._own_table(self.inputs.identities)
+        table = self._own_table("identities")
         rows = []
         for _, identities in table.groupby("layer", sort=False):
             last = identities[identities["rank"] == identities["rank"].max()]
@@ -266,8 +274,9 @@ class Section:
 
     def _recorded(self):
         """List the layers in the activation files of the backbone."""
-        path = next(p for p in self.inputs.activations if Path(p).parents[1].name == self.model)
-        return layer_names(path)
+        return layer_names(
+            grammar.select("activations", self.inputs.activations, model=self.model)[0]
+        )
 
     def _draw_shares(self, stem, bank):
         paths = []
@@ -311,7 +320,7 @@ class Section:
             block = read_data(data)
             if name in block.names:
                 break
-        index, stem = block.names.index(name), Path(data).stem
+        index, stem = block.names.index(name), grammar.parse("data", data)["block"]
         size = block.size(index)
         image = block.image(index)
         points, _ = block.points(index)
@@ -325,10 +334,8 @@ class Section:
             (f"{self.deep} (deep)", self.deep),
             (f"{self.explanation} (explained)", self.predictor),
         ):
-            (path,) = (
-                path
-                for path in self.inputs.saliency
-                if Path(path).stem == stem and Path(path).parents[1].name == predictor
+            (path,) = grammar.select(
+                "saliency", self.inputs.saliency, predictor=predictor, block=stem
             )
             panels.append((title, "density", read_density(path, index)))
         if layer is None:
@@ -339,10 +346,8 @@ class Section:
         return panels
 
     def _activation(self, stem, index, layer, placement):
-        (path,) = (
-            path
-            for path in self.inputs.activations
-            if Path(path).stem == stem and Path(path).parents[1].name == self.model
+        (path,) = grammar.select(
+            "activations", self.inputs.activations, model=self.model, block=stem
         )
         model = self._model()
         layers = model.layers if model.cascade is None else model.cascade.layers

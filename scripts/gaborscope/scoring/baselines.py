@@ -155,3 +155,42 @@ SIMPLE = {
     "gold_standard": fixations.observed_density,
     "one_observer": first_observer,
 }
+
+
+def make_all(
+    settings: dict[str, dict],
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    uniform_weight: float,
+    seed: int,
+    banks: dict[str, Any],
+) -> dict[str, Callable[[StimulusBlock, int], tuple]]:
+    """
+    Predictors of several names.
+
+    Parameters
+    ----------
+    settings : dict of str to dict
+        Of the config's `baselines`, by name.
+    fit, validation : sequence of StimulusBlock
+    uniform_weight : float
+    seed : int
+    banks : dict of str to FixationBank
+        Of those that are a bank fitted to fixations.
+
+    Returns
+    -------
+    predictors : dict of str to callable
+        See `make`.
+    """
+    return {
+        name: make(
+            name,
+            fit,
+            validation,
+            {**entry, "uniform_weight": uniform_weight},
+            seed,
+            banks.get(name),
+        )
+        for name, entry in settings.items()
+    }

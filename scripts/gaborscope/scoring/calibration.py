@@ -1,8 +1,11 @@
 """Temperature of a predictor's densities, fitted by maximum likelihood to its confidence."""
 
+from pathlib import Path
+
 import numpy as np
 
 from gaborscope.errors import InputError
+from gaborscope.store import tables
 
 N_LEVELS = 4096  # bins of log-density; the error of their means is below 1e-6 nats
 LEAST, LARGEST = 1 / 32, 32.0  # bounds of the inverse temperature
@@ -131,3 +134,19 @@ def temper(density: np.ndarray, temperature: float) -> np.ndarray:
     log_density = np.log(density) / temperature
     tempered = np.exp(log_density - log_density.max())
     return tempered / tempered.sum()
+
+
+def read_temperature(path: str | Path) -> float:
+    """
+    Read a fitted temperature.
+
+    Parameters
+    ----------
+    path : str or Path
+        `results/calibration/{predictor}/{dataset}.json`.
+
+    Returns
+    -------
+    temperature : float
+    """
+    return tables.read_json(path)["temperature"]

@@ -17,13 +17,14 @@ config. Entries of video data sets (DHF1K, Hollywood-2, UCF Sports) match no sti
 
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gaborscope.data import catalogue
+from gaborscope.stimuli.block import StimulusBlock
 
 # types under which any images may be given: only the config's name tells such data sets apart
 NAMED = ("folder", "demo", "pysaliency")
@@ -93,3 +94,26 @@ def trained_on(path: str | Path) -> list[dict[str, Any]]:
         (length,) = struct.unpack("<Q", handle.read(8))
         header = json.loads(handle.read(length))
     return json.loads(header["__metadata__"]["gaborscope"])["trained_on"]
+
+
+def seen_in(
+    blocks: Iterable[StimulusBlock], weights: Iterable[str | Path], dataset: str, kind: str
+) -> set[str]:
+    """
+    Tell the stimuli of some blocks that any of the networks behind a predictor was trained on.
+
+    Parameters
+    ----------
+    blocks : iterable of StimulusBlock
+        All blocks of the data set where networks may have been trained on stimuli by their order.
+    weights : iterable of str or Path
+        Safetensors files that this workflow wrote.
+    dataset, kind : str
+        Name and type of the data set in the config.
+
+    Returns
+    -------
+    names : set of str
+    """
+    entries = [entry for path in weights for entry in trained_on(path)]
+    return seen(entries, dataset, kind, [name for block in blocks for name in block.names])

@@ -1,7 +1,7 @@
 """Blocks of stimuli as HDF5 files: results/data/{dataset}/{block}.h5."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store import paths as grammar
 from gaborscope.store.files import create, open_file, put, put_text
 
 FACTS = (
@@ -88,10 +89,56 @@ def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     Parameters
     ----------
     paths : sequence of str
+        `results/data/{dataset}/{block}.h5` of one data set.
 
     Returns
     -------
     blocks : dict of str to StimulusBlock
-        Keys are the names of the files without extension.
+        By the block's name, in the order given.
+
+    Raises
+    ------
+    InputError
+        If a path is none of these, or two are of the same block.
     """
-    return {Path(path).stem: read_data(path) for path in paths}
+    by_block = grammar.index("data", paths, "block")
+    return {name: read_data(path) for name, path in by_block.items()}
+
+
+def by_split(
+    blocks: dict[str, StimulusBlock],
+    names: dict[str, Collection[str]],
+    rest: str | None = None,
+) -> dict[str, dict[str, StimulusBlock]]:
+    """
+    Stimulus blocks by split.
+
+    Parameters
+    ----------
+    blocks : dict of str to StimulusBlock
+        By the block's name.
+    names : dict of str to collection of str
+        By split the names of its blocks, all of them in `blocks`.
+    rest : str, optional
+        Split of all blocks that no split names.
+
+    Returns
+    -------
+    blocks : dict of str to dict of str to StimulusBlock
+        By split and name, in the order of `blocks`; first the splits of `names`, then `rest`.
+
+    Raises
+    ------
+    KeyError
+        If a block that a split names is missing.
+    """
+    named = {name for members in names.values() for name in members}
+    if missing := sorted(named - set(blocks)):
+        raise KeyError(f"no blocks {', '.join(missing)}, only {', '.join(blocks)}")
+    members = {split: set(inside) for split, inside in names.items()}
+    if rest is not None:
+        members[rest] = set(blocks) - named
+    return {
+        split: {name: block for name, block in blocks.items() if name in inside}
+        for split, inside in members.items()
+    }

@@ -1,5 +1,5 @@
 """
-What the config says of backbones: those of Gaborscope by name, one's own in a mapping.
+What the config says of backbones: Gaborscope's by name, those that users bring by a mapping.
 
 Imported whenever the workflow is parsed: standard library alone.
 """
@@ -25,13 +25,13 @@ def complete(config: dict[str, Any]) -> None:
     Parameters
     ----------
     config : dict
-        Checked; changed in place. An own model's `input` is completed by `own_input`, and what is
-        like another backbone by that one's entry.
+        Checked; changed in place. `own_input` completes the `input` of a user's model. An entry
+        with `like` takes what it does not set from the entry named there.
 
     Raises
     ------
     InputError
-        If an own model lacks what it needs, or an entry sets what cannot be set.
+        If a user's model lacks what it needs, or an entry sets what cannot be set.
     """
     if isinstance(config["models"], dict):
         for name, entry in config["models"].items():
@@ -162,7 +162,7 @@ def _of_its_own(config, model, table):
 
 def training(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
-    Training settings of a backbone: its own laid over the common ones.
+    Return the training settings of a backbone: those of its entry laid over the common ones.
 
     Parameters
     ----------
@@ -188,10 +188,10 @@ def seed(config: Mapping[str, Any], model: str) -> int:
     Returns
     -------
     seed : int
-        The config's, where the backbone has none of its own.
+        That of the backbone's entry, or the config's where the entry has none.
     """
-    own = config["backbones"][model]["seed"]
-    return config["seed"] if own is None else own
+    seed = config["backbones"][model]["seed"]
+    return config["seed"] if seed is None else seed
 
 
 def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
@@ -249,7 +249,7 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     Returns
     -------
     digest : str
-        Of the modules of Gaborscope, of the file of one's own factory (not of what it imports), of
+        Of the modules of Gaborscope, of the file of a user's factory (not of what it imports), of
         the size and time of a TorchScript file; "" of an installed module.
     """
     if "factory" not in entry:
@@ -265,21 +265,25 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
 
 def stamp(path: str | None, root: str | Path) -> str:
     """
-    Size and time of a file or folder of weights, which stand for its content.
+    Return what stands for the content of a file or folder of weights.
 
     Parameters
     ----------
     path : str or None
         Relative to `root`; "published", "train" and "random" have none.
     root : str or Path
+        The repository.
 
     Returns
     -------
     stamp : str
-        "" where there is no such file.
+        Of a file in the repository its SHA-256, since each checkout gives it another time; of any
+        other file or folder its size and time. "" where there is no such file.
     """
     if path in (None, "published", "train", "random"):
         return ""
-    whole = Path(root) / Path(path).expanduser()
-    found = [p for p in (whole, whole.with_name(f"{whole.name}.index")) if p.exists()]
-    return " ".join(f"{p.stat().st_size} {p.stat().st_mtime_ns}" for p in found)
+    named = Path(root) / Path(path).expanduser()
+    files = [p for p in (named, named.with_name(f"{named.name}.index")) if p.exists()]
+    if named.is_file() and named.resolve().is_relative_to(Path(root).resolve()):
+        return " ".join(hashlib.sha256(p.read_bytes()).hexdigest()[:16] for p in files)
+    return " ".join(f"{p.stat().st_size} {p.stat().st_mtime_ns}" for p in files)

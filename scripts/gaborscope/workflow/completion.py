@@ -70,9 +70,9 @@ def add_tables(config: dict[str, Any]) -> None:
         if not isinstance(entry, dict) or "like" in entry or not path.is_file():
             continue
         for key, table in read_yaml(path).items():
-            own = entry.get(key, {})
-            if isinstance(own, dict):
-                entry[key] = overlay(table, own)
+            given = entry.get(key, {})
+            if isinstance(given, dict):
+                entry[key] = overlay(table, given)
 
 
 def fill_regressors(config: dict[str, Any]) -> None:
@@ -94,11 +94,11 @@ def fill_regressors(config: dict[str, Any]) -> None:
 def _replace_like(section, regressors):
     if section.get("like") != "regressors":
         return
-    own = {key: value for key, value in section.items() if key in regressors}
+    changed = {key: value for key, value in section.items() if key in regressors}
     filled = {}
     for key, value in section.items():
         if key == "like":
-            filled.update(overlay(regressors, own))
+            filled.update(overlay(regressors, changed))
         elif key not in regressors:
             filled[key] = value
     section.clear()
@@ -114,7 +114,7 @@ def fill_explanations(config: dict[str, Any], scored: bool, said: list[str]) -> 
     config : dict
         Changed in place, `like: regressors` replaced. An entry of `explanations` takes what it
         does not set from the explanation that its `like` names, otherwise from the defaults of
-        its mode; `models` is an entry's own affair. An option takes it from the explanation
+        its mode; `models` is never taken over. An option takes it from the explanation
         `direct`.
     scored : bool
         Whether every explanation of mode direct is scored with few filters per map; if not, only
@@ -158,7 +158,7 @@ def _filled(name, given, defaults, said, seen):
             f"config: explanations.{seen[0]}.like leads back to itself: "
             f"{' like '.join([*seen, name])}"
         )
-    own = {key: value for key, value in given[name].items() if key != "like"}
+    entry = {key: value for key, value in given[name].items() if key != "like"}
     like = given[name].get("like")
     if like is None and "like" not in given[name] and _takes_from_direct(name, given):
         like = "direct"
@@ -168,13 +168,13 @@ def _filled(name, given, defaults, said, seen):
                 "which is deprecated; write like: direct (or like: null: the defaults of its mode)"
             )
     if like is None:
-        mode = own.get("mode", "direct")
+        mode = entry.get("mode", "direct")
         below = {"mode": mode, **_part(defaults, mode)}
         if len(below) == 1:  # an unknown mode
-            return {"mode": mode, **own}
+            return {"mode": mode, **entry}
     else:
         below = _like(name, like, given, defaults, said, seen)
-    return overlay({**below, "models": None}, own)
+    return overlay({**below, "models": None}, entry)
 
 
 def _like(name, like, given, defaults, said, seen):
@@ -255,16 +255,16 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
 
 def _switched_on(config):
     """Analyses that are asked for by a switch of old, and the words for it."""
-    found = [
+    uses = [
         ("sparsity_scores", f"explanations.{name}.sparsity_scores.budgets puts sparsity_scores")
         for name, entry in _part(config, "explanations").items()
         if _part({name: entry}, name, "sparsity_scores").get("budgets")
     ]
     if _part(config, "ablation").get("options"):
-        found.append(("ablation", "ablation.options puts ablation"))
+        uses.append(("ablation", "ablation.options puts ablation"))
     if _part(config, "scores").get("calibrate") is True:
-        found.append(("calibration", "scores.calibrate: true puts calibration"))
-    return found
+        uses.append(("calibration", "scores.calibrate: true puts calibration"))
+    return uses
 
 
 def _part(config, *keys):

@@ -49,16 +49,16 @@ def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     order = [key for section in schema.get("sections", ()) for key in section["keys"]]
     order = order or _ordered(schema["properties"])
-    found = {}
+    values = {}
     for key in order:
         node = schema["properties"][key]
         if "default" in node:
-            found[key] = node["default"]
+            values[key] = node["default"]
         elif "properties" in node and not node.get("deprecated"):
             below = defaults(node)
             if below:
-                found[key] = below
-    return found
+                values[key] = below
+    return values
 
 
 def _ordered(properties):
@@ -236,7 +236,7 @@ def _rows(path, node, default):
     inherited = []
     for key in _ordered(node["properties"]):
         child = node["properties"][key]
-        own = default.get(key) if isinstance(default, dict) else None
+        value = default.get(key) if isinstance(default, dict) else None
         missing = not isinstance(default, dict) or key not in default
         if child.get("deprecated"):
             continue
@@ -244,7 +244,7 @@ def _rows(path, node, default):
             inherited.append(key)
         elif _below(child) and not _elsewhere((*path, key), child):
             yield _row(".".join([*path, key]), child, {}, node, key)
-            yield from _rows((*path, key), child, own)
+            yield from _rows((*path, key), child, value)
         else:
             yield _row(".".join([*path, key]), child, default or {}, node, key)
     if inherited:

@@ -1,5 +1,5 @@
 """
-What each explanation is held against: other predictors, found in the config by themselves.
+Which predictors each explanation must beat, worked out from the config.
 
 Imported whenever the workflow is parsed: standard library alone.
 """
@@ -48,7 +48,7 @@ def check_equal(config: Mapping[str, Any]) -> None:
 
 def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, str]:
     """
-    Control of an explanation, and all else that it is made by.
+    Return the control bank of an explanation, and its other settings as one text.
 
     Parameters
     ----------
@@ -59,9 +59,9 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     Returns
     -------
     control : str or None
-        Its own, or of a refined one that of the cascade it goes on from.
+        Of the explanation; of a refined one, that of the cascade that it starts from.
     settings : str
-        Equal for explanations that differ in `control` alone (and in which models they are of).
+        JSON. Equal for explanations that differ in `control` and `models` alone.
     """
     entry = {key: value for key, value in explanations[name].items() if key != "models"}
     control = entry.pop("control", None)
@@ -72,7 +72,7 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
 
 def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """
-    List the controls of every explanation that is none itself.
+    Return, for every explanation of log-Gabor filters, its controls.
 
     Parameters
     ----------
@@ -80,8 +80,8 @@ def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
 
     Returns
     -------
-    found : dict of str to dict of str to str
-        By explanation, the explanation with each other bank whose settings are else the same.
+    controls : dict of str to dict of str to str
+        By explanation: by control, the explanation whose other settings are the same.
     """
     described = {name: control_of(name, explanations) for name in explanations}
     return {
@@ -99,7 +99,7 @@ def plan(
     config: Mapping[str, Any], explained: Mapping[str, str], targets: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """
-    Contests of all explanations of trained networks.
+    Return what every explanation of a trained network is compared with.
 
     Parameters
     ----------
@@ -113,11 +113,12 @@ def plan(
     Returns
     -------
     contests : list of dict
-        `model`, `explanation`, and `rivals`: list of [test, predictor or None, what it takes
-        for the test to be run]; a test that several predictors serve has a row for each.
+        `model`, `explanation`, and `rivals`: list of [test, predictor, reason]. If no predictor
+        serves a test, it is None and the reason says what to add to the config. If several
+        serve it, each has a row.
     """
     banks = controls(config["explanations"])
-    found = []
+    contests = []
     for predictor in explained:
         model, explanation = predictor.split("-")
         if targets[model] != model or explanation not in banks:
@@ -145,8 +146,8 @@ def plan(
                 explained,
                 f"no explanation differs from {explanation} in control: {control} alone",
             )
-        found.append({"model": model, "explanation": explanation, "rivals": rivals})
-    return found
+        contests.append({"model": model, "explanation": explanation, "rivals": rivals})
+    return contests
 
 
 def _contest(test, rivals, known, otherwise):

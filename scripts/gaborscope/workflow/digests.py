@@ -175,10 +175,10 @@ def packages(*modules: str) -> tuple[str, ...]:
     names : tuple of str, sorted
         Without the standard library, and without those that have no bearing on results.
     """
-    found = set()
+    names = set()
     for module in closure(*modules):
-        found |= read(module_file(module)).packages
-    return tuple(sorted(found - sys.stdlib_module_names - WITHOUT_EFFECT - {PACKAGE.name}))
+        names |= read(module_file(module)).packages
+    return tuple(sorted(names - sys.stdlib_module_names - WITHOUT_EFFECT - {PACKAGE.name}))
 
 
 @functools.cache

@@ -45,15 +45,15 @@ def holder(folder: str | Path) -> str | None:
         owner = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         host, pid, started = owner["host"], int(owner["pid"]), owner["started"]
     except (OSError, ValueError, KeyError, TypeError):
-        found = _running_in(folder)  # a run that died before it wrote its name down, or never did
-        return f"process {found} on this machine" if found else None
+        process = _running_in(folder)  # a run that died before it wrote its name down, or never did
+        return f"process {process} on this machine" if process else None
     if host != socket.gethostname():
         return f"process {pid} on {host}, which cannot be seen from here"
     alive = _started(pid)
     if alive is not None and alive == started:
         return f"process {pid} on this machine"
-    found = _running_in(folder)  # a newer one that has not come to writing yet
-    return f"process {found} on this machine" if found else None
+    process = _running_in(folder)  # a newer one that has not come to writing yet
+    return f"process {process} on this machine" if process else None
 
 
 def cancel_jobs(folder: str | Path) -> list[str]:

@@ -143,7 +143,7 @@ class Resources:
         return self.block_sizes[dataset].get(block, 0)
 
     def _network(self, model):
-        """Return the name of the network that a model is a variant of, or its own."""
+        """Return the name of the network that a model is a variant of, or of the model itself."""
         return self.plan.config["backbones"][model].get("network", model)
 
     def _times(self, table, model):

@@ -59,11 +59,11 @@ def cost(before: float) -> str:
     -------
     sentence : str
     """
-    own = resource.getrusage(resource.RUSAGE_SELF)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
     # kilobytes, on macOS bytes
-    memory = own.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    memory = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return (
-        f"used {own.ru_utime + own.ru_stime:.2f} s of CPU, {before:.2f} s of them to start, "
+        f"used {usage.ru_utime + usage.ru_stime:.2f} s of CPU, {before:.2f} s of them to start, "
         f"and at most {memory:.0f} MB of memory"
     )
 

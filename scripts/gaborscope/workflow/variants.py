@@ -11,7 +11,7 @@ from typing import Any
 from gaborscope.errors import InputError
 
 RANDOM = "random"  # weights of a network that has learned nothing
-OF_ITS_LIKE = ("input", "options", "factory", "start", "trained_on")  # a random copy sets none
+TAKEN_FROM_LIKE = ("input", "options", "factory", "start", "trained_on")  # by a random copy
 
 
 def resolve(backbones: dict[str, dict[str, Any]], overlay: Callable[..., Any]) -> None:
@@ -46,37 +46,37 @@ def _resolved(name, given, overlay, seen):
         raise InputError(
             f"config: backbones.{seen[0]}.like leads back to itself: {' like '.join([*seen, name])}"
         )
-    own = given[name]
-    if "like" not in own:
-        return own
-    like = own["like"]
+    entry = given[name]
+    if "like" not in entry:
+        return entry
+    like = entry["like"]
     if like not in given:
         others = ", ".join(other for other in given if other != name)
         raise InputError(
             f"config: backbones.{name}.like is {like!r}, which is no backbone; there are {others}"
         )
     below = _resolved(like, given, overlay, (*seen, name))
-    found = overlay(below, own)
-    found["network"] = below.get("network", like)
-    if "weights" in own:  # what it began with and what it has seen belong to other weights
-        found["start"], found["trained_on"] = own.get("start"), own.get("trained_on")
-    return found
+    filled = overlay(below, entry)
+    filled["network"] = below.get("network", like)
+    if "weights" in entry:  # `start` and `trained_on` of the other entry describe other weights
+        filled["start"], filled["trained_on"] = entry.get("start"), entry.get("trained_on")
+    return filled
 
 
-def _check_random(name, own, backbones):
-    if "like" not in own:
+def _check_random(name, entry, backbones):
+    if "like" not in entry:
         raise InputError(
             f"config: backbones.{name}.weights is random, but an explanation of a random network "
             "shares the target of a trained one; name that: like: its name"
         )
-    like = own["like"]
+    like = entry["like"]
     if backbones[like]["weights"] == RANDOM:
         raise InputError(
             f"config: backbones.{name}: {like!r} is random itself and has no target; name the "
             "trained backbone that both are like"
         )
-    for key in OF_ITS_LIKE:
-        if key in own:
+    for key in TAKEN_FROM_LIKE:
+        if key in entry:
             raise InputError(
                 f"config: backbones.{name}.{key} cannot be set: a random copy takes it from "
                 f"{like}; leave it out"
@@ -90,7 +90,7 @@ def _check_random(name, own, backbones):
 
 def targets(config: Mapping[str, Any]) -> dict[str, str]:
     """
-    Backbones whose densities the explanations of each backbone are fused to.
+    Return, by model, the model whose densities its explanations are fused to.
 
     Parameters
     ----------
@@ -100,20 +100,20 @@ def targets(config: Mapping[str, Any]) -> dict[str, str]:
     Returns
     -------
     targets : dict of str to str
-        By model: itself, or of a random copy the network that it is like.
+        A random copy uses those of the network that it is like; every other model its own.
 
     Raises
     ------
     InputError
         If a random copy is explained without that network.
     """
-    found = {}
+    by_model = {}
     for name in config["models"]:
         entry = config["backbones"][name]
-        found[name] = entry["like"] if entry["weights"] == RANDOM else name
-        if found[name] not in config["models"]:
+        by_model[name] = entry["like"] if entry["weights"] == RANDOM else name
+        if by_model[name] not in config["models"]:
             raise InputError(
                 f"config: models has {name!r}, whose explanations are compared with those of "
-                f"{found[name]!r}; add that to models"
+                f"{by_model[name]!r}; add that to models"
             )
-    return found
+    return by_model

@@ -13,7 +13,7 @@ from gaborscope.workflow import settings
 from gaborscope.workflow.completion import ANALYSES, read_yaml
 from gaborscope.workflow.settings import load as load_config
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 

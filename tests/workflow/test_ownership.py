@@ -8,7 +8,7 @@ import pytest
 
 from gaborscope.workflow import ownership
 
-UNLOCK = Path(__file__).resolve().parents[1] / "scripts" / "unlock.py"
+UNLOCK = Path(__file__).resolve().parents[2] / "scripts" / "unlock.py"
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from snakemake.utils import update_config
 from gaborscope.workflow import backbone_entries, settings
 from gaborscope.workflow.completion import read_yaml
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "tests" / "fixtures" / "configs"
 # what Snakemake planned, and every value after completion, with the code of that time
 PLANS = json.loads((FOLDER / "plans.json").read_text(encoding="utf-8"))

@@ -1,0 +1,164 @@
+"""What the verdicts on an explanation rest on: the tables of a run that are about it."""
+
+import dataclasses
+from collections.abc import Container, Iterable, Sequence
+
+import pandas as pd
+
+from gaborscope.refutation import verdicts
+from gaborscope.scoring import summaries
+from gaborscope.store import paths
+
+SINGLE_LAYERS = "identities of single layers are those of mode direct"
+
+
+@dataclasses.dataclass(frozen=True)
+class Evidence:
+    """
+    Tables of a run, by what they are about.
+
+    Attributes
+    ----------
+    scores : dict of (preset, predictor, dataset) to DataFrame
+        Scores by stimulus.
+    halves : dict of (model, explanation) to DataFrame
+        Agreement of two halves of the fit split, as `stability.rows` makes it.
+    seeds : dict of explanation to DataFrame
+        As `seeds.compare` makes it: `model, other` and the columns of `stability.rows`.
+    faithfulness : dict of (model, dataset, explanation) to DataFrame
+        Reconstructions in the place of layers against each control.
+    """
+
+    scores: dict[tuple[str, str, str], pd.DataFrame]
+    halves: dict[tuple[str, str], pd.DataFrame]
+    seeds: dict[str, pd.DataFrame]
+    faithfulness: dict[tuple[str, str, str], pd.DataFrame]
+
+
+def read(
+    cells: Sequence[Sequence[str]],
+    scores: Sequence[str],
+    halves: Iterable[str],
+    seeds: Iterable[str],
+    faithfulness: Iterable[str],
+) -> Evidence:
+    """
+    Read the tables that verdicts rest on.
+
+    Parameters
+    ----------
+    cells : sequence of (preset, predictor, dataset)
+    scores : sequence of str
+        `results/scores/{preset}/{predictor}/{dataset}.csv` of each.
+    halves, seeds, faithfulness : iterable of str
+        Paths of kind `halves`, `seeds` and `substitution_differences`, see `store.paths`.
+
+    Returns
+    -------
+    evidence : Evidence
+
+    Raises
+    ------
+    InputError
+        If a path is of another kind.
+    """
+    return Evidence(
+        scores=summaries.read_tables(cells, scores),
+        halves=_read("halves", halves, "model", "explanation"),
+        seeds={key: table for (key,), table in _read("seeds", seeds, "explanation").items()},
+        faithfulness=_read(
+            "substitution_differences", faithfulness, "model", "dataset", "explanation"
+        ),
+    )
+
+
+def _read(kind, files, *names):
+    """Tables of a kind by some of their wildcards."""
+    tables = {}
+    for path in files:
+        about = paths.parse(kind, path)
+        tables[tuple(about[name] for name in names)] = pd.read_csv(path)
+    return tables
+
+
+def rows(
+    contest: dict,
+    evidence: Evidence,
+    fit_on: str,
+    evaluate_on: Iterable[str],
+    n_resamples: int,
+    seed: int,
+    direct: Container[str],
+    analyses: Container[str],
+) -> list[dict]:
+    """
+    Verdicts on one explanation: contests, halves, seeds, then faithfulness by data set.
+
+    Parameters
+    ----------
+    contest : dict
+        `model`, `explanation`, `rivals`, from `contests.plan`.
+    evidence : Evidence
+        Of the whole run. A test whose table is missing is said not to have been run.
+    fit_on : str
+        Data set that the explanation was fitted to.
+    evaluate_on : iterable of str
+        Data sets that it was tested on.
+    n_resamples, seed : int
+        Of the bootstrap over stimuli.
+    direct : container of str
+        Explanations of mode direct; the others have no identities of single layers.
+    analyses : container of str
+        Analyses that were asked for.
+
+    Returns
+    -------
+    rows : list of dict
+        Keys are `verdicts.COLUMNS`.
+    """
+    model, explanation = contest["model"], contest["explanation"]
+    about = model, explanation, fit_on
+    halves = [
+        ("halves of the fit split", table)
+        for key, table in evidence.halves.items()
+        if key == (model, explanation)
+    ]
+    seeds = matched_with(model, evidence.seeds.get(explanation))
+    without_halves = "analyses of the config has no halves"
+    without_seeds = f"no other network of models differs from {model} in its seed alone"
+    if "seeds" not in analyses:
+        without_seeds = "analyses of the config has no seeds"
+    if explanation not in direct:
+        without_halves = without_seeds = SINGLE_LAYERS
+    judged = verdicts.contest_rows(contest, evidence.scores, n_resamples, seed)
+    judged += verdicts.stability_rows(*about, "halves_agree", halves, without_halves)
+    judged += verdicts.stability_rows(*about, "seeds_agree", seeds, without_seeds)
+    for dataset in evaluate_on:
+        table = evidence.faithfulness.get((model, dataset, explanation))
+        judged += verdicts.faithfulness_rows(model, explanation, dataset, table)
+    return judged
+
+
+def matched_with(model: str, table: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
+    """
+    Agreement of a network with each of those that differ from it in their seed.
+
+    Parameters
+    ----------
+    model : str
+    table : DataFrame or None
+        Of all pairs of networks of one explanation, in columns `model` and `other`; None if no
+        two networks were matched.
+
+    Returns
+    -------
+    tables : list of (str, DataFrame)
+        "matched with {other}" and the rows of the pair, whichever of both `model` is.
+    """
+    if table is None or not len(table):
+        return []
+    return [
+        (f"matched with {pair[1] if pair[0] == model else pair[0]}", part)
+        for pair, part in table.groupby(["model", "other"])
+        if model in pair
+    ]

@@ -1,0 +1,75 @@
+"""Tables of a run: CSV and JSON files, each written whole or not at all, all in one format."""
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gaborscope.store.files import whole
+
+# Significant digits of every float: more than any table's statistics bear out, few enough that the
+# last bits of a sum over threads do not show.
+FLOAT_FORMAT = "%.10g"
+
+
+def write_csv(
+    path: str | Path,
+    rows: pd.DataFrame | Iterable[dict[str, Any]],
+    columns: Sequence[str] | None = None,
+) -> None:
+    """
+    Write a table as CSV, whole or not at all, without its index.
+
+    Parameters
+    ----------
+    path : str or Path
+    rows : DataFrame or iterable of dict
+    columns : sequence of str, optional
+        Those to write, in this order; a table without rows has them as its header. By default
+        those of `rows`.
+
+    Raises
+    ------
+    KeyError
+        If a DataFrame lacks one of `columns`.
+    """
+    columns = None if columns is None else list(columns)
+    if isinstance(rows, pd.DataFrame):
+        table = rows if columns is None else rows[columns]
+    else:
+        table = pd.DataFrame(list(rows), columns=columns)
+    with whole(path) as temporary:
+        table.to_csv(temporary, index=False, float_format=FLOAT_FORMAT)
+
+
+def write_json(path: str | Path, content: Any, sort_keys: bool = False) -> None:
+    """
+    Write JSON, whole or not at all, one space per level and a newline at the end.
+
+    Parameters
+    ----------
+    path : str or Path
+    content : what JSON can say
+    sort_keys : bool
+        By default keys keep their order, which that of layers means something by.
+    """
+    text = json.dumps(content, indent=1, sort_keys=sort_keys)
+    with whole(path) as temporary:
+        temporary.write_text(text + "\n", encoding="utf-8")
+
+
+def read_json(path: str | Path) -> Any:
+    """
+    Read a JSON file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    content
+    """
+    return json.loads(Path(path).read_text(encoding="utf-8"))
