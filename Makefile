@@ -35,6 +35,7 @@ check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/snakefmt" --check Snakefile rules
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" check .
 	PATH="$(BIN):$$PATH" "$(BIN)/ruff" format --check .
+	PATH="$(BIN):$$PATH" "$(BIN)/mypy"
 	PYTHONPATH=scripts "$(BIN)/lint-imports" --no-cache
 
 # config.yaml and docs/reference/configuration.md from rules/config.schema.yaml.

@@ -67,7 +67,7 @@ class Dump:
         with recording.recorder(self.network, self.modules) as record:
             self.network(x.to(self.device))
             return {
-                name: recording.pool_maps(maps, self.layers[name]["pool"]).float().contiguous()
+                name: recording.pool_maps(maps, self.layers[name].pool).float().contiguous()
                 for name, maps in record.items()
             }
 

@@ -21,6 +21,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaborscope.cascades.network import EdgeFeatures  # noqa: E402
 from gaborscope.explanation import cascade  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.stimuli.layer import Layer  # noqa: E402
 
 EDGE = {
     "n_scales": 2, "n_orientations": 4, "min_wavelength_cells": 2.5, "scale_factor": 2.0,
@@ -33,10 +34,17 @@ STIMULI = 8
 
 def layer(channels, cells):
     """Describe a layer whose cells are 4 px wide."""
-    return {
-        "shape": {f"{4 * cells[0]}x{4 * cells[1]}": list(cells)}, "stride": [4.0, 4.0],
-        "offset_px": [1.5, 1.5], "pool": 1, "channels": channels,
-    }  # fmt: skip
+    return Layer(
+        module="net",
+        nonlinearity="none",
+        channels=channels,
+        shape={f"{4 * cells[0]}x{4 * cells[1]}": cells},
+        pool=1,
+        stride=(4.0, 4.0),
+        offset_px=(1.5, 1.5),
+        offset_spread_px=(0.0, 0.0),
+        receptive_field_px=(12.0, 12.0),
+    )
 
 
 class Contest:

@@ -26,6 +26,7 @@ from gaborscope.backbones.backbone import build  # noqa: E402
 from gaborscope.explanation.layers import FittedLayer, make_regressors  # noqa: E402
 from gaborscope.explanation.model import ExplainedModel  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.stimuli.layer import Layer  # noqa: E402
 from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 INPUTS = {"unisal": (288, 384), "msinet": (240, 320)}
@@ -43,17 +44,18 @@ def describe_layers(network, table, size, finest_stride):
         channels, *shape = maps.shape[1:]
         strides = [extent / n for extent, n in zip(size, shape, strict=True)]
         pool = max(1, round(finest_stride / strides[0]))
-        stride = [s * pool for s in strides]
-        layers[name] = {
-            "module": table[name],
-            "nonlinearity": modules[name][1],
-            "channels": channels,
-            "shape": {f"{size[0]}x{size[1]}": list(geometry.pooled_shape(shape, pool))},
-            "pool": pool,
-            "stride": stride,
-            "offset_px": [(s - 1) / 2 for s in stride],
-            "receptive_field_px": stride,
-        }
+        stride = tuple(s * pool for s in strides)
+        layers[name] = Layer(
+            module=table[name],
+            nonlinearity=modules[name][1],
+            channels=channels,
+            shape={geometry.size_name(size): geometry.pooled_shape(shape, pool)},
+            pool=pool,
+            stride=stride,
+            offset_px=tuple((s - 1) / 2 for s in stride),
+            offset_spread_px=stride,
+            receptive_field_px=stride,
+        )
     return layers
 
 
@@ -67,13 +69,13 @@ def make_model(layers, size, explanation, pool):
             name=name,
             layer=layer,
             settings=settings,
-            weight=rng.normal(0, 0.05, (layer["channels"], n)).astype(np.float32),
-            intercept=rng.normal(0, 0.1, layer["channels"]).astype(np.float32),
-            residual_sd=rng.uniform(0.1, 1, layer["channels"]).astype(np.float32),
+            weight=rng.normal(0, 0.05, (layer.channels, n)).astype(np.float32),
+            intercept=rng.normal(0, 0.1, layer.channels).astype(np.float32),
+            residual_sd=rng.uniform(0.1, 1, layer.channels).astype(np.float32),
         )
         for name, layer in layers.items()
     ]
-    channels = sum(layer["channels"] for layer in layers.values())
+    channels = sum(layer.channels for layer in layers.values())
     return ExplainedModel(
         box=size,
         layers=fitted,

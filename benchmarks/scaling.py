@@ -30,6 +30,7 @@ sys.path.insert(0, str(ROOT / "scripts"))
 from gaborscope.explanation import accumulation  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
+from gaborscope.stimuli.layer import Layer  # noqa: E402
 from gaborscope.store.layers import LayerWriter, read_layers  # noqa: E402
 from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
@@ -44,16 +45,17 @@ def layer_table(n):
     layers = {}
     for number in range(n):
         stride = (4, 8, 16)[number % 3]
-        layers[f"layer{number}"] = {
-            "module": "net",
-            "nonlinearity": "none",
-            "channels": 32,
-            "shape": {geometry.size_name(INPUT): [INPUT[0] // stride, INPUT[1] // stride]},
-            "pool": 1,
-            "stride": [float(stride)] * 2,
-            "offset_px": [(stride - 1) / 2] * 2,
-            "receptive_field_px": [2.0 * stride] * 2,
-        }
+        layers[f"layer{number}"] = Layer(
+            module="net",
+            nonlinearity="none",
+            channels=32,
+            shape={geometry.size_name(INPUT): (INPUT[0] // stride, INPUT[1] // stride)},
+            pool=1,
+            stride=(float(stride),) * 2,
+            offset_px=((stride - 1) / 2,) * 2,
+            offset_spread_px=(0.0, 0.0),
+            receptive_field_px=(2.0 * stride,) * 2,
+        )
     return layers
 
 
@@ -69,7 +71,7 @@ def make_files(folder):
     with LayerWriter(folder / "activations.h5", groups, layers, ORIGIN) as writer:
         for index, _ in members:
             for name, layer in layers.items():
-                shape = (layer["channels"], *layer["shape"][geometry.size_name(INPUT)])
+                shape = (layer.channels, *layer.shape[geometry.size_name(INPUT)])
                 writer.put(index, name, rng.standard_normal(shape, np.float32))
 
 

@@ -32,6 +32,7 @@ from gaborscope.filters import plan as pooled_plan  # noqa: E402
 from gaborscope.filters import sampling  # noqa: E402
 from gaborscope.filters.loggabor import LogGaborBank  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.store.layers import read_layer_table  # noqa: E402
 
 USED = re.compile(r"used ([\d.]+) s of CPU, ([\d.]+) s of them to start, and at most (\d+) MB")
 WRITTEN = {"dump_activations": "activations", "accumulate": "statistics", "prepare_dataset": "data"}
@@ -72,24 +73,24 @@ def arithmetic(results, folder):
     """
     files = sorted(folder.glob("*.h5"))
     model = folder.parent.parent.name
-    layers = json.loads((results / "layers" / f"{model}.json").read_text(encoding="utf-8"))
+    layers = read_layer_table(results / "layers" / f"{model}.json")
     with h5py.File(files[0]) as file:
         settings = json.loads(file.attrs["params"])["regressors"]
-    (name,) = list(next(iter(layers.values()))["shape"])[:1]
+    (name,) = list(next(iter(layers.values())).shape)[:1]
     size = tuple(int(extent) for extent in name.split("x"))
     placement = geometry.Placement(size, 0, 0, *size)
     k = len(layer_tools.make_regressors(settings).table()["kind"])
     statistics, reconstruction, targets = 0.0, 0.0, []
     for layer in layers.values():
         for pool in settings["pools"]:
-            target = layer_tools.target(layer, size, {"pool": pool})
-            cells = math.prod(len(along) for along in sampling.centres(target[0], placement))
+            target = layer_tools.target(layer, placement, {"pool": pool})
+            cells = math.prod(len(along) for along in sampling.centres(target.grid, placement))
             if target not in targets:
                 targets.append(target)
                 statistics += k * (k + 1) * cells
-            statistics += 2 * k * layer["channels"] * cells
-        statistics += layer["channels"] * (layer["channels"] + 1) * cells
-        reconstruction += 2 * k * layer["channels"] * cells
+            statistics += 2 * k * layer.channels * cells
+        statistics += layer.channels * (layer.channels + 1) * cells
+        reconstruction += 2 * k * layer.channels * cells
     handled = tuple(target for target in targets if sampling.handles(target, placement))
     parts = frozenset(settings["kinds"]) | {"amplitude", "residual"}
     plan = pooled_plan.Plan(

@@ -10,7 +10,7 @@ from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import by_split, read_blocks
-from gaborscope.store.layers import read_layers
+from gaborscope.store.layers import read_layer_table, read_layers
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -19,7 +19,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit the option, fuse it, and score it on the validation split."""
     params, settings = smk.params, smk.params.settings
-    measured = tables.read_json(smk.input.layers)
+    measured = read_layer_table(smk.input.layers)
     layers = {name: measured[name] for name in params.layers}
     names = {"fit": params.fit, "validation": params.validation}
     blocks = by_split(read_blocks(smk.input.data), names)

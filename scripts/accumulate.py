@@ -4,10 +4,10 @@ import logging
 
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
-from gaborscope.store import paths, tables
+from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
-from gaborscope.store.layers import read_layers
+from gaborscope.store.layers import read_layer_table, read_layers
 from gaborscope.workflow.stage import progress, run_stage
 
 log = logging.getLogger("gaborscope")
@@ -15,7 +15,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
-    measured = tables.read_json(smk.input.layers)
+    measured = read_layer_table(smk.input.layers)
     layers = {name: measured[name] for name in smk.params.layers}
     block = read_data(smk.input.data)
     activations = read_layers(smk.input.activations, list(layers))

@@ -8,10 +8,10 @@ from gaborscope.backbones import backbone as backbone_tools
 from gaborscope.backbones import devices, recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
-from gaborscope.store import overlap, tables
+from gaborscope.store import overlap
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
-from gaborscope.store.layers import LayerWriter
+from gaborscope.store.layers import LayerWriter, read_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -21,15 +21,15 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Run the network over the block in batches of one input size and write the layers."""
     entry, batch_size = smk.params.backbone, smk.params.batch_size
-    layers = tables.read_json(smk.input.layers)
+    layers = read_layer_table(smk.input.layers)
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     device = devices.device(smk.params.device)
     log.info("recording on %s", device)
-    backbone.network.to(device, memory_format=torch.channels_last)
+    backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
-    modules = {name: layer["module"] for name, layer in layers.items()}
+    modules = {name: layer.module for name, layer in layers.items()}
     with (
         LayerWriter(smk.output.activations, groups, layers, provenance(smk)) as writer,
         overlap.Behind() as behind,
@@ -39,7 +39,7 @@ def main(smk):
         for index, _, x in overlap.ahead(batches):
             backbone.network(x.to(device))
             for name, maps in record.items():
-                pooled = recording.pool_maps(maps, layers[name]["pool"]).float().contiguous()
+                pooled = recording.pool_maps(maps, layers[name].pool).float().contiguous()
                 behind.call(writer.put_batch, index, name, pooled.cpu().numpy())
     log.info("%d stimuli, %d layers", len(block.names), len(layers))
 

@@ -22,13 +22,13 @@ def main(smk):
     backbone = opening.open_network(
         smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device
     )
-    observed = fusing.watch(backbone, model.cascade, model.settings["stride"])
-    net = fusing.make_net(model.cascade, observed.device)
+    observed = fusing.watch(backbone, model.whole_cascade, model.settings["stride"])
+    net = fusing.make_net(model.whole_cascade, observed.device)
     rows = []
     for split in ("validation", "test"):
         examples = make_examples(read_blocks(smk.input.get(split)), model.box, backbone)
         explained = layerwise.explained_variance(net, observed, examples)
-        rows += layerwise.variance_rows(model.cascade, split, explained)
+        rows += layerwise.variance_rows(model.whole_cascade, split, explained)
     for row in rows:
         log.info("%(layer)s: explained variance %(explained_variance).3f (%(split)s)", row)
     tables.write_csv(smk.output.table, rows)

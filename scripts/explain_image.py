@@ -13,6 +13,7 @@ import logging
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -38,7 +39,8 @@ def main(arguments):
         grey = np.rint(255 * density / density.max()).astype(np.uint8)
         Image.fromarray(grey).save(f"{stem}.{name}.png")
     arrays = {"deep": deep, "explained": explained, **parts}
-    np.savez_compressed(f"{stem}.npz", **{k: v.astype(np.float32) for k, v in arrays.items()})
+    single: dict[str, Any] = {k: v.astype(np.float32) for k, v in arrays.items()}
+    np.savez_compressed(f"{stem}.npz", **single)
     panels = [("", "image", image), ("deep model", "density", deep)]
     panels += [("explained", "density", explained)]
     panels += [(f"{name} adds", "activation", part) for name, part in parts.items()]

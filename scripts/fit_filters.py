@@ -1,5 +1,6 @@
 """Fit the log-Gabor bank of one layer to its activations (rule fit_filters)."""
 
+import dataclasses
 import logging
 
 from gaborscope.analysis import identities as identity_tools
@@ -7,8 +8,8 @@ from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
 from gaborscope.fitting.statistics import combine, marginal_correlation
-from gaborscope.store import tables
 from gaborscope.store.files import provenance
+from gaborscope.store.layers import read_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -17,7 +18,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Solve the layer, pooling and penalty chosen on the validation split, and write it."""
     name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
-    layer = tables.read_json(smk.input.layers)[name]
+    layer = read_layer_table(smk.input.layers)[name]
     best = None
     for candidate, pool in enumerate(settings.pop("pools")):
         fit = read_statistics(smk.input.fit, candidate)
@@ -31,10 +32,15 @@ def main(smk):
         )
         if best is None or solution.pooled > best[0].pooled:
             best = (solution, candidate, pool, combine(fit.values()))
+    if best is None:
+        raise ValueError("there is no pooling to choose; give at least one")
     solution, candidate, pool, total = best
     table = layers.make_regressors(settings).table()
+    fitted = dataclasses.replace(
+        layers.as_fitted(layer, settings), name=name, box=dict(smk.params.backbone)
+    )
     described = {
-        "layer": {**layers.as_fitted(layer, settings), "name": name, "box": smk.params.backbone},
+        "layer": fitted,
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
         "table": table,

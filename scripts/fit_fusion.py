@@ -3,7 +3,6 @@
 from gaborscope.explanation import fusing
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters
-from gaborscope.stimuli import geometry
 from gaborscope.store import paths
 from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.store.files import provenance
@@ -17,7 +16,7 @@ def main(smk):
     layers = [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters]
     model = fusing.fit(
         layers,
-        geometry.Box.of(layers[0].layer["box"]),
+        layers[0].layer.input_box,
         by_split(blocks, {"fit": params.fit_blocks}, rest="validation"),
         {name: paths.index("reconstructions", files, "layer", block=name) for name in blocks},
         paths.index("saliency", smk.input.target, "block"),

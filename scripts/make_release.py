@@ -43,7 +43,7 @@ def main(results, model, explanation, out):
     weights.write_weights(exact, state_dict, kept)
     weights.write_weights(rounded, weights.half(state_dict), kept)
     rounded.chmod(0o644)
-    loss = model_card.rounding(*(Predictor.load(path) for path in (exact, rounded)), test)
+    loss = model_card.rounding(Predictor.load(exact), Predictor.load(rounded), test)
     exact.unlink()
     source = results / "explained" / model / dataset / f"{explanation}.h5"
     shutil.copyfile(source, out / f"{model}_{dataset}_{explanation}.h5")

@@ -6,7 +6,7 @@ from gaborscope.backbones import recording, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.backbones.devices import device
 from gaborscope.stimuli import geometry
-from gaborscope.store import tables
+from gaborscope.store.layers import write_layer_table
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -30,14 +30,14 @@ def main(smk):
             "%s: %d channels, stride %g px, offset y %.2f x %.2f px (%s; centroids scatter by "
             "%.2f px), receptive field %.0f px",
             name,
-            layer["channels"],
-            layer["stride"][0],
-            *layer["offset_px"],
-            layer["centre"],
-            max(layer["offset_spread_px"]),
-            layer["receptive_field_px"][0],
+            layer.channels,
+            layer.stride[0],
+            *layer.offset_px,
+            layer.centre,
+            max(layer.offset_spread_px),
+            layer.receptive_field_px[0],
         )
-    tables.write_json(smk.output.layers, layers)
+    write_layer_table(smk.output.layers, layers)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def main(smk):
     block = read_data(smk.input.data)
     densities_by_stimulus = {}
     for index, inside in predict(backbone, block, entry["input"], smk.params.batch_size, device):
-        size = tuple(int(extent) for extent in block.sizes[index])
+        size = block.size(index)
         densities_by_stimulus[index] = densities.of_network(
             inside, backbone.output, size, smk.params.uniform_weight
         )

@@ -20,7 +20,7 @@ def main(smk):
     block = loading.load_block(settings, names, root)
     origin = provenance(smk)
     write_data(smk.output.data, block, origin)
-    _, reason = fixations.sigma_px(*(int(extent) for extent in block.sizes[0]), block.facts)
+    _, reason = fixations.sigma_px(*block.size(0), block.facts)
     log.info("%d stimuli, %d fixations; %s", len(block.names), len(block.x), reason)
 
 

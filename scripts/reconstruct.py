@@ -19,7 +19,7 @@ def main(smk):
     """Reconstruct; a fit block with the weights that were fitted without it."""
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     layers = [layer_tools.fitted_layer(read_filters(path, fold)) for path in smk.input.filters]
-    box = geometry.Box.of(layers[0].layer["box"])
+    box = layers[0].layer.input_box
     block, origin = read_data(smk.input.data), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
     outputs = paths.index("reconstructions", smk.output.reconstructions, "layer")

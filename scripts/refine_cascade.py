@@ -24,16 +24,16 @@ def main(smk):
     teacher = None
     for path in smk.input.teacher:
         teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
-    observed = fusing.watch(backbone, start.cascade, settings["fusion"]["stride"], teacher)
+    observed = fusing.watch(backbone, start.whole_cascade, settings["fusion"]["stride"], teacher)
     examples = {
         split: make_examples(read_blocks(smk.input.get(split)), start.box, backbone)
         for split in ("fit", "validation")
     }
     predictor = f"{smk.wildcards.model}-{smk.wildcards.explanation}"
     decisive = [settings, entry, smk.params.seed, smk.params.code, smk.params.start]
-    net = fusing.make_net(start.cascade, observed.device)
+    net = fusing.make_net(start.whole_cascade, observed.device)
     fused = refining.FusedDensity(
-        start.cascade, settings["fusion"], start.weight, start.centre_bias
+        start.whole_cascade, settings["fusion"], start.weight, start.centre_bias
     ).to(observed.device)
     refiner = refining.Refiner(
         net,

@@ -7,7 +7,6 @@ import pandas as pd
 from gaborscope.analysis import budgets, refits
 from gaborscope.fitting.files import read_filters, read_layer_statistics
 from gaborscope.scoring import exposure
-from gaborscope.stimuli import geometry
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.workflow.stage import run_stage
@@ -30,7 +29,7 @@ def main(smk):
     names = {split: params[f"{split}_blocks"] for split in SPLITS}
     blocks = by_split(read_blocks(smk.input.data), names)
     whole = refits.read_explanation(smk.input.filters, params.fit_blocks)
-    box = geometry.Box.of(whole.layers[0].layer["box"])
+    box = whole.layers[0].layer.input_box
     fusion = {**params.fusion, "stride": settings["stride"], "penalties": settings["penalties"]}
     many = refits.prepare(
         few.members(whole), box, fusion, blocks, params.sigmas, params.uniform_weight

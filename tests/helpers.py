@@ -6,6 +6,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.filters.regressors import Regressors
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 BOX = (32, 48)
 
@@ -43,17 +44,19 @@ def make_regressors(**changes):
 def make_layer(stride, channels, nonlinearity="none"):
     """Return the description of a layer on a regular grid, landscape and portrait."""
     rows, columns = BOX[0] // stride, BOX[1] // stride
-    return {
-        "module": "net.0",
-        "nonlinearity": nonlinearity,
-        "channels": channels,
-        "shape": {"32x48": [rows, columns], "48x32": [columns, rows]},
-        "pool": 1,
-        "stride": [float(stride), float(stride)],
-        "offset_px": [(stride - 1) / 2, (stride - 1) / 2],
-        "offset_spread_px": [0.0, 0.0],
-        "receptive_field_px": [stride * 2.0, stride * 2.0],
-    }
+    return Layer(
+        module="net.0",
+        nonlinearity=nonlinearity,
+        channels=channels,
+        shape={"32x48": (rows, columns), "48x32": (columns, rows)},
+        pool=1,
+        stride=(float(stride), float(stride)),
+        centre="measured",
+        offset_px=((stride - 1) / 2, (stride - 1) / 2),
+        offset_measured_px=((stride - 1) / 2, (stride - 1) / 2),
+        offset_spread_px=(0.0, 0.0),
+        receptive_field_px=(stride * 2.0, stride * 2.0),
+    )
 
 
 def make_image(size, seed=0):

@@ -9,7 +9,6 @@ from helpers import BOX, SETTINGS, make_block, make_layer
 
 from gaborscope.analysis import ablation, refits
 from gaborscope.explanation import accumulation
-from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import combine
 from gaborscope.stimuli import geometry
@@ -27,7 +26,7 @@ def recorded(block):
     """Yield random activations, the same at every call, as `read_layers` yields them."""
     for index, size in enumerate(block.sizes):
         placement = geometry.place(size, BOX)
-        grid, *_ = layer_tools.target(LAYERS["fine"], placement.input_size, SETTINGS)
+        grid = LAYERS["fine"].grid(placement)
         maps = np.random.default_rng(index).standard_normal((2, *grid.shape)).astype(np.float32)
         yield index, placement.valid, placement.input_size, {"fine": maps}
 
@@ -62,12 +61,12 @@ def test_the_solution_is_that_of_the_statistics_of_the_whole_block():
     weight, intercept = RidgePath(statistics).solve(rows[0]["penalty"])
     np.testing.assert_allclose(alternative.layers[0].weight, weight, rtol=1e-3, atol=1e-4)
     assert sorted(alternative.folds) == ["0-0", "0-1", "0-2"]
-    assert alternative.layers[0].layer["nonlinearity"] == "relu"
+    assert alternative.layers[0].layer.nonlinearity == "relu"
 
 
 def test_behind_the_nonlinearity_what_comes_out_of_it_is_fitted():
     alternative, _ = tried({**PLAIN, "activation": "output"}).solve()
-    assert alternative.layers[0].layer["nonlinearity"] == "none"
+    assert alternative.layers[0].layer.nonlinearity == "none"
     block = make_block(SIZES)
     settings = {**PLAIN, "activation": "output"}
     statistics = accumulation.accumulate(block, recorded(block), LAYERS, settings)["fine"][0]

@@ -1,5 +1,6 @@
 """Explained bits: a planted dimension gets the bits that it carries, and all parts add up."""
 
+import dataclasses
 import math
 
 import numpy as np
@@ -228,9 +229,9 @@ def coalitions_of(seed=0):
     rng = np.random.default_rng(seed)
     regressors = layers.make_regressors(FULL)
     table = regressors.table()
-    layer = {**make_layer(4, 2, "relu"), "name": "fine", "box": {"height": 32, "width": 48}}
+    layer = dataclasses.replace(make_layer(4, 2, "relu"), name="fine")
     placement = geometry.place(BOX, BOX)
-    target = layers.target(layer, BOX, FULL)
+    target = layers.target(layer, placement, FULL)
     weight = rng.normal(size=(2, len(table["name"])))
     fit = {}
     for number in range(4):

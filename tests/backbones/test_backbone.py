@@ -142,8 +142,8 @@ def test_a_transformers_tokens_are_recorded_and_measured():
     measured = recording.measure_layers(
         backbone.network, made["layers"], [(96, 128), (128, 96)], 1, 0
     )
-    assert measured["block"]["shape"] == {"96x128": [12, 16], "128x96": [16, 12]}
-    assert measured["block"]["stride"] == [8, 8]
+    assert measured["block"].shape == {"96x128": (12, 16), "128x96": (16, 12)}
+    assert measured["block"].stride == (8, 8)
 
 
 # --- models of users ------------------------------------------------------------------------------
@@ -261,7 +261,7 @@ def test_a_torchscript_file_is_run_and_its_layers_recorded(tmp_path, told):
         torch.testing.assert_close(record["early"], wanted[1]["early"])
     torch.testing.assert_close(record["output"], wanted[0] if told else wanted)
     measured = recording.measure_layers(backbone.network, layers, [(32, 64)], 1, 0)
-    assert measured["output"]["shape"] == {"32x64": [16, 32]}
+    assert measured["output"].shape == {"32x64": (16, 32)}
 
 
 def test_a_layer_that_a_torchscript_file_does_not_tell_is_named(tmp_path):
@@ -289,10 +289,10 @@ def test_dead_layers_are_taken_to_tile_the_input():
     layers = {"alive": "alive", "dead": "dead", "blind": "blind"}
     measured = recording.measure_layers(Dying().eval(), layers, [(32, 48)], 4, 0)
     for name in ("dead", "blind"):
-        assert measured[name]["centre"] == "tiled"
-        assert measured[name]["offset_px"] == [1.5, 1.5]
-        assert measured[name]["receptive_field_px"] == [0, 0]
-    assert measured["alive"]["centre"] == "measured"
+        assert measured[name].centre == "tiled"
+        assert measured[name].offset_px == (1.5, 1.5)
+        assert measured[name].receptive_field_px == (0, 0)
+    assert measured["alive"].centre == "measured"
 
 
 def test_convolutions_are_not_rounded_to_tf32(monkeypatch):

@@ -6,6 +6,7 @@ import types
 import numpy as np
 import pytest
 import torch
+from helpers import make_layer
 from torch import nn
 
 from gaborscope.backbones import recording
@@ -74,14 +75,12 @@ TABLE = {
 
 
 def layer(shape, stride, offset=0.0, nonlinearity="none", channels=3, pool=1):
-    return {
-        "shape": {"32x48": list(shape)},
-        "stride": [stride, stride],
-        "offset_px": [offset, offset],
-        "nonlinearity": nonlinearity,
-        "channels": channels,
-        "pool": pool,
-    }
+    return dataclasses.replace(
+        make_layer(stride, channels, nonlinearity),
+        shape={"32x48": shape},
+        offset_px=(offset, offset),
+        pool=pool,
+    )
 
 
 PLACE = geometry.Placement((32, 48), 0, 0, 32, 48)
@@ -161,7 +160,7 @@ def test_a_global_edge_gives_the_mean_of_a_map(rng):
 def test_cells_of_averaged_maps_are_matched_by_their_middle():
     # a decoder doubles the grid: cell i reads i / 2 - 1 / 4. Its map is averaged over 2 x 2 cells.
     ratio, offset = cascade.between(
-        {"ratio": [0.5, 0.5], "offset": [-0.25, -0.25]}, {"pool": 1}, {"pool": 2}
+        {"ratio": [0.5, 0.5], "offset": [-0.25, -0.25]}, layer((8, 12), 4), layer((4, 6), 8, pool=2)
     )
     assert ratio == (1.0, 1.0) and offset == (0.0, 0.0)
 

@@ -25,8 +25,8 @@ def activations_of(block, padding=None):
         placement = geometry.place(size, BOX)
         maps = {}
         for name, layer in LAYERS.items():
-            grid, *_ = layer_tools.target(layer, placement.input_size, SETTINGS)
-            maps[name] = rng.standard_normal((layer["channels"], *grid.shape)).astype(np.float32)
+            grid = layer.grid(placement)
+            maps[name] = rng.standard_normal((layer.channels, *grid.shape)).astype(np.float32)
             if padding is not None:
                 inside = np.zeros(grid.shape, bool)
                 inside[grid.cells(placement)] = True
@@ -40,12 +40,12 @@ def test_statistics_are_those_of_the_concatenated_pixels(block):
         phis, values = [], []
         for index, valid, input_size, maps in activations_of(block):
             placement = geometry.Placement(input_size, *valid)
-            target = layer_tools.target(layer, input_size, SETTINGS)
+            target = layer_tools.target(layer, placement, SETTINGS)
             content = geometry.content(block.image(index), placement)
             (phi,) = make_regressors().compute(content, placement, [target])
             phis.append(phi.reshape(N_REGRESSORS, -1))
             cells = maps[name][(slice(None), *target[0].cells(placement))]
-            values.append(cells.reshape(layer["channels"], -1))
+            values.append(cells.reshape(layer.channels, -1))
         phi, a = np.hstack(phis).astype(float), np.hstack(values).astype(float)
         (accumulated,) = statistics[name]
         assert accumulated.n == phi.shape[1] > 0

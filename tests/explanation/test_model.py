@@ -1,5 +1,6 @@
 """The explained model: a file that predicts without torch."""
 
+import dataclasses
 import subprocess
 import sys
 from pathlib import Path
@@ -156,8 +157,8 @@ def test_maps_on_all_cells_cut_to_the_content_are_the_maps_again(model, size):
         for fitted in model.layers
     }
     for fitted in model.layers:
-        shape = fitted.layer["shape"][f"{placement.input_size[0]}x{placement.input_size[1]}"]
-        assert padded[fitted.name].shape[1:] == tuple(shape)
+        shape = fitted.layer.shape[f"{placement.input_size[0]}x{placement.input_size[1]}"]
+        assert padded[fitted.name].shape[1:] == shape
     cut = layer_tools.valid_maps(padded, model.layers, placement)
     for name, expected in maps.items():
         np.testing.assert_array_equal(cut[name], expected)
@@ -171,16 +172,16 @@ def test_cells_outside_the_content_are_zero(model):
 
 
 def test_measured_offsets_are_rounded_to_half_a_pixel():
-    layer = {**make_layer(4, 3), "offset_px": [1.47, 1.74]}
-    grid, pool, width = layer_tools.target(layer, BOX, SETTINGS)
-    assert (grid.offset, pool, width) == ((1.5, 1.5), "gaussian", 8.0)
+    layer = dataclasses.replace(make_layer(4, 3), offset_px=(1.47, 1.74))
+    target = layer_tools.target(layer, geometry.place(BOX, BOX), SETTINGS)
+    assert (target.grid.offset, target.pool, target.width) == ((1.5, 1.5), "gaussian", 8.0)
 
 
 def test_features_of_a_constant_map_are_constant(model):
     placement = geometry.place((20, 60), BOX)
     maps = {
         fitted.name: layer_tools.valid_maps(
-            {fitted.name: np.full((2, *fitted.layer["shape"]["32x48"]), 3.0, np.float32)},
+            {fitted.name: np.full((2, *fitted.layer.shape["32x48"]), 3.0, np.float32)},
             [fitted],
             placement,
         )[fitted.name]

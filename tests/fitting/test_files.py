@@ -1,5 +1,7 @@
 """Statistics and fitted layers on disk."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers import ORIGIN, SETTINGS, make_layer, make_regressors
@@ -49,7 +51,7 @@ def solution(statistics):
 def described(statistics, solution):
     table, total = make_regressors().table(), combine(statistics.values())
     return {
-        "layer": {**make_layer(4, 3), "name": "fine"},
+        "layer": dataclasses.replace(make_layer(4, 3), name="fine"),
         "regressors": SETTINGS,
         "candidate": 0,
         "table": table,

@@ -1,9 +1,11 @@
 """Notches take out their band and nothing else; predicted and measured changes are compared."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
-from helpers import make_block, make_image
+from helpers import make_block, make_image, make_layer
 
 from gaborscope.explanation import layers
 from gaborscope.explanation.model import ExplainedModel
@@ -34,14 +36,7 @@ SIZE = (40, 56)
 
 def toy_model(filters, gain):
     """Return an explained model whose log-density is a weighted sum of even filter responses."""
-    layer = {
-        "nonlinearity": "none",
-        "channels": 1,
-        "shape": {"40x56": list(SIZE)},
-        "pool": 1,
-        "stride": [1.0, 1.0],
-        "offset_px": [0.0, 0.0],
-    }
+    layer = dataclasses.replace(make_layer(1, 1), shape={"40x56": SIZE})
     weight = np.zeros((1, 3 * LogGaborBank(**BANK).n_filters), np.float32)
     weight[0, filters] = gain
     fitted = layers.FittedLayer("only", layer, SETTINGS, weight, np.zeros(1, np.float32),

@@ -1,11 +1,12 @@
 """Layers replaced: exact activations change nothing, and the rest of the network runs on."""
 
+import dataclasses
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from helpers import make_block
+from helpers import make_block, make_layer
 from torch import nn
 
 from gaborscope.backbones import recording
@@ -30,16 +31,15 @@ def layers_like(network, table, finest=4):
     for name, (_, nonlinearity) in recording.find_modules(network, table).items():
         shape = record[name].shape[2:]
         pool = max(1, round(finest * shape[0] / SIZE[0]))
-        stride = [pool * extent / n for extent, n in zip(SIZE, shape, strict=True)]
-        layer = {
-            "module": table[name],
-            "nonlinearity": nonlinearity,
-            "pool": pool,
-            "shape": {"64x96": list(geometry.pooled_shape(shape, pool))},
-            "stride": stride,
-            "offset_px": [(step - 1) / 2 for step in stride],
-            "channels": record[name].shape[1],
-        }
+        stride = tuple(pool * extent / n for extent, n in zip(SIZE, shape, strict=True))
+        layer = dataclasses.replace(
+            make_layer(4, record[name].shape[1], nonlinearity),
+            module=table[name],
+            pool=pool,
+            shape={"64x96": geometry.pooled_shape(shape, pool)},
+            stride=stride,
+            offset_px=tuple((step - 1) / 2 for step in stride),
+        )
         layers[name] = SimpleNamespace(name=name, layer=layer)
     return layers
 
@@ -51,7 +51,7 @@ def made_bench(network, table, kinds, seed=0):
     layers = layers_like(network, table)
     generator = torch.Generator().manual_seed(seed)
     x = torch.randn((3, 3, *SIZE), generator=generator)
-    means = {name: [0.5] * fitted.layer["channels"] for name, fitted in layers.items()}
+    means = {name: [0.5] * fitted.layer.channels for name, fitted in layers.items()}
     return substitution.Bench(backbone, layers, means, kinds, seed), x
 
 
@@ -59,13 +59,9 @@ def run(bench, x, placement=PLACE):
     """Return all maps by (layer, way, substitute); every reconstruction is 1."""
     made = {}
     for name, fitted in bench.layers.items():
-        grid = geometry.Grid(
-            tuple(fitted.layer["shape"]["64x96"]),
-            tuple(fitted.layer["stride"]),
-            tuple(fitted.layer["offset_px"]),
-        )
+        grid = fitted.layer.grid(placement)
         rows, columns = grid.cells(placement)
-        shape = (len(x), fitted.layer["channels"], rows.stop - rows.start)
+        shape = (len(x), fitted.layer.channels, rows.stop - rows.start)
         made[name] = np.ones((*shape, columns.stop - columns.start), np.float32)
     steps = bench.run(x, placement, NAMES, made)
     return {(layer, way, kind): maps for layer, way, kind, maps in steps}
@@ -196,7 +192,7 @@ def test_outside_the_content_the_real_activation_stays(toy):
 
 
 def test_resampling_keeps_what_is_linear_over_the_cells():
-    layer = {"pool": 2}
+    layer = dataclasses.replace(make_layer(4, 1), pool=2)
     y, x = torch.meshgrid(torch.arange(8.0), torch.arange(12.0), indexing="ij")
     plane = (0.5 * y - 0.25 * x)[None, None]
     pooled = recording.pool_maps(plane, 2)

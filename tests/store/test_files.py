@@ -40,8 +40,8 @@ def random_maps():
     for index, size in enumerate(SIZES):
         placement = geometry.place(size, BOX)
         for name, layer in LAYERS.items():
-            shape = layer["shape"][geometry.size_name(placement.input_size)]
-            maps[index, name] = rng.standard_normal((layer["channels"], *shape))
+            shape = layer.shape[geometry.size_name(placement.input_size)]
+            maps[index, name] = rng.standard_normal((layer.channels, *shape))
     return maps
 
 

@@ -1,8 +1,10 @@
 """Try options of a direct explanation at little cost: few blocks, scored on validation stimuli."""
 
+import dataclasses
 import itertools
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +19,7 @@ from gaborscope.fitting.statistics import combine
 from gaborscope.scoring import summaries
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 METRICS = ("auc_judd", "nss", "cc")
 COLUMNS = (
@@ -25,7 +28,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def differing(plain, entry, path=()):
+def differing(
+    plain: Mapping[str, Any], entry: Mapping[str, Any], path: tuple[str, ...] = ()
+) -> str:
     """
     Return the settings in which an entry differs from the plain one, as text.
 
@@ -50,7 +55,7 @@ def differing(plain, entry, path=()):
     return ", ".join(filter(None, differences))
 
 
-def parts_of(activations, size):
+def parts_of(activations: Iterable[Any], size: int) -> Iterator[list[Any]]:
     """
     Cut the stimuli of a block into parts, which cross-validation leaves out in turn.
 
@@ -78,15 +83,21 @@ class Trial:
     ----------
     settings : dict
         Settings of the explanation, as in the config.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     """
 
-    def __init__(self, settings, layers):
+    def __init__(self, settings: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
         self.settings, self.layers = settings, layers
         self._fit, self._validation, self.part_of = {}, [], {}
 
-    def add(self, split, block_name, block, activations, part_size):
+    def add(
+        self,
+        split: str,
+        block_name: str,
+        block: StimulusBlock,
+        activations: Iterable[Any],
+        part_size: int,
+    ) -> None:
         """
         Add the stimuli of a block to the statistics.
 
@@ -115,7 +126,7 @@ class Trial:
         blocks: dict[str, dict[str, StimulusBlock]],
         targets: dict[str, str],
         fusion_settings: dict,
-        box: geometry.Box,
+        box: geometry.Box | tuple[int, int],
         sigmas: Sequence[float],
         uniform_weight: float,
         progress: Callable[[str], None] | None = None,
@@ -155,7 +166,7 @@ class Trial:
             many.add_stimulus(split, part, blocks[split][name], index, targets[name])
         return many.fit(progress)
 
-    def solve(self):
+    def solve(self) -> tuple[Alternative, list[dict[str, Any]]]:
         """
         Fit every layer; choose pooling and penalty on the validation split.
 
@@ -171,11 +182,11 @@ class Trial:
             solution, pool = self._solve_layer(name)
             fitted = layer_tools.FittedLayer(
                 name=name,
-                layer={**layer_tools.as_fitted(layer, self.settings), "name": name},
+                layer=dataclasses.replace(layer_tools.as_fitted(layer, self.settings), name=name),
                 settings={**self.settings, "pool": pool},
-                weight=np.float32(solution.weight),
-                intercept=np.float32(solution.intercept),
-                residual_sd=np.float32(solution.residual_sd),
+                weight=solution.weight.astype(np.float32),
+                intercept=solution.intercept.astype(np.float32),
+                residual_sd=solution.residual_sd.astype(np.float32),
             )
             layers.append(fitted)
             for part, (weight, intercept) in solution.folds.items():
@@ -202,7 +213,13 @@ class Trial:
         return best
 
 
-def rows(model, tables, differs, n_resamples, seed):
+def rows(
+    model: str,
+    tables: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]],
+    differs: Mapping[str, str],
+    n_resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
     """
     Compare the options of one model with the plain explanation.
 

@@ -1,6 +1,8 @@
 """Anatomy of a layer: its position part, its colour axes and its scales."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +26,7 @@ COLUMNS = {
 ANGLES = 2 * np.pi * (np.arange(72) + 0.5) / 72
 
 
-def position_rows(filters, statistics):
+def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[dict[str, Any]]:
     """
     Share of position in a layer, and profile of the position part from centre to border.
 
@@ -82,7 +84,9 @@ def _in_units_of_the_map(filters, statistics):
     return filters["weight"][alive] / np.sqrt(variance[alive])[:, None]
 
 
-def colour_axes(filters, statistics):
+def colour_axes(
+    filters: Mapping[str, Any], statistics: Statistics
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Colour axes of a layer: principal directions of its linear weights in RGB.
 
@@ -133,7 +137,9 @@ def _spread(statistics):
     return np.divide(1, inverse, out=np.zeros_like(inverse), where=inverse > 0)
 
 
-def colour_rows(filters, fit, validation, penalty):
+def colour_rows(
+    filters: Mapping[str, Any], fit: Statistics, validation: Statistics, penalty: float
+) -> list[dict[str, Any]]:
     """
     Colour axes of a layer, as rows of a table.
 
@@ -176,7 +182,9 @@ def colour_rows(filters, fit, validation, penalty):
     return rows
 
 
-def amplitude_only(table, fit, validation, penalty):
+def amplitude_only(
+    table: Mapping[str, np.ndarray], fit: Statistics, validation: Statistics, penalty: float
+) -> float:
     """
     Explained variance of a layer when amplitudes are its only regressors.
 
@@ -208,7 +216,9 @@ def _some(statistics, index):
     )
 
 
-def scale_rows(filters, scale_px, per_degree):
+def scale_rows(
+    filters: Mapping[str, Any], scale_px: float, per_degree: float | None
+) -> list[dict[str, Any]]:
     """
     Share of each scale in a layer's explained variance, and the layer's mean wavelength.
 
@@ -249,7 +259,7 @@ def scale_rows(filters, scale_px, per_degree):
     ]
 
 
-def enlargement(block, box):
+def enlargement(block: StimulusBlock, box: geometry.Box) -> float:
     """
     Px of the stimulus per px of the network's input, median over the stimuli.
 
@@ -286,7 +296,7 @@ def of_layer(
     rows : dict of str to list of dict
         By table; keys of each row are `COLUMNS` of the table.
     """
-    scale_px = enlargement(block, geometry.Box.of(filters["layer"]["box"]))
+    scale_px = enlargement(block, filters["layer"].input_box)
     tables = {
         "position": position_rows(filters, fit),
         "colour": colour_rows(filters, fit, validation, filters["penalty"]),

@@ -2,17 +2,20 @@
 
 import dataclasses
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaborscope.analysis.coalitions import DIMENSIONS, label
-from gaborscope.analysis.refits import predict, sample
+from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import warm_fusion
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
 from gaborscope.scoring import summaries
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store.saliency import read_saliency
 
 COLUMNS = (
@@ -20,7 +23,9 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def information_gain(log_density, log_reference, pixels):
+def information_gain(
+    log_density: np.ndarray, log_reference: np.ndarray, pixels: np.ndarray
+) -> float:
     """
     Information gain of a density over another one at fixations.
 
@@ -43,7 +48,13 @@ def information_gain(log_density, log_reference, pixels):
     return float((log_density[y, x] - log_reference[y, x]).mean() / math.log(2))
 
 
-def collect(many, fit, validation, targets, n_stimuli):
+def collect(
+    many: Alternatives,
+    fit: Mapping[str, StimulusBlock],
+    validation: Mapping[str, StimulusBlock],
+    targets: Mapping[str, str],
+    n_stimuli: int,
+) -> None:
     """
     Reconstruct the stimuli of the fusions: the fit split, and the validation split.
 
@@ -64,7 +75,9 @@ def collect(many, fit, validation, targets, n_stimuli):
                 many.add_stimulus(split, name, blocks[name], index, targets[name])
 
 
-def fuse(many, whole, progress):
+def fuse(
+    many: Alternatives, whole: ExplainedModel, progress: Callable[..., Any]
+) -> dict[str, ExplainedModel]:
     """
     Fuse every coalition anew; each fit starts at the weights of the whole explanation.
 
@@ -97,7 +110,11 @@ def fuse(many, whole, progress):
     return models
 
 
-def gains(models, blocks, saliency):
+def gains(
+    models: Mapping[str, ExplainedModel],
+    blocks: Mapping[str, StimulusBlock],
+    saliency: Mapping[str, Mapping[str, str]],
+) -> Iterator[dict[str, Any]]:
     """
     Information gain over the centre bias on every stimulus, of explained models and stored maps.
 
@@ -119,7 +136,7 @@ def gains(models, blocks, saliency):
         readers = [read_saliency(files[name]) for files in saliency.values()]
         for stored in zip(*readers, strict=True):
             index = stored[0][0]
-            size = tuple(int(extent) for extent in block.sizes[index])
+            size = block.size(index)
             pixels = fixations.to_pixels(block.points(index)[0], size)
             logs = {
                 key: np.log(density) for key, (_, density) in zip(saliency, stored, strict=True)
@@ -130,7 +147,7 @@ def gains(models, blocks, saliency):
             yield {"stimulus": block.names[index], **bits}
 
 
-def parts(table):
+def parts(table: pd.DataFrame) -> pd.DataFrame:
     """
     Split the deep model's information gain on every stimulus.
 
@@ -162,7 +179,7 @@ def parts(table):
     return pd.DataFrame(columns, index=table.index)
 
 
-def summarise(table, n_resamples, seed):
+def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
     Means of the parts and their shares of the deep model's gain, with bootstrap intervals.
 

@@ -1,8 +1,10 @@
 """An explanation with few filters per map: its weights for every budget, also out of fold."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative
@@ -16,7 +18,14 @@ PENALTY = 1e-6
 WHOLE = "all"
 
 
-def of_layer(fitted, fit, validation, budgets, rule, n_folds):
+def of_layer(
+    fitted: layer_tools.FittedLayer,
+    fit: Mapping[str, statistics.Statistics],
+    validation: statistics.Statistics,
+    budgets: Sequence[int],
+    rule: str,
+    n_folds: int,
+) -> dict[int, tuple[layer_tools.FittedLayer, dict[str, layer_tools.FittedLayer]]]:
     """
     Refit a layer with every budget, which is the largest number of filters per map.
 
@@ -40,7 +49,9 @@ def of_layer(fitted, fit, validation, budgets, rule, n_folds):
         By budget: the layer fitted to all blocks; by fit block, the layer fitted without it.
     """
     total = combine(fit.values())
-    paths = {None: sparse.BudgetPath(total, max(budgets), rule)}
+    paths: dict[int | None, sparse.BudgetPath] = {
+        None: sparse.BudgetPath(total, max(budgets), rule)
+    }
     folds = list(deal(fit, total, n_folds)) if min(n_folds, len(fit)) > 1 else []
     for number, (_, rest) in enumerate(folds):
         paths[number] = sparse.BudgetPath(rest, max(budgets), rule)
@@ -57,7 +68,7 @@ def of_layer(fitted, fit, validation, budgets, rule, n_folds):
     return refitted
 
 
-def members(by_layer, whole):
+def members(by_layer: Sequence[Mapping[int, Any]], whole: Alternative) -> dict[str, Alternative]:
     """
     Alternatives to an explanation, one per budget, and the explanation itself.
 
@@ -83,7 +94,11 @@ def members(by_layer, whole):
     return {**alternatives, WHOLE: whole}
 
 
-def variance_rows(by_layer, whole, held_out):
+def variance_rows(
+    by_layer: Sequence[Mapping[Any, Any]],
+    whole: Sequence[layer_tools.FittedLayer],
+    held_out: Sequence[Mapping[str, statistics.Statistics]],
+) -> list[dict[str, Any]]:
     """
     Explained variance of every layer with every budget.
 
@@ -123,7 +138,9 @@ def variance_rows(by_layer, whole, held_out):
     return rows
 
 
-def score_rows(scores, split, n_resamples, seed):
+def score_rows(
+    scores: pd.DataFrame, split: str, n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Mean scores of every budget, of the deep model and of the centre bias on one split.
 

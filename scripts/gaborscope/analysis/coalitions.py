@@ -2,6 +2,8 @@
 
 import dataclasses
 import re
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import linalg, sparse
@@ -37,11 +39,11 @@ class RestrictedLayer(FittedLayer):
 
     restriction: sparse.csr_array = None
 
-    def reconstruct(self, phi):
+    def reconstruct(self, phi: np.ndarray) -> np.ndarray:
         """Return the reconstructed output from all regressors, see `FittedLayer`."""
         return self._plain().reconstruct(self._restricted(phi))
 
-    def weighted_sum(self, phi, weight):
+    def weighted_sum(self, phi: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """Return the weighted sum of its maps from all regressors, see `FittedLayer`."""
         return self._plain().weighted_sum(self._restricted(phi), weight)
 
@@ -54,7 +56,7 @@ class RestrictedLayer(FittedLayer):
         return flat.reshape(-1, *phi.shape[1:])
 
 
-def restricted(statistics, matrix):
+def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
     """
     Statistics of restricted regressors, exact and without the stimuli.
 
@@ -78,7 +80,7 @@ def restricted(statistics, matrix):
     )
 
 
-def names(table):
+def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     """
     List all coalitions of the dimensions that regressors vary along, larger ones first.
 
@@ -96,12 +98,19 @@ def names(table):
     return {label(kept): kept for kept in reversed(every)}
 
 
-def label(kept):
+def label(kept: Collection[str]) -> str:
     """Return the label of a coalition."""
     return "+".join(kept) or "none"
 
 
-def refit(fitted, fit, validation, matrix, penalties, n_folds):
+def refit(
+    fitted: FittedLayer,
+    fit: Mapping[str, Statistics],
+    validation: Statistics,
+    matrix: sparse.csr_array,
+    penalties: Sequence[float],
+    n_folds: int,
+) -> tuple[RestrictedLayer, dict[str, RestrictedLayer]]:
     """
     Ridge fit of one layer on restricted regressors, and out-of-fold fits.
 
@@ -172,12 +181,17 @@ class Coalitions:
         `penalties` and `folds` of the explanation.
     """
 
-    def __init__(self, labels, solver):
+    def __init__(self, labels: Collection[str], solver: Mapping[str, Any]) -> None:
         self.labels, self.solver = list(labels), solver
         self._layers = {coalition: [] for coalition in self.labels}
         self._folds = {coalition: {} for coalition in self.labels}
 
-    def add_layer(self, filters, fit, validation):
+    def add_layer(
+        self,
+        filters: Mapping[str, Any],
+        fit: Mapping[str, Statistics],
+        validation: Mapping[str, Statistics],
+    ) -> None:
         """
         Refit a layer in every coalition.
 
@@ -201,7 +215,7 @@ class Coalitions:
             for block, out_of_fold in folds.items():
                 self._folds[coalition].setdefault(block, []).append(out_of_fold)
 
-    def members(self):
+    def members(self) -> dict[str, Alternative]:
         """Return the coalitions as `refits.Alternative`, by label."""
         return {
             coalition: Alternative(self._layers[coalition], self._folds[coalition])
@@ -209,7 +223,7 @@ class Coalitions:
         }
 
 
-def present(table):
+def present(table: Mapping[str, np.ndarray]) -> list[str]:
     """
     List the dimensions that regressors vary along.
 
@@ -231,7 +245,12 @@ def present(table):
     return [name for name in DIMENSIONS if varies[name]]
 
 
-def restriction(table, kept, inverse, opponent=True):
+def restriction(
+    table: Mapping[str, np.ndarray],
+    kept: Collection[str],
+    inverse: np.ndarray,
+    opponent: bool = True,
+) -> sparse.csr_array:
     """
     Linear map from all regressors to those that know only some dimensions: `phi_S = P_S phi`.
 

@@ -1,8 +1,13 @@
 """The log-Gabor bank fitted to fixations, without a network: the baseline of explanations."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -13,7 +18,9 @@ from gaborscope.explanation.layers import make_regressors
 from gaborscope.explanation.model import grid_shape, log_centre_bias
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import densities, fixations, geometry
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.stimuli.layer import Sampling
 from gaborscope.store.files import create, open_file, put
 
 
@@ -36,12 +43,12 @@ class FixationBank:
         Density on a relative grid, sum 1.
     """
 
-    settings: dict
+    settings: Mapping[str, Any]
     weight: np.ndarray
     penalty: float
     centre_bias: np.ndarray
 
-    def predict(self, image):
+    def predict(self, image: np.ndarray) -> np.ndarray:
         """
         Log-density of an image, up to a constant.
 
@@ -59,7 +66,7 @@ class FixationBank:
         score = regressors @ self.weight[:-1] + self.weight[-1] * bias
         return densities.resize_bilinear(score.reshape(shape).astype(float), image.shape[:2])
 
-    def save(self, path, origin):
+    def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
         Write the fitted bank, whole or not at all.
 
@@ -76,7 +83,7 @@ class FixationBank:
             put(file, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> FixationBank:
         """
         Read a fitted bank.
 
@@ -97,7 +104,7 @@ class FixationBank:
             )
 
 
-def features(image, settings):
+def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Regressors of an image on cells that tile it.
 
@@ -119,16 +126,23 @@ def features(image, settings):
     shape = grid_shape(placement.height, placement.width, settings["stride"])
     sides = placement.height / shape[0], placement.width / shape[1]
     first = placement.top, placement.left
-    offset = tuple(f + side / 2 - 0.5 for f, side in zip(first, sides, strict=True))
+    offset = first[0] + sides[0] / 2 - 0.5, first[1] + sides[1] / 2 - 0.5
     grid = geometry.Grid(shape, sides, offset)
     pools = settings.get("pools") or [settings["pool"]]
-    targets = [(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
+    targets = [Sampling(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
     content = geometry.content(image, placement)
     maps = np.concatenate(make_regressors(settings).compute(content, placement, targets))
     return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape
 
 
-def fit(fit_blocks, validation_blocks, settings, penalties, centre_bias, progress=None):
+def fit(
+    fit_blocks: Sequence[StimulusBlock],
+    validation_blocks: Sequence[StimulusBlock],
+    settings: Mapping[str, Any],
+    penalties: Sequence[float],
+    centre_bias: centre_biases.CentreBias,
+    progress: Callable[..., Any] | None = None,
+) -> FixationBank:
     """
     Fit the weights to the fixations of the fit split; choose the penalty on the validation split.
 
@@ -171,7 +185,12 @@ def fit(fit_blocks, validation_blocks, settings, penalties, centre_bias, progres
 class _Examples:
     """Features and targets of stimuli; the features are kept on disk."""
 
-    def __init__(self, blocks, settings, centre_bias):
+    def __init__(
+        self,
+        blocks: Sequence[StimulusBlock],
+        settings: Mapping[str, Any],
+        centre_bias: centre_biases.CentreBias,
+    ) -> None:
         self._file, self._shapes, self.targets = tempfile.TemporaryFile(), [], []
         self.n_features = 0
         for block in blocks:
@@ -204,7 +223,14 @@ class _Examples:
             yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target
 
 
-def fit_to(fit_blocks, validation_blocks, entry, sigmas, uniform_weight, progress=None):
+def fit_to(
+    fit_blocks: Sequence[StimulusBlock],
+    validation_blocks: Sequence[StimulusBlock],
+    entry: Mapping[str, Any],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+    progress: Callable[..., Any] | None = None,
+) -> FixationBank:
     """
     Fit a bank and its centre bias from an entry of the config.
 

@@ -1,10 +1,13 @@
 """What a layer is made of: shares of explained variance and its dominant filters."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from gaborscope.explanation import layers
+from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting import shapley, sparse, statistics
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 from gaborscope.stimuli import colour as colours
@@ -14,7 +17,9 @@ from gaborscope.stimuli.block import StimulusBlock
 GROUPINGS = ("scale", "orientation", "colour", "kind")
 
 
-def shares(fit, penalty, table, space):
+def shares(
+    fit: statistics.Statistics, penalty: float, table: Mapping[str, np.ndarray], space: str
+) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
     """
     Shapley shares of explained variance by scale, orientation, colour and kind.
 
@@ -66,11 +71,17 @@ class Halves:
         By half and map, the filters chosen on that half alone.
     """
 
-    paths: list
-    chosen: list
+    paths: list[sparse.SparsePath]
+    chosen: list[list[set[int]]]
 
 
-def halves(fit, validation, path, n, rule):
+def halves(
+    fit: Mapping[str, statistics.Statistics],
+    validation: statistics.Statistics,
+    path: sparse.SparsePath,
+    n: int,
+    rule: str,
+) -> Halves | None:
     """
     Fit and choose the filters again on two disjoint halves of the fit split.
 
@@ -118,7 +129,7 @@ def _from_halves(refitted, variance, index, rank, regressor):
     }
 
 
-def dominant(filters, n):
+def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     """
     Rank the filters that explain most of a layer alone, one per scale, orientation and colour.
 
@@ -160,7 +171,16 @@ def dominant(filters, n):
     return rows
 
 
-def listed(path, table, bank, channels, n, scale_px, px_per_degree, from_halves=None):
+def listed(
+    path: sparse.SparsePath,
+    table: Mapping[str, np.ndarray],
+    bank: LogGaborBank,
+    channels: Sequence[str],
+    n: int,
+    scale_px: float,
+    px_per_degree: float | None,
+    from_halves: Halves | None = None,
+) -> list[dict[str, Any]]:
     """
     Identity of every map: its filters in the order of their choice.
 
@@ -207,12 +227,12 @@ def listed(path, table, bank, channels, n, scale_px, px_per_degree, from_halves=
                 int(table[key][regressor]) for key in ("scale", "orientation", "colour")
             )
             wavelength = bank.wavelengths_px[scale] * scale_px if scale >= 0 else None
-            known = wavelength and px_per_degree
+            per_degree = px_per_degree / wavelength if wavelength and px_per_degree else None
             rows.append(
                 {
                     **row,
                     "wavelength_px": wavelength,
-                    "cycles_per_degree": px_per_degree / wavelength if known else None,
+                    "cycles_per_degree": per_degree,
                     "orientation_deg": (
                         float(np.degrees(bank.orientations[orientation]))
                         if orientation >= 0
@@ -268,7 +288,7 @@ def of_layer(
         for k, value in figures.items()
     ]
     bank, channels = layers.bank_and_channels(filters["regressors"])
-    scale_px = geometry.enlargement(block.sizes, geometry.Box.of(filters["layer"]["box"]))
+    scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
     rows = listed(
         chosen, filters["table"], bank, channels, n, scale_px, block.facts.get("px_per_degree"),
         halves(fit, held_out, chosen, n, rule),

@@ -8,9 +8,12 @@ product, the fusion and the scores are computed for each set.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation import layers as layer_tools
@@ -20,7 +23,7 @@ from gaborscope.scoring import summaries
 from gaborscope.scoring.scorer import FEW, score_few
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID, centre_bias
+from gaborscope.stimuli.centre_bias import GRID, CentreBias, centre_bias
 from gaborscope.store.saliency import read_saliency
 
 
@@ -38,11 +41,11 @@ class Alternative:
         `layers`.
     """
 
-    layers: list
-    folds: dict = dataclasses.field(default_factory=dict)
+    layers: Sequence[layer_tools.FittedLayer]
+    folds: Mapping[str, Sequence[layer_tools.FittedLayer]] = dataclasses.field(default_factory=dict)
 
 
-def sample(blocks, n):
+def sample(blocks: Mapping[str, StimulusBlock], n: int | None) -> dict[str, list[int]]:
     """
     Draw stimuli from blocks by the hash of their names.
 
@@ -89,7 +92,14 @@ class Alternatives:
     uniform_weight : float
     """
 
-    def __init__(self, members, box, settings, centre_bias, uniform_weight):
+    def __init__(
+        self,
+        members: Mapping[str, Alternative],
+        box: geometry.Box | tuple[int, int],
+        settings: Mapping[str, Any],
+        centre_bias: CentreBias,
+        uniform_weight: float,
+    ) -> None:
         self.members, self.box, self.settings = members, box, settings
         self.centre_bias, self.uniform_weight = centre_bias, uniform_weight
         self.data = {
@@ -100,7 +110,14 @@ class Alternatives:
             for split in ("fit", "validation")
         }
 
-    def add_stimulus(self, split, block_name, block, index, target_densities):
+    def add_stimulus(
+        self,
+        split: str,
+        block_name: str,
+        block: StimulusBlock,
+        index: int,
+        target_densities: str | Path,
+    ) -> None:
         """
         Reconstruct one stimulus by all alternatives, and keep the features for the fusion.
 
@@ -130,7 +147,13 @@ class Alternatives:
             }
             data[name].add_stimulus(maps, placement, target, self.centre_bias, block.names[index])
 
-    def collect(self, blocks, fit_blocks, targets, n_stimuli=None):
+    def collect(
+        self,
+        blocks: Mapping[str, StimulusBlock],
+        fit_blocks: Collection[str],
+        targets: Mapping[str, str],
+        n_stimuli: int | None = None,
+    ) -> None:
         """
         Reconstruct the stimuli of the fusion: the fit split, and the validation split.
 
@@ -152,7 +175,7 @@ class Alternatives:
                 for index in indices:
                     self.add_stimulus(split, name, part_blocks[name], index, targets[name])
 
-    def fit(self, progress=None):
+    def fit(self, progress: Callable[..., Any] | None = None) -> dict[str, ExplainedModel]:
         """
         Fuse each alternative; choose its penalty on the validation split.
 
@@ -190,7 +213,7 @@ class Alternatives:
 
 def prepare(
     members: dict[str, Alternative],
-    box: geometry.Box,
+    box: geometry.Box | tuple[int, int],
     fusion_settings: dict,
     blocks: dict[str, dict[str, StimulusBlock]],
     sigmas: Sequence[float],
@@ -243,7 +266,7 @@ def read_explanation(paths: Sequence[str], fit_blocks: Iterable[str]) -> Alterna
     return Alternative(layers_of(), {block: layers_of(block) for block in fit_blocks})
 
 
-def predict(models, image):
+def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str, np.ndarray]:
     """
     Predict one image by several explained models that share their regressors.
 
@@ -259,14 +282,19 @@ def predict(models, image):
     log_densities : dict of str to float64 array (height, width)
     """
     first = next(iter(models.values()))
-    phi, placement = layer_tools.shared_regressors(image, first.box, first.layers)
+    phi, placement = layer_tools.shared_regressors(image, first.box, first.fitted)
     return {
         name: model.fuse_regressors(phi, placement, image.shape[:2])
         for name, model in models.items()
     }
 
 
-def score(models, blocks, saliency, seen=frozenset()):
+def score(
+    models: Mapping[str, ExplainedModel],
+    blocks: Mapping[str, StimulusBlock],
+    saliency: Mapping[str, Mapping[str, str]],
+    seen: Collection[str] = frozenset(),
+) -> Iterator[dict[str, Any]]:
     """
     Score several explained models, and the stored maps of other predictors, on blocks of stimuli.
 
@@ -306,7 +334,7 @@ def _score_block(models, block, saliency, seen):
             yield {"stimulus": block.names[index], "predictor": predictor, **row}
 
 
-def summary(rows, deep, n_resamples, seed):
+def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[dict[str, Any]]:
     """
     Mean scores, and shares of the deep model's score above the centre bias, with intervals.
 

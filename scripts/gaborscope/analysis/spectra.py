@@ -1,7 +1,8 @@
 """Log-Gabor spectra: the filters that the log-density of any predictor is made of."""
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
@@ -20,7 +21,7 @@ from gaborscope.store.saliency import read_density
 FOLDS = 10  # largest number of groups of the jackknife
 
 
-def cell_logarithm(density, shape):
+def cell_logarithm(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     Logarithm of a density on coarse cells, minus its mean.
 
@@ -44,7 +45,9 @@ def cell_logarithm(density, shape):
     return (logarithm - logarithm.mean()).astype(np.float32)
 
 
-def regressors(image, settings):
+def regressors(
+    image: np.ndarray, settings: Mapping[str, Any]
+) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Regressors of a stimulus on coarse cells, minus their mean over the stimulus.
 
@@ -64,7 +67,12 @@ def regressors(image, settings):
     return np.ascontiguousarray((features - features.mean(axis=0)).T), shape
 
 
-def accumulate(block, predictions, settings, table):
+def accumulate(
+    block: StimulusBlock,
+    predictions: Iterable[Sequence[np.ndarray]],
+    settings: Mapping[str, Any],
+    table: Mapping[str, np.ndarray],
+) -> Statistics:
     """
     Statistics of a block, in which each predictor takes the place of a map of a layer.
 
@@ -81,7 +89,11 @@ def accumulate(block, predictions, settings, table):
     Returns
     -------
     statistics : statistics.Statistics
-        None for a block without stimuli.
+
+    Raises
+    ------
+    ValueError
+        If there is no prediction.
     """
     total = None
     for index, of_stimulus in enumerate(predictions):
@@ -89,6 +101,8 @@ def accumulate(block, predictions, settings, table):
         targets = np.stack([cell_logarithm(density, shape) for density in of_stimulus])
         total = total or Statistics.empty(len(table["name"]), len(targets))
         total.add(phi, targets)
+    if total is None:
+        raise ValueError("a block without stimuli has no statistics")
     return total
 
 
@@ -123,7 +137,8 @@ def predictions(
     def density(predictor, index):
         if predictor in saliency:
             return read_density(saliency[predictor], index)
-        return densities.to_density(*computed[predictor](block, index), uniform_weight)
+        values, kind = computed[predictor](block, index)
+        return densities.to_density(values, kind, uniform_weight)
 
     for index in range(len(block.names)):
         yield [density(predictor, index) for predictor in predictors]
@@ -156,7 +171,7 @@ def names_of(settings: dict, sizes: np.ndarray) -> dict:
     }
 
 
-def choose_penalty(fit, validation, penalties):
+def choose_penalty(fit: Statistics, validation: Statistics, penalties: Sequence[float]) -> float:
     """
     Choose the penalty with the highest mean explained variance on the validation split.
 
@@ -176,7 +191,7 @@ def choose_penalty(fit, validation, penalties):
     return float(penalties[int(np.argmax(scores))])
 
 
-def variance_of(statistics, weight):
+def variance_of(statistics: Statistics, weight: np.ndarray) -> np.ndarray:
     """
     Explained variance of each predictor's log-density.
 
@@ -197,7 +212,13 @@ def variance_of(statistics, weight):
     return np.where(alive, 1 - error / np.where(alive, total, 1), np.nan)
 
 
-def spectrum(fit, held_out, penalty, table, wavelengths):
+def spectrum(
+    fit: Statistics,
+    held_out: Mapping[str, Statistics],
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    wavelengths: np.ndarray,
+) -> dict[tuple[str, str], np.ndarray]:
     """
     Figures of the spectra of all predictors.
 
@@ -237,7 +258,13 @@ def spectrum(fit, held_out, penalty, table, wavelengths):
     return figures
 
 
-def with_intervals(fit, held_out, penalty, table, wavelengths):
+def with_intervals(
+    fit: Sequence[Statistics],
+    held_out: Mapping[str, Statistics],
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    wavelengths: np.ndarray,
+) -> dict[tuple[str, str], np.ndarray]:
     """
     Figures of `spectrum` with 95 % intervals by the jackknife over groups of fit blocks.
 
@@ -274,7 +301,13 @@ def with_intervals(fit, held_out, penalty, table, wavelengths):
     return figures
 
 
-def rows(figures, predictors, dataset, names, per_degree):
+def rows(
+    figures: Mapping[tuple[str, str], np.ndarray],
+    predictors: Sequence[str],
+    dataset: str,
+    names: Mapping[str, Any],
+    per_degree: float | None,
+) -> list[dict[str, Any]]:
     """
     Rows of `results/spectra.csv`.
 

@@ -1,5 +1,8 @@
 """What each layer is tuned to: figures computed from the Shapley shares of its maps."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
 
 from gaborscope.explanation import layers
@@ -20,7 +23,7 @@ COLUMNS = (
 )  # fmt: skip
 
 
-def contrast_sensitivity(frequency):
+def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
     """
     Human contrast sensitivity to luminance gratings, relative to its peak.
 
@@ -48,7 +51,7 @@ def contrast_sensitivity(frequency):
     return absolute(np.asarray(frequency, dtype=float)) / absolute(np.linspace(0, 30, 30001)).max()
 
 
-def octaves(shares, wavelengths):
+def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:
     """
     Width of each map's tuning to wavelength: standard deviation in octaves.
 
@@ -69,7 +72,7 @@ def octaves(shares, wavelengths):
     return np.sqrt(np.maximum(weights @ log**2 - mean**2, 0))
 
 
-def concentration(shares, orientations):
+def concentration(shares: np.ndarray, orientations: np.ndarray) -> np.ndarray:
     """
     Concentration of each map's tuning on one orientation: length of the mean vector.
 
@@ -91,7 +94,13 @@ def concentration(shares, orientations):
     return np.abs(_normalised(shares) @ np.exp(2j * np.asarray(orientations)))
 
 
-def rows(filters, wavelengths_px, orientations, channels, px_per_degree):
+def rows(
+    filters: Mapping[str, Any],
+    wavelengths_px: np.ndarray,
+    orientations: np.ndarray,
+    channels: Sequence[str],
+    px_per_degree: float | None,
+) -> list[dict[str, Any]]:
     """
     Tuning of one layer.
 
@@ -196,7 +205,7 @@ def of_layer(filters: dict, sizes: np.ndarray, px_per_degree: float | None) -> l
         Keys are `COLUMNS`.
     """
     bank, channels = layers.bank_and_channels(filters["regressors"])
-    scale_px = geometry.enlargement(sizes, geometry.Box.of(filters["layer"]["box"]))
+    scale_px = geometry.enlargement(sizes, filters["layer"].input_box)
     wavelengths_px = bank.wavelengths_px * scale_px
     name = filters["layer"]["name"]
     described = rows(filters, wavelengths_px, bank.orientations, channels, px_per_degree)

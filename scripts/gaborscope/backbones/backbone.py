@@ -2,6 +2,9 @@
 
 import dataclasses
 import importlib
+from collections.abc import Iterator, Mapping, Sequence
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,6 +13,7 @@ from torch.nn import functional
 from gaborscope.backbones import resizing
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 KNOWN = ("cmrnet", "msinet", "unisal")
 EPS = 1e-7
@@ -44,8 +48,8 @@ class Backbone:
 
     name: str
     network: torch.nn.Module
-    mean: tuple
-    std: tuple
+    mean: Sequence[float]
+    std: Sequence[float]
     multiple: int
     output: str
     range: float = 1
@@ -53,7 +57,7 @@ class Backbone:
     pad: float | None = None
     resize: str = "area"
 
-    def content(self, image, placement):
+    def content(self, image: np.ndarray, placement: geometry.Placement) -> np.ndarray:
         """
         Resize a stimulus to the size of its content, as the network's authors do.
 
@@ -68,7 +72,9 @@ class Backbone:
         """
         return resizing.resize(image, (placement.height, placement.width), self.resize)
 
-    def batch(self, contents, placements):
+    def batch(
+        self, contents: Sequence[np.ndarray], placements: Sequence[geometry.Placement]
+    ) -> torch.Tensor:
         """
         Network input for stimuli of one input size.
 
@@ -106,7 +112,7 @@ class Backbone:
             x[inside][:, place.left : place.left + place.width] = ordered * scale - shift
         return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
 
-    def maps(self, x):
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
         """
         Run the network.
 
@@ -126,7 +132,7 @@ class Backbone:
             maps = functional.interpolate(maps, size, mode="bilinear", align_corners=False)
         return maps[:, 0]
 
-    def log_maps(self, x):
+    def log_maps(self, x: torch.Tensor) -> torch.Tensor:
         """
         Run the network and return logarithms of its maps, for training.
 
@@ -147,7 +153,7 @@ class Backbone:
         return (maps / (EPS + maps.sum(dim=(1, 2), keepdim=True)) + EPS).log()
 
 
-def __getattr__(name):
+def __getattr__(name: str) -> ModuleType:
     """Import `published` on its first use: most callers do not need it."""
     if name == "published":
         return importlib.import_module("gaborscope.backbones.published")
@@ -160,7 +166,7 @@ def _module(name):
     return importlib.import_module(f"gaborscope.backbones.{name}")
 
 
-def build(name, **options):
+def build(name: str, **options: Any) -> torch.nn.Module:
     """
     Build a network by name, randomly initialised, in eval mode.
 
@@ -191,7 +197,7 @@ def build(name, **options):
         raise InputError(f"config: backbones.{name}.options: {error}") from error
 
 
-def describe(name, **options):
+def describe(name: str, **options: Any) -> Backbone:
     """
     Build a network by name, with its preprocessing.
 
@@ -209,7 +215,7 @@ def describe(name, **options):
     return Backbone(name=name, network=build(name, **options), **module.DESCRIPTION)
 
 
-def configured(name, entry):
+def configured(name: str, entry: Mapping[str, Any]) -> Backbone:
     """
     Build the network of an entry of the config, randomly initialised.
 
@@ -239,7 +245,9 @@ def configured(name, entry):
     return Backbone(name=name, network=network, **{key: settings[key] for key in keys})
 
 
-def batches(backbone, block, box, batch_size):
+def batches(
+    backbone: Backbone, block: StimulusBlock, box: Mapping[str, Any], batch_size: int
+) -> Iterator[tuple[list[int], list[geometry.Placement], torch.Tensor]]:
     """
     Yield the network inputs of a block, in batches of equal input size.
 
@@ -266,10 +274,16 @@ def batches(backbone, block, box, batch_size):
                 backbone.content(block.image(i), place)
                 for i, place in zip(index, placements, strict=True)
             ]
-            yield index, placements, backbone.batch(contents, placements)
+            yield list(index), list(placements), backbone.batch(contents, placements)
 
 
-def predict(backbone, block, box, batch_size, device):
+def predict(
+    backbone: Backbone,
+    block: StimulusBlock,
+    box: Mapping[str, Any],
+    batch_size: int,
+    device: torch.device,
+) -> Iterator[tuple[int, np.ndarray]]:
     """
     Predict the maps of a block, without the padding of the input.
 

@@ -1,8 +1,11 @@
 """Check a backbone before the stages use it, and name its first fault in one sentence."""
 
+from collections.abc import Mapping
+
 import torch
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 
@@ -10,7 +13,9 @@ TOLERANCE = 1e-2  # of the sum of a density; of a map alone against the same map
 
 
 @torch.no_grad()
-def check_backbone(backbone, layers, box):
+def check_backbone(
+    backbone: Backbone, layers: Mapping[str, str], box: geometry.Box | tuple[int, int]
+) -> None:
     """
     Run a network on noise and check everything that the stages need of it.
 

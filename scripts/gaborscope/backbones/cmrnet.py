@@ -6,6 +6,8 @@ depth, strides, fusion and decoder are therefore our choices, and the scores of 
 be compared with the published ones.
 """
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -44,7 +46,7 @@ class CrossConcatenatedBlock(nn.Module):
     Li, J., Fang, F., Mei, K., Zhang, G. (2018). Multi-scale residual network, ECCV.
     """
 
-    def __init__(self, n):
+    def __init__(self, n: int) -> None:
         super().__init__()
         self.s1 = nn.Sequential(*_conv(n, n, 3))
         self.p1 = nn.Sequential(*_conv(n, n, 5))
@@ -52,7 +54,7 @@ class CrossConcatenatedBlock(nn.Module):
         self.p2 = nn.Sequential(*_conv(2 * n, 2 * n, 5))
         self.merge = nn.Conv2d(4 * n, n, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, channel, y, x) to the same shape."""
         s, p = self.s1(x), self.p1(x)
         s, p = self.s2(torch.cat([s, p], 1)), self.p2(torch.cat([p, s], 1))
@@ -69,7 +71,7 @@ class CMRNet(nn.Module):
         Channels of the three blocks.
     """
 
-    def __init__(self, widths=(32, 64, 96)):
+    def __init__(self, widths: Sequence[int] = (32, 64, 96)) -> None:
         super().__init__()
         w1, w2, w3 = widths
         self.stem = nn.Sequential(*_conv(3, w1, 3, 2), *_conv(w1, w1, 3, 2))
@@ -84,7 +86,7 @@ class CMRNet(nn.Module):
         self.dec3 = nn.Sequential(*_conv(w3 // 4, w3 // 8, 3))
         self.out = nn.Conv2d(w3 // 8, 1, 3, padding=1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map RGB (n, 3, H, W), H and W multiples of 16, to log-density (n, 1, H, W)."""
         first = self.cmr1(self.stem(x))
         second = self.cmr2(self.down1(first))
@@ -103,7 +105,7 @@ def _double(x):
     return functional.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
 
-def build(widths=(32, 64, 96)):
+def build(widths: Sequence[int] = (32, 64, 96)) -> CMRNet:
     """
     Build a randomly initialised CMRNet.
 

@@ -5,6 +5,8 @@ Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency mode
 """
 
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -27,7 +29,15 @@ class ConvGRUCell(nn.Module):
         Takes a number of channels and returns a normalisation module.
     """
 
-    def __init__(self, n, norm):
+    drop_mask_1: torch.Tensor
+    w_r: nn.Module
+    u_r: nn.Module
+    w_z: nn.Module
+    u_z: nn.Module
+    w: nn.Module
+    u: nn.Module
+
+    def __init__(self, n: int, norm: Callable[..., Any]) -> None:
         super().__init__()
         for gate in ("r", "z", "h"):
             self.register_parameter(f"b_{gate}", nn.Parameter(torch.zeros(n, 1, 1)))
@@ -43,12 +53,12 @@ class ConvGRUCell(nn.Module):
         for name in ("w_r", "u_r", "w_z", "u_z", "w", "u"):
             self.add_module(name, _separable(n, norm))
 
-    def draw_mask(self):
+    def draw_mask(self) -> None:
         """Draw the channels of the hidden state to be dropped in the next sequence."""
         keep = torch.full_like(self.drop_mask_1, 1 - DROPOUT)
         self.drop_mask_1 = torch.bernoulli(keep) / (1 - DROPOUT)
 
-    def forward(self, x, h):
+    def forward(self, x: torch.Tensor, h: torch.Tensor) -> torch.Tensor:
         """
         Advance by one frame.
 
@@ -88,11 +98,13 @@ class ConvGRU(nn.Module):
         Takes a number of channels and returns a normalisation module.
     """
 
-    def __init__(self, n, norm):
+    def __init__(self, n: int, norm: Callable[..., Any]) -> None:
         super().__init__()
         self.cell_list = nn.ModuleList([ConvGRUCell(n, norm)])
 
-    def forward(self, frames, h0=None):
+    def forward(
+        self, frames: Sequence[torch.Tensor], h0: torch.Tensor | None = None
+    ) -> tuple[list[torch.Tensor], torch.Tensor]:
         """
         Run over a sequence.
 
@@ -112,7 +124,7 @@ class ConvGRU(nn.Module):
         if hidden is None:
             hidden = torch.zeros_like(frames[0])
         if self.training:
-            cell.draw_mask()
+            cast("ConvGRUCell", cell).draw_mask()
         outputs = []
         for frame in frames:
             hidden = cell(frame, hidden)

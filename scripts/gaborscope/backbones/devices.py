@@ -5,7 +5,7 @@ import torch
 from gaborscope.errors import InputError
 
 
-def device(wanted):
+def device(wanted: str) -> torch.device:
     """
     Return the torch device for the setting `device` of the config.
 
@@ -34,7 +34,7 @@ def device(wanted):
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
-def autocasts(precision, device):
+def autocasts(precision: str, device: torch.device) -> bool:
     """
     Return whether a network is trained in bf16.
 

@@ -9,7 +9,10 @@ residuals and linear bottlenecks, CVPR.
 """
 
 import math
+from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import nn
 
 # expansion, channels, blocks, stride of the first block
@@ -54,7 +57,14 @@ class InvertedResidual(nn.Module):
         Factor by which the caller subsamples the output. The block itself has stride 1.
     """
 
-    def __init__(self, n_in, n_out, expansion, norm=nn.BatchNorm2d, subsample=1):
+    def __init__(
+        self,
+        n_in: int,
+        n_out: int,
+        expansion: int,
+        norm: Callable[..., Any] = nn.BatchNorm2d,
+        subsample: int = 1,
+    ) -> None:
         super().__init__()
         inside = n_in * expansion
         layers = []
@@ -71,7 +81,7 @@ class InvertedResidual(nn.Module):
         self.subsample = subsample
         self.shortcut = subsample == 1 and n_in == n_out
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, n_in, y, x) to (n, n_out, y, x)."""
         return x + self.conv(x) if self.shortcut else self.conv(x)
 
@@ -79,7 +89,7 @@ class InvertedResidual(nn.Module):
 class MobileNetV2(nn.Module):
     """MobileNetV2 of width 1; strided blocks are subsampled after the block, not inside it."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         features, n_in = [_conv(3, STEM, 3, 2)], STEM
         for expansion, channels, blocks, stride in STAGES:
@@ -90,7 +100,7 @@ class MobileNetV2(nn.Module):
         features.append(_conv(n_in, LAST, 1, 1))
         self.features = nn.Sequential(*features)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """
         Encode images.
 
@@ -112,7 +122,7 @@ class MobileNetV2(nn.Module):
         return x, taps[TAP_2X], taps[TAP_4X]
 
 
-def initialise(network):
+def initialise(network: nn.Module) -> None:
     """
     Draw random weights: normal of variance 2 / fan-out, biases 0, normalisations reset.
 

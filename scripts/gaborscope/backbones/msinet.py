@@ -28,7 +28,7 @@ DESCRIPTION = {
 EPS = 1e-7
 
 
-def double(x):
+def double(x: torch.Tensor) -> torch.Tensor:
     """
     Enlarge maps twofold as TensorFlow 1 does: cell i lies at 2i, not at 2i + 1/2.
 
@@ -51,7 +51,7 @@ def double(x):
 class Pyramid(nn.Module):
     """Atrous spatial pyramid: joins a 1x1, three dilated 3x3 convolutions and the global mean."""
 
-    def __init__(self, n_in=1280, width=256):
+    def __init__(self, n_in: int = 1280, width: int = 256) -> None:
         super().__init__()
         self.conv1_1 = ConvReLU(n_in, width, 1)
         self.conv1_2 = ConvReLU(n_in, width, 3, 4)
@@ -60,7 +60,7 @@ class Pyramid(nn.Module):
         self.conv1_5 = ConvReLU(n_in, width, 1)
         self.conv2 = ConvReLU(5 * width, width, 1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, 1280, y, x) to (n, 256, y, x)."""
         context = self.conv1_5(x.mean(dim=(2, 3), keepdim=True)).expand(-1, -1, *x.shape[2:])
         branches = [self.conv1_1(x), self.conv1_2(x), self.conv1_3(x), self.conv1_4(x), context]
@@ -70,14 +70,14 @@ class Pyramid(nn.Module):
 class Decoder(nn.Module):
     """Decoder: three doublings, each with a convolution, then one convolution to the map."""
 
-    def __init__(self, n_in=256):
+    def __init__(self, n_in: int = 256) -> None:
         super().__init__()
         self.conv1 = ConvReLU(n_in, 128)
         self.conv2 = ConvReLU(128, 64)
         self.conv3 = ConvReLU(64, 32)
         self.conv4 = nn.Conv2d(32, 1, 3, padding=1)
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, 256, y, x) to (n, 1, 8y, 8x)."""
         for conv in (self.conv1, self.conv2, self.conv3):
             x = conv(double(x))
@@ -87,13 +87,13 @@ class Decoder(nn.Module):
 class MSINet(nn.Module):
     """MSI-Net from RGB in 0..255 to a map in 0..1."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.encoder = VGG16()
         self.aspp = Pyramid()
         self.decoder = Decoder()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """
         Predict saliency maps.
 
@@ -113,7 +113,7 @@ class MSINet(nn.Module):
         return maps / (EPS + maps.amax(dim=(1, 2, 3), keepdim=True))
 
 
-def kld(target, maps):
+def kld(target: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
     """
     Kullback-Leibler divergence as the authors' training loss.
 
@@ -134,7 +134,7 @@ def kld(target, maps):
     return (q * torch.log(EPS + q / (EPS + p))).sum(dim=(1, 2, 3)).mean()
 
 
-def build():
+def build() -> MSINet:
     """
     Build a randomly initialised MSI-Net.
 
@@ -146,8 +146,9 @@ def build():
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
             nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-            nn.init.zeros_(module.bias)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     # inputs reach 255; division by 60 gives them a standard deviation of about 1
     with torch.no_grad():
-        network.encoder.conv1.conv1_1.weight.div_(60)
+        network.encoder.get_parameter("conv1.conv1_1.weight").div_(60)
     return network

@@ -1,12 +1,18 @@
 """Open a trained network with its weights, on its device, in eval mode."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import torch
 
 from gaborscope.backbones import devices, weights
-from gaborscope.backbones.backbone import configured
+from gaborscope.backbones.backbone import Backbone, configured
 
 
-def open_network(name, entry, weights_file, device):
+def open_network(
+    name: str, entry: Mapping[str, Any], weights_file: str | Path, device: str
+) -> Backbone:
     """
     Build a network, load its weights and move it to its device.
 
@@ -23,7 +29,8 @@ def open_network(name, entry, weights_file, device):
     backbone : Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+    # nothing here reads such memory
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     backbone = configured(name, entry)
     weights.load_into(backbone.network, weights_file)
     backbone.network.to(devices.device(device))

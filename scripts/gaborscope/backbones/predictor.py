@@ -1,6 +1,10 @@
 """A trained network that predicts the saliency of an image."""
 
+from __future__ import annotations
+
 import dataclasses
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,12 +31,12 @@ class Predictor:
     """
 
     backbone: Backbone
-    box: geometry.Box
+    box: geometry.Box | tuple[int, int]
     uniform_weight: float
-    description: dict
+    description: dict[str, Any]
 
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> Predictor:
         """
         Read a file that `scripts/make_release.py` wrote.
 
@@ -57,7 +61,7 @@ class Predictor:
         return cls(backbone, box, description["uniform_weight"], description)
 
     @torch.no_grad()
-    def predict(self, image):
+    def predict(self, image: np.ndarray) -> np.ndarray:
         """
         Predict the saliency of an image.
 

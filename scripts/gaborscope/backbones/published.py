@@ -3,7 +3,9 @@
 import dataclasses
 import logging
 import re
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -41,7 +43,7 @@ class Source:
     url: str
     name: str
     git_blob: str | None
-    trained_on: tuple
+    trained_on: tuple[dict[str, Any], ...]
     licence: str
 
 
@@ -69,7 +71,7 @@ SOURCES = {
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
 
 
-def fetch(name):
+def fetch(name: str) -> Path:
     """
     Return the path of the published weights of a backbone, downloaded unless in the cache.
 
@@ -98,7 +100,7 @@ def fetch(name):
     )
 
 
-def read(name, path):
+def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     Read a state dict from a file of weights of any supported format.
 
@@ -126,10 +128,10 @@ def read(name, path):
         return weights.read_weights(path)
     if name == "msinet" and path.suffix not in (".pt", ".pth"):
         return msinet_state_dict(tensorflow.read_tensors(path), str(path)), {}
-    return unisal.convert(weights.read_pickle(path)), {}
+    return dict(unisal.convert(weights.read_pickle(path))), {}
 
 
-def msinet_variables():
+def msinet_variables() -> dict[str, tuple[int, ...]]:
     """
     Names and shapes of MSI-Net's 46 variables in TensorFlow.
 
@@ -152,7 +154,9 @@ def _hwio(shape):
     return tuple(shape) if len(shape) == 1 else (*shape[2:], shape[1], shape[0])
 
 
-def msinet_state_dict(variables, source="the variables"):
+def msinet_state_dict(
+    variables: Mapping[str, np.ndarray], source: str = "the variables"
+) -> dict[str, torch.Tensor]:
     """
     State dict of MSI-Net from its TensorFlow variables.
 

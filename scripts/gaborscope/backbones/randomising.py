@@ -1,10 +1,13 @@
 """Make networks that have learned nothing: random weights with matching normalisations."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import torch
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def reinitialise(network, seed):
+def reinitialise(network: torch.nn.Module, seed: int) -> None:
     """
     Replace all weights of a network by random ones.
 
@@ -22,7 +25,7 @@ def reinitialise(network, seed):
     with torch.no_grad():
         for module in network.modules():
             if hasattr(module, "reset_parameters"):
-                module.reset_parameters()
+                module.reset_parameters()  # type: ignore[operator]
                 continue
             for parameter in module.parameters(recurse=False):
                 order = torch.randperm(parameter.numel(), generator=generator)
@@ -30,7 +33,7 @@ def reinitialise(network, seed):
 
 
 @torch.no_grad()
-def recalibrate(network, batches):
+def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
     """
     Set the running statistics of batch normalisations to averages over some inputs.
 
@@ -50,7 +53,10 @@ def recalibrate(network, batches):
         Number of normalisations that received an input. The others keep their old statistics.
     """
     network.eval()
-    norms = [m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats]
+    # such modules have statistics, which their type does not tell
+    norms: list[Any] = [
+        m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats
+    ]
     before = [
         (norm.momentum, norm.running_mean.clone(), norm.running_var.clone()) for norm in norms
     ]

@@ -1,7 +1,9 @@
 """Record layers of a network with forward hooks, and measure where their cells look."""
 
 import contextlib
+import dataclasses
 import difflib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 
 # Number of cells measured in one pass, and number of passes.
 CELLS, ROUNDS = 8, 4
@@ -21,7 +24,7 @@ LARGEST_SPREAD = 0.15
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 
 
-def find_modules(network, layers):
+def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tuple[nn.Module, str]]:
     """
     Look up the modules of a layer table.
 
@@ -57,7 +60,7 @@ def find_modules(network, layers):
 
 
 @contextlib.contextmanager
-def recorder(network, layers):
+def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str, torch.Tensor]]:
     """
     Record the modules of a layer table: the input of nonlinearities, the output of all others.
 
@@ -106,7 +109,7 @@ def recorder(network, layers):
             handle.remove()
 
 
-def token_maps(tokens, size):
+def token_maps(tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
     """
     Rearrange the tokens of a transformer to maps on the grid of their patches.
 
@@ -136,7 +139,13 @@ def token_maps(tokens, size):
     return tokens
 
 
-def measure_layers(network, layers, input_sizes, finest_stride, seed):
+def measure_layers(
+    network: nn.Module,
+    layers: Mapping[str, str],
+    input_sizes: Sequence[tuple[int, int]],
+    finest_stride: int,
+    seed: int,
+) -> dict[str, Layer]:
     """
     Measure the grid, channels and receptive field of each layer of a network.
 
@@ -163,11 +172,8 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
 
     Returns
     -------
-    measured : dict of str to dict
-        By alias, with the keys `module`, `nonlinearity`, `channels`, `shape` (by input size, after
-        averaging), `pool` (averaged cells per side), `centre` ("measured" or "tiled"), and for y
-        and x `stride` and `offset_px` (after averaging), `offset_measured_px`, `offset_spread_px`
-        and `receptive_field_px` (width of a box with the variance of the squared gradient).
+    measured : dict of str to Layer
+        By alias.
     """
     generator = torch.Generator().manual_seed(seed)
     modules = find_modules(network, layers)
@@ -193,8 +199,9 @@ def measure_layers(network, layers, input_sizes, finest_stride, seed):
             network(torch.zeros((1, 3, *size), device=device))
         for alias, maps in record.items():
             layer = measured[alias]
-            shape = geometry.pooled_shape(maps.shape[2:], layer["pool"])
-            layer["shape"][f"{size[0]}x{size[1]}"] = list(shape)
+            shape = geometry.pooled_shape(maps.shape[2:], layer.pool)
+            shapes_of = {**layer.shape, geometry.size_name(size): shape}
+            measured[alias] = dataclasses.replace(layer, shape=shapes_of)
     return measured
 
 
@@ -253,22 +260,22 @@ def _described(path, nonlinearity, channels, shape, moments, input_size, finest_
     offsets, spreads, widths = moments
     tiled = max(s / t for s, t in zip(spreads, strides, strict=True)) > LARGEST_SPREAD
     used = [(stride - 1) / 2 for stride in strides] if tiled else offsets
-    return {
-        "module": path,
-        "nonlinearity": nonlinearity,
-        "channels": int(channels),
-        "shape": {f"{input_size[0]}x{input_size[1]}": list(geometry.pooled_shape(shape, pool))},
-        "pool": pool,
-        "stride": [stride * pool for stride in strides],
-        "centre": "tiled" if tiled else "measured",
-        "offset_px": [o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)],
-        "offset_measured_px": offsets,
-        "offset_spread_px": spreads,
-        "receptive_field_px": widths,
-    }
+    return Layer(
+        module=path,
+        nonlinearity=nonlinearity,
+        channels=int(channels),
+        shape={geometry.size_name(input_size): geometry.pooled_shape(shape, pool)},
+        pool=pool,
+        stride=tuple(stride * pool for stride in strides),
+        centre="tiled" if tiled else "measured",
+        offset_px=tuple(o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)),
+        offset_measured_px=tuple(offsets),
+        offset_spread_px=tuple(spreads),
+        receptive_field_px=tuple(widths),
+    )
 
 
-def pool_maps(maps, factor):
+def pool_maps(maps: torch.Tensor, factor: int) -> torch.Tensor:
     """
     Average maps over squares of cells.
 

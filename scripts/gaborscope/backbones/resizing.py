@@ -12,7 +12,7 @@ BICUBIC = -0.75  # coefficient of the cubic kernel of TensorFlow 1
 STEPS = 1024  # TensorFlow 1 rounds positions between two pixels to 1 / STEPS
 
 
-def resize(image, size, kind):
+def resize(image: np.ndarray, size: tuple[int, int], kind: str) -> np.ndarray:
     """
     Resize an image.
 
@@ -37,7 +37,7 @@ def resize(image, size, kind):
     ValueError
         If the kind is unknown.
     """
-    size = tuple(int(extent) for extent in size)
+    size = int(size[0]), int(size[1])
     if kind == "area":
         return geometry.resize(image, size)
     if kind == "lanczos":

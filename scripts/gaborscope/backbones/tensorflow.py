@@ -25,7 +25,7 @@ PASSING = {"Identity", "ReadVariableOp", "Cast"}
 TAKING = {"Conv2D": "kernel", "BiasAdd": "bias"}
 
 
-def read_tensors(path):
+def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
     """
     Floating-point tensors of a frozen graph, a SavedModel or a checkpoint, by name.
 

@@ -10,13 +10,15 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.backbones.devices import autocasts
 from gaborscope.errors import InputError
 from gaborscope.stimuli import fixations, geometry
@@ -48,7 +50,11 @@ class Example:
     sigma_px: float
 
 
-def make_examples(block, box, resize=geometry.content):
+def make_examples(
+    block: StimulusBlock,
+    box: geometry.Box | tuple[int, int],
+    resize: Callable[..., Any] = geometry.content,
+) -> list[Example]:
     """
     Make examples of all stimuli of a block that have fixations.
 
@@ -85,7 +91,7 @@ def make_examples(block, box, resize=geometry.content):
     return examples
 
 
-def augment(example, settings, rng):
+def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Generator) -> Example:
     """
     Flip, crop and change brightness, contrast and saturation of an example at random.
 
@@ -143,7 +149,9 @@ def _targets(examples):
     return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
 
 
-def loss_terms(log_density, density, counts, mask):
+def loss_terms(
+    log_density: torch.Tensor, density: torch.Tensor, counts: torch.Tensor, mask: torch.Tensor
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """
     KLD, CC and NSS of each map of a batch on its content; differentiable.
 
@@ -202,7 +210,13 @@ def _forward(backbone, examples, device, layout, bf16=False):
 
 
 @torch.no_grad()
-def validate(backbone, examples, batch_size, device, layout=torch.channels_last):
+def validate(
+    backbone: Backbone,
+    examples: Sequence[Example],
+    batch_size: int,
+    device: torch.device,
+    layout: torch.memory_format = torch.channels_last,
+) -> np.ndarray:
     """
     Mean KLD, CC and NSS on examples without augmentation.
 
@@ -247,7 +261,7 @@ def _termination():
         signal.signal(signal.SIGTERM, before)
 
 
-def make_optimiser(network, settings):
+def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> torch.optim.Optimizer:
     """
     Make an optimiser with one group of parameters for each entry of `parts` and one for the rest.
 
@@ -360,7 +374,16 @@ class Trainer:
         Identifies data, settings and code. A checkpoint with another digest is not used.
     """
 
-    def __init__(self, backbone, fit, validation, settings, device, checkpoint, digest):
+    def __init__(
+        self,
+        backbone: Backbone,
+        fit: Sequence[Example],
+        validation: Sequence[Example],
+        settings: Mapping[str, Any],
+        device: torch.device,
+        checkpoint: str | Path,
+        digest: str,
+    ) -> None:
         for split, examples in (("fit", fit), ("validation", validation)):
             if not examples:
                 raise InputError(
@@ -373,7 +396,7 @@ class Trainer:
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        network = backbone.network.to(device, memory_format=self.layout)
+        network = backbone.network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, settings)
         if settings["norm_momentum"] is not None:
@@ -381,10 +404,12 @@ class Trainer:
                 if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
                     module.momentum = settings["norm_momentum"]
         self._asked_to_stop = []
-        self.state = {"epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": []}
+        self.state: dict[str, Any] = {
+            "epoch": 0, "steps": 0, "best": math.inf, "best_epoch": 0, "history": [],
+        }  # fmt: skip
         self.best = copy.deepcopy(self.average.state_dict())
 
-    def run(self):
+    def run(self) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
         """
         Train up to the last epoch or to the early stop.
 

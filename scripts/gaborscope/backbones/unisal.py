@@ -8,6 +8,8 @@ Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency mode
 """
 
 from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import nn
@@ -60,19 +62,19 @@ class DomainBatchNorm2d(nn.Module):
     domains : sequence of str
     """
 
-    def __init__(self, n, domains):
+    def __init__(self, n: int, domains: Sequence[str]) -> None:
         super().__init__()
         for domain in domains:
             momentum = STATIC_MOMENTUM if domain == "SALICON" else MOMENTUM
             self.add_module(f"bn_{domain}", nn.BatchNorm2d(n, momentum=momentum))
         self.domain = domains[0]
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Normalise (n, channel, y, x)."""
         return getattr(self, f"bn_{self.domain}")(x)
 
 
-def gaussian_maps(gaussians, size):
+def gaussian_maps(gaussians: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     """
     Return Gaussian prior maps.
 
@@ -107,7 +109,7 @@ class UNISAL(nn.Module):
         recurrent part.
     """
 
-    def __init__(self, sources=DOMAINS):
+    def __init__(self, sources: Sequence[str] = DOMAINS) -> None:
         super().__init__()
         sources = tuple(sources)
         unknown = [source for source in sources if source not in DOMAINS]
@@ -148,7 +150,15 @@ class UNISAL(nn.Module):
             smoothing = nn.Conv2d(1, 1, KERNEL, bias=False)
             self.add_module(f"smoothing_{source.lower()}", smoothing)
 
-    def forward(self, x, source=None, static=None, target_size=None, h0=None, return_hidden=False):
+    def forward(
+        self,
+        x: torch.Tensor,
+        source: str | None = None,
+        static: bool | None = None,
+        target_size: tuple[int, int] | None = None,
+        h0: torch.Tensor | None = None,
+        return_hidden: bool = False,
+    ) -> tuple[torch.Tensor, torch.Tensor | None] | torch.Tensor:
         """
         Predict log-densities.
 
@@ -247,7 +257,7 @@ def _skip(n_in, n_out, norm):
     )
 
 
-def build(sources=DOMAINS):
+def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
     """
     Build a randomly initialised UNISAL; priors and smoothing start with the authors' values.
 
@@ -272,7 +282,7 @@ def build(sources=DOMAINS):
     return network
 
 
-def convert(state_dict):
+def convert(state_dict: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
     """
     Return the state dict of a file of the authors, also out of a training checkpoint.
 

@@ -3,7 +3,9 @@
 import importlib
 import importlib.util
 import sys
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -29,14 +31,14 @@ class Scripted(nn.Module):
         Layers to be recorded; "" is the output.
     """
 
-    def __init__(self, script, names):
+    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str]) -> None:
         super().__init__()
         self.script = script
         self.names = [name for name in names if name]
         for name in self.names:
             self.add_module(name, nn.Identity())
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Run the file, pass its layers through their modules, and return its map."""
         result = self.script(x)
         maps, layers = result if isinstance(result, tuple) else (result, {})
@@ -50,7 +52,7 @@ class Scripted(nn.Module):
         return maps
 
 
-def absolute(path):
+def absolute(path: str) -> Path:
     """
     Path of a config as a full path: a relative path starts at the repository.
 
@@ -65,7 +67,7 @@ def absolute(path):
     return ROOT / Path(path).expanduser()
 
 
-def build(name, entry):
+def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     """
     Build the network of an entry with `factory`, in eval mode.
 
@@ -133,6 +135,8 @@ def _import(name, module):
 def _import_file(module):
     path = absolute(module)
     spec = importlib.util.spec_from_file_location(path.stem, path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"{path} is no Python file")
     loaded = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(loaded)
     return loaded

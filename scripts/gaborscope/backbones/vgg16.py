@@ -28,11 +28,11 @@ class ConvReLU(nn.Conv2d):
     dilation : int
     """
 
-    def __init__(self, n_in, n_out, kernel=3, dilation=1):
+    def __init__(self, n_in: int, n_out: int, kernel: int = 3, dilation: int = 1) -> None:
         super().__init__(n_in, n_out, kernel, padding=kernel // 2 * dilation, dilation=dilation)
         self.relu = nn.ReLU()
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, n_in, y, x) to (n, n_out, y, x); no value is negative."""
         return self.relu(super().forward(x))
 
@@ -40,7 +40,7 @@ class ConvReLU(nn.Conv2d):
 class SamePool(nn.Module):
     """Maximum over 2x2 at stride 1, padded at the bottom and the right only."""
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map (n, channel, y, x) to the same shape."""
         padded = functional.pad(x, (0, 1, 0, 1), value=-torch.inf)
         return functional.max_pool2d(padded, 2, stride=1)
@@ -49,7 +49,9 @@ class SamePool(nn.Module):
 class VGG16(nn.Module):
     """Encoder of 13 convolutions; concatenates the results of the last three stages at 1/8."""
 
-    def __init__(self):
+    mean: torch.Tensor
+
+    def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
         n_in = 3
@@ -62,7 +64,7 @@ class VGG16(nn.Module):
             self.add_module(f"conv{number}", stage)
             self.add_module(f"pool{number}", SamePool() if number > 3 else nn.MaxPool2d(2))
 
-    def forward(self, x):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
         """
         Encode images.
 

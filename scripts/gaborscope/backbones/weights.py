@@ -3,6 +3,9 @@
 import json
 import pickle
 import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -14,7 +17,9 @@ from gaborscope.store.files import whole
 KEY = "gaborscope"
 
 
-def write_weights(path, state_dict, description):
+def write_weights(
+    path: str | Path, state_dict: Mapping[str, torch.Tensor], description: Mapping[str, Any]
+) -> None:
     """
     Write weights as a safetensors file.
 
@@ -33,7 +38,7 @@ def write_weights(path, state_dict, description):
         temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
 
 
-def read_weights(path):
+def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """
     Read weights from a safetensors file.
 
@@ -61,7 +66,7 @@ def read_weights(path):
     return state_dict, json.loads(metadata[KEY]) if KEY in metadata else metadata
 
 
-def load_into(network, path):
+def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:
     """
     Load weights from a file into a network; every tensor must fit by name and shape.
 
@@ -84,7 +89,7 @@ def load_into(network, path):
     return description
 
 
-def read_pickle(path):
+def read_pickle(path: str | Path) -> dict[str, Any]:
     """
     Read weights that `torch.save` wrote; only tensors are unpickled, no code runs.
 
@@ -112,7 +117,9 @@ def read_pickle(path):
     return state_dict
 
 
-def fit_into(network, state_dict, path):
+def fit_into(
+    network: torch.nn.Module, state_dict: Mapping[str, torch.Tensor], path: str | Path
+) -> None:
     """
     Load a state dict into a network; every tensor must fit by name and shape.
 
@@ -146,7 +153,7 @@ def fit_into(network, state_dict, path):
     network.load_state_dict(state_dict)
 
 
-def half(state_dict):
+def half(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """
     Return a state dict with kernels rounded to float16.
 

@@ -1,12 +1,16 @@
 """Steps that the stages of a cascade share: watch the network, and fuse the last layers."""
 
 import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.cascades.network import CascadeNet
-from gaborscope.cascades.observed import Observed, batches, image_tensors
+from gaborscope.cascades.observed import Example, Observed, batches, image_tensors
 from gaborscope.explanation import fusion, fusion_data
+from gaborscope.explanation.cascade import Cascade
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.centre_bias import GRID
@@ -14,7 +18,9 @@ from gaborscope.stimuli.centre_bias import GRID
 log = logging.getLogger(__name__)
 
 
-def watch(backbone, model, fusion_stride, teacher=None):
+def watch(
+    backbone: Backbone, model: Cascade, fusion_stride: int, teacher: Backbone | None = None
+) -> Observed:
     """
     Watch a network at the layers of a cascade.
 
@@ -34,7 +40,15 @@ def watch(backbone, model, fusion_stride, teacher=None):
     return Observed(backbone, layers, fusion_stride, teacher)
 
 
-def fuse(net, observed, examples, files, settings, sigmas, uniform_weight):
+def fuse(
+    net: CascadeNet,
+    observed: Observed,
+    examples: Mapping[str, Sequence[Example]],
+    files: Mapping[str, str],
+    settings: Mapping[str, Any],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+) -> ExplainedModel:
     """
     Return the explained model of a cascade: its last layers, fused with the centre bias.
 
@@ -104,7 +118,7 @@ def _add(data, net, observed, examples, files, centre_bias):
                 data.add_stimulus(maps, placement, target, centre_bias, example.name)
 
 
-def make_net(model, device):
+def make_net(model: Cascade, device: torch.device) -> CascadeNet:
     """
     Return a cascade as a torch module on a device.
 

@@ -1,5 +1,8 @@
 """Measure by gradients which recorded layers each layer of a network reads, and how far."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -13,7 +16,7 @@ WHOLE = 0.95
 class _Cut:
     """Forward hooks that record every layer and pass on a copy of it, at which gradients stop."""
 
-    def __init__(self, network, layers):
+    def __init__(self, network: nn.Module, layers: Mapping[str, str]) -> None:
         self.values, self.leaves, self._handles = {}, {}, []
         for alias, (module, nonlinearity) in recording.find_modules(network, layers).items():
             if nonlinearity != "none":
@@ -43,7 +46,9 @@ class _Cut:
             handle.remove()
 
 
-def measure_graph(network, layers, input_size, seed):
+def measure_graph(
+    network: nn.Module, layers: Mapping[str, str], input_size: tuple[int, int], seed: int
+) -> dict[str, dict[str, Any]]:
     """
     Measure the parents of every recorded layer, and which of a parent's cells one cell reads.
 

@@ -2,18 +2,21 @@
 
 import logging
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 
 from gaborscope.cascades import observed as observing
-from gaborscope.cascades.network import EdgeFeatures, pass_nonlinearity, weighted_sum
+from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge, between
 from gaborscope.fitting import statistics as fitting_statistics
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import solve_sparse
 from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread, summary_of_maps
+from gaborscope.stimuli.geometry import Box
 
 log = logging.getLogger(__name__)
 
@@ -42,14 +45,23 @@ class CascadeFit:
     seed : int
     """
 
-    def __init__(self, observed, graph, box, settings, seed):
+    def __init__(
+        self,
+        observed: observing.Observed,
+        graph: Mapping[str, Any],
+        box: Box | tuple[int, int],
+        settings: Mapping[str, Any],
+        seed: int,
+    ) -> None:
         self.observed, self.graph, self.settings = observed, graph, settings
         self.rng = np.random.default_rng(seed)
         control = {"control": settings["control"]}
         image, edge = ({**settings[key], **control} for key in ("image", "edge"))
         self.model = Cascade(box, image, edge, [])
 
-    def run(self, fit, validation):
+    def run(
+        self, fit: Sequence[observing.Example], validation: Sequence[observing.Example]
+    ) -> Cascade:
         """
         Fit all layers.
 
@@ -109,15 +121,15 @@ class CascadeFit:
             )
             for parent, node in self.graph[first]["parents"].items()
         ]
-        channels = [layers[name]["channels"] for name in names]
+        channels = [layers[name].channels for name in names]
         empty = np.zeros((sum(channels), 0), np.float32)
         joint = CascadeLayer(
             "+".join(names), layers[first], self.graph[first]["image"], edges, empty,
-            *(np.zeros(sum(channels), np.float32) for _ in range(2)), np.zeros(0),
+            np.zeros(sum(channels), np.float32), np.zeros(sum(channels), np.float32), np.zeros(0),
             np.zeros(sum(channels), np.float32),
         )  # fmt: skip
         readers = self._readers(joint)
-        statistics = [None, None]
+        statistics: list[_Sums | None] = [None, None]
         for batch in batches:
             example = targets[first][batch[0]]
             cells = self.rng.permutation(example[0].numel())[: self.settings["cells"]]
@@ -130,13 +142,13 @@ class CascadeFit:
                 dim=1,
             )
             split = int(held_out[batch[0]])
-            if statistics[split] is None:
-                statistics[split] = _Sums(phi.shape[1], sum(channels), phi.device)
+            sums = statistics[split] or _Sums(phi.shape[1], sum(channels), phi.device)
+            statistics[split] = sums
             chosen = [
                 part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
             ]
-            statistics[split].add(*chosen)
-        solved = self._solve(*(sums.statistics() for sums in statistics))
+            sums.add(*chosen)
+        solved = self._solve(*(sums.statistics() for sums in statistics if sums is not None))
         start = 0
         for name, n in zip(names, channels, strict=True):
             rows = slice(start, start + n)
@@ -144,7 +156,7 @@ class CascadeFit:
             self.model.layers.append(
                 CascadeLayer(
                     name, layers[name], joint.image, edges,
-                    *(solved[key][rows] for key in ("weight", "intercept", "residual_sd")),
+                    solved["weight"][rows], solved["intercept"][rows], solved["residual_sd"][rows],
                     solved["regressor_sd"], solved["map_sd"][rows],
                 )
             )  # fmt: skip
@@ -206,6 +218,8 @@ class CascadeFit:
             _, pooled = fitting_statistics.explained_variance(validation, weight, intercept)
             if best is None or pooled > best[0]:
                 best = (pooled, penalty, weight, intercept)
+        if best is None:
+            raise ValueError("there is no penalty to choose; give at least one")
         pooled, penalty, weight, intercept = best
         error = validation.squared_error(weight, intercept)
         inverse = inverse_spread(fit)
@@ -242,9 +256,7 @@ class CascadeFit:
             for layer in layers:
                 rows = slice(first, first + len(layer.weight))
                 first += len(layer.weight)
-                maps = pass_nonlinearity(
-                    linear[:, rows], residual[rows], layer.layer["nonlinearity"]
-                )
+                maps = pass_nonlinearity(linear[:, rows], residual[rows], layer.layer.nonlinearity)
                 for i, values in zip(batch, maps.half().cpu(), strict=True):
                     outputs[layer.name][i] = values
 
@@ -268,7 +280,7 @@ class CascadeFit:
 class _Sums:
     """Statistics summed on the network's device: products in float32, sums in float64."""
 
-    def __init__(self, n_regressors, n_maps, device):
+    def __init__(self, n_regressors: int, n_maps: int, device: torch.device) -> None:
         k, c = n_regressors, n_maps
         shapes = (k, k), (k, c), (k,), (c,), (c, c)
         self.parts = [torch.zeros(shape, dtype=torch.float64, device=device) for shape in shapes]
@@ -283,7 +295,8 @@ class _Sums:
 
     def statistics(self):
         """Return the sums as `Statistics` on the CPU."""
-        return Statistics(*(part.cpu().numpy() for part in self.parts), self.n)
+        gram, cross, sum_phi, sum_, cov = (part.cpu().numpy() for part in self.parts)
+        return Statistics(gram, cross, sum_phi, sum_, cov, self.n)
 
 
 def _fitted_together(graph, layers):
@@ -294,9 +307,9 @@ def _fitted_together(graph, layers):
         key = (
             node["image"],
             str(node["parents"]),
-            tuple(layer["stride"]),
-            tuple(layer["offset_px"]),
-            str(layer["shape"]),
+            layer.stride,
+            layer.offset_px,
+            layer.shape,
         )
         if keys and keys[-1] == key:
             groups[-1].append(name)
@@ -306,7 +319,9 @@ def _fitted_together(graph, layers):
     return groups
 
 
-def explained_variance(net, observed, examples):
+def explained_variance(
+    net: CascadeNet, observed: observing.Observed, examples: Sequence[observing.Example]
+) -> dict[str, tuple[np.ndarray, float]]:
     """
     Explained variance of every layer of a cascade.
 

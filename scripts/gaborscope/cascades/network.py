@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -9,9 +11,13 @@ from torch import nn
 from torch.nn import functional
 
 from gaborscope.explanation import cascade
+from gaborscope.stimuli.geometry import Placement
+from gaborscope.stimuli.layer import Layer
 
 
-def pass_nonlinearity(linear, residual_sd, nonlinearity):
+def pass_nonlinearity(
+    linear: torch.Tensor, residual_sd: torch.Tensor, nonlinearity: str
+) -> torch.Tensor:
     """
     Return the expected output of a nonlinearity, as `nonlinearity.through_nonlinearity` does.
 
@@ -48,7 +54,7 @@ class _ExpectedRelu(torch.autograd.Function):
     """
 
     @staticmethod
-    def forward(ctx, linear, sd):
+    def forward(ctx: Any, linear: torch.Tensor, sd: torch.Tensor) -> torch.Tensor:
         sd = sd[None, :, None, None]
         ratio = linear / sd
         density = torch.exp(ratio.square().mul_(-0.5)).mul_(1 / math.sqrt(2 * math.pi))
@@ -57,7 +63,7 @@ class _ExpectedRelu(torch.autograd.Function):
         return torch.addcmul(linear * share, sd, density)
 
     @staticmethod
-    def backward(ctx, gradient):
+    def backward(ctx: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         share, density = ctx.saved_tensors
         return gradient * share, (gradient * density).sum(dim=(0, 2, 3))
 
@@ -69,13 +75,17 @@ class EdgeFeatures(nn.Module):
     Parameters
     ----------
     edge : cascade.Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     settings : dict
         See `cascade.edge_kernels`.
     """
 
-    def __init__(self, edge, parent, child, settings):
+    kernels: torch.Tensor
+    basis: torch.Tensor | None
+
+    def __init__(
+        self, edge: cascade.Edge, parent: Layer, child: Layer, settings: Mapping[str, Any]
+    ) -> None:
         super().__init__()
         self.edge, self.parent, self.child = edge, parent, child
         kernels, _ = cascade.edge_kernels(settings)
@@ -85,17 +95,19 @@ class EdgeFeatures(nn.Module):
         self._along = {}
 
     @property
-    def kinds(self):
+    def kinds(self) -> int:
         """Number of regressors that one filtered channel gives."""
         if self.edge.kind == "pointwise":
             return 1
         return len(self.kernels) + (2 if self.edge.kind == "global" else 1)
 
-    def width(self, channels):
+    def width(self, channels: int) -> int:
         """Return the number of regressors from a parent with this number of channels."""
         return self.edge.n_channels(channels) * self.kinds
 
-    def weighted(self, maps, weight, placement):
+    def weighted(
+        self, maps: torch.Tensor, weight: torch.Tensor, placement: Placement
+    ) -> torch.Tensor:
         """
         Weighted sum of the regressors, without computing them one by one.
 
@@ -134,7 +146,7 @@ class EdgeFeatures(nn.Module):
             total = total + mean[:, :, None, None]
         return total
 
-    def forward(self, maps, placement):
+    def forward(self, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
         """Return the regressors (n, K, row, column) of the child from the parent's maps."""
         maps = self._projected(maps)
         if self.edge.kind == "pointwise":
@@ -149,7 +161,7 @@ class EdgeFeatures(nn.Module):
             phi = torch.cat([phi, mean.expand(-1, -1, 1, *phi.shape[3:])], dim=2)
         return phi.flatten(1, 2)
 
-    def at(self, cells, maps, placement):
+    def at(self, cells: np.ndarray, maps: torch.Tensor, placement: Placement) -> torch.Tensor:
         """
         Regressors at some cells of the child.
 
@@ -179,7 +191,7 @@ class EdgeFeatures(nn.Module):
             along_y, along_x = (m.to(maps.device) for m in self._matrices(placement))
             near_y = _nonzero(along_y[cells // len(along_x)])
             near_x = _nonzero(along_x[cells % len(along_x)])
-            windows, itself = 0, 0
+            windows = itself = torch.zeros((), device=maps.device)
             for y, weight_y in near_y:
                 for x, weight_x in near_x:
                     weight = weight_y * weight_x
@@ -229,7 +241,14 @@ def _nonzero(rows):
     return [(column[:, k], value[:, k]) for k in range(value.shape[1]) if value[:, k].any()]
 
 
-def weighted_sum(weight, intercept, phi, features, parents, placement):
+def weighted_sum(
+    weight: torch.Tensor,
+    intercept: torch.Tensor,
+    phi: torch.Tensor | None,
+    features: Sequence[EdgeFeatures],
+    parents: Sequence[torch.Tensor],
+    placement: Placement,
+) -> torch.Tensor:
     """
     Weighted sum of a layer's regressors.
 
@@ -272,7 +291,7 @@ class CascadeNet(nn.Module):
     model : cascade.Cascade
     """
 
-    def __init__(self, model):
+    def __init__(self, model: cascade.Cascade) -> None:
         super().__init__()
         self.model = model
         self.weights, self.intercepts = nn.ParameterDict(), nn.ParameterDict()
@@ -308,16 +327,22 @@ class CascadeNet(nn.Module):
                 for edge in layer.edges
             )
 
-    def mask(self, name):
+    def mask(self, name: str) -> torch.Tensor:
         """Return the mask of the weights that are kept, tensor (C, K) of 0 and 1."""
         return getattr(self, f"mask_{name}")
 
-    def natural(self, name):
+    def natural(self, name: str) -> tuple[torch.Tensor, torch.Tensor]:
         """Return weight (C, K) and intercept (C,) of a layer for regressors in natural units."""
         weight = self.weights[name] * self.mask(name) * getattr(self, f"scale_{name}")
         return weight, self.intercepts[name] * getattr(self, f"map_scale_{name}")
 
-    def linear(self, name, phi, outputs, placement):
+    def linear(
+        self,
+        name: str,
+        phi: Mapping[str, torch.Tensor],
+        outputs: Mapping[str, torch.Tensor],
+        placement: Placement,
+    ) -> torch.Tensor:
         """
         Weighted sum of a layer's regressors.
 
@@ -334,19 +359,22 @@ class CascadeNet(nn.Module):
         -------
         linear : tensor (n, C, row, column)
         """
-        features = self.features[name]
+        features = cast("Sequence[EdgeFeatures]", self.features[name])
         parents = [outputs[reader.edge.parent] for reader in features]
-        return weighted_sum(*self.natural(name), phi.get(name), features, parents, placement)
+        weight, intercept = self.natural(name)
+        return weighted_sum(weight, intercept, phi.get(name), features, parents, placement)
 
-    def residual(self, name):
+    def residual(self, name: str) -> torch.Tensor:
         """Return the standard deviation that a layer's nonlinearity is averaged over, (C,)."""
         return getattr(self, f"residual_{name}") * self.softness[name].abs()
 
-    def output(self, fitted, linear):
+    def output(self, fitted: cascade.CascadeLayer, linear: torch.Tensor) -> torch.Tensor:
         """Return the expected output of a layer's nonlinearity."""
-        return pass_nonlinearity(linear, self.residual(fitted.name), fitted.layer["nonlinearity"])
+        return pass_nonlinearity(linear, self.residual(fitted.name), fitted.layer.nonlinearity)
 
-    def forward(self, phi, placement):
+    def forward(
+        self, phi: Mapping[str, torch.Tensor], placement: Placement
+    ) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
         """
         Reconstruct every layer.
 
@@ -369,7 +397,7 @@ class CascadeNet(nn.Module):
         return linear, outputs
 
     @torch.no_grad()
-    def export(self):
+    def export(self) -> cascade.Cascade:
         """
         Return the cascade with the trained weights.
 

@@ -1,15 +1,19 @@
 """Stimuli at the network's resolution, and the activations and densities they give."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.explanation import cascade
 from gaborscope.explanation.model import grid_shape
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 
 @dataclasses.dataclass
@@ -35,12 +39,14 @@ class Example:
     content: np.ndarray
     seen: np.ndarray
     placement: geometry.Placement
-    block: object
+    block: StimulusBlock
     block_name: str
     index: int
 
 
-def make_examples(blocks, box, backbone):
+def make_examples(
+    blocks: Mapping[str, StimulusBlock], box: geometry.Box | tuple[int, int], backbone: Backbone
+) -> list[Example]:
     """
     Return an example of every stimulus of the blocks.
 
@@ -65,7 +71,7 @@ def make_examples(blocks, box, backbone):
     return examples
 
 
-def batches(examples, batch_size):
+def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
     """
     Divide examples into batches; the examples of a batch share their placement.
 
@@ -97,8 +103,7 @@ class Observed:
     ----------
     backbone : Backbone
         On its device, in eval mode.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     fusion_stride : int
         Side of a cell of the fusion grid in px.
     teacher : Backbone or None
@@ -107,13 +112,21 @@ class Observed:
         preprocessing.
     """
 
-    def __init__(self, backbone, layers, fusion_stride, teacher=None):
+    def __init__(
+        self,
+        backbone: Backbone,
+        layers: Mapping[str, Layer],
+        fusion_stride: int,
+        teacher: Backbone | None = None,
+    ) -> None:
         self.backbone, self.layers, self.stride = backbone, layers, fusion_stride
         self.teacher = teacher
         self.device = next(backbone.network.parameters()).device
 
     @torch.no_grad()
-    def look(self, contents, placement):
+    def look(
+        self, contents: Sequence[np.ndarray], placement: geometry.Placement
+    ) -> tuple[dict[str, torch.Tensor], torch.Tensor]:
         """
         Return the activations and the densities of stimuli that share their placement.
 
@@ -130,13 +143,13 @@ class Observed:
         density : tensor (n, row, column)
             Density on the fusion grid, sum 1: the teacher's, or else the network's.
         """
-        modules = {name: layer["module"] for name, layer in self.layers.items()}
+        modules = {name: layer.module for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
         with recording.recorder(self.backbone.network, modules) as record:
             output = self.backbone.maps(x)
         activations = {}
         for name, maps in record.items():
-            pooled = recording.pool_maps(maps, self.layers[name]["pool"])
+            pooled = recording.pool_maps(maps, self.layers[name].pool)
             _, cells = cascade.grid_of(self.layers[name], placement)
             activations[name] = pooled[(slice(None), slice(None), *cells)].float()
         deep = self.backbone if self.teacher is None else self.teacher
@@ -154,7 +167,12 @@ class Observed:
         return pooled / pooled.sum(dim=(1, 2), keepdim=True).clamp(min=1e-12)
 
 
-def image_tensors(model, contents, placement, device):
+def image_tensors(
+    model: cascade.Cascade,
+    contents: Sequence[np.ndarray],
+    placement: geometry.Placement,
+    device: torch.device,
+) -> dict[str, torch.Tensor]:
     """
     Compute the regressors of images, for the layers of a cascade that read the image.
 

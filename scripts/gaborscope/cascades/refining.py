@@ -7,8 +7,9 @@ import logging
 import math
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch import nn
 
 from gaborscope.backbones.devices import autocasts
 from gaborscope.cascades import observed as observing
+from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import image_tensors
 from gaborscope.explanation import cascade
 from gaborscope.explanation.model import fusion_resampling, grid_shape, log_centre_bias
@@ -40,13 +42,21 @@ class FusedDensity(nn.Module):
     centre_bias : float array (row, column)
     """
 
-    def __init__(self, model, settings, weight, centre_bias):
+    def __init__(
+        self,
+        model: cascade.Cascade,
+        settings: Mapping[str, Any],
+        weight: np.ndarray,
+        centre_bias: np.ndarray,
+    ) -> None:
         super().__init__()
         self.model, self.settings, self.centre_bias = model, settings, centre_bias
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self._known = {}
 
-    def forward(self, maps, placement):
+    def forward(
+        self, maps: Mapping[str, torch.Tensor], placement: geometry.Placement
+    ) -> torch.Tensor:
         """Return log-densities (n, cell) from the maps (n, C, row, column) of each layer."""
         device = self.weight.device
         along, log_bias = self._constants(placement)
@@ -78,7 +88,9 @@ class FusedDensity(nn.Module):
         return self._known[placement]
 
 
-def vary(example, settings, rng):
+def vary(
+    example: observing.Example, settings: Mapping[str, Any], rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Flip and crop a stimulus at random; the crop is enlarged to the size of the stimulus.
 
@@ -103,7 +115,8 @@ def vary(example, settings, rng):
     for image in (example.content, example.seen):
         cut = image[top : top + size[0], left : left + size[1]][:, ::step]
         varied.append(geometry.resize(np.ascontiguousarray(cut), (height, width)))
-    return tuple(varied)
+    content, seen = varied
+    return content, seen
 
 
 def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) -> str:
@@ -152,7 +165,17 @@ class Refiner:
         Identifies data, settings and code; a checkpoint of another digest is not used.
     """
 
-    def __init__(self, net, fused, observed, fit, validation, settings, checkpoint, digest):
+    def __init__(
+        self,
+        net: CascadeNet,
+        fused: FusedDensity,
+        observed: observing.Observed,
+        fit: Sequence[observing.Example],
+        validation: Sequence[observing.Example],
+        settings: Mapping[str, Any],
+        checkpoint: str | Path,
+        digest: str,
+    ) -> None:
         self.net, self.fused, self.observed = net, fused, observed
         self.fit, self.validation, self.settings = fit, validation, settings
         self.checkpoint, self.digest = Path(checkpoint), digest
@@ -169,9 +192,10 @@ class Refiner:
             ]
             groups.append({"params": parameters, "rate": rate})
         self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
-        self.epoch, self.best = 0, None
+        self.epoch = 0
+        self.best: dict[str, Any] | None = None
 
-    def run(self):
+    def run(self) -> list[float]:
         """
         Train, going on from the checkpoint if there is one; keep the best weights.
 
@@ -200,13 +224,15 @@ class Refiner:
                 "epoch %d/%d: KL %.4f, layers %.4f; validation KL %.4f; %.0f s",
                 self.epoch, self.settings["epochs"], *losses, held_out, time.monotonic() - started,
             )  # fmt: skip
+        if self.best is None:
+            raise ValueError("no epoch came after the pruning; raise epochs")
         self.net.load_state_dict(self.best["net"])
         self.fused.load_state_dict(self.best["fused"])
         self.checkpoint.unlink(missing_ok=True)
         return history
 
     @torch.no_grad()
-    def validate(self):
+    def validate(self) -> float:
         """Mean KL(deep || cascade) on the validation stimuli, nats."""
         total = 0.0
         for batch in observing.batches(self.validation, self.settings["batch_size"]):

@@ -14,7 +14,9 @@ import hashlib
 import json
 import os
 import tempfile
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gaborscope.data.layouts import (
     cat2000,
@@ -47,7 +49,7 @@ _CACHE_VERSION = 2  # increase it when the meaning of a digest changes
 # Blocks and splits
 
 
-def block_of(name, n_blocks):
+def block_of(name: str, n_blocks: int) -> int:
     """
     Return the number of the block that a stimulus belongs to, in 0 .. n_blocks - 1.
 
@@ -64,12 +66,12 @@ def block_of(name, n_blocks):
     return _name_hash(name) % n_blocks
 
 
-def block_name(i, n_blocks):
+def block_name(i: int, n_blocks: int) -> str:
     """Return the name of block `i`: its number, zero-padded to equal width (at least two)."""
     return f"{i:0{max(2, len(str(n_blocks - 1)))}d}"
 
 
-def split_of_block(i, n_blocks):
+def split_of_block(i: int, n_blocks: int) -> str:
     """
     Return the split of block `i`: the first 70 % are fit, the next 10 % validation, the rest test.
 
@@ -85,7 +87,7 @@ def split_of_block(i, n_blocks):
     return "fit" if tenth < 7 else "validation" if tenth < 8 else "test"
 
 
-def blocks(index, n_blocks):
+def blocks(index: Iterable[str], n_blocks: int) -> dict[str, list[str]]:
     """
     Return {'fit': [...], 'validation': [...], 'test': [...]}: names of blocks that hold a stimulus.
 
@@ -102,7 +104,12 @@ def blocks(index, n_blocks):
     return by_split
 
 
-def require_splits(name, blocks, needed, n_stimuli=None):
+def require_splits(
+    name: str,
+    blocks: Mapping[str, Collection[str]],
+    needed: Sequence[str],
+    n_stimuli: int | None = None,
+) -> None:
     """
     Raise if a split that the workflow needs holds no stimulus.
 
@@ -127,12 +134,12 @@ def require_splits(name, blocks, needed, n_stimuli=None):
         )
 
 
-def block_stimuli(index, block, n_blocks):
+def block_stimuli(index: Iterable[str], block: str, n_blocks: int) -> list[str]:
     """Return the sorted names of the stimuli of one block (`block` as `block_name` writes it)."""
     return sorted(n for n in index if block_name(block_of(n, n_blocks), n_blocks) == block)
 
 
-def block_sizes(index, n_blocks):
+def block_sizes(index: Iterable[str], n_blocks: int) -> dict[str, int]:
     """Return {block name: number of stimuli} of all blocks that hold a stimulus."""
     counts = {}
     for name in index:
@@ -141,7 +148,7 @@ def block_sizes(index, n_blocks):
     return counts
 
 
-def block_digests(index, n_blocks):
+def block_digests(index: Mapping[str, str], n_blocks: int) -> dict[str, str]:
     """Return {block name: digest} of all blocks that hold a stimulus, in one pass."""
     members = {}
     for name in sorted(index):
@@ -167,7 +174,9 @@ def _check_n_blocks(n_blocks):
 # The index of a data set
 
 
-def index(name, settings, root, cache_folder=None):
+def index(
+    name: str, settings: Mapping[str, Any], root: str | Path, cache_folder: str | Path | None = None
+) -> dict[str, str]:
     """
     Return {stimulus name: digest} of a data set, after checking that it can be used.
 

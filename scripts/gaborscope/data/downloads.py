@@ -33,7 +33,7 @@ PAUSE_S = 1.0
 AGENT = "gaborscope"
 
 
-def cache_folder():
+def cache_folder() -> Path:
     """
     Folder for fetched files, shared by all runs of a user.
 
@@ -48,7 +48,7 @@ def cache_folder():
     return Path(base) / "gaborscope"
 
 
-def digests(path):
+def digests(path: str | Path) -> dict[str, str]:
     """
     Digests of a file.
 
@@ -74,7 +74,14 @@ def digests(path):
     return {kind: digest.hexdigest() for kind, digest in hashes.items()}
 
 
-def fetch(url, path, sha256=None, git_blob=None, md5=None, timeout_s=30.0):
+def fetch(
+    url: str,
+    path: str | Path,
+    sha256: str | None = None,
+    git_blob: str | None = None,
+    md5: str | None = None,
+    timeout_s: float = 30.0,
+) -> Path:
     """
     Fetch a file unless it is there, and check it.
 

@@ -13,7 +13,9 @@ screen (so a vertical bar or grating has orientation 0).
 """
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -58,10 +60,10 @@ class Stimulus:
     x: np.ndarray
     y: np.ndarray
     subject: np.ndarray
-    truth: dict
+    truth: dict[str, Any]
 
 
-def generate(name, settings):
+def generate(name: str, settings: Mapping[str, Any]) -> Stimulus:
     """
     Return the generated `Stimulus` of this name, the same whenever and wherever it is made.
 

@@ -10,6 +10,10 @@ the upper left pixel at (0, 0). The pixel of a fixation is floor(x + 0.5), so x 
 edge of the pixel. The pixel therefore has to be clipped to width - 1.
 """
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 from gaborscope.data import catalogue
 from gaborscope.data.readers import (
     cat2000,
@@ -22,6 +26,7 @@ from gaborscope.data.readers import (
     toronto,
 )
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 READERS = {
     "cat2000": cat2000,
@@ -35,7 +40,9 @@ READERS = {
 }
 
 
-def load_block(settings, names, root):
+def load_block(
+    settings: Mapping[str, Any], names: Sequence[str], root: str | Path
+) -> StimulusBlock:
     """
     Return the `StimulusBlock` of the stimuli `names`; every image is decoded once as a check.
 

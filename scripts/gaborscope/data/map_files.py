@@ -6,6 +6,7 @@ The Snakefile takes a digest per block from this module; `scoring.imported_maps`
 
 import hashlib
 import os
+from collections.abc import Sequence
 from pathlib import Path
 
 from gaborscope.errors import InputError
@@ -15,7 +16,7 @@ EXTENSIONS = (".npy", *IMAGE_EXTENSIONS)
 HDF5_EXTENSIONS = (".h5", ".hdf5")
 
 
-def location(name, path, root):
+def location(name: str, path: str, root: str | Path) -> Path:
     """
     Absolute path of imported maps.
 
@@ -45,7 +46,7 @@ def location(name, path, root):
     )
 
 
-def find(name, folder, stimuli):
+def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     """
     File of each stimulus's map.
 
@@ -92,7 +93,7 @@ def find(name, folder, stimuli):
     return chosen
 
 
-def digest(name, path, root, stimuli):
+def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> str:
     """
     Digest of the maps of some stimuli: names, sizes and times of their files.
 

@@ -18,7 +18,7 @@ CHUNK = 1 << 20
 _LEFT_OUT = re.compile(r"(^|/)(__MACOSX|\.svn|\.git)(/|$)|(^|/)(\.DS_Store|Thumbs\.db|\._[^/]*)$")
 
 
-def unpack(archive, folder, inside=""):
+def unpack(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     """
     Unpack a zip file into a folder.
 

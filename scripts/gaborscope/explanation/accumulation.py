@@ -1,14 +1,24 @@
 """Accumulate the statistics that layers are fitted to, in one pass over a block."""
 
+from collections.abc import Iterable, Mapping
+from typing import Any
+
 import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting import nonlinearity
 from gaborscope.fitting.statistics import Statistics
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 
-def accumulate(block, activations, layers, settings):
+def accumulate(
+    block: StimulusBlock,
+    activations: Iterable[Any],
+    layers: Mapping[str, Layer],
+    settings: Mapping[str, Any],
+) -> dict[str, list[Statistics]]:
     """
     Return the sufficient statistics of all layers over the stimuli of a block.
 
@@ -20,8 +30,7 @@ def accumulate(block, activations, layers, settings):
     block : StimulusBlock
     activations : iterable
         As `read_layers` yields them.
-    layers : dict of str to dict
-        As `recording.measure_layers` gives them.
+    layers : dict of str to Layer
     settings : dict
         Settings of the regressors, as in the config.
 
@@ -34,7 +43,7 @@ def accumulate(block, activations, layers, settings):
     n_regressors = len(regressors.table()["kind"])
     pools = settings["pools"]
     statistics = {
-        name: [Statistics.empty(n_regressors, layer["channels"]) for _ in pools]
+        name: [Statistics.empty(n_regressors, layer.channels) for _ in pools]
         for name, layer in layers.items()
     }
     shared, after = {}, settings["activation"] == "output"
@@ -44,17 +53,17 @@ def accumulate(block, activations, layers, settings):
         by_target = {}
         for candidate, pool in enumerate(pools):
             for name, layer in layers.items():
-                where = layer_tools.target(layer, input_size, {"pool": pool})
+                where = layer_tools.target(layer, placement, {"pool": pool})
                 by_target.setdefault(where, []).append((name, candidate))
         moments = {}
         computed = regressors.compute(content, placement, list(by_target))
-        for (grid, *_), members, phi in zip(by_target, by_target.values(), computed, strict=True):
+        for where, members, phi in zip(by_target, by_target.values(), computed, strict=True):
             phi = phi.reshape(len(phi), -1)
-            cells = (slice(None), *grid.cells(placement))
+            cells = (slice(None), *where.grid.cells(placement))
             for name, _ in members:
                 if name not in moments:  # the cells do not depend on the pooling
                     values = maps[name][cells].reshape(len(maps[name]), -1)
-                    passed = layers[name]["nonlinearity"] if after else "none"
+                    passed = layers[name].nonlinearity if after else "none"
                     moments[name] = _squares(nonlinearity.plain(values, passed))
             flat = [moments[name][0] for name, _ in members]
             cross = _rows(np.concatenate(flat) @ phi.T, flat)

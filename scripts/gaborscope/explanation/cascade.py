@@ -5,9 +5,13 @@ This module needs no torch, so an explained model runs without it. `cascades.net
 computation in torch, for fitting.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import math
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -16,6 +20,7 @@ from gaborscope.filters import controls
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 
 POINT = {"pool": {"kind": "point", "width": 1.0}}
 
@@ -38,7 +43,7 @@ def _kernels(n_scales, n_orientations, wavelength, factor, ratio, radius):
     return kept.reshape(-1, *kept.shape[2:]).astype(np.float32), float(lost.max())
 
 
-def edge_kernels(settings):
+def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
     """
     Return the kernels that a layer applies to the layers before it.
 
@@ -89,7 +94,7 @@ def _control_kernels(settings):
     return np.ascontiguousarray(kernels[:, ::-1, ::-1], dtype=np.float32)
 
 
-def n_kinds(edge, settings):
+def n_kinds(edge: Edge, settings: Mapping[str, Any]) -> int:
     """
     Return the number of regressors that one channel of a parent gives.
 
@@ -133,12 +138,12 @@ class Edge:
 
     parent: str
     kind: str
-    ratio: tuple
-    offset: tuple
+    ratio: tuple[float, float]
+    offset: tuple[float, float]
     basis: np.ndarray | None
     variance: float = 1.0
 
-    def n_channels(self, parent_channels):
+    def n_channels(self, parent_channels: int) -> int:
         """Return the number of channels that the kernels are applied to."""
         return parent_channels if self.basis is None else len(self.basis)
 
@@ -151,8 +156,7 @@ class CascadeLayer:
     Attributes
     ----------
     name : str
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     image : bool
         Whether it reads the regressors of the image. They come before those of the edges.
     edges : list of Edge
@@ -165,25 +169,25 @@ class CascadeLayer:
     """
 
     name: str
-    layer: dict
+    layer: Layer
     image: bool
-    edges: list
+    edges: list[Edge]
     weight: np.ndarray
     intercept: np.ndarray
     residual_sd: np.ndarray
     regressor_sd: np.ndarray
     map_sd: np.ndarray
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Make the weights contiguous, as read from a file, so that sums have the same rounding."""
         self.weight = np.ascontiguousarray(self.weight)
 
     @property
-    def settings(self):
+    def settings(self) -> dict[str, Any]:
         """Pooling of its maps for the fusion: none, cells are read as points."""
         return POINT
 
-    def output(self, linear):
+    def output(self, linear: np.ndarray) -> np.ndarray:
         """
         Apply the nonlinearity of the layer.
 
@@ -195,17 +199,19 @@ class CascadeLayer:
         -------
         output : float32 array (C, row, column)
         """
-        passed = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        passed = through_nonlinearity(linear, self.residual_sd, self.layer.nonlinearity)
         return passed.astype(np.float32)
 
 
-def grid_of(layer, placement):
+def grid_of(
+    layer: Layer, placement: geometry.Placement
+) -> tuple[geometry.Grid, tuple[slice, slice]]:
     """
     Return the grid of a layer and the cells with a centre in the content.
 
     Parameters
     ----------
-    layer : dict
+    layer : Layer
     placement : geometry.Placement
 
     Returns
@@ -213,11 +219,13 @@ def grid_of(layer, placement):
     grid : geometry.Grid
     cells : (slice, slice)
     """
-    grid, *_ = layer_tools.target(layer, placement.input_size, POINT)
+    grid = layer.grid(placement)
     return grid, grid.cells(placement)
 
 
-def between(node, parent, child):
+def between(
+    node: Mapping[str, Any], parent: Layer, child: Layer
+) -> tuple[tuple[float, float], tuple[float, float]]:
     """
     Return ratio and offset of an edge on the recorded grids.
 
@@ -226,15 +234,13 @@ def between(node, parent, child):
     node : dict
         `ratio` and `offset` on the grids of the network, as `cascades.graph.measure_graph` gives
         them.
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them. Their key `pool` is the side of the
-        squares of cells that were averaged.
+    parent, child : Layer
 
     Returns
     -------
     ratio, offset : (float, float)
     """
-    p, q = parent["pool"], child["pool"]
+    p, q = parent.pool, child.pool
     ratio = tuple(step * q / p for step in node["ratio"])
     offset = tuple(
         (step * (q - 1) / 2 + shift - (p - 1) / 2) / p
@@ -243,15 +249,16 @@ def between(node, parent, child):
     return ratio, offset
 
 
-def resampling(edge, parent, child, placement):
+def resampling(
+    edge: Edge, parent: Layer, child: Layer, placement: geometry.Placement
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the matrices that resample a parent's valid cells to those of a child, for y and x.
 
     Parameters
     ----------
     edge : Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     placement : geometry.Placement
 
     Returns
@@ -266,15 +273,16 @@ def resampling(edge, parent, child, placement):
         position = edge.ratio[axis] * index + edge.offset[axis] - parent_cells[axis].start
         n = parent_cells[axis].stop - parent_cells[axis].start
         matrices.append(geometry.sampling_matrix(n, tuple(position.tolist()), "point", 1.0))
-    return tuple(matrices)
+    along_y, along_x = matrices
+    return along_y, along_x
 
 
-def filters_first(edge):
+def filters_first(edge: Edge) -> bool:
     """Return whether filters act on the parent's grid, which they do if it is at least as fine."""
     return edge.ratio[0] > 0.99
 
 
-def same_grid(along):
+def same_grid(along: Iterable[np.ndarray]) -> bool:
     """Return whether both matrices of `resampling` are identities."""
     return all(m.shape[0] == m.shape[1] and np.array_equal(m, np.eye(len(m))) for m in along)
 
@@ -294,7 +302,14 @@ def _filtered(maps, kernels):
     return responses
 
 
-def edge_regressors(maps, edge, parent, child, placement, settings):
+def edge_regressors(
+    maps: np.ndarray,
+    edge: Edge,
+    parent: Layer,
+    child: Layer,
+    placement: geometry.Placement,
+    settings: Mapping[str, Any],
+) -> np.ndarray:
     """
     Return the regressors of one edge.
 
@@ -303,8 +318,7 @@ def edge_regressors(maps, edge, parent, child, placement, settings):
     maps : float32 array (C, row, column)
         Reconstructed output of the parent on its valid cells.
     edge : Edge
-    parent, child : dict
-        Layers, as `recording.measure_layers` gives them.
+    parent, child : Layer
     placement : geometry.Placement
     settings : dict
         See `edge_kernels`.
@@ -353,18 +367,20 @@ class Cascade:
         Parents before children.
     """
 
-    box: tuple
-    image_settings: dict
-    edge_settings: dict
-    layers: list
+    box: geometry.Box | tuple[int, int]
+    image_settings: dict[str, Any]
+    edge_settings: dict[str, Any]
+    layers: list[CascadeLayer]
 
     @property
-    def sinks(self):
+    def sinks(self) -> list[CascadeLayer]:
         """Return the layers that no other layer reads; only these are fused."""
         read = {edge.parent for fitted in self.layers for edge in fitted.edges}
         return [fitted for fitted in self.layers if fitted.name not in read]
 
-    def image_regressors(self, image):
+    def image_regressors(
+        self, image: np.ndarray
+    ) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Return the regressors of an image for every layer that reads the image.
 
@@ -380,13 +396,14 @@ class Cascade:
         placement = geometry.place(image.shape[:2], self.box)
         return self.content_regressors(geometry.content(image, placement), placement), placement
 
-    def content_regressors(self, content, placement):
+    def content_regressors(
+        self, content: np.ndarray, placement: geometry.Placement
+    ) -> dict[str, np.ndarray]:
         """Return `image_regressors` of an image that is already resized to its content."""
         regressors = layer_tools.make_regressors(self.image_settings)
         readers = [fitted for fitted in self.layers if fitted.image]
         targets = [
-            layer_tools.target(fitted.layer, placement.input_size, self.image_settings)
-            for fitted in readers
+            layer_tools.target(fitted.layer, placement, self.image_settings) for fitted in readers
         ]
         unique = list(dict.fromkeys(targets))
         computed = dict(zip(unique, regressors.compute(content, placement, unique), strict=True))
@@ -394,7 +411,7 @@ class Cascade:
             fitted.name: computed[target] for fitted, target in zip(readers, targets, strict=True)
         }
 
-    def reconstruct(self, image):
+    def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Reconstruct every layer from an image.
 

@@ -2,14 +2,16 @@
 
 import json
 
+import h5py
 import numpy as np
 
 from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge
 from gaborscope.stimuli import geometry
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import put
 
 
-def write_cascade(group, cascade):
+def write_cascade(group: h5py.Group, cascade: Cascade) -> None:
     """
     Write a cascade.
 
@@ -25,7 +27,7 @@ def write_cascade(group, cascade):
     group.attrs["layers"] = json.dumps([fitted.name for fitted in cascade.layers])
     for fitted in cascade.layers:
         part = group.create_group(f"layer/{fitted.name}")
-        part.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
+        part.attrs["layer"] = json.dumps(fitted.layer.to_json(), sort_keys=True)
         part.attrs["image"] = fitted.image
         part.attrs["edges"] = json.dumps(
             [
@@ -43,7 +45,7 @@ def write_cascade(group, cascade):
                 put(part, f"basis/{edge.parent}", edge.basis, axes, "", np.float32)
 
 
-def read_cascade(group):
+def read_cascade(group: h5py.Group) -> Cascade:
     """
     Read a cascade.
 
@@ -70,7 +72,7 @@ def read_cascade(group):
         layers.append(
             CascadeLayer(
                 name=name,
-                layer=json.loads(part.attrs["layer"]),
+                layer=Layer.from_json(json.loads(part.attrs["layer"])),
                 image=bool(part.attrs["image"]),
                 edges=edges,
                 **arrays,

@@ -115,5 +115,5 @@ def fuse_block(
         placement = geometry.Placement(input_size, *valid)
         maps = {name: values for *_, part in rows for name, values in part.items()}
         maps = layer_tools.valid_maps(maps, model.layers, placement)
-        by_index[index] = model.fuse(maps, placement, tuple(map(int, block.sizes[index])))
+        by_index[index] = model.fuse(maps, placement, block.size(index))
     return [by_index[index] for index in range(len(block.names))]

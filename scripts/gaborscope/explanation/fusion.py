@@ -2,6 +2,8 @@
 
 import dataclasses
 import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import linalg
@@ -26,10 +28,12 @@ class Fusion:
 
     weight: np.ndarray
     penalty: float
-    path: list
+    path: list[tuple[float, float, float]]
 
 
-def objective(batches, weight, hessian=False):
+def objective(
+    batches: Iterable[tuple[np.ndarray, np.ndarray]], weight: np.ndarray, hessian: bool = False
+) -> tuple[float, np.ndarray, np.ndarray | None]:
     """
     Return the cross-entropy of the fused density, its gradient and its Hessian.
 
@@ -51,9 +55,8 @@ def objective(batches, weight, hessian=False):
     gradient : float64 array (feature,)
     hessian : float64 array (feature, feature) or None
     """
-    value, gradient, curvature, n = 0.0, np.zeros(len(weight)), None, 0
-    if hessian:
-        curvature = np.zeros((len(weight), len(weight)))
+    value, gradient, n = 0.0, np.zeros(len(weight)), 0
+    curvature = np.zeros((len(weight), len(weight))) if hessian else None
     narrow = np.asarray(weight, dtype=np.float32)
     for features, target in batches:
         score = (features @ narrow).astype(float)
@@ -63,15 +66,22 @@ def objective(batches, weight, hessian=False):
         p = np.exp(score - log_z)
         mean = p @ features
         gradient += mean - target @ features
-        if hessian:
+        if curvature is not None:
             scaled = features * np.sqrt(p).astype(np.float32)[:, None]
             curvature += scaled.T @ scaled
             curvature -= np.outer(mean, mean)
         n += 1
-    return value / n, gradient / n, curvature / n if hessian else None
+    return value / n, gradient / n, None if curvature is None else curvature / n
 
 
-def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, progress=None):
+def fit(
+    fit_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    validation_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    n_features: int,
+    penalties: Sequence[float],
+    tolerance: float = 1e-05,
+    progress: Callable[..., Any] | None = None,
+) -> Fusion:
     """
     Fit the fusion weights and choose the penalty on the validation split.
 
@@ -110,10 +120,14 @@ def fit(fit_batches, validation_batches, n_features, penalties, tolerance=1e-5, 
             best = (held_out, penalty, weight.copy())
         elif held_out > best[0] + 0.02:
             break  # smaller penalties only overfit more
+    if best is None:
+        raise ValueError("there is no penalty to choose; give at least one")
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
-def feature_scale(batches, n_features):
+def feature_scale(
+    batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]], n_features: int
+) -> np.ndarray:
     """
     Return the reciprocal spread of each feature within stimuli.
 

@@ -1,15 +1,20 @@
 """Features and targets that the fusion is fitted to, kept on disk while it is fitted."""
 
 import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.cascade import CascadeLayer
 from gaborscope.explanation.model import fusion_features, log_centre_bias
 from gaborscope.stimuli import fixations, geometry
-from gaborscope.stimuli.centre_bias import GRID
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.centre_bias import GRID, CentreBias
 from gaborscope.store.layers import read_layers
 from gaborscope.store.saliency import read_density
 
@@ -28,17 +33,25 @@ class FusionData:
         Settings of the fusion: `stride`, `smoothing`, `target`.
     """
 
-    def __init__(self, layers, settings):
+    def __init__(
+        self, layers: Sequence[layer_tools.FittedLayer | CascadeLayer], settings: Mapping[str, Any]
+    ) -> None:
         self.layers, self.settings = layers, settings
         self._file = tempfile.TemporaryFile()
         self._shapes, self._targets = [], []
         self.n_features = sum(len(fitted.weight) for fitted in layers) + 1
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return the number of stimuli."""
         return len(self._targets)
 
-    def add_block(self, reconstructions, block, target_densities, centre_bias):
+    def add_block(
+        self,
+        reconstructions: Mapping[str, str],
+        block: StimulusBlock,
+        target_densities: str | Path,
+        centre_bias: CentreBias,
+    ) -> None:
         """
         Add all stimuli of a block that have a target.
 
@@ -70,7 +83,9 @@ class FusionData:
             maps = layer_tools.valid_maps(maps, self.layers, placement)
             self.add_stimulus(maps, placement, target, centre_bias, block.names[index])
 
-    def target_of(self, block, index, target_densities):
+    def target_of(
+        self, block: StimulusBlock, index: int, target_densities: str | Path
+    ) -> np.ndarray | None:
         """
         Return the density that the fusion should predict for one stimulus.
 
@@ -91,10 +106,17 @@ class FusionData:
         points, _ = block.points(index)
         if not len(points):
             return None
-        size = tuple(int(extent) for extent in block.sizes[index])
+        size = block.size(index)
         return fixations.density(points, size, fixations.sigma_px(*size, block.facts)[0])
 
-    def add_stimulus(self, maps, placement, target, centre_bias, name):
+    def add_stimulus(
+        self,
+        maps: Mapping[str, np.ndarray],
+        placement: geometry.Placement,
+        target: np.ndarray,
+        centre_bias: CentreBias,
+        name: str,
+    ) -> None:
         """
         Add the features and the target of one stimulus.
 
@@ -124,7 +146,7 @@ class FusionData:
         self._shapes.append(features.shape)
         self._targets.append((target / target.sum()).ravel())
 
-    def batches(self):
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
         Yield features and target of every stimulus, in the order they were added.
 

@@ -1,7 +1,8 @@
 """Layers of an explanation: their grids, weights and reconstruction."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -11,9 +12,10 @@ from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer, Sampling
 
 
-def make_regressors(settings):
+def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     """
     Make the regressors from the settings of an explanation.
 
@@ -40,7 +42,7 @@ def make_regressors(settings):
     )
 
 
-def bank_and_channels(settings):
+def bank_and_channels(settings: Mapping[str, Any]) -> tuple[LogGaborBank, tuple[str, ...]]:
     """
     Return the bank and the names of the colour channels from the settings of an explanation.
 
@@ -57,33 +59,37 @@ def bank_and_channels(settings):
     return LogGaborBank(**settings["bank"]), colours.CHANNELS[settings["colour"]]
 
 
-def target(layer, input_size, settings):
+def target(layer: Layer, placement: geometry.Placement, settings: Mapping[str, Any]) -> Sampling:
     """
     Return the grid of a layer and how regressors are pooled to it.
 
-    Measured offsets are rounded to half a px, because the true offsets in a network are multiples
-    of it. Layers with equal grids can then share their regressors.
-
     Parameters
     ----------
-    layer : dict
-        `shape, stride, offset_px`, as `recording.measure_layers` gives them.
-    input_size : (int, int)
+    layer : Layer
+    placement : geometry.Placement
     settings : dict
         `pool`: `kind`, and `width` in strides of the layer.
 
     Returns
     -------
-    target : (geometry.Grid, str, float)
-        Grid, kind of pooling, width of the pooling in px.
+    target : Sampling
     """
-    grid = geometry.Grid(
-        shape=tuple(layer["shape"][geometry.size_name(input_size)]),
-        stride=tuple(layer["stride"]),
-        offset=tuple(round(2 * offset) / 2 for offset in layer["offset_px"]),
-    )
     pool = settings["pool"]
-    return grid, pool["kind"], float(pool["width"] * layer["stride"][0])
+    return Sampling(layer.grid(placement), pool["kind"], float(pool["width"] * layer.stride[0]))
+
+
+class Reconstructed(Protocol):
+    """A layer that an explanation reconstructs, from the image or in a cascade."""
+
+    @property
+    def name(self) -> str:
+        """Name in the config."""
+        ...
+
+    @property
+    def layer(self) -> Layer:
+        """What was measured of it."""
+        ...
 
 
 @dataclasses.dataclass
@@ -94,8 +100,7 @@ class FittedLayer:
     Attributes
     ----------
     name : str
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     settings : dict
         Settings of the regressors, as in the config, with the chosen `pool`.
     weight : float32 array (C, K)
@@ -103,13 +108,13 @@ class FittedLayer:
     """
 
     name: str
-    layer: dict
-    settings: dict
+    layer: Layer
+    settings: Mapping[str, Any]
     weight: np.ndarray
     intercept: np.ndarray
     residual_sd: np.ndarray
 
-    def reconstruct(self, phi):
+    def reconstruct(self, phi: np.ndarray) -> np.ndarray:
         """
         Reconstruct the output of the layer, after its nonlinearity.
 
@@ -123,10 +128,10 @@ class FittedLayer:
         """
         flat = phi.reshape(len(phi), -1)
         linear = self.weight @ flat + self.intercept[:, None]
-        maps = through_nonlinearity(linear, self.residual_sd, self.layer["nonlinearity"])
+        maps = through_nonlinearity(linear, self.residual_sd, self.layer.nonlinearity)
         return maps.reshape(-1, *phi.shape[1:]).astype(np.float32)
 
-    def weighted_sum(self, phi, weight):
+    def weighted_sum(self, phi: np.ndarray, weight: np.ndarray) -> np.ndarray:
         """
         Return the weighted sum of the layer's reconstructed maps.
 
@@ -141,7 +146,7 @@ class FittedLayer:
         -------
         total : float32 array (row, column)
         """
-        if self.layer["nonlinearity"] == "none":
+        if self.layer.nonlinearity == "none":
             return sums_of_sums([self], phi, [weight])[0]
         kept = np.flatnonzero(weight)
         subset = dataclasses.replace(
@@ -155,7 +160,9 @@ class FittedLayer:
         return total.reshape(phi.shape[1:]).astype(np.float32)
 
 
-def sums_of_sums(layers, phi, weights):
+def sums_of_sums(
+    layers: Sequence[FittedLayer], phi: np.ndarray, weights: Sequence[np.ndarray]
+) -> np.ndarray:
     """
     Return the weighted sum of the reconstructed maps of each layer without making the maps.
 
@@ -181,29 +188,28 @@ def sums_of_sums(layers, phi, weights):
     return totals.reshape(len(layers), *phi.shape[1:])
 
 
-def as_fitted(layer, settings):
+def as_fitted(layer: Layer, settings: Mapping[str, Any]) -> Layer:
     """
     Return the description of a layer as an explanation fits it.
 
     Parameters
     ----------
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     settings : dict
         Settings of the explanation. `activation` says whether the input or the output of the
         layer's nonlinearity is fitted.
 
     Returns
     -------
-    layer : dict
+    layer : Layer
         If the output is fitted, `nonlinearity` is "none" and `passed` names the nonlinearity.
     """
     if settings["activation"] == "input":
         return layer
-    return {**layer, "nonlinearity": "none", "passed": layer["nonlinearity"]}
+    return dataclasses.replace(layer, nonlinearity="none", passed=layer.nonlinearity)
 
 
-def fitted_layer(filters):
+def fitted_layer(filters: Mapping[str, Any]) -> FittedLayer:
     """
     Make a layer of an explanation from the content of its filters file.
 
@@ -217,7 +223,7 @@ def fitted_layer(filters):
     fitted : FittedLayer
     """
     return FittedLayer(
-        name=filters["layer"]["name"],
+        name=filters["layer"].name,
         layer=filters["layer"],
         settings=filters["regressors"],
         weight=filters["weight"],
@@ -226,7 +232,12 @@ def fitted_layer(filters):
     )
 
 
-def with_weights(fitted, weight, intercept, residual_sd=None):
+def with_weights(
+    fitted: FittedLayer,
+    weight: np.ndarray,
+    intercept: np.ndarray,
+    residual_sd: np.ndarray | None = None,
+) -> FittedLayer:
     """
     Return a copy of a layer with other weights.
 
@@ -251,7 +262,9 @@ def with_weights(fitted, weight, intercept, residual_sd=None):
     )
 
 
-def reconstruct(image, box, layers):
+def reconstruct(
+    image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
+) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
     Reconstruct the layers of a network from an image.
 
@@ -307,7 +320,12 @@ def reconstruct_block(
         )
 
 
-def weighted_sums(image, box, layers, weights):
+def weighted_sums(
+    image: np.ndarray,
+    box: geometry.Box | tuple[int, int],
+    layers: Sequence[FittedLayer],
+    weights: Sequence[np.ndarray],
+) -> tuple[dict[str, np.ndarray], geometry.Placement]:
     """
     Return the weighted sum of the reconstructed maps of each layer.
 
@@ -337,7 +355,9 @@ def weighted_sums(image, box, layers, weights):
     return sums, placement
 
 
-def shared_regressors(image, box, layers):
+def shared_regressors(
+    image: np.ndarray, box: geometry.Box | tuple[int, int], layers: Sequence[FittedLayer]
+) -> tuple[list[np.ndarray], geometry.Placement]:
     """
     Return the regressors of each layer on one image.
 
@@ -360,14 +380,16 @@ def shared_regressors(image, box, layers):
     """
     placement = geometry.place(image.shape[:2], box)
     content = geometry.content(image, placement)
-    targets = [target(fitted.layer, placement.input_size, fitted.settings) for fitted in layers]
+    targets = [target(fitted.layer, placement, fitted.settings) for fitted in layers]
     unique = list(dict.fromkeys(targets))
     computed = make_regressors(layers[0].settings).compute(content, placement, unique)
     phi = dict(zip(unique, computed, strict=True))
     return [phi[key] for key in targets], placement
 
 
-def valid_maps(maps, layers, placement):
+def valid_maps(
+    maps: Mapping[str, np.ndarray], layers: Sequence[Reconstructed], placement: geometry.Placement
+) -> dict[str, np.ndarray]:
     """
     Cut maps to the cells with a centre in the content.
 
@@ -384,12 +406,14 @@ def valid_maps(maps, layers, placement):
     """
     cut = {}
     for fitted in layers:
-        grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+        grid = fitted.layer.grid(placement)
         cut[fitted.name] = maps[fitted.name][(slice(None), *grid.cells(placement))]
     return cut
 
 
-def whole_maps(maps, fitted, placement):
+def whole_maps(
+    maps: np.ndarray, fitted: Reconstructed, placement: geometry.Placement
+) -> np.ndarray:
     """
     Extend maps to all cells of a layer, with 0 on cells with a centre outside the content.
 
@@ -403,7 +427,7 @@ def whole_maps(maps, fitted, placement):
     -------
     maps : float32 array (C, y, x)
     """
-    grid, *_ = target(fitted.layer, placement.input_size, fitted.settings)
+    grid = fitted.layer.grid(placement)
     padded = np.zeros((len(maps), *grid.shape), np.float32)
     padded[(slice(None), *grid.cells(placement))] = maps
     return padded

@@ -1,20 +1,27 @@
 """The explained model: bank, weights and fusion in one file. It predicts without torch."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gaborscope.errors import InputError
 from gaborscope.explanation import layers as layer_tools
-from gaborscope.explanation.cascade import Cascade
+from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.stimuli import densities, geometry
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put
 
 
-def grid_shape(height, width, stride):
+def grid_shape(height: int, width: int, stride: int) -> tuple[int, int]:
     """
     Return the shape of the fusion grid, which tiles the content exactly.
 
@@ -30,10 +37,16 @@ def grid_shape(height, width, stride):
     shape : (int, int)
         Rows and columns, at least 2 each.
     """
-    return tuple(max(2, round(extent / stride)) for extent in (height, width))
+    return max(2, round(height / stride)), max(2, round(width / stride))
 
 
-def fusion_features(maps, layers, placement, stride, smoothing):
+def fusion_features(
+    maps: Mapping[str, np.ndarray],
+    layers: Sequence[FittedLayer | CascadeLayer],
+    placement: geometry.Placement,
+    stride: int,
+    smoothing: float,
+) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Resample the maps of all layers to the fusion grid and smooth them.
 
@@ -58,7 +71,7 @@ def fusion_features(maps, layers, placement, stride, smoothing):
     shape = grid_shape(placement.height, placement.width, stride)
     columns = []
     for fitted in layers:
-        grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+        grid = fitted.layer.grid(placement)
         along = [
             fusion_resampling(grid, placement, axis, shape[axis], smoothing) for axis in (0, 1)
         ]
@@ -68,7 +81,9 @@ def fusion_features(maps, layers, placement, stride, smoothing):
 
 
 @functools.lru_cache(maxsize=128)
-def fusion_resampling(grid, placement, axis, n_cells, smoothing):
+def fusion_resampling(
+    grid: geometry.Grid, placement: geometry.Placement, axis: int, n_cells: int, smoothing: float
+) -> np.ndarray:
     """
     Return the matrix that resamples a layer's valid cells to the fusion grid along one axis.
 
@@ -108,7 +123,7 @@ def fusion_resampling(grid, placement, axis, n_cells, smoothing):
     return matrix
 
 
-def log_centre_bias(density, shape):
+def log_centre_bias(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
     """
     Return the logarithm of the centre bias on a fusion grid.
 
@@ -151,16 +166,35 @@ class ExplainedModel:
         Cascade that reconstructs the layers, if they are reconstructed from other layers.
     """
 
-    box: tuple
-    layers: list
-    settings: dict
+    box: geometry.Box | tuple[int, int]
+    layers: Sequence[FittedLayer | CascadeLayer]
+    settings: dict[str, Any]
     weight: np.ndarray
     centre_bias: np.ndarray
     uniform_weight: float
     cascade: Cascade | None = None
 
+    @property
+    def fitted(self) -> list[FittedLayer]:
+        """List of the layers that are fitted to the image alone; none of a cascade."""
+        return [own for own in self.layers if isinstance(own, FittedLayer)]
+
+    @property
+    def whole_cascade(self) -> Cascade:
+        """
+        Cascade of the model.
+
+        Raises
+        ------
+        InputError
+            If its layers are fitted to the image alone.
+        """
+        if self.cascade is None:
+            raise InputError("the explained model holds no cascade; its layers see the image alone")
+        return self.cascade
+
     @classmethod
-    def load(cls, path):
+    def load(cls, path: str | Path) -> ExplainedModel:
         """
         Read an explained model.
 
@@ -179,37 +213,36 @@ class ExplainedModel:
             If the file is of another kind.
         """
         with open_file(path, "explained") as file:
-            cascade, layers = None, []
-            if "cascade" in file:
-                cascade = read_cascade(file["cascade"])
-                layers = cascade.sinks
-            for name in json.loads(file.attrs["layers"]) if cascade is None else []:
-                group = file["layer"][name]
-                layers.append(
-                    FittedLayer(
-                        name=name,
-                        layer=json.loads(group.attrs["layer"]),
-                        settings=json.loads(group.attrs["settings"]),
-                        weight=group["weight"][()],
-                        intercept=group["intercept"][()],
-                        residual_sd=group["residual_sd"][()],
-                    )
+            whole = read_cascade(file["cascade"]) if "cascade" in file else None
+            names = json.loads(file.attrs["layers"]) if whole is None else []
+            fitted = [
+                FittedLayer(
+                    name=name,
+                    layer=Layer.from_json(json.loads(group.attrs["layer"])),
+                    settings=json.loads(group.attrs["settings"]),
+                    weight=group["weight"][()],
+                    intercept=group["intercept"][()],
+                    residual_sd=group["residual_sd"][()],
                 )
+                for name, group in ((name, file["layer"][name]) for name in names)
+            ]
+            height, width = (int(extent) for extent in file.attrs["box"][:2])
             return cls(
                 box=geometry.Box(
-                    *(int(extent) for extent in file.attrs["box"][:2]),
+                    height,
+                    width,
                     file.attrs.get("fit", "pad"),
                     int(file.attrs.get("multiple", 1)),
                 ),
-                layers=layers,
+                layers=fitted if whole is None else whole.sinks,
                 settings=json.loads(file.attrs["fusion"]),
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
                 uniform_weight=float(file.attrs["uniform_weight"]),
-                cascade=cascade,
+                cascade=whole,
             )
 
-    def save(self, path, origin):
+    def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
         Write the model to a file. If writing fails, no partial file is left.
 
@@ -230,7 +263,7 @@ class ExplainedModel:
                 write_cascade(file.create_group("cascade"), self.cascade)
             for fitted in self.layers if self.cascade is None else []:
                 group = file.create_group(f"layer/{fitted.name}")
-                group.attrs["layer"] = json.dumps(fitted.layer, sort_keys=True)
+                group.attrs["layer"] = json.dumps(fitted.layer.to_json(), sort_keys=True)
                 group.attrs["settings"] = json.dumps(fitted.settings, sort_keys=True)
                 put(group, "weight", fitted.weight, "channel, regressor", "activation")
                 put(group, "intercept", fitted.intercept, "channel", "activation")
@@ -239,7 +272,7 @@ class ExplainedModel:
             put(group, "weight", self.weight, "feature", "nats per unit of the map")
             put(group, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
 
-    def reconstruct(self, image):
+    def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """
         Reconstruct every layer of the network from an image.
 
@@ -255,9 +288,11 @@ class ExplainedModel:
         """
         if self.cascade is not None:
             return self.cascade.reconstruct(image)
-        return layer_tools.reconstruct(image, self.box, self.layers)
+        return layer_tools.reconstruct(image, self.box, self.fitted)
 
-    def fuse(self, maps, placement, size):
+    def fuse(
+        self, maps: Mapping[str, np.ndarray], placement: geometry.Placement, size: tuple[int, int]
+    ) -> np.ndarray:
         """
         Return the log-density of a stimulus from its reconstructed layers.
 
@@ -276,7 +311,9 @@ class ExplainedModel:
         score = self._score(self._summed(maps), placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
 
-    def fuse_regressors(self, phi, placement, size):
+    def fuse_regressors(
+        self, phi: Sequence[np.ndarray], placement: geometry.Placement, size: tuple[int, int]
+    ) -> np.ndarray:
         """
         Return the log-density of a stimulus from the regressors of its layers.
 
@@ -297,7 +334,7 @@ class ExplainedModel:
         weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
         summed = {
             fitted.name: fitted.weighted_sum(regressors, weight)
-            for fitted, regressors, weight in zip(self.layers, phi, weights, strict=True)
+            for fitted, regressors, weight in zip(self.fitted, phi, weights, strict=True)
         }
         score = self._score(summed, placement, size)
         return densities.to_log_density(score, "logits", self.uniform_weight)
@@ -319,7 +356,7 @@ class ExplainedModel:
         shape = grid_shape(placement.height, placement.width, self.settings["stride"])
         score = self.weight[-1] * log_centre_bias(self.centre_bias, shape).reshape(shape)
         for fitted in self.layers:
-            grid, *_ = layer_tools.target(fitted.layer, placement.input_size, fitted.settings)
+            grid = fitted.layer.grid(placement)
             along = [
                 fusion_resampling(grid, placement, axis, shape[axis], self.settings["smoothing"])
                 for axis in (0, 1)
@@ -328,7 +365,7 @@ class ExplainedModel:
             score += along[0] @ summed[fitted.name] @ along[1].T
         return densities.resize_bilinear(score, size)
 
-    def predict(self, image):
+    def predict(self, image: np.ndarray) -> np.ndarray:
         """
         Predict the saliency of an image from its log-Gabor responses.
 
@@ -358,14 +395,14 @@ class ExplainedModel:
             summed = self._summed(maps)
         else:
             weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
-            summed, placement = layer_tools.weighted_sums(image, self.box, self.layers, weights)
+            summed, placement = layer_tools.weighted_sums(image, self.box, self.fitted, weights)
         score = self._score(summed, placement, image.shape[:2])
         density = np.exp(score - score.max())
         density *= (1 - self.uniform_weight) / density.sum()
         density += self.uniform_weight / density.size
         return density.astype(np.float32)
 
-    def contributions(self, image):
+    def contributions(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """
         Return the prediction and what each layer adds to its log-density.
 

@@ -1,5 +1,7 @@
 """Fit many similar fusions fast: start close to the solution and reuse the Hessian."""
 
+from collections.abc import Callable, Iterable, Sequence
+
 import numpy as np
 from scipy import linalg
 
@@ -9,7 +11,13 @@ MAX_STEPS = 40
 SLOW = 0.3  # the Hessian is renewed if the promised gain exceeds this share of the last one
 
 
-def fit(fit_batches, validation_batches, start, penalties, tolerance=1e-4):
+def fit(
+    fit_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    validation_batches: Callable[[], Iterable[tuple[np.ndarray, np.ndarray]]],
+    start: np.ndarray,
+    penalties: Sequence[float],
+    tolerance: float = 0.0001,
+) -> fusion.Fusion:
     """
     Fit the fusion weights from a given start and choose the penalty on the validation split.
 
@@ -41,6 +49,8 @@ def fit(fit_batches, validation_batches, start, penalties, tolerance=1e-4):
         path.append((float(penalty), float(value), float(held_out)))
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight)
+    if best is None:
+        raise ValueError("there is no penalty to choose; give at least one")
     return fusion.Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 

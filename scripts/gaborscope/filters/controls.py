@@ -1,7 +1,10 @@
 """Control banks to compare log-Gabors with: as many filters, of the same extent."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from scipy import fft
@@ -13,7 +16,9 @@ CONTROLS = ("random", "pixel")
 SEED = 20211107  # of the random filters, so that a bank is always the same
 
 
-def kernels(control, wavelengths, n_orientations):
+def kernels(
+    control: str, wavelengths: Sequence[float] | np.ndarray, n_orientations: int
+) -> list[np.ndarray]:
     """
     Pairs of filters that replace the even and the odd filter of a log-Gabor.
 
@@ -89,27 +94,28 @@ class ControlBank:
         Bank that is replaced; its scales, orientations and wavelengths are kept.
     """
 
-    def __init__(self, control, bank):
+    def __init__(self, control: str, bank: LogGaborBank) -> None:
         self.control, self.bank = control, bank
         self.n_scales, self.n_filters = bank.n_scales, bank.n_filters
         self.margin_px = bank.margin_px
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Tell whether both are the same bank."""
-        same_control = isinstance(other, ControlBank) and self.control == other.control
-        return same_control and self.bank == other.bank
+        if not isinstance(other, ControlBank):
+            return False
+        return self.control == other.control and self.bank == other.bank
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         """Return the hash of control and bank."""
         return hash((self.control, self.bank))
 
     broad = True  # filters pass all frequencies
 
-    def wavelength_px(self, number):
+    def wavelength_px(self, number: int) -> float:
         """Return the shortest wavelength in px that a filter passes, the same for all filters."""
         return 2.0
 
-    def gains(self, shape):
+    def gains(self, shape: tuple[int, int]) -> np.ndarray:
         """
         Transfer functions of all filters.
 
@@ -134,11 +140,11 @@ class ControlBank:
             transfers.append(fft.fft2(canvas).astype(np.complex64))
         return np.stack(transfers)
 
-    def residual_gain(self, shape):
+    def residual_gain(self, shape: tuple[int, int]) -> np.ndarray:
         """Transfer function of the low-pass residual, the same as of the log-Gabor bank."""
         return self.bank.residual_gain(shape)
 
-    def prepare(self, shape, boundary="symmetric"):
+    def prepare(self, shape: tuple[int, int], boundary: str = "symmetric") -> PreparedControl:
         """
         Transfer functions for images of one shape, cached.
 
@@ -166,15 +172,17 @@ class PreparedControl:
     boundary : {"symmetric", "periodic"}
     """
 
-    def __init__(self, control, bank, shape, boundary):
+    def __init__(
+        self, control: str, bank: LogGaborBank, shape: tuple[int, int], boundary: str
+    ) -> None:
         self.shape = self._full = shape
         if boundary == "symmetric":
             self._full = fourier.padded_shape(shape, bank.margin_px)
         self._transfer = ControlBank(control, bank).gains(self._full)
         self._lowpass = bank.residual_gain(self._full).astype(np.float32)
-        self._spectrum = self._window = None
+        self._window = slice(0), slice(0)
 
-    def analyse(self, image):
+    def analyse(self, image: np.ndarray) -> None:
         """
         Compute the spectrum of an image, which later responses and residuals are taken from.
 
@@ -183,12 +191,13 @@ class PreparedControl:
         image : real array (shape)
         """
         padded, origin = fourier.mirror_pad(image, self._full)
-        self._window = tuple(
+        rows, columns = (
             slice(first, first + extent) for first, extent in zip(origin, self.shape, strict=True)
         )
+        self._window = rows, columns
         self._spectrum = fft.fft2(padded.astype(np.float32))
 
-    def responses(self):
+    def responses(self) -> Iterator[tuple[slice, np.ndarray]]:
         """
         Responses to the image analysed last, filter by filter.
 
@@ -200,7 +209,7 @@ class PreparedControl:
         for index, transfer in enumerate(self._transfer):
             yield slice(index, index + 1), fft.ifft2(self._spectrum * transfer)[self._window][None]
 
-    def residual(self):
+    def residual(self) -> np.ndarray:
         """
         Low-pass residual of the image analysed, the same as of the log-Gabor bank.
 

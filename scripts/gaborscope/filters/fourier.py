@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import numpy as np
 import pyfftw
@@ -22,7 +23,7 @@ GROUP = 8
 
 
 @functools.cache
-def good_size(minimum):
+def good_size(minimum: int) -> int:
     """
     Smallest 5-smooth integer (2^a 3^b 5^c) that is not below `minimum`.
 
@@ -46,7 +47,7 @@ def good_size(minimum):
         size += 1
 
 
-def padded_shape(shape, margin):
+def padded_shape(shape: tuple[int, int], margin: int) -> tuple[int, int]:
     """
     Shape of an image after mirror padding by at least `margin` px on each side.
 
@@ -62,10 +63,11 @@ def padded_shape(shape, margin):
     padded : (int, int)
         5-smooth multiples of 4: lengths without that factor cost up to twice as much per px.
     """
-    return tuple(4 * good_size(-(-(extent + 2 * margin) // 4)) for extent in shape)
+    height, width = (4 * good_size(-(-(extent + 2 * margin) // 4)) for extent in shape)
+    return height, width
 
 
-def mirror_pad(image, shape):
+def mirror_pad(image: np.ndarray, shape: tuple[int, int]) -> tuple[np.ndarray, tuple[int, int]]:
     """
     Image mirrored at its edges (the edge pixel repeated) to a larger shape.
 
@@ -90,7 +92,7 @@ def mirror_pad(image, shape):
     return padded, tuple(before)
 
 
-def block_size(shape, n_filters):
+def block_size(shape: tuple[int, int], n_filters: int) -> int:
     """
     Return the number of filters to transform together.
 
@@ -123,8 +125,8 @@ class Prepared:
         normalise), room for their product, and the transform of the product along f_y.
     """
 
-    parts: list
-    steps: list
+    parts: list[slice]
+    steps: list[tuple[Any, ...]]
 
 
 class Transform:
@@ -150,7 +152,13 @@ class Transform:
         Measured plans are faster at some sizes, but their last bits differ from run to run.
     """
 
-    def __init__(self, shape, precision="single", block=1, planning="estimate"):
+    def __init__(
+        self,
+        shape: tuple[int, int],
+        precision: str = "single",
+        block: int = 1,
+        planning: str = "estimate",
+    ) -> None:
         dtype = {"single": "complex64", "double": "complex128"}[precision]
         height, width = self.shape = tuple(shape)
         self.block = block
@@ -179,7 +187,7 @@ class Transform:
         pyfftw.forget_wisdom()
         return plan
 
-    def analyse(self, image):
+    def analyse(self, image: np.ndarray) -> None:
         """
         Spectrum of a real image, kept for the calls of `filtered` that follow.
 
@@ -190,7 +198,7 @@ class Transform:
         self._image[...] = image
         self._forward.execute()
 
-    def prepare(self, gains):
+    def prepare(self, gains: np.ndarray) -> Prepared:
         """
         Bring the gains of a block of filters into the form that `filtered` takes.
 
@@ -218,7 +226,7 @@ class Transform:
         lines = gains.transpose(0, 2, 1) / (self.shape[0] * width)
         return Prepared(parts, [self._step(part, lines[:, part]) for part in parts])
 
-    def filtered(self, prepared):
+    def filtered(self, prepared: Prepared) -> np.ndarray:
         """
         Complex responses `ifft2(spectrum * gain)` of the image analysed last.
 
@@ -263,7 +271,9 @@ def _grouped(n):
 
 
 @functools.lru_cache(maxsize=8)
-def transform(shape, precision="single", block=1, planning="estimate"):
+def transform(
+    shape: tuple[int, int], precision: str = "single", block: int = 1, planning: str = "estimate"
+) -> Transform:
     """
     Transform of a shape, planned at its first use in this process.
 

@@ -1,6 +1,7 @@
 """Responses on a lattice coarser than the pixels: the spectrum is folded before it is inverted."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import numpy as np
 import pyfftw
@@ -32,15 +33,21 @@ class Lattice:
     """
 
     step: int
-    first: tuple
-    count: tuple
+    first: tuple[float, float]
+    count: tuple[int, int]
 
-    def positions(self, axis):
+    def positions(self, axis: int) -> np.ndarray:
         """Rows (axis 0) or columns (axis 1) of the points in px, float64 array (count[axis],)."""
         return self.first[axis] + self.step * np.arange(self.count[axis])
 
 
-def covering(step, phase, shape, beyond=0, full=None):
+def covering(
+    step: int,
+    phase: tuple[float, float],
+    shape: tuple[int, int],
+    beyond: int = 0,
+    full: tuple[int, int] | None = None,
+) -> Lattice:
     """
     Lattice of all points that lie on an image, given the step and one point.
 
@@ -68,8 +75,9 @@ def covering(step, phase, shape, beyond=0, full=None):
     if full is not None:
         room = (wide // step - n for wide, n in zip(full, count, strict=True))
         beyond = max(0, min(beyond, *(n // 2 for n in room)))
-    first = tuple(p - beyond * step for p in first)
-    return Lattice(step, first, tuple(n + 2 * beyond for n in count))
+    y, x = (p - beyond * step for p in first)
+    rows, columns = (n + 2 * beyond for n in count)
+    return Lattice(step, (y, x), (rows, columns))
 
 
 class Spectra:
@@ -87,7 +95,7 @@ class Spectra:
     n_channels : int
     """
 
-    def __init__(self, shape, full, n_channels):
+    def __init__(self, shape: tuple[int, int], full: tuple[int, int], n_channels: int) -> None:
         self.full = full
         self.origin = tuple((wide - extent) // 2 for wide, extent in zip(full, shape, strict=True))
         self._mirror = [
@@ -102,7 +110,7 @@ class Spectra:
             for spectrum in self.values
         ]
 
-    def analyse(self, channels):
+    def analyse(self, channels: np.ndarray) -> None:
         """
         Take the spectra of an image.
 
@@ -143,7 +151,13 @@ class Folded:
         Two factors that every gain is multiplied by.
     """
 
-    def __init__(self, spectra, lattice, gains, low_pass=None):
+    def __init__(
+        self,
+        spectra: Spectra,
+        lattice: Lattice,
+        gains: Sequence[np.ndarray] | np.ndarray,
+        low_pass: Sequence[np.ndarray] | None = None,
+    ) -> None:
         self.lattice, self._spectra = lattice, spectra
         rows, columns = (extent // lattice.step for extent in spectra.full)
         n = len(spectra.values) if rows * columns <= TOGETHER_PIXELS else 1
@@ -174,16 +188,16 @@ class Folded:
             [self._bind(of_filter, self._shifted[k : k + n]) for k in groups] for of_filter in parts
         ]
 
-    def __len__(self):
+    def __len__(self) -> int:
         """Return the number of filters."""
         return len(self._bound)
 
     @property
-    def n_bytes(self):
+    def n_bytes(self) -> int:
         """Number of bytes of all gains."""
         return sum(gain.nbytes for (group, *_) in self._bound for _, gain, *_ in group)
 
-    def analyse(self):
+    def analyse(self) -> None:
         """Take the spectra of the image analysed last, shifted to the lattice's first point."""
         along_y, along_x = self._phases
         for run in self._used:
@@ -191,7 +205,7 @@ class Folded:
             np.multiply(self._spectra.values[:, run], along_y, out=moved)
             moved *= along_x[run, None]
 
-    def responses(self, index):
+    def responses(self, index: int) -> np.ndarray:
         """
         Responses of one filter at the points of the lattice.
 

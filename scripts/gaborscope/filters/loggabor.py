@@ -1,14 +1,20 @@
 """The log-Gabor bank: gains in the frequency domain and complex (even + i odd) responses."""
 
+from __future__ import annotations
+
 import functools
 import math
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
 from gaborscope.filters import fourier
 
 
-def radial_gain(frequency, centre_frequency, bandwidth_ratio):
+def radial_gain(
+    frequency: np.ndarray, centre_frequency: float, bandwidth_ratio: float
+) -> np.ndarray:
     """
     Gain of a log-Gabor filter along the radial frequency axis.
 
@@ -52,7 +58,7 @@ def radial_gain(frequency, centre_frequency, bandwidth_ratio):
     return gain
 
 
-def angular_gain(difference, angular_sigma):
+def angular_gain(difference: np.ndarray, angular_sigma: float) -> np.ndarray:
     """
     Gain of a log-Gabor filter along the orientation axis.
 
@@ -77,7 +83,7 @@ def angular_gain(difference, angular_sigma):
     return np.where(np.abs(difference) < math.pi / 2, lobe, 0.0)
 
 
-def frequencies(shape):
+def frequencies(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
     """
     Radial frequency and orientation of every point of the discrete spectrum.
 
@@ -133,13 +139,13 @@ class LogGaborBank:
 
     def __init__(
         self,
-        n_scales,
-        n_orientations,
-        min_wavelength_px,
-        scale_factor,
-        bandwidth_ratio,
-        angular_sigma=None,
-    ):
+        n_scales: int,
+        n_orientations: int,
+        min_wavelength_px: float,
+        scale_factor: float,
+        bandwidth_ratio: float,
+        angular_sigma: float | None = None,
+    ) -> None:
         _check_bank(n_scales, n_orientations, min_wavelength_px, scale_factor, bandwidth_ratio)
         if angular_sigma is None:
             angular_sigma = (math.pi / n_orientations) / 1.2
@@ -153,7 +159,7 @@ class LogGaborBank:
         self.angular_sigma = float(angular_sigma)
 
     @property
-    def parameters(self):
+    def parameters(self) -> dict[str, Any]:
         """Mapping of the constructor's arguments, as plain numbers."""
         return {
             "n_scales": self.n_scales,
@@ -164,46 +170,46 @@ class LogGaborBank:
             "angular_sigma": self.angular_sigma,
         }
 
-    def __eq__(self, other):
+    def __eq__(self, other: object) -> bool:
         """Tell whether both are the same bank."""
         return isinstance(other, LogGaborBank) and self.parameters == other.parameters
 
-    def __hash__(self):
+    def __hash__(self) -> int:
         """Return the hash of the parameters."""
         return hash(tuple(self.parameters.values()))
 
     @property
-    def n_filters(self):
+    def n_filters(self) -> int:
         """Number of filters, scales times orientations."""
         return self.n_scales * self.n_orientations
 
     @property
-    def wavelengths_px(self):
+    def wavelengths_px(self) -> np.ndarray:
         """Wavelength of each scale in px, float64 array (scale,)."""
         return self.min_wavelength_px * self.scale_factor ** np.arange(self.n_scales)
 
     @property
-    def broad(self):
+    def broad(self) -> bool:
         """Whether filters pass more than an octave and a half, or 60 degrees, at half amplitude."""
         half = math.sqrt(2 * math.log(2))
         octaves = -2 * half * math.log(self.bandwidth_ratio) / math.log(2)
         return octaves > 1.5 or 2 * half * self.angular_sigma > math.pi / 3
 
-    def wavelength_px(self, number):
+    def wavelength_px(self, number: int) -> float:
         """Wavelength of one filter in px."""
         return float(self.wavelengths_px[number // self.n_orientations])
 
     @property
-    def orientations(self):
+    def orientations(self) -> np.ndarray:
         """Orientation of each filter of a scale in radians, float64 array (orientation,)."""
         return math.pi * np.arange(self.n_orientations) / self.n_orientations
 
     @property
-    def margin_px(self):
+    def margin_px(self) -> int:
         """Mirror padding on each side in px: half of the largest wavelength."""
         return math.ceil(self.wavelengths_px[-1] / 2)
 
-    def gains(self, shape):
+    def gains(self, shape: tuple[int, int]) -> np.ndarray:
         """
         Transfer functions of all filters.
 
@@ -229,7 +235,7 @@ class LogGaborBank:
                 np.multiply(radial, lobe, out=gains[scale * self.n_orientations + index])
         return gains
 
-    def residual_gain(self, shape):
+    def residual_gain(self, shape: tuple[int, int]) -> np.ndarray:
         """
         Transfer function of the low-pass residual: the frequencies below the coarsest scale.
 
@@ -249,7 +255,9 @@ class LogGaborBank:
         coarsest = radial_gain(radius, centre, self.bandwidth_ratio)
         return np.where(radius < centre, np.sqrt(np.maximum(1 - coarsest**2, 0)), 0.0)
 
-    def responses(self, image, boundary="symmetric", precision="single"):
+    def responses(
+        self, image: np.ndarray, boundary: str = "symmetric", precision: str = "single"
+    ) -> np.ndarray:
         """
         Complex responses of all filters to one image.
 
@@ -282,7 +290,13 @@ class LogGaborBank:
             responses[filters] = block
         return responses
 
-    def prepare(self, shape, boundary="symmetric", precision="single", planning="estimate"):
+    def prepare(
+        self,
+        shape: tuple[int, int],
+        boundary: str = "symmetric",
+        precision: str = "single",
+        planning: str = "estimate",
+    ) -> PreparedBank:
         """
         Gains and planned transforms for images of one shape, cached.
 
@@ -318,7 +332,14 @@ class PreparedBank:
     planning : {"estimate", "measure"}
     """
 
-    def __init__(self, bank, shape, boundary, precision, planning):
+    def __init__(
+        self,
+        bank: LogGaborBank,
+        shape: tuple[int, int],
+        boundary: str,
+        precision: str,
+        planning: str,
+    ) -> None:
         self.shape = shape
         self._full = shape
         if boundary == "symmetric":
@@ -331,19 +352,19 @@ class PreparedBank:
         self._gains = [self._transform.prepare(part) for part in gains]
         self._residual = self._single.prepare(bank.residual_gain(self._full)[None])
         self._window = (slice(None), slice(0, shape[0]), slice(0, shape[1]))
-        self._padded = None
+        self._padded: np.ndarray | None = None
 
     @property
-    def padded_shape(self):
+    def padded_shape(self) -> tuple[int, int]:
         """Height and width of the transforms in px."""
         return self._full
 
     @property
-    def block(self):
+    def block(self) -> int:
         """Number of filters in a block of responses."""
         return self._transform.block
 
-    def analyse(self, image):
+    def analyse(self, image: np.ndarray) -> None:
         """
         Compute the spectrum of an image, which later responses and residuals are taken from.
 
@@ -358,7 +379,7 @@ class PreparedBank:
         self._window = (slice(None), rows, columns)
         self._transform.analyse(self._padded)
 
-    def responses(self):
+    def responses(self) -> Iterator[tuple[slice, np.ndarray]]:
         """
         Complex responses of all filters to the image analysed last, block by block.
 
@@ -374,7 +395,7 @@ class PreparedBank:
             filters = slice(first, first + self._transform.block)
             yield filters, self._transform.filtered(gains)[self._window]
 
-    def residual(self):
+    def residual(self) -> np.ndarray:
         """
         Low-pass residual of the image analysed last, a view that the next call overwrites.
 
@@ -382,7 +403,7 @@ class PreparedBank:
         -------
         residual : real array (shape)
         """
-        if self._single is not self._transform:
+        if self._single is not self._transform and self._padded is not None:
             self._single.analyse(self._padded)
         return self._single.filtered(self._residual)[self._window][0].real
 
@@ -392,7 +413,7 @@ def _prepared(parameters, shape, boundary, precision, planning):
     return PreparedBank(LogGaborBank(*parameters), shape, boundary, precision, planning)
 
 
-def clear_cache():
+def clear_cache() -> None:
     """Forget the banks prepared in this process."""
     _prepared.cache_clear()
 

@@ -3,11 +3,14 @@
 import dataclasses
 import functools
 import math
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 
 from gaborscope.filters import fourier, sampling
+from gaborscope.filters.controls import ControlBank
 from gaborscope.filters.lattice import Folded, Spectra
+from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.filters.pooling import Pooler
 from gaborscope.stimuli import geometry
 
@@ -45,7 +48,16 @@ class Plan:
         One per lattice.
     """
 
-    def __init__(self, bank, shape, boundary, placement, targets, n_channels, parts):
+    def __init__(
+        self,
+        bank: LogGaborBank | ControlBank,
+        shape: tuple[int, int],
+        boundary: str,
+        placement: geometry.Placement,
+        targets: Sequence[tuple[geometry.Grid, str, float]],
+        n_channels: int,
+        parts: Collection[str],
+    ) -> None:
         full = shape if boundary == "periodic" else fourier.padded_shape(shape, bank.margin_px)
         self.full = full
         self._spectra = Spectra(shape, full, n_channels)
@@ -65,7 +77,7 @@ class Plan:
         if averaged and self._linear:
             self.stages += self._windows(averaged, margin)
 
-    def run(self, channels, slots):
+    def run(self, channels: np.ndarray, slots: Sequence[Mapping[str, np.ndarray]]) -> None:
         """
         Pool the responses to an image.
 
@@ -235,7 +247,15 @@ def _single(gain):
 
 
 @functools.lru_cache(maxsize=4)
-def plan(bank, shape, boundary, placement, targets, n_channels, parts):
+def plan(
+    bank: LogGaborBank | ControlBank,
+    shape: tuple[int, int],
+    boundary: str,
+    placement: geometry.Placement,
+    targets: tuple[tuple[geometry.Grid, str, float], ...],
+    n_channels: int,
+    parts: frozenset[str],
+) -> Plan:
     """
     Plan, made at its first use in this process; parameters as for `Plan`, hashable.
 

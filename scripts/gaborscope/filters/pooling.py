@@ -1,6 +1,7 @@
 """Pooling: from pixels, or from points of a lattice, to the cells of several grids at once."""
 
 import itertools
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -17,7 +18,7 @@ class Pooler:
         Planes that are pooled together.
     """
 
-    def __init__(self, samplers, n_planes):
+    def __init__(self, samplers: Sequence[tuple[np.ndarray, np.ndarray]], n_planes: int) -> None:
         self.shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
         self._products, self._rows = joint_products([along_y for along_y, _ in samplers])
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
@@ -26,7 +27,7 @@ class Pooler:
         self.planes = np.empty((height, n_planes, width), np.float32)
         self._lines = np.empty((sum(rows for rows, _ in self.shapes), n_planes, width), np.float32)
 
-    def pool(self):
+    def pool(self) -> list[np.ndarray]:
         """
         Pool `planes` to every grid.
 
@@ -63,7 +64,9 @@ class Sampler:
         Height and width of the responses in px.
     """
 
-    def __init__(self, samplers, shape):
+    def __init__(
+        self, samplers: Sequence[tuple[np.ndarray, np.ndarray]], shape: tuple[int, int]
+    ) -> None:
         self.shapes = [(len(along_y), len(along_x)) for along_y, along_x in samplers]
         self._products, self._rows = joint_products([along_y for along_y, _ in samplers])
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
@@ -74,11 +77,11 @@ class Sampler:
         # with more rows than the stimulus has it is faster to separate even and odd first
         self._planes = np.empty((shape[0], 3, shape[1]), np.float32) if n_rows > shape[0] else None
 
-    def maps(self, n):
+    def maps(self, n: int) -> list[np.ndarray]:
         """Return room for the maps of n filters, (filter, row, 3, column) for every grid."""
         return [np.empty((n, rows, 3, columns), np.float32) for rows, columns in self.shapes]
 
-    def responses(self, responses, maps):
+    def responses(self, responses: Iterable[np.ndarray], maps: Sequence[np.ndarray]) -> None:
         """Pool a block of complex responses to even, odd and amplitude on every grid."""
         for index, response in enumerate(responses):
             if self._planes is not None:
@@ -94,7 +97,7 @@ class Sampler:
                 self._reduced[:, 1] = self._lines.imag
             self._along_rows(self._reduced, [pooled[index] for pooled in maps])
 
-    def plain(self, image):
+    def plain(self, image: np.ndarray) -> list[np.ndarray]:
         """Return one real image pooled to every grid."""
         maps = [np.empty((rows, 1, columns), np.float32) for rows, columns in self.shapes]
         reduced = np.empty((len(self._reduced), 1, image.shape[1]), np.float32)
@@ -129,7 +132,9 @@ def _flat(planes):
 HALF_SPEED_ROWS, CALL = 9, 100
 
 
-def joint_products(matrices):
+def joint_products(
+    matrices: Sequence[np.ndarray],
+) -> tuple[list[tuple[slice, slice, np.ndarray]], list[slice]]:
     """
     Few and small products that apply several sampling matrices to the same pixels.
 
@@ -146,7 +151,7 @@ def joint_products(matrices):
     cut = [_runs(matrix) for matrix in matrices]
     joined = [index for index, runs in enumerate(cut) if len(runs) == 1]
     alone = [index for index, runs in enumerate(cut) if len(runs) > 1]
-    rows, first = [None] * len(matrices), 0
+    rows, first = [slice(0)] * len(matrices), 0
     for index in joined + alone:
         rows[index] = slice(first, first + len(matrices[index]))
         first = rows[index].stop

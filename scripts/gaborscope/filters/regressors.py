@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -45,9 +47,9 @@ class Regressors:
         see `second_stage`.
     """
 
-    bank: dict
+    bank: Mapping[str, Any]
     colour: str
-    kinds: tuple
+    kinds: Sequence[str]
     residual: bool
     normalisation: bool
     position: bool
@@ -55,7 +57,7 @@ class Regressors:
     control: str | None = None
     second_stage: bool = False
 
-    def table(self):
+    def table(self) -> dict[str, np.ndarray]:
         """
         Describe each regressor.
 
@@ -91,7 +93,12 @@ class Regressors:
             "name": np.array(name),
         }
 
-    def compute(self, content, placement, targets):
+    def compute(
+        self,
+        content: np.ndarray,
+        placement: geometry.Placement,
+        targets: Sequence[tuple[geometry.Grid, str, float]],
+    ) -> list[np.ndarray]:
         """
         Regressors of one stimulus on several grids, its responses computed once.
 
@@ -108,9 +115,8 @@ class Regressors:
         maps : list of float32 array (K, row, column)
             One per target, on the cells whose centre lies in the content.
         """
-        bank = LogGaborBank(**self.bank)
-        if self.control is not None:
-            bank = ControlBank(self.control, bank)
+        plain = LogGaborBank(**self.bank)
+        bank = plain if self.control is None else ControlBank(self.control, plain)
         channels = colours.to_opponent(content, self.colour)
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
@@ -233,6 +239,6 @@ def _position(grid, placement):
     return np.stack(position_terms(x, y)).astype(np.float32)
 
 
-def position_terms(x, y):
+def position_terms(x: np.ndarray, y: np.ndarray) -> list[np.ndarray]:
     """Return `POSITION_TERMS` at places in units of half the content's size from its centre."""
     return [x, y, x**2, y**2, x * y, np.exp(-(x**2 + y**2) / (2 * 0.5**2))]

@@ -1,10 +1,11 @@
 """Points at which to take responses, so that pooling them equals pooling from all px."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
-from gaborscope.filters.lattice import covering
+from gaborscope.filters.lattice import Lattice, covering
 from gaborscope.stimuli import geometry
 
 # STEPS: px between points at which amplitudes are taken to be averaged over a window, each with the
@@ -25,7 +26,7 @@ BEYOND = 2
 SHARE_OF_MARGIN = 1 / 3
 
 
-def centres(grid, placement):
+def centres(grid: geometry.Grid, placement: geometry.Placement) -> tuple[np.ndarray, np.ndarray]:
     """
     Centres of a layer's cells in px of the content.
 
@@ -39,15 +40,16 @@ def centres(grid, placement):
     centres : (float64 array (row,), float64 array (column,))
         Rows and columns of the cells whose centre lies in the content.
     """
-    return tuple(
+    y, x = (
         grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
         for axis, cells, first in zip(
             (0, 1), grid.cells(placement), (placement.top, placement.left), strict=True
         )
     )
+    return y, x
 
 
-def handles(target, placement):
+def handles(target: tuple[geometry.Grid, str, float], placement: geometry.Placement) -> bool:
     """
     Whether a target's regressors come from the points of lattices.
 
@@ -76,7 +78,7 @@ def handles(target, placement):
     return inside and pool == "gaussian" and geometry.deviation(width) >= STEPS[2][1]
 
 
-def amplitude_step(wavelength, broad, deviation, full):
+def amplitude_step(wavelength: float, broad: bool, deviation: float, full: tuple[int, int]) -> int:
     """
     Distance in px between the points at which an amplitude is taken to be averaged.
 
@@ -102,7 +104,12 @@ def amplitude_step(wavelength, broad, deviation, full):
     return 1
 
 
-def point_lattices(grids, all_centres, shape, full):
+def point_lattices(
+    grids: Sequence[geometry.Grid],
+    all_centres: Sequence[tuple[np.ndarray, np.ndarray]],
+    shape: tuple[int, int],
+    full: tuple[int, int],
+) -> list[tuple[Lattice, list[int]]]:
     """
     Lattices that hold the centres of all cells, as coarse as possible.
 
@@ -135,7 +142,14 @@ def point_lattices(grids, all_centres, shape, full):
     ]
 
 
-def window_lattice(grid, cell_centres, deviation, shape, full, margin):
+def window_lattice(
+    grid: geometry.Grid,
+    cell_centres: tuple[np.ndarray, np.ndarray],
+    deviation: float,
+    shape: tuple[int, int],
+    full: tuple[int, int],
+    margin: float,
+) -> tuple[Lattice, float, float]:
     """
     Lattice on which even and odd responses under a Gaussian window are taken.
 
@@ -161,11 +175,8 @@ def window_lattice(grid, cell_centres, deviation, shape, full, margin):
     most = SHARE_OF_MARGIN * margin
     step = _common_step(grid.stride, full)
     if deviation <= most and all(float(stride).is_integer() for stride in grid.stride):
-        return (
-            covering(step, tuple(float(along[0]) for along in cell_centres), shape),
-            deviation,
-            0.0,
-        )
+        first = float(cell_centres[0][0]), float(cell_centres[1][0])
+        return covering(step, first, shape), deviation, 0.0
     step = max(s for s in (1, 2, 4) if all(n % s == 0 for n in full) and (s == 1 or s <= most / 2))
     rest = max(float(step), math.sqrt(max(deviation**2 - most**2, 0.0)))
     rest = min(rest, deviation)
@@ -173,7 +184,7 @@ def window_lattice(grid, cell_centres, deviation, shape, full, margin):
     return tiling(step, shape, full), applied, rest
 
 
-def tiling(step, shape, full):
+def tiling(step: int, shape: tuple[int, int], full: tuple[int, int]) -> Lattice:
     """
     Return the lattice of the centres of squares of `step` px, with points beyond the image.
 
@@ -190,7 +201,7 @@ def tiling(step, shape, full):
     return covering(step, ((step - 1) / 2,) * 2, shape, BEYOND, full)
 
 
-def places(lattice, cell_centres):
+def places(lattice: Lattice, cell_centres: tuple[np.ndarray, np.ndarray]) -> tuple[slice, slice]:
     """
     Points of a lattice at which the centres of a grid lie.
 
@@ -210,10 +221,16 @@ def places(lattice, cell_centres):
         start = round((along[0] - first) / lattice.step)
         stride = round((along[1] - along[0]) / lattice.step) if len(along) > 1 else 1
         slices.append(slice(start, start + stride * (len(along) - 1) + 1, stride))
-    return tuple(slices)
+    along_y, along_x = slices
+    return along_y, along_x
 
 
-def windows(lattice, cell_centres, deviation, shape):
+def windows(
+    lattice: Lattice,
+    cell_centres: tuple[np.ndarray, np.ndarray],
+    deviation: float,
+    shape: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Matrices of Gaussian windows that end at the image, over the points of a lattice.
 
@@ -249,7 +266,7 @@ def windows(lattice, cell_centres, deviation, shape):
     return tuple(matrices)
 
 
-def interpolation(points, pixels):
+def interpolation(points: np.ndarray, pixels: np.ndarray) -> np.ndarray:
     """
     Matrix of the cubic polynomial through the four points nearest to each px.
 

@@ -1,6 +1,8 @@
 """Second stage: amplitudes filtered again at coarser scales (filter, rectify, filter)."""
 
 import functools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -11,7 +13,7 @@ KIND = "second_stage"
 STEPS = (2, 3)  # from the scale of the first stage to that of the second
 
 
-def pairs(n_scales):
+def pairs(n_scales: int) -> list[tuple[int, int]]:
     """
     Pairs of scales, first and second stage, that the bank has.
 
@@ -28,7 +30,7 @@ def pairs(n_scales):
     return [(s, s + step) for s in range(n_scales) for step in STEPS if s + step < n_scales]
 
 
-def orientations(n_orientations):
+def orientations(n_orientations: int) -> list[int]:
     """
     Orientations of the second stage among those of the bank: every other one of eight or more.
 
@@ -44,7 +46,9 @@ def orientations(n_orientations):
     return list(range(0, n_orientations, every))
 
 
-def rows(bank, kinds, channel):
+def rows(
+    bank: Mapping[str, Any], kinds: Sequence[str], channel: str
+) -> list[tuple[str, int, int, int, str]]:
     """
     Describe the regressors, as `Regressors.table` does.
 
@@ -71,7 +75,9 @@ def rows(bank, kinds, channel):
     ]
 
 
-def responses(image, bank, boundary, control=None):
+def responses(
+    image: np.ndarray, bank: Mapping[str, Any], boundary: str, control: str | None = None
+) -> Iterator[np.ndarray]:
     """
     Responses of the second stage to one colour channel.
 
@@ -127,5 +133,5 @@ def _prepared(parameters, image, boundary, control):
 def _cached(parameters, shape, boundary, control):
     bank = LogGaborBank(**dict(parameters))
     if control is not None:
-        bank = ControlBank(control, bank)
+        return ControlBank(control, bank).prepare(shape, boundary)
     return bank.prepare(shape, boundary)

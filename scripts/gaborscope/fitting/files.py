@@ -1,15 +1,22 @@
 """HDF5 files of the fit: sufficient statistics and fitted layers."""
 
 import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
+from gaborscope.fitting.ridge import Solution
 from gaborscope.fitting.statistics import Statistics
+from gaborscope.stimuli.layer import Layer
 from gaborscope.store import paths as grammar
 from gaborscope.store.files import create, open_file, put, put_text
 
 
-def write_statistics(path, statistics, origin):
+def write_statistics(
+    path: str | Path, statistics: Sequence[Statistics], origin: Mapping[str, Any]
+) -> None:
     """
     Write the sufficient statistics of one layer and block.
 
@@ -36,7 +43,7 @@ def write_statistics(path, statistics, origin):
                 put(group, key, getattr(sums, key), names, unit)
 
 
-def read_statistics(paths, candidate):
+def read_statistics(paths: Sequence[str], candidate: int) -> dict[str, Statistics]:
     """
     Read sufficient statistics by block.
 
@@ -60,7 +67,7 @@ def read_statistics(paths, candidate):
     return {block: read_sums(path, candidate) for block, path in by_block.items()}
 
 
-def read_sums(path, number):
+def read_sums(path: str | Path, number: int) -> Statistics:
     """
     Read one group of sufficient statistics of a file.
 
@@ -81,7 +88,9 @@ def read_sums(path, number):
         return Statistics(**parts, n=int(group["n"][()]))
 
 
-def read_layer_statistics(paths, layer, candidate):
+def read_layer_statistics(
+    paths: Sequence[str], layer: str, candidate: int
+) -> dict[str, Statistics]:
     """
     Read sufficient statistics of one of several layers by block.
 
@@ -100,7 +109,9 @@ def read_layer_statistics(paths, layer, candidate):
     return read_statistics(grammar.select("statistics", paths, layer=layer), candidate)
 
 
-def write_filters(path, solution, described, origin):
+def write_filters(
+    path: str | Path, solution: Solution, described: Mapping[str, Any], origin: Mapping[str, Any]
+) -> None:
     """
     Write a fitted layer.
 
@@ -109,13 +120,13 @@ def write_filters(path, solution, described, origin):
     path : str or Path
     solution : Solution
     described : dict
-        `layer` and `regressors` (both can be written as JSON), `candidate` (index of the chosen
+        `layer` (Layer), `regressors` (can be written as JSON), `candidate` (index of the chosen
         candidate of pooling), `table` (from `Regressors.table`), `marginal` (C, K), `shares` (from
         `analysis.identities.shares`).
     origin : dict
     """
     with create(path, "filters", origin) as file:
-        file.attrs["layer"] = json.dumps(described["layer"], sort_keys=True)
+        file.attrs["layer"] = json.dumps(described["layer"].to_json(), sort_keys=True)
         file.attrs["candidate"] = described["candidate"]
         file.attrs["penalty"] = solution.penalty
         file.attrs["pooled_explained_variance"] = solution.pooled
@@ -149,7 +160,7 @@ def write_filters(path, solution, described, origin):
             put(group, "intercept", intercept, "channel", "activation", np.float32)
 
 
-def read_filters(path, fold=None):
+def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     """
     Read a fitted layer.
 
@@ -162,9 +173,9 @@ def read_filters(path, fold=None):
     Returns
     -------
     filters : dict
-        `layer`, `regressors`, `weight` (C, K), `intercept`, `residual_sd`, `explained_variance`
-        (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`, `table`, `shares`
-        (labels and values by grouping), `map_shares` (C, group).
+        `layer` (Layer), `regressors`, `weight` (C, K), `intercept`, `residual_sd`,
+        `explained_variance` (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`,
+        `table`, `shares` (labels and values by grouping), `map_shares` (C, group).
     """
     with open_file(path, "filters") as file:
         source = file
@@ -172,7 +183,7 @@ def read_filters(path, fold=None):
             source = file[f"fold/{fold}"]
         dead = file["dead"][()]
         return {
-            "layer": json.loads(file.attrs["layer"]),
+            "layer": Layer.from_json(json.loads(file.attrs["layer"])),
             "regressors": json.loads(file["bank"].attrs["regressors"]),
             "weight": source["weight"][()],
             "intercept": source["intercept"][()],

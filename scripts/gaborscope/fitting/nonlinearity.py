@@ -10,7 +10,9 @@ from scipy import special
 FAR = 8.5
 
 
-def through_nonlinearity(linear, residual_sd, nonlinearity):
+def through_nonlinearity(
+    linear: np.ndarray, residual_sd: np.ndarray, nonlinearity: str
+) -> np.ndarray:
     """
     Return the expected output of a layer's nonlinearity for a reconstruction with Gaussian error.
 
@@ -47,7 +49,7 @@ def through_nonlinearity(linear, residual_sd, nonlinearity):
     raise ValueError(f"nonlinearity must be none, relu or relu6, got {nonlinearity!r}")
 
 
-def plain(values, nonlinearity):
+def plain(values: np.ndarray, nonlinearity: str) -> np.ndarray:
     """
     Return the output of a layer's nonlinearity.
 

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import linalg
 
-from gaborscope.fitting.statistics import standardised
+from gaborscope.fitting.statistics import Statistics, standardised
 
 # A sign is wrong only beyond this share of the largest covariance.
 TOLERANCE = 1e-10
@@ -11,7 +11,7 @@ TOLERANCE = 1e-10
 PATIENCE = 3
 
 
-def nonnegative(gram, cross, start=None):
+def nonnegative(gram: np.ndarray, cross: np.ndarray, start: np.ndarray | None = None) -> np.ndarray:
     """
     Minimise w^T gram w / 2 - cross^T w over w >= 0, by block principal pivoting.
 
@@ -72,13 +72,13 @@ class NonnegativePath:
         Statistics of the pixels to fit.
     """
 
-    def __init__(self, statistics):
+    def __init__(self, statistics: Statistics) -> None:
         self._mean_phi = statistics.sum_phi / statistics.n
         self._mean = statistics.sum / statistics.n
         self._correlation, self._cross, self._inverse = standardised(statistics)
         self._positive = [None] * self._cross.shape[1]
 
-    def solve(self, penalty):
+    def solve(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """
         Weights >= 0 that minimise mean squared error + penalty * squared standardised weights.
 

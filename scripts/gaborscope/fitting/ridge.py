@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from scipy import linalg
@@ -9,6 +10,7 @@ from scipy import linalg
 from gaborscope.fitting.nonnegative import NonnegativePath
 from gaborscope.fitting.sparse import BudgetPath
 from gaborscope.fitting.statistics import (
+    Statistics,
     combine,
     explained_variance,
     standardised,
@@ -28,7 +30,7 @@ class RidgePath:
         Statistics of the pixels to fit.
     """
 
-    def __init__(self, statistics):
+    def __init__(self, statistics: Statistics) -> None:
         self._mean_phi = statistics.sum_phi / statistics.n
         self._mean = statistics.sum / statistics.n
         correlation, cross, self._inverse = standardised(statistics)
@@ -36,7 +38,7 @@ class RidgePath:
         self._eigenvalue = np.maximum(self._eigenvalue, 0)
         self._projected = self._vector.T @ cross
 
-    def solve(self, penalty):
+    def solve(self, penalty: float) -> tuple[np.ndarray, np.ndarray]:
         """
         Weights that minimise mean squared error + penalty * squared standardised weights.
 
@@ -84,11 +86,18 @@ class Solution:
     residual_sd: np.ndarray
     explained_variance: np.ndarray
     pooled: float
-    path: list
-    folds: dict
+    path: list[tuple[float, float]]
+    folds: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
-def solve(fit, validation, penalties, folds, name="ridge", budget=None):
+def solve(
+    fit: Mapping[str, Statistics],
+    validation: Statistics,
+    penalties: Sequence[float],
+    folds: int,
+    name: str = "ridge",
+    budget: int | None = None,
+) -> Solution:
     """
     Fit a layer: choose the penalty on the validation split and refit out of fold with it.
 
@@ -117,6 +126,8 @@ def solve(fit, validation, penalties, folds, name="ridge", budget=None):
             return RidgePath(statistics)
         if name == "nnls":
             return NonnegativePath(statistics)
+        if budget is None:
+            raise ValueError(f"{name} needs a budget: the number of regressors per map")
         return BudgetPath(statistics, budget, name)
 
     total = combine(fit.values())
@@ -152,7 +163,9 @@ def _out_of_fold(fit, total, path_of, penalty, n_folds):
     return folds
 
 
-def deal(fit, total, n_folds):
+def deal(
+    fit: Mapping[str, Statistics], total: Statistics, n_folds: int
+) -> Iterator[tuple[list[str], Statistics]]:
     """
     Deal blocks out to folds.
 

@@ -2,14 +2,15 @@
 
 import itertools
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from scipy import linalg
 
-from gaborscope.fitting.statistics import DEAD, standardised
+from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 
 
-def split(value, n):
+def split(value: Mapping[tuple[int, ...], float | np.ndarray], n: int) -> np.ndarray:
     """
     Shapley value of every member from the values of all coalitions.
 
@@ -37,12 +38,14 @@ def split(value, n):
     return shares
 
 
-def coalitions(n):
+def coalitions(n: int) -> list[tuple[int, ...]]:
     """Return all coalitions of n members as tuples, smaller ones first."""
     return [c for size in range(n + 1) for c in itertools.combinations(range(n), size)]
 
 
-def map_shares(statistics, penalty, groups):
+def map_shares(
+    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int] | np.ndarray]
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Shapley shares of groups of regressors in the variance of each map.
 
@@ -73,7 +76,7 @@ def map_shares(statistics, penalty, groups):
     return split(value, len(groups)), statistics.total_variation() / statistics.n
 
 
-def pooled(explained, variance):
+def pooled(explained: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """
     Shares in the pooled variance of a layer.
 
@@ -92,7 +95,7 @@ def pooled(explained, variance):
     return explained.sum(axis=1) / total if total > 0 else np.full(len(explained), np.nan)
 
 
-def of_each_map(explained, variance):
+def of_each_map(explained: np.ndarray, variance: np.ndarray) -> np.ndarray:
     """
     Shares in the variance of every map.
 
@@ -113,7 +116,9 @@ def of_each_map(explained, variance):
     return shares
 
 
-def group_shares(statistics, penalty, groups):
+def group_shares(
+    statistics: Statistics, penalty: float, groups: Sequence[Sequence[int] | np.ndarray]
+) -> np.ndarray:
     """
     Shapley shares of groups of regressors in the pooled explained variance of a layer.
 

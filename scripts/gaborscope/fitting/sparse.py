@@ -2,17 +2,18 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 import numpy as np
 from scipy import linalg
 
-from gaborscope.fitting.statistics import DEAD, standardised
+from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 
 # A regressor is dependent on those chosen if they leave less than this share of its variance.
 INDEPENDENT = 1e-6
 
 
-def select(correlation, cross, k, rule="omp"):
+def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp") -> list[int]:
     """
     Choose regressors of one map one after the other.
 
@@ -74,13 +75,13 @@ class BudgetPath:
         See `select`.
     """
 
-    def __init__(self, statistics, k, rule):
+    def __init__(self, statistics: Statistics, k: int, rule: str) -> None:
         self._mean_phi = statistics.sum_phi / statistics.n
         self._mean = statistics.sum / statistics.n
         self._correlation, self._cross, self._inverse = standardised(statistics)
         self._chosen = [select(self._correlation, cross, k, rule) for cross in self._cross.T]
 
-    def solve(self, penalty, k=None):
+    def solve(self, penalty: float, k: int | None = None) -> tuple[np.ndarray, np.ndarray]:
         """
         Ridge solution on the chosen regressors; the choice does not depend on the penalty.
 
@@ -105,7 +106,9 @@ class BudgetPath:
         return weight, self._mean - weight @ self._mean_phi
 
 
-def solve_sparse(statistics, k, rule="omp", penalty=1e-6):
+def solve_sparse(
+    statistics: Statistics, k: int, rule: str = "omp", penalty: float = 1e-06
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Least squares with at most k regressors per map.
 
@@ -145,12 +148,12 @@ class SparsePath:
         Sum of squared deviations on that split.
     """
 
-    chosen: list
-    weights: list
+    chosen: Sequence[Sequence[int]]
+    weights: list[np.ndarray]
     error: np.ndarray
     total: np.ndarray
 
-    def explained_variance(self, k):
+    def explained_variance(self, k: int) -> tuple[np.ndarray, float]:
         """
         Explained variance with at most k regressors per map.
 
@@ -175,7 +178,9 @@ class SparsePath:
         return per_map, float(1 - error[alive].sum() / total[alive].sum())
 
 
-def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
+def sparse_path(
+    fit: Statistics, validation: Statistics, k: int, rule: str = "omp", penalty: float = 1e-06
+) -> SparsePath:
     """
     Choose regressors of each map one after the other and evaluate every number of them.
 
@@ -201,7 +206,13 @@ def sparse_path(fit, validation, k, rule="omp", penalty=1e-6):
     return follow(fit, validation, chosen, k, penalty)
 
 
-def follow(fit, validation, chosen, k, penalty=1e-6):
+def follow(
+    fit: Statistics,
+    validation: Statistics,
+    chosen: Sequence[Sequence[int]],
+    k: int,
+    penalty: float = 1e-06,
+) -> SparsePath:
     """
     Evaluate regressors that were chosen already, fitted to other pixels.
 

@@ -1,7 +1,11 @@
 """Sums over pixels and stimuli that determine every linear fit, and values computed from them."""
 
+from __future__ import annotations
+
 import dataclasses
 import math
+from collections.abc import Iterable
+from typing import Self
 
 import numpy as np
 
@@ -43,14 +47,14 @@ class Statistics:
     n: int
 
     @classmethod
-    def empty(cls, n_regressors, n_maps):
+    def empty(cls, n_regressors: int, n_maps: int) -> Self:
         """Return statistics of no pixels."""
         k, c = n_regressors, n_maps
         return cls(
             np.zeros((k, k)), np.zeros((k, c)), np.zeros(k), np.zeros(c), np.zeros((c, c)), 0
         )
 
-    def add(self, phi, activation):
+    def add(self, phi: np.ndarray, activation: np.ndarray) -> None:
         """
         Add one stimulus: float32 products, float64 sums.
 
@@ -65,7 +69,7 @@ class Statistics:
         total = activation.sum(axis=1)
         self.add_maps(phi @ activation.T, activation @ activation.T, total, phi.shape[1])
 
-    def add_maps(self, cross, cov, total, n):
+    def add_maps(self, cross: np.ndarray, cov: np.ndarray, total: np.ndarray, n: int) -> None:
         """
         Add the sums of one stimulus with its maps; sums of regressors alone are added elsewhere.
 
@@ -85,18 +89,18 @@ class Statistics:
         self.sum += total
         self.n += n
 
-    def __add__(self, other):
+    def __add__(self, other: Statistics) -> Statistics:
         """Return the statistics of both sets of pixels."""
         return Statistics(*(a + b for a, b in zip(self._parts(), other._parts(), strict=True)))
 
-    def __sub__(self, other):
+    def __sub__(self, other: Statistics) -> Statistics:
         """Return the statistics without the pixels of `other`, which must be among them."""
         return Statistics(*(a - b for a, b in zip(self._parts(), other._parts(), strict=True)))
 
     def _parts(self):
         return (self.gram, self.cross, self.sum_phi, self.sum, self.cov, self.n)
 
-    def squared_error(self, weight, intercept):
+    def squared_error(self, weight: np.ndarray, intercept: np.ndarray) -> np.ndarray:
         """
         Sum of squared errors of a linear reconstruction on these pixels.
 
@@ -119,12 +123,12 @@ class Statistics:
             + self.n * intercept**2
         )
 
-    def total_variation(self):
+    def total_variation(self) -> np.ndarray:
         """Return the sum of squared deviations from these pixels' mean, float64 array (C,)."""
         return np.maximum(np.diag(self.cov) - self.sum**2 / self.n, 0)
 
 
-def combine(parts):
+def combine(parts: Iterable[Statistics]) -> Statistics:
     """
     Sum of statistics.
 
@@ -144,7 +148,7 @@ def combine(parts):
     return total
 
 
-def inverse_spread(statistics):
+def inverse_spread(statistics: Statistics) -> np.ndarray:
     """
     Reciprocal standard deviation of each regressor.
 
@@ -164,7 +168,9 @@ def inverse_spread(statistics):
     return np.divide(1, spread, out=np.zeros_like(spread), where=spread > floor)
 
 
-def explained_variance(statistics, weight, intercept):
+def explained_variance(
+    statistics: Statistics, weight: np.ndarray, intercept: np.ndarray
+) -> tuple[np.ndarray, float]:
     """
     Explained variance, 1 - SSE / SST, SST about the mean of the pixels it is evaluated on.
 
@@ -192,7 +198,7 @@ def explained_variance(statistics, weight, intercept):
     return per_map, float(1 - error[alive].sum() / total[alive].sum())
 
 
-def standardised(statistics):
+def standardised(statistics: Statistics) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Correlation of the regressors and their covariance with the maps.
 
@@ -218,7 +224,7 @@ def standardised(statistics):
     return correlation, cross, inverse
 
 
-def marginal_correlation(statistics):
+def marginal_correlation(statistics: Statistics) -> np.ndarray:
     """
     Squared correlation of each regressor with each activation map.
 

@@ -1,6 +1,7 @@
 """Tables of faithfulness: stimuli drawn, scores of replaced layers, means with intervals."""
 
 import hashlib
+from collections.abc import Collection, Sequence
 
 import numpy as np
 import pandas as pd
@@ -8,6 +9,7 @@ import pandas as pd
 from gaborscope.scoring import metrics, summaries
 from gaborscope.scoring.prepared_map import prepare
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # Scores of a network with a replaced layer: by people's fixations, and by the intact network's map.
 HUMAN, INTACT = ("auc", "nss", "cc", "kld"), ("cc_intact", "kld_intact", "sim_intact")
@@ -19,7 +21,7 @@ SUBSTITUTED = ("layer", "way", "substitute", "stimulus", *HUMAN, *INTACT)
 INTERVENED = ("stimulus", "notch", "family", "kind", "depth", *MEASURES)
 
 
-def chosen(names, n, seed, without=()):
+def chosen(names: Sequence[str], n: int, seed: int, without: Collection[str] = ()) -> list[int]:
     """
     Draw stimuli of a block by a hash of their names, so that added stimuli change few of them.
 
@@ -58,7 +60,7 @@ class Judge:
         Definitions of the metrics.
     """
 
-    def __init__(self, block, index, intact, preset):
+    def __init__(self, block: StimulusBlock, index: int, intact: np.ndarray, preset: str) -> None:
         points, _ = block.points(index)
         self.intact, self.preset = prepare(intact, "density"), preset
         self.pixels = fixations.to_pixels(points, intact.shape)
@@ -66,7 +68,7 @@ class Judge:
         if len(self.pixels):
             self.observed = prepare(fixations.observed_density(block, index), "density")
 
-    def score(self, density):
+    def score(self, density: np.ndarray) -> dict[str, float]:
         """
         Score a map.
 
@@ -81,24 +83,26 @@ class Judge:
             By fixations: `auc` (AUC-Judd in preset mit), `nss`, `cc` and `kld`; nan without
             fixations. By the map of the intact network: `cc_intact`, `kld_intact`, `sim_intact`.
         """
-        salience, preset = prepare(density), self.preset
+        salience, preset, nan = prepare(density), self.preset, float("nan")
+        observed = self.observed
         if preset == "mit":
             auc = metrics.auc_judd(salience, self.pixels)
         else:
             auc = metrics.auc(salience, self.pixels, preset)
-        missing = self.observed is None
         return {
             "auc": auc,
             "nss": metrics.nss(salience, self.pixels, preset),
-            "cc": float("nan") if missing else metrics.cc(salience, self.observed),
-            "kld": float("nan") if missing else metrics.kld(salience, self.observed, preset),
+            "cc": nan if observed is None else metrics.cc(salience, observed),
+            "kld": nan if observed is None else metrics.kld(salience, observed, preset),
             "cc_intact": metrics.cc(salience, self.intact),
             "kld_intact": metrics.kld(salience, self.intact, preset),
             "sim_intact": metrics.sim(salience, self.intact, preset),
         }
 
 
-def substitution_tables(rows, n_resamples, seed):
+def substitution_tables(
+    rows: pd.DataFrame, n_resamples: int, seed: int
+) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     Mean scores over stimuli, and differences between the reconstruction and each control.
 
@@ -144,7 +148,7 @@ def _named(name, metric, estimate):
     return {"metric": metric, **dict(zip((name, "ci_low", "ci_high", "n"), estimate, strict=True))}
 
 
-def intervention_table(rows, n_resamples, seed):
+def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     """
     Mean effects of interventions over stimuli, and leading notches compared with random changes.
 
@@ -186,10 +190,10 @@ def intervention_table(rows, n_resamples, seed):
             estimate = summaries.bootstrap_mean(values, n_resamples, seed)
             table.append({"kind": f"leading - {random}", **_measured(measure, estimate)})
         for measure in ("kl_deep", "kl_explained"):
-            estimate = summaries.ratio(
+            ratio = summaries.ratio(
                 leading[measure].to_numpy(), controls[measure].to_numpy(), n_resamples, seed
             )
-            estimate = (*estimate, len(leading))
+            estimate = (*ratio, len(leading))
             table.append({"kind": f"leading / {random}", **_measured(measure, estimate)})
     return pd.DataFrame(table)
 

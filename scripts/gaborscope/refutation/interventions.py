@@ -1,20 +1,24 @@
 """Take notches out of an image, and compare the changes that are predicted and measured."""
 
 import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import notches
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations, geometry
+from gaborscope.stimuli.block import StimulusBlock
 
 # Half a grey level, squared. A notch of less energy is skipped: rounding of pixels would hide it.
 LEAST_ENERGY = 0.25
 
 
-def bank_settings(model):
+def bank_settings(model: ExplainedModel) -> Mapping[str, Any]:
     """
     Return the settings of the regressors that an explained model takes from the image.
 
@@ -30,7 +34,9 @@ def bank_settings(model):
     return model.layers[0].settings if model.cascade is None else model.cascade.image_settings
 
 
-def content_of(block, index, box):
+def content_of(
+    block: StimulusBlock, index: int, box: geometry.Box | tuple[int, int]
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return a stimulus as the regressors see it: an image that fills the network's input.
 
@@ -46,7 +52,7 @@ def content_of(block, index, box):
     pixels : int array (n, 2)
         Fixated pixels of this image, x and y.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     content = geometry.content(block.image(index), geometry.place(size, box))
     points, _ = block.points(index)
     relative = centre_biases.relative(fixations.to_pixels(points, size), size)
@@ -54,7 +60,12 @@ def content_of(block, index, box):
     return content, np.floor(relative * (width, height)).astype(int)
 
 
-def rank(contents, predict, settings, families):
+def rank(
+    contents: Sequence[np.ndarray],
+    predict: Callable[[np.ndarray], np.ndarray],
+    settings: Mapping[str, Any],
+    families: Sequence[str],
+) -> pd.DataFrame:
     """
     Rank notches by how much the explained density changes without them.
 
@@ -106,7 +117,7 @@ def rank(contents, predict, settings, families):
     return table.astype({"family": str})
 
 
-def leading(table, n):
+def leading(table: pd.DataFrame, n: int) -> list[tuple[str, notches.Notch]]:
     """
     Return the leading notches of each family.
 
@@ -137,7 +148,9 @@ def leading(table, n):
     ]
 
 
-def changed_images(notcher, notch, n_random, key):
+def changed_images(
+    notcher: notches.Notcher, notch: notches.Notch, n_random: int, key: Sequence[int]
+) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """
     Yield an image without a notch, and images changed at random by equal energy.
 
@@ -188,7 +201,15 @@ def _at_energy(notcher, component, target, most):
     return image, {"depth": depth, "energy": kept, "clipped": 1 - kept / full}
 
 
-def intervene(content, pixels, settings, chosen, predictors, n_random, key):
+def intervene(
+    content: np.ndarray,
+    pixels: np.ndarray,
+    settings: Mapping[str, Any],
+    chosen: Sequence[tuple[str, notches.Notch]],
+    predictors: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]],
+    n_random: int,
+    key: tuple[int, str],
+) -> list[dict[str, Any]]:
     """
     Take notches out of one stimulus, and compare the predicted and measured changes.
 
@@ -213,17 +234,20 @@ def intervene(content, pixels, settings, chosen, predictors, n_random, key):
         `notch, family, kind`, the facts of `changed_images`, and those of `compare`.
     """
     notcher, rows = notches.Notcher(content, settings), []
-    before = [predict(content) for predict in predictors]
+    explained, network = predictors
+    before = explained(content), network(content)
     for number, (words, notch) in enumerate(chosen):
         seeds = [key[0], zlib.crc32(key[1].encode()), number]
         for kind, image, facts in changed_images(notcher, notch, n_random, seeds):
-            after = [predict(image) for predict in predictors]
+            after = explained(image), network(image)
             row = {"notch": words, "family": notch.family, "kind": kind, **facts}
             rows.append({**row, **compare(before, after, pixels)})
     return rows
 
 
-def compare(before, after, pixels):
+def compare(
+    before: tuple[np.ndarray, np.ndarray], after: tuple[np.ndarray, np.ndarray], pixels: np.ndarray
+) -> dict[str, float]:
     """
     Compare the change of the explained density with that of the network's.
 
@@ -255,20 +279,20 @@ def compare(before, after, pixels):
     }
 
 
-def divergence(density, other):
+def divergence(density: np.ndarray, other: np.ndarray) -> float:
     """KL(density || other) in nats; both must be positive and sum to 1."""
     density, other = (np.asarray(values, float) for values in (density, other))
     return float((density * np.log(density / other)).sum())
 
 
-def correlation(values, other):
+def correlation(values: np.ndarray, other: np.ndarray) -> float:
     """Pearson's correlation over all pixels; nan where one is constant."""
     first, second = (np.asarray(v, float) - np.mean(v, dtype=float) for v in (values, other))
     norm = np.sqrt((first**2).sum() * (second**2).sum())
     return float((first * second).sum() / norm) if norm > 0 else float("nan")
 
 
-def sign_agreement(predicted, measured, pixels):
+def sign_agreement(predicted: np.ndarray, measured: np.ndarray, pixels: np.ndarray) -> float:
     """
     Share of the fixated pixels at which two changes have the same sign.
 

@@ -1,6 +1,8 @@
 """Take bands, orientations and colours out of an image, or random parts of equal energy."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -12,7 +14,7 @@ NOTCH_FAMILIES = ("band", "orientation", "colour")  # `faithfulness.families` of
 STEPS = 14  # halvings in the search for the depth, which is exact to 1 part in 16,000
 
 
-def from_opponent(channels, space):
+def from_opponent(channels: np.ndarray, space: str) -> np.ndarray:
     """
     Return the RGB image of channels in a colour space: the inverse of `colour.to_opponent`.
 
@@ -80,7 +82,7 @@ class Notch:
     scale: int | None = None
     orientation: int | None = None
 
-    def cells(self, bank):
+    def cells(self, bank: loggabor.LogGaborBank) -> np.ndarray:
         """Return the cells that the notch takes out, bool array (3, cell); see `partition`."""
         mask = np.zeros((3, bank.n_filters + 1), bool)
         oriented = mask[self.channel, :-1].reshape(bank.n_scales, bank.n_orientations)
@@ -90,7 +92,7 @@ class Notch:
         mask[self.channel, -1] = self.orientation is None and self.scale in (None, bank.n_scales)
         return mask
 
-    def described(self, bank, channels):
+    def described(self, bank: loggabor.LogGaborBank, channels: Sequence[str]) -> dict[str, Any]:
         """
         Return a description of the notch, as columns of a table.
 
@@ -123,7 +125,7 @@ class Notch:
         }
 
 
-def candidates(bank, families):
+def candidates(bank: loggabor.LogGaborBank, families: Sequence[str]) -> list[Notch]:
     """
     List all notches of the given families.
 
@@ -151,7 +153,7 @@ def candidates(bank, families):
     return notches
 
 
-def partition(bank, shape):
+def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray:
     """
     Divide the frequencies of a spectrum among cells, one cell for each frequency except 0.
 
@@ -198,7 +200,7 @@ class Notcher:
         Settings of the regressors: `bank` and `colour`.
     """
 
-    def __init__(self, content, settings):
+    def __init__(self, content: np.ndarray, settings: Mapping[str, Any]) -> None:
         self.content, self.space = content, settings["colour"]
         self.bank, _ = layer_tools.bank_and_channels(settings)
         self.channels = colours.to_opponent(content, self.space).astype(float)
@@ -215,7 +217,7 @@ class Notcher:
         )
         self._round_trip = from_opponent(self.channels, self.space)
 
-    def component(self, cells, factor=1):
+    def component(self, cells: np.ndarray, factor: np.ndarray | complex = 1) -> np.ndarray:
         """
         Part of the image that lies in some cells.
 
@@ -235,7 +237,7 @@ class Notcher:
         parts = np.fft.ifft2(self.spectra * taken * factor).real
         return parts[(slice(None), *self._window)]
 
-    def without(self, component, depth=1.0):
+    def without(self, component: np.ndarray, depth: float = 1.0) -> np.ndarray:
         """
         Return the image minus a component.
 
@@ -253,11 +255,11 @@ class Notcher:
         changed = from_opponent(self.channels - depth * component, self.space)
         return self.content + (changed - self._round_trip)
 
-    def energy(self, component, depth=1.0):
+    def energy(self, component: np.ndarray, depth: float = 1.0) -> float:
         """Return the mean squared change of the image (RGB, clipped) minus a component."""
         return energy(clipped(self.without(component, depth)), self.content)
 
-    def depth_of(self, component, target, most=1.0):
+    def depth_of(self, component: np.ndarray, target: float, most: float = 1.0) -> float:
         """
         Find the depth at which a component takes a given energy out of the image.
 
@@ -282,7 +284,9 @@ class Notcher:
             low, high = (middle, high) if self.energy(component, middle) < target else (low, middle)
         return (low + high) / 2
 
-    def random_cells(self, spared, target, rng):
+    def random_cells(
+        self, spared: np.ndarray, target: float, rng: np.random.Generator
+    ) -> tuple[np.ndarray, np.ndarray]:
         """
         Draw cells at random, as many as are needed to hold a given energy.
 
@@ -333,7 +337,7 @@ class Notcher:
             energies[channel] *= (change**2).mean() / 1e-6
         return energies
 
-    def random_phases(self, cells, rng):
+    def random_phases(self, cells: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         """
         Return the component of some cells with random phases, scaled to its former energy.
 
@@ -354,11 +358,11 @@ class Notcher:
         return scrambled * (np.sqrt((original**2).sum()) / norm if norm > 0 else 0)
 
 
-def clipped(image):
+def clipped(image: np.ndarray) -> np.ndarray:
     """Return an RGB image rounded and clipped to 0..255, uint8."""
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def energy(image, other):
+def energy(image: np.ndarray, other: np.ndarray) -> float:
     """Mean squared difference of two RGB images, per value."""
     return float(((np.asarray(image, float) - np.asarray(other, float)) ** 2).mean())

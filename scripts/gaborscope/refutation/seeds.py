@@ -120,7 +120,9 @@ def compare(
     return rows, matched
 
 
-def match_layers(fitted, first, second):
+def match_layers(
+    fitted: Sequence[layer_tools.FittedLayer], first: Sequence[str], second: Sequence[str]
+) -> tuple[dict[str, np.ndarray], dict[str, float]]:
     """
     Match the maps of every layer of two networks by the correlation of their activations.
 
@@ -140,7 +142,7 @@ def match_layers(fitted, first, second):
     """
     names = [layer.name for layer in fitted]
     sums = {
-        layer.name: stability.Correlation(layer.layer["channels"], layer.layer["channels"])
+        layer.name: stability.Correlation(layer.layer.channels, layer.layer.channels)
         for layer in fitted
     }
     pairs = zip(sorted(first), sorted(second), strict=True)

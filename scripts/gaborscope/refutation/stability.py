@@ -1,7 +1,8 @@
 """Agreement of identities beyond chance, between halves of the fit split or between seeds."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -34,11 +35,17 @@ class Described:
     """
 
     identity: np.ndarray
-    profiles: dict
+    profiles: dict[str, np.ndarray]
     alive: np.ndarray
 
 
-def describe(statistics, penalty, table, rule, groupings):
+def describe(
+    statistics: Statistics,
+    penalty: float,
+    table: Mapping[str, np.ndarray],
+    rule: str,
+    groupings: Sequence[str],
+) -> Described:
     """
     First identity and Shapley profile of every map of a layer.
 
@@ -77,7 +84,9 @@ def describe(statistics, penalty, table, rule, groupings):
     return Described(identity, profiles, alive)
 
 
-def similarities(first, second, order=None):
+def similarities(
+    first: Described, second: Described, order: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """
     Similarity of every map of one fit with every map of another fit.
 
@@ -108,7 +117,7 @@ def similarities(first, second, order=None):
     return by_measure
 
 
-def agreement(layers, n_resamples, seed):
+def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict[str, Any]:
     """
     Agreement of partners, compared with that of random partners within each layer.
 
@@ -130,8 +139,8 @@ def agreement(layers, n_resamples, seed):
         themselves count as one of them. `maps`: number of maps.
     """
     layers = [np.asarray(part, dtype=float) for part in layers if len(part) > 1]
-    partners = np.concatenate([np.diag(part) for part in layers] or [[]])
-    by_chance = np.concatenate([part.mean(axis=1) for part in layers] or [[]])
+    partners = np.concatenate([np.diag(part) for part in layers] or [np.empty(0)])
+    by_chance = np.concatenate([part.mean(axis=1) for part in layers] or [np.empty(0)])
     excess, low, high, n = summaries.bootstrap_mean(partners - by_chance, n_resamples, seed)
     rng, reached = np.random.default_rng(seed), 1
     for _ in range(n_resamples):
@@ -185,7 +194,9 @@ def halves(
     return described[0], described[1]
 
 
-def rows(by_layer, n_resamples, seed):
+def rows(
+    by_layer: Mapping[str, Mapping[str, np.ndarray]], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Table of agreement: every layer, and all of them together.
 
@@ -224,13 +235,13 @@ class Correlation:
         Maps.
     """
 
-    def __init__(self, n_first, n_second):
+    def __init__(self, n_first: int, n_second: int) -> None:
         self._n = 0
         self._sums = [np.zeros(n_first), np.zeros(n_second)]
         self._squares = [np.zeros(n_first), np.zeros(n_second)]
         self._products = np.zeros((n_first, n_second))
 
-    def add(self, first, second):
+    def add(self, first: np.ndarray, second: np.ndarray) -> None:
         """
         Add the maps of one stimulus.
 
@@ -246,7 +257,7 @@ class Correlation:
             squares += (cells**2).sum(axis=1)
         self._products += flat[0] @ flat[1].T
 
-    def value(self):
+    def value(self) -> np.ndarray:
         """
         Pearson's correlations.
 
@@ -265,7 +276,7 @@ class Correlation:
         return covariance / np.sqrt(np.outer(*variance))
 
 
-def match(correlation):
+def match(correlation: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Match the maps of two networks one to one, with the highest total correlation.
 

@@ -3,24 +3,29 @@
 import contextlib
 import dataclasses
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch.nn import functional
 
 from gaborscope.backbones import recording
+from gaborscope.backbones.backbone import Backbone
 from gaborscope.explanation import cascade
+from gaborscope.explanation.layers import FittedLayer
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness
 from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.layer import Layer
 
 CONTROLS = ("mean", "other", "shuffled", "resampled")
 
 
 @contextlib.contextmanager
-def substituter(network, layers):
+def substituter(
+    network: torch.nn.Module, layers: Mapping[str, str]
+) -> Iterator[dict[str, torch.Tensor]]:
     """
     Replace the outputs of modules by other maps, while the context is open.
 
@@ -78,7 +83,7 @@ def _in_place_of(output, maps, size):
     return torch.cat([output[:, :extra], tokens], dim=1)
 
 
-def layers_of(model):
+def layers_of(model: ExplainedModel) -> dict[str, FittedLayer | cascade.CascadeLayer]:
     """
     Layers of an explained model that can be reconstructed.
 
@@ -94,7 +99,13 @@ def layers_of(model):
     return {fitted.name: fitted for fitted in layers}
 
 
-def batches(backbone, block, indices, box, batch_size=8):
+def batches(
+    backbone: Backbone,
+    block: StimulusBlock,
+    indices: Sequence[int],
+    box: geometry.Box | tuple[int, int],
+    batch_size: int = 8,
+) -> Iterator[tuple[list[int], geometry.Placement, torch.Tensor]]:
     """
     Yield batches of network inputs; the stimuli of a batch share their placement.
 
@@ -125,7 +136,7 @@ def batches(backbone, block, indices, box, batch_size=8):
             yield part.tolist(), placement, x.to(device)
 
 
-def nonlinear(linear, nonlinearity):
+def nonlinear(linear: torch.Tensor, nonlinearity: str) -> torch.Tensor:
     """
     Return the output of a module from its recorded maps.
 
@@ -144,7 +155,9 @@ def nonlinear(linear, nonlinearity):
     return functional.relu(linear) if nonlinearity == "relu" else functional.relu6(linear)
 
 
-def region(layer, placement, shape):
+def region(
+    layer: Layer, placement: geometry.Placement, shape: Sequence[int]
+) -> tuple[slice, slice]:
     """
     Return the cells of a layer's grid that lie in the content.
 
@@ -152,8 +165,7 @@ def region(layer, placement, shape):
 
     Parameters
     ----------
-    layer : dict
-        As `recording.measure_layers` gives it.
+    layer : Layer
     placement : geometry.Placement
     shape : (int, int)
         Rows and columns of the layer's grid before pooling.
@@ -163,14 +175,15 @@ def region(layer, placement, shape):
     rows, columns : slice
     """
     _, cells = cascade.grid_of(layer, placement)
-    pool = layer["pool"]
-    return tuple(
+    pool = layer.pool
+    rows, columns = (
         slice(span.start * pool, min(span.stop * pool, n))
         for span, n in zip(cells, shape, strict=True)
     )
+    return rows, columns
 
 
-def enlarge(maps, layer, cells):
+def enlarge(maps: torch.Tensor, layer: Layer, cells: tuple[slice, slice]) -> torch.Tensor:
     """
     Enlarge recorded maps to the layer's grid before pooling, by bilinear interpolation.
 
@@ -178,7 +191,7 @@ def enlarge(maps, layer, cells):
     ----------
     maps : tensor (n, C, row, column)
         On the valid cells of the recorded grid.
-    layer : dict
+    layer : Layer
     cells : (slice, slice)
         From `region`.
 
@@ -187,16 +200,16 @@ def enlarge(maps, layer, cells):
     maps : tensor (n, C, row, column)
         On these cells; the recorded maps themselves if they were not pooled.
     """
-    if layer["pool"] == 1:
+    if layer.pool == 1:
         return maps
     height, width = (span.stop - span.start for span in cells)
     enlarged = functional.interpolate(
-        maps, scale_factor=layer["pool"], mode="bilinear", align_corners=False
+        maps, scale_factor=layer.pool, mode="bilinear", align_corners=False
     )
     return enlarged[:, :, :height, :width]
 
 
-def shuffled(maps, names, layer, seed):
+def shuffled(maps: torch.Tensor, names: Sequence[str], layer: str, seed: int) -> torch.Tensor:
     """
     Shuffle the cells of maps, all channels alike.
 
@@ -221,7 +234,15 @@ def shuffled(maps, names, layer, seed):
 
 
 @torch.no_grad()
-def substitutes(linear, fitted, placement, reconstruction, mean, names, seed):
+def substitutes(
+    linear: torch.Tensor,
+    fitted: FittedLayer | cascade.CascadeLayer,
+    placement: geometry.Placement,
+    reconstruction: torch.Tensor,
+    mean: torch.Tensor,
+    names: Sequence[str],
+    seed: int,
+) -> dict[str, torch.Tensor]:
     """
     Return all substitutes for a layer's output, on the layer's grid before pooling.
 
@@ -249,7 +270,7 @@ def substitutes(linear, fitted, placement, reconstruction, mean, names, seed):
         reconstruction would give.
     """
     layer = fitted.layer
-    real = nonlinear(linear, layer["nonlinearity"])
+    real = nonlinear(linear, layer.nonlinearity)
     cells = region(layer, placement, real.shape[2:])
     inside = real[(slice(None), slice(None), *cells)]
     parts = {
@@ -259,10 +280,10 @@ def substitutes(linear, fitted, placement, reconstruction, mean, names, seed):
     }
     if len(names) > 1:
         parts["other"] = inside.roll(1, dims=0)
-    if layer["pool"] > 1:
+    if layer.pool > 1:
         _, recorded = cascade.grid_of(layer, placement)
-        pooled = recording.pool_maps(linear, layer["pool"])
-        pooled = nonlinear(pooled[(slice(None), slice(None), *recorded)], layer["nonlinearity"])
+        pooled = recording.pool_maps(linear, layer.pool)
+        pooled = nonlinear(pooled[(slice(None), slice(None), *recorded)], layer.nonlinearity)
         parts["resampled"] = enlarge(pooled, layer, cells)
     replacements = {"real": real}
     for name, values in parts.items():
@@ -271,7 +292,9 @@ def substitutes(linear, fitted, placement, reconstruction, mean, names, seed):
     return replacements
 
 
-def cuts(network, layers, x, seed):
+def cuts(
+    network: torch.nn.Module, layers: Mapping[str, str], x: torch.Tensor, seed: int
+) -> set[str]:
     """
     Return the layers that every path from the image to the network's output goes through.
 
@@ -328,19 +351,25 @@ class Bench:
     seed : int
     """
 
-    backbone: object
-    layers: dict
-    means: dict
-    substitutes: tuple
+    backbone: Backbone
+    layers: Mapping[str, FittedLayer | cascade.CascadeLayer]
+    means: Mapping[str, Sequence[float]]
+    substitutes: Sequence[str]
     seed: int
 
     @property
-    def modules(self):
+    def modules(self) -> dict[str, str]:
         """Module path of each layer."""
-        return {name: fitted.layer["module"] for name, fitted in self.layers.items()}
+        return {name: fitted.layer.module for name, fitted in self.layers.items()}
 
     @torch.no_grad()
-    def run(self, x, placement, names, reconstructions):
+    def run(
+        self,
+        x: torch.Tensor,
+        placement: geometry.Placement,
+        names: Sequence[str],
+        reconstructions: Mapping[str, np.ndarray],
+    ) -> Iterator[tuple[str, str, str, torch.Tensor]]:
         """
         Replace every layer: alone, and together with all layers that the network runs before it.
 
@@ -410,7 +439,11 @@ class Bench:
 
 
 @torch.no_grad()
-def mean_outputs(backbone, layers, batches):
+def mean_outputs(
+    backbone: Backbone,
+    layers: Mapping[str, FittedLayer | cascade.CascadeLayer],
+    batches: Iterable[tuple[Sequence[int], geometry.Placement, torch.Tensor]],
+) -> dict[str, list[float]]:
     """
     Mean of each layer's output over cells and stimuli, per channel.
 
@@ -428,13 +461,13 @@ def mean_outputs(backbone, layers, batches):
     """
     totals, counts = {}, {}
     with recording.recorder(
-        backbone.network, {name: fitted.layer["module"] for name, fitted in layers.items()}
+        backbone.network, {name: fitted.layer.module for name, fitted in layers.items()}
     ) as record:
         for _, placement, x in batches:
             backbone.network(x)
             for name, linear in record.items():
                 layer = layers[name].layer
-                real = nonlinear(linear, layer["nonlinearity"])
+                real = nonlinear(linear, layer.nonlinearity)
                 cells = region(layer, placement, real.shape[2:])
                 inside = real[(slice(None), slice(None), *cells)].double()
                 totals[name] = totals.get(name, 0) + inside.sum(dim=(0, 2, 3)).cpu()
@@ -479,7 +512,7 @@ def rows(
             inside = returned[:, place.top : place.top + place.height].cpu().numpy()
             inside = inside[:, :, place.left : place.left + place.width]
             for row, index in enumerate(batch):
-                size = tuple(int(extent) for extent in block.sizes[index])
+                size = block.size(index)
                 density = np.exp(
                     densities.of_network(inside[row], bench.backbone.output, size, uniform_weight)
                 )

@@ -1,6 +1,10 @@
 """Verdicts: which tests an explanation passes, with a sentence for each test."""
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import numpy as np
+import pandas as pd
 
 from gaborscope.scoring import summaries
 
@@ -15,7 +19,12 @@ NOT_RUN = "not run"
 SUBSTITUTES = ("mean", "other", "shuffled")  # in the place of a layer's reconstruction
 
 
-def contest_rows(contest, tables, n_resamples, seed):
+def contest_rows(
+    contest: Mapping[str, Any],
+    tables: Mapping[tuple[str, str, str], pd.DataFrame],
+    n_resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
     """
     Rows of one explanation against its rivals, on the test split.
 
@@ -80,7 +89,14 @@ def _strength(model, deep, bias, n_resamples, seed):
     return {"test": "deep_twice_centre_bias", "metric": "nss", "against": "centre_bias", **row}
 
 
-def stability_rows(model, explanation, dataset, test, tables, otherwise):
+def stability_rows(
+    model: str,
+    explanation: str,
+    dataset: str,
+    test: str,
+    tables: Sequence[tuple[str, pd.DataFrame]],
+    otherwise: str,
+) -> list[dict[str, Any]]:
     """
     Rows of one explanation's agreement with another fit of it.
 
@@ -123,7 +139,9 @@ def stability_rows(model, explanation, dataset, test, tables, otherwise):
     return rows
 
 
-def faithfulness_rows(model, explanation, dataset, table):
+def faithfulness_rows(
+    model: str, explanation: str, dataset: str, table: pd.DataFrame | None
+) -> list[dict[str, Any]]:
     """
     Rows of one explanation whose reconstructions have replaced the network's layers.
 
@@ -163,7 +181,7 @@ def faithfulness_rows(model, explanation, dataset, table):
     return rows
 
 
-def not_run(test, reason):
+def not_run(test: str, reason: str) -> dict[str, Any]:
     """
     Row of a test that could not be run.
 
@@ -184,7 +202,7 @@ def _row(value, low, high, passed, sentence):
     return {"value": value, "ci_low": low, "ci_high": high, "passed": said, "sentence": sentence}
 
 
-def outcome(rows):
+def outcome(rows: pd.DataFrame) -> str:
     """
     Return the outcome of a test, from all of its rows.
 
@@ -204,7 +222,7 @@ def outcome(rows):
     return {"true": "passes", "false": "fails"}[said.pop()] if len(said) == 1 else "in part"
 
 
-def content(table):
+def content(table: pd.DataFrame) -> list[dict[str, Any]]:
     """
     Verdicts as the report shows them.
 

@@ -1,8 +1,13 @@
 """Figures and tables of the report on the anatomy of explanations: bits, spectra, layers."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
@@ -18,7 +23,7 @@ SHADES = {
 }
 
 
-def content(files, folder, dpi):
+def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     """
     Draw the figures and return the values for the template.
 
@@ -108,7 +113,7 @@ def _cell(table, part):
     return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}], {row['share']:.0%}"
 
 
-def bits_bars(tables):
+def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     Draw the information gain of each deep model over the centre bias, split into its parts.
 
@@ -144,7 +149,7 @@ def bits_bars(tables):
     return figure
 
 
-def spectra_lines(table):
+def spectra_lines(table: pd.DataFrame) -> Figure:
     """
     Draw the share of each wavelength in the variance of each predictor's log-density.
 
@@ -181,7 +186,7 @@ def spectra_lines(table):
     return figure
 
 
-def layer_panels(tables):
+def layer_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
     """
     Draw position, colour and scale of every layer, in the order of depth.
 

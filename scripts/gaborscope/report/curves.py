@@ -1,6 +1,8 @@
 """Figures of the tuning of layers, and of scores with few filters per map."""
 
 import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
 
 from gaborscope.analysis import tuning
 from gaborscope.report.drawing import GREY, plt
@@ -14,7 +16,7 @@ SHOWN = {
 }
 
 
-def tuning_beside_people(table):
+def tuning_beside_people(table: pd.DataFrame) -> Figure:
     """
     Shares of each layer by wavelength, beside human contrast sensitivity.
 
@@ -58,7 +60,7 @@ def tuning_beside_people(table):
     return figure
 
 
-def sparsity_scores(table):
+def sparsity_scores(table: pd.DataFrame) -> Figure:
     """
     Scores of an explanation that is fused anew with few filters per map, on both held-out splits.
 

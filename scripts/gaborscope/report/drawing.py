@@ -1,6 +1,12 @@
 """Figures of the report: stimuli beside their maps, explained variance, shares, filters."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
 
@@ -13,7 +19,7 @@ from gaborscope.stimuli import colour as stimuli_colour
 GREY = "0.35"
 
 
-def save(figure, path, dpi):
+def save(figure: Figure, path: str | Path, dpi: int) -> None:
     """
     Write a figure as PNG and close it.
 
@@ -28,7 +34,9 @@ def save(figure, path, dpi):
     plt.close(figure)
 
 
-def stimulus_panels(panels, colour_map):
+def stimulus_panels(
+    panels: Sequence[tuple[str, str, np.ndarray | tuple[Any, ...]]], colour_map: str
+) -> Figure:
     """
     Draw one stimulus beside its maps.
 
@@ -60,7 +68,7 @@ def stimulus_panels(panels, colour_map):
     return figure
 
 
-def explained_variance_bars(table):
+def explained_variance_bars(table: pd.DataFrame) -> Figure:
     """
     Draw the explained variance per layer on both held-out splits.
 
@@ -89,7 +97,7 @@ def explained_variance_bars(table):
     return figure
 
 
-def sparsity_curves(table):
+def sparsity_curves(table: pd.DataFrame) -> Figure:
     """
     Draw the explained variance of every layer with few filters per map.
 
@@ -119,7 +127,7 @@ def sparsity_curves(table):
     return figure
 
 
-def normalised_dots(table, preset, dataset):
+def normalised_dots(table: pd.DataFrame, preset: str, dataset: str) -> Figure:
     """
     Draw predictors between the centre bias (0) and the gold standard (1), one panel per metric.
 
@@ -153,7 +161,9 @@ def normalised_dots(table, preset, dataset):
     return figure
 
 
-def share_bars(layers, shares, labels, title):
+def share_bars(
+    layers: Sequence[str], shares: np.ndarray, labels: Sequence[str], title: str
+) -> Figure:
     """
     Draw Shapley shares of explained variance per layer, as stacked bars.
 
@@ -185,7 +195,12 @@ def share_bars(layers, shares, labels, title):
     return figure
 
 
-def dominant_filters(rows_by_layer, bank, space, wavelengths):
+def dominant_filters(
+    rows_by_layer: Mapping[str, Sequence[Mapping[str, Any]]],
+    bank: loggabor.LogGaborBank,
+    space: str,
+    wavelengths: Sequence[str],
+) -> Figure:
     """
     Draw the dominant filters of every layer as their even impulse responses.
 
@@ -239,7 +254,7 @@ def _patch(row, bank, channel, wavelengths):
     return impulse[middle, middle], label
 
 
-def bank_of(settings):
+def bank_of(settings: Mapping[str, Any]) -> loggabor.LogGaborBank:
     """
     Return the bank that an explanation's settings describe.
 

@@ -1,10 +1,13 @@
 """Faithfulness in the report: one figure and two tables for each explanation."""
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
@@ -19,7 +22,7 @@ SHADES = {
 SHOWN = ("correlation", "sign_agreement", "kl_deep", "kl_explained", "size_correlation")
 
 
-def parts(paths, folder, dpi):
+def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     """
     Draw the figures and lay out the tables.
 
@@ -59,7 +62,7 @@ def parts(paths, folder, dpi):
     return content
 
 
-def substitution_curves(table):
+def substitution_curves(table: pd.DataFrame) -> Figure:
     """
     Correlation with the intact network's map, layer by layer, for every substitute.
 
@@ -92,7 +95,7 @@ def substitution_curves(table):
     return figure
 
 
-def substitution_table(table):
+def substitution_table(table: pd.DataFrame) -> dict[str, Any]:
     """
     Lay out correlations with the intact network's map, one row per layer and way.
 
@@ -118,7 +121,7 @@ def substitution_table(table):
     return {"columns": [*kinds, "NSS, reconstruction"], "rows": rows}
 
 
-def intervention_table(table):
+def intervention_table(table: pd.DataFrame) -> dict[str, Any]:
     """
     Lay out interventions, one row per kind.
 
@@ -146,6 +149,6 @@ def intervention_table(table):
     return {"columns": [name.replace("_", " ") for name in SHOWN], "rows": rows}
 
 
-def interval(mean, low, high):
+def interval(mean: float, low: float, high: float) -> str:
     """Return a mean and its interval as text; "undefined" for nan."""
     return f"{mean:z.3f} [{low:z.3f}, {high:z.3f}]" if np.isfinite(mean) else "undefined"

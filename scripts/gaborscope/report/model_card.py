@@ -1,16 +1,22 @@
 """The model card of released weights, and the loss that rounding the weights causes."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.report.page import TEMPLATES
+from gaborscope.stimuli.block import Predicts, StimulusBlock
 
 FACTS = ("source", "images", "observers", "task", "licence")
 SHOWN = ("auc_judd", "auc_shuffled", "nss", "cc", "kld", "sim", "ig")
 
 
-def rounding(exact, rounded, blocks):
+def rounding(
+    exact: Predicts, rounded: Predicts, blocks: Sequence[StimulusBlock]
+) -> dict[str, float]:
     """
     Compare the predictions of exact and of rounded weights.
 
@@ -36,7 +42,13 @@ def rounding(exact, rounded, blocks):
     return {"n": len(klds), "kld": max(klds), "cc": min(ccs), "log_ratio": max(ratios)}
 
 
-def card(description, test, loss, summary, names):
+def card(
+    description: Mapping[str, Any],
+    test: Sequence[StimulusBlock],
+    loss: Mapping[str, Any],
+    summary: pd.DataFrame,
+    names: tuple[str, str, str],
+) -> str:
     """
     Model card of released weights, as Markdown.
 

@@ -1,16 +1,21 @@
 """The report page: tables and figures of a run through one Jinja2 template."""
 
 import base64
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import numpy as np
+import pandas as pd
 
 COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
 TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
-def score_table(summary, preset, dataset):
+def score_table(
+    summary: pd.DataFrame, preset: str, dataset: str
+) -> tuple[list[str], list[tuple[str, list[str]]], str]:
     """
     Scores of a preset and data set, one row per predictor.
 
@@ -39,7 +44,9 @@ def score_table(summary, preset, dataset):
     return columns, rows, "–".join(str(n) for n in dict.fromkeys([counts[0], counts[-1]]))
 
 
-def share_table(shares, preset, dataset, predictor):
+def share_table(
+    shares: pd.DataFrame, preset: str, dataset: str, predictor: str
+) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """
     Share above the centre bias and ratio to the deep model, both splits.
 
@@ -75,7 +82,9 @@ def _interval(mean, low, high, digits=3):
     return f"{mean:z.{digits}f} [{low:z.{digits}f}, {high:z.{digits}f}]"
 
 
-def score_tables(summary, presets, datasets):
+def score_tables(
+    summary: Mapping[str, pd.DataFrame], presets: Sequence[str], datasets: Sequence[str]
+) -> list[dict[str, Any]]:
     """
     All score tables of the page.
 
@@ -108,7 +117,9 @@ def score_tables(summary, presets, datasets):
     return tables
 
 
-def calibrated_tables(summary, presets, datasets):
+def calibrated_tables(
+    summary: pd.DataFrame, presets: Sequence[str], datasets: Sequence[str]
+) -> list[dict[str, Any]]:
     """
     Score tables of calibrated predictors.
 
@@ -137,7 +148,15 @@ def calibrated_tables(summary, presets, datasets):
     return tables
 
 
-def comparison_tables(table, value, low, high, presets, datasets, digits=3):
+def comparison_tables(
+    table: pd.DataFrame,
+    value: str,
+    low: str,
+    high: str,
+    presets: Sequence[str],
+    datasets: Sequence[str],
+    digits: int = 3,
+) -> list[dict[str, Any]]:
     """
     Tables of a value with its interval, one row per predictor.
 
@@ -163,12 +182,18 @@ def comparison_tables(table, value, low, high, presets, datasets, digits=3):
             for predictor in dict.fromkeys(part["predictor"]):
                 by_metric = part[part["predictor"] == predictor].set_index("metric").loc[columns]
                 cells = by_metric[[value, low, high]].to_numpy()
-                rows.append((predictor, [_interval(*cell, digits) for cell in cells]))
+                intervals = [_interval(mean, start, end, digits) for mean, start, end in cells]
+                rows.append((predictor, intervals))
             tables.append({"preset": preset, "dataset": dataset, "columns": columns, "rows": rows})
     return tables
 
 
-def difference_tables(differences, pairs, presets, datasets):
+def difference_tables(
+    differences: pd.DataFrame,
+    pairs: Sequence[tuple[str, str]],
+    presets: Sequence[str],
+    datasets: Sequence[str],
+) -> list[dict[str, Any]]:
     """
     Tables of paired differences, one row per pair.
 
@@ -201,7 +226,12 @@ def difference_tables(differences, pairs, presets, datasets):
     return tables
 
 
-def comparison_content(tables, pairs, presets, datasets):
+def comparison_content(
+    tables: Mapping[str, pd.DataFrame],
+    pairs: Sequence[tuple[str, str]],
+    presets: Sequence[str],
+    datasets: Sequence[str],
+) -> dict[str, list[dict[str, Any]]]:
     """
     All tables of predictors against each other.
 
@@ -247,7 +277,7 @@ def _difference_cell(difference, low, high, effect):
     return f"{text}, d = {effect:.2f}" if np.isfinite(effect) else text
 
 
-def share_tables(shares):
+def share_tables(shares: pd.DataFrame) -> list[dict[str, Any]]:
     """
     All tables of shares of the page.
 
@@ -269,7 +299,7 @@ def share_tables(shares):
     return tables
 
 
-def quantile_stimuli(scores, n):
+def quantile_stimuli(scores: pd.Series, n: int) -> list[str]:
     """
     Choose stimuli by rule, not by eye: spread evenly over the quantiles of a score.
 
@@ -291,7 +321,7 @@ def quantile_stimuli(scores, n):
     return list(dict.fromkeys(ordered.index[np.minimum(places, len(ordered) - 1)]))
 
 
-def embed(path):
+def embed(path: str | Path) -> str:
     """
     Return a PNG file as a data URL, so that the page needs no other file.
 
@@ -306,7 +336,7 @@ def embed(path):
     return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
 
 
-def render(content):
+def render(content: Mapping[str, Any]) -> str:
     """
     Render the page.
 

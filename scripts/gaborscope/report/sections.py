@@ -1,6 +1,8 @@
 """Gather the content of the sections of the report, and draw their figures."""
 
 import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,17 +32,17 @@ class Inputs:
     scores, data, saliency, activations : list of str
     """
 
-    explained: list
-    filters: list
-    explained_variance: list
-    identities: list
-    sparsity: list
-    tuning: list
-    sparsity_scores: list
-    scores: list
-    data: list
-    saliency: list
-    activations: list
+    explained: Sequence[str]
+    filters: Sequence[str]
+    explained_variance: Sequence[str]
+    identities: Sequence[str]
+    sparsity: Sequence[str]
+    tuning: Sequence[str]
+    sparsity_scores: Sequence[str]
+    scores: Sequence[str]
+    data: Sequence[str]
+    saliency: Sequence[str]
+    activations: Sequence[str]
 
     @classmethod
     def of(cls, files: Any) -> "Inputs":
@@ -77,7 +79,9 @@ class Names:
     deep: str
 
 
-def draw_normalised(table, presets, datasets, folder, dpi):
+def draw_normalised(
+    table: pd.DataFrame, presets: Sequence[str], datasets: Sequence[str], folder: Path, dpi: int
+) -> list[dict[str, Any]]:
     """
     Draw predictors between centre bias and gold standard, for every preset and data set.
 
@@ -117,7 +121,9 @@ class Section:
         `n_stimuli, colour_map, dpi`.
     """
 
-    def __init__(self, inputs, names, preset, settings):
+    def __init__(
+        self, inputs: Inputs, names: Names, preset: str, settings: Mapping[str, Any]
+    ) -> None:
         self.inputs, self.settings = inputs, settings
         self.model, self.explanation, self.deep = names.model, names.explanation, names.deep
         self.predictor, self.preset = f"{names.model}-{names.explanation}", preset
@@ -128,7 +134,8 @@ class Section:
             ).items()
         }
         self.table = self._own_table("explained_variance")
-        self.explained, self.nss = None, pd.Series(dtype=float)
+        self.explained: ExplainedModel | None = None
+        self.nss = pd.Series(dtype=float)
         for path in self._own_paths("explained"):  # none of a network that predicts no saliency
             self.explained = ExplainedModel.load(path)
             (scores,) = grammar.select(
@@ -138,7 +145,7 @@ class Section:
         # a cascade has no filters on the image for single layers
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
-    def draw(self, folder):
+    def draw(self, folder: Path) -> dict[str, Any]:
         """
         Draw the figures of the section.
 
@@ -167,6 +174,12 @@ class Section:
             "channel": channel,
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
         }
+
+    def _model(self):
+        """Return the explained model; there is none of a network that predicts no saliency."""
+        if self.explained is None:
+            raise ValueError(f"{self.predictor} has no explained model to draw")
+        return self.explained
 
     def _draw_filters(self, stem):
         """Draw filters, shares, tuning and sparsity of a direct explanation; none of a cascade."""
@@ -226,7 +239,7 @@ class Section:
         """Return a label of each scale (px of the stimulus, cycles/degree), and a note on px."""
         blocks = [read_data(path) for path in self.inputs.data]
         sizes = np.concatenate([block.sizes for block in blocks])
-        box = geometry.Box.of(next(iter(self.filters.values()))["layer"]["box"])
+        box = next(iter(self.filters.values()))["layer"].input_box
         widths = [geometry.place(size, box).width for size in sizes]
         ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
@@ -249,7 +262,7 @@ class Section:
         else:
             variance = {
                 fitted.name: 1 - (fitted.residual_sd / np.maximum(fitted.map_sd, 1e-12)) ** 2
-                for fitted in self.explained.cascade.layers
+                for fitted in self._model().whole_cascade.layers
                 if fitted.name in self._recorded()
             }
         if not variance:
@@ -308,10 +321,10 @@ class Section:
             if name in block.names:
                 break
         index, stem = block.names.index(name), grammar.parse("data", data)["block"]
-        size = tuple(int(extent) for extent in block.sizes[index])
+        size = block.size(index)
         image = block.image(index)
         points, _ = block.points(index)
-        maps, placement = self.explained.reconstruct(image)
+        maps, placement = self._model().reconstruct(image)
         panels = [
             (name, "image", image),
             (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
@@ -336,13 +349,13 @@ class Section:
         (path,) = grammar.select(
             "activations", self.inputs.activations, model=self.model, block=stem
         )
-        cascade = self.explained.cascade
-        layers = self.explained.layers if cascade is None else cascade.layers
+        model = self._model()
+        layers = model.layers if model.cascade is None else model.cascade.layers
         (fitted,) = (fitted for fitted in layers if fitted.name == layer)
         for stimulus, _, _, maps in read_layers(path, [layer]):
             if stimulus == index:
                 valid = layer_tools.valid_maps(maps, [fitted], placement)[layer]
-                passed = fitted.layer.get("passed", fitted.layer["nonlinearity"])
+                passed = fitted.layer.passed or fitted.layer.nonlinearity
                 return np.maximum(valid, 0) if passed != "none" else valid
         raise KeyError(f"stimulus {index} is not in {path}")
 

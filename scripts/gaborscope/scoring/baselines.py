@@ -1,7 +1,7 @@
 """Baselines by name: chance levels, upper bounds and classical saliency models."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -9,11 +9,18 @@ import numpy as np
 from gaborscope.errors import InputError
 from gaborscope.scoring import classical
 from gaborscope.stimuli import fixations
-from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.block import Predicts, StimulusBlock
 from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
 
 
-def make(name, fit, validation, settings, seed, bank=None):
+def make(
+    name: str,
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    settings: Mapping[str, Any],
+    seed: int,
+    bank: Predicts | None = None,
+) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
     Return the baseline predictor with a given name.
 
@@ -53,7 +60,7 @@ def make(name, fit, validation, settings, seed, bank=None):
     """
     if name == "centre_bias":
         bias = centre_bias(fit, validation, settings["sigmas"], settings["uniform_weight"])
-        return lambda block, i: (bias.density(_size(block, i), exclude=block.names[i]), "density")
+        return lambda block, i: (bias.density(block.size(i), exclude=block.names[i]), "density")
     if name == "shuffled_stimulus":
         return shuffled_stimulus(relative_points(fit), seed)
     if name == "sun":
@@ -69,7 +76,9 @@ def make(name, fit, validation, settings, seed, bank=None):
     return lambda block, i: (SIMPLE[name](block, i), "density")
 
 
-def shuffled_stimulus(points, seed):
+def shuffled_stimulus(
+    points: Mapping[str, np.ndarray], seed: int
+) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
     Return a predictor that takes the fixations of all observers on another stimulus.
 
@@ -98,16 +107,16 @@ def shuffled_stimulus(points, seed):
         return min(others, key=lambda o: hashlib.sha256((key + o).encode()).hexdigest())
 
     def predict(block, index):
-        height, width = size = _size(block, index)
+        height, width = size = block.size(index)
         pixels = np.floor(points[drawn(block.names[index])] * (width, height)).astype(int)
         pixels = np.minimum(pixels, (width - 1, height - 1))
-        sigma, _ = fixations.sigma_px(*size, block.facts)
+        sigma, _ = fixations.sigma_px(height, width, block.facts)
         return fixations.density(pixels, size, sigma), "density"
 
     return predict
 
 
-def first_observer(block, index):
+def first_observer(block: StimulusBlock, index: int) -> np.ndarray:
     """
     Fixation density of the first observer on one stimulus.
 
@@ -121,16 +130,12 @@ def first_observer(block, index):
     density : float64 array (height, width), sum 1
         Uniform for a stimulus without fixations.
     """
-    size = _size(block, index)
+    size = block.size(index)
     points, subjects = block.points(index)
     if not len(points):
         return uniform(size)
-    sigma, _ = fixations.sigma_px(*size, block.facts)
+    sigma, _ = fixations.sigma_px(size[0], size[1], block.facts)
     return fixations.density(points[subjects == subjects.min()], size, sigma)
-
-
-def _size(block, index):
-    return tuple(int(extent) for extent in block.sizes[index])
 
 
 def _some_images(blocks, n):
@@ -146,7 +151,7 @@ CLASSICAL = {
     "spectral_residual": classical.spectral_residual,
 }
 SIMPLE = {
-    "uniform": lambda block, index: uniform(_size(block, index)),
+    "uniform": lambda block, index: uniform(block.size(index)),
     "gold_standard": fixations.observed_density,
     "one_observer": first_observer,
 }

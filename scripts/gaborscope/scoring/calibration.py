@@ -19,10 +19,10 @@ class Likelihood:
     a histogram of its logarithm, so that trying a temperature needs no pass over the maps.
     """
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._levels, self._shares, self._seen, self._n = [], [], [], []
 
-    def add(self, density, pixels):
+    def add(self, density: np.ndarray, pixels: np.ndarray) -> None:
         """
         Add a prediction and the fixations that it should have predicted.
 
@@ -48,7 +48,7 @@ class Likelihood:
         self._seen.append(log_density[pixels[:, 1], pixels[:, 0]].sum())
         self._n.append(len(pixels))
 
-    def per_fixation(self, temperature):
+    def per_fixation(self, temperature: float) -> float:
         """
         Mean log-likelihood per fixation, in nats.
 
@@ -62,7 +62,7 @@ class Likelihood:
         """
         return self._moments(1 / temperature)[0] / sum(self._n)
 
-    def fit(self):
+    def fit(self) -> float:
         """
         Return the temperature of highest likelihood.
 
@@ -114,7 +114,7 @@ class Likelihood:
         return value, slope, curvature
 
 
-def temper(density, temperature):
+def temper(density: np.ndarray, temperature: float) -> np.ndarray:
     """
     Density to the power of 1 / temperature, normalised.
 

@@ -6,6 +6,7 @@ fit split. The other models take their parameters from their papers.
 """
 
 import math
+from collections.abc import Iterable
 
 import cv2
 import numpy as np
@@ -23,7 +24,7 @@ SUN_SIGMAS = (2.0, 4.0, 8.0, 16.0)  # px at SUN_SIDE; the paper has twice these 
 FAINTEST = 1e-6  # smaller differences between values in 0..1 are rounding errors
 
 
-def itti_koch(image):
+def itti_koch(image: np.ndarray) -> np.ndarray:
     """
     Saliency by centre-surround differences of intensity, colour and orientation.
 
@@ -67,7 +68,7 @@ def itti_koch(image):
     return _unit(conspicuity, image)
 
 
-def gbvs(image):
+def gbvs(image: np.ndarray) -> np.ndarray:
     """
     Graph-based visual saliency: where random walks over feature maps spend their time.
 
@@ -114,7 +115,7 @@ def gbvs(image):
     return _unit(total.reshape(shape), image)
 
 
-def spectral_residual(image):
+def spectral_residual(image: np.ndarray) -> np.ndarray:
     """
     Saliency by the difference between the log amplitude spectrum and its local mean.
 
@@ -148,7 +149,7 @@ def spectral_residual(image):
     return _unit(_blur(np.abs(np.fft.ifft2(residual)) ** 2, 2.5), image)
 
 
-def sun_statistics(images):
+def sun_statistics(images: Iterable[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """
     Shape and scale of the distribution of each feature of `sun` over natural images.
 
@@ -182,7 +183,7 @@ def sun_statistics(images):
     return shape, first * gammas
 
 
-def sun(image, shape, scale):
+def sun(image: np.ndarray, shape: np.ndarray, scale: np.ndarray) -> np.ndarray:
     """
     Saliency as self-information: how improbable the local features are in natural images.
 

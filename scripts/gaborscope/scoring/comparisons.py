@@ -1,8 +1,11 @@
 """Predictors against each other: paired differences, normalised scores, ranks."""
 
 import itertools
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from gaborscope.scoring import summaries
 
@@ -23,7 +26,7 @@ RANK_COLUMNS = (
 )  # fmt: skip
 
 
-def effect_size(differences):
+def effect_size(differences: np.ndarray) -> float:
     """
     Cohen's d of paired differences: their mean over their standard deviation (n - 1).
 
@@ -46,7 +49,9 @@ def effect_size(differences):
     return 0.0 if mean == 0 else float("nan")
 
 
-def difference_rows(tables, n_resamples, seed):
+def difference_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Paired differences between all pairs of predictors.
 
@@ -78,7 +83,9 @@ def difference_rows(tables, n_resamples, seed):
     return rows
 
 
-def normalised_rows(tables, n_resamples, seed):
+def normalised_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Score of every predictor on a scale from the centre bias (0) to the gold standard (1).
 
@@ -101,14 +108,17 @@ def normalised_rows(tables, n_resamples, seed):
             for metric in table.columns:
                 columns = [table, by_predictor["gold_standard"], by_predictor["centre_bias"]]
                 values = _aligned(columns, metric)
-                share = summaries.share_above_baseline(*values.T, n_resamples, seed)
+                explained, deep, baseline = values.T
+                share = summaries.share_above_baseline(explained, deep, baseline, n_resamples, seed)
                 bound = "split halves" if metric in SPLIT_HALVES else "leave one observer out"
                 values = preset, predictor, dataset, metric, *share, len(values), bound
                 rows.append(dict(zip(NORMALISED_COLUMNS, values, strict=True)))
     return rows
 
 
-def rank_rows(tables, n_resamples, seed):
+def rank_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Rank of every predictor by its mean score.
 

@@ -17,8 +17,9 @@ config. Entries of video data sets (DHF1K, Hollywood-2, UCF Sports) match no sti
 
 import json
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -29,7 +30,9 @@ from gaborscope.stimuli.block import StimulusBlock
 NAMED = ("folder", "demo", "pysaliency")
 
 
-def seen(trained_on, dataset, kind, names):
+def seen(
+    trained_on: Sequence[Mapping[str, Any]], dataset: str, kind: str, names: Sequence[str]
+) -> set[str]:
     """
     Return the stimuli of a data set that a backbone was trained on.
 
@@ -72,7 +75,7 @@ def seen(trained_on, dataset, kind, names):
     return stimuli
 
 
-def trained_on(path):
+def trained_on(path: str | Path) -> list[dict[str, Any]]:
     """
     Read from a weights file what the weights were trained on.
 

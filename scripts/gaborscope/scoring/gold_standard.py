@@ -1,24 +1,26 @@
 """Scores of observers as predictors of each other: gold standard and single observer."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import calibration, metrics
-from gaborscope.scoring.prepared_map import prepare
+from gaborscope.scoring.prepared_map import PreparedMap, prepare
 from gaborscope.stimuli import densities, fixations
 
 
 def score_gold_standard(
-    points,
-    subjects,
-    size,
-    sigma_px,
-    other_fixations,
-    baseline,
-    preset,
-    uniform_weight,
-    temperature=1.0,
-):
+    points: np.ndarray,
+    subjects: np.ndarray,
+    size: tuple[int, int],
+    sigma_px: float,
+    other_fixations: np.ndarray | None,
+    baseline: np.ndarray | None,
+    preset: str,
+    uniform_weight: float,
+    temperature: float = 1.0,
+) -> dict[str, float]:
     """
     Scores of the observers of one stimulus as predictors of each other.
 
@@ -96,16 +98,16 @@ def score_gold_standard(
 
 
 def score_one_observer(
-    points,
-    subjects,
-    size,
-    sigma_px,
-    other_fixations,
-    baseline,
-    preset,
-    uniform_weight,
-    temperature=1.0,
-):
+    points: np.ndarray,
+    subjects: np.ndarray,
+    size: tuple[int, int],
+    sigma_px: float,
+    other_fixations: np.ndarray | None,
+    baseline: np.ndarray | None,
+    preset: str,
+    uniform_weight: float,
+    temperature: float = 1.0,
+) -> dict[str, float]:
     """
     Scores of a single observer as predictor of all others on one stimulus, mean over observers.
 
@@ -148,7 +150,9 @@ def score_one_observer(
     return {name: _weighted_mean([row[name] for row in rows], equal) for name in names}
 
 
-def density_of(points, size, sigma_px, uniform_weight):
+def density_of(
+    points: np.ndarray, size: tuple[int, int], sigma_px: float, uniform_weight: float
+) -> np.ndarray:
     """
     Fixation density of some observers, made to predict others: mixed with a uniform density.
 
@@ -178,7 +182,9 @@ def _checked(points, subjects, size, preset):
     return metrics.METRICS[preset], pixels, subjects
 
 
-def pooled_auc_judd(saliency_maps, fixation_sets):
+def pooled_auc_judd(
+    saliency_maps: Sequence[np.ndarray | PreparedMap], fixation_sets: Sequence[np.ndarray]
+) -> tuple[float, float]:
     """
     Judd's AUC of all observers together, with another saliency map for each observer.
 
@@ -229,10 +235,11 @@ def pooled_auc_judd(saliency_maps, fixation_sets):
             at_or_above = at_or_above - (among.size - np.searchsorted(among, values, side="left"))
         halves.append((above + at_or_above) / (2 * n_other))
         fulls.append(at_or_above / n_other)
-    return tuple(
+    half, full = (
         metrics.area_under_curve(rates, np.arange(1, rates.size + 1) / rates.size)
         for rates in (np.sort(np.concatenate(halves)), np.sort(np.concatenate(fulls)))
     )
+    return half, full
 
 
 def _weighted_mean(values, weights):

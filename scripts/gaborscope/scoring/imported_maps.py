@@ -1,5 +1,9 @@
 """Saliency maps made outside the workflow as predictors: images, .npy, pysaliency's HDF5."""
 
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Self
+
 import h5py
 import numpy as np
 from PIL import Image
@@ -11,7 +15,14 @@ from gaborscope.stimuli import densities
 KINDS = (*densities.KINDS, "map")
 
 
-def read(name, path, stimuli, sizes, kind, resize):
+def read(
+    name: str,
+    path: Path,
+    stimuli: Sequence[str],
+    sizes: Sequence[tuple[int, int]] | np.ndarray,
+    kind: str,
+    resize: bool,
+) -> Iterator[tuple[np.ndarray, str]]:
     """
     Read the map of each stimulus, with its kind as `densities.to_density` takes it.
 
@@ -57,7 +68,7 @@ def read(name, path, stimuli, sizes, kind, resize):
             values = values.astype(float)
             if not np.isfinite(values).all():
                 raise InputError(f"{where} holds NaN or infinity; write finite values")
-            size = tuple(int(extent) for extent in size)
+            size = int(size[0]), int(size[1])
             if values.shape != size:
                 if not resize:
                     raise InputError(
@@ -81,13 +92,13 @@ def _resized(values, kind, size):
 class _Folder:
     """Reader of maps that lie in one file per stimulus."""
 
-    def __init__(self, name, path, stimuli):
+    def __init__(self, name: str, path: Path, stimuli: Sequence[str]) -> None:
         self._name, self._files = name, map_files.find(name, path, stimuli)
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         return None
 
     def read(self, stimulus):
@@ -114,10 +125,10 @@ class _Folder:
 class _Hdf5:
     """Reader of maps that are datasets of one HDF5 file."""
 
-    def __init__(self, name, path):
+    def __init__(self, name: str, path: Path) -> None:
         self._name, self._path = name, path
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         try:
             self._file = h5py.File(self._path, "r")
         except OSError as error:
@@ -130,7 +141,7 @@ class _Hdf5:
         )
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: object) -> None:
         self._file.close()
 
     def read(self, stimulus):

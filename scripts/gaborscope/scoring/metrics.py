@@ -35,13 +35,15 @@ Edge cases, decided for all presets:
 Sources: github.com/cvzoya/saliency (code_forMetrics, MIT); github.com/matthias-k/pysaliency.
 """
 
+from __future__ import annotations
+
 import math
 from functools import cached_property
 
 import numpy as np
 
 from gaborscope.errors import InputError
-from gaborscope.scoring.prepared_map import BLOCK, prepare
+from gaborscope.scoring.prepared_map import BLOCK, PreparedMap, prepare
 from gaborscope.stimuli.densities import SUM_TOLERANCE, log_sum_exp
 
 METRICS = {
@@ -75,7 +77,14 @@ COARSE_THRESHOLDS = np.arange(10, 0, -1) * 0.1
 NAN = float("nan")
 
 
-def score(saliency_map, fixations, density, other_fixations, baseline, preset):
+def score(
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    density: np.ndarray | PreparedMap | None,
+    other_fixations: np.ndarray | FlatPixels | None,
+    baseline: np.ndarray | PreparedMap | None,
+    preset: str,
+) -> dict[str, float]:
     """
     All metrics of a preset for one saliency map of one stimulus.
 
@@ -137,7 +146,7 @@ def score(saliency_map, fixations, density, other_fixations, baseline, preset):
     return scores
 
 
-def auc_judd(saliency_map, fixations):
+def auc_judd(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
     AUC-Judd of the official code, as its expectation over the random breaking of ties.
 
@@ -177,7 +186,9 @@ def auc_judd(saliency_map, fixations):
     return float(without_last + last / (2 * n))
 
 
-def auc_judd_nojit(saliency_map, fixations):
+def auc_judd_nojit(
+    saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels
+) -> float:
     """
     AUC-Judd exactly as the official code computes it without jitter.
 
@@ -207,7 +218,7 @@ def auc_judd_nojit(saliency_map, fixations):
     return area_under_curve((at_or_above - rank) / n_other, rank / n)
 
 
-def auc_borji(saliency_map, fixations):
+def auc_borji(saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels) -> float:
     """
     AUC-Borji of the official code, as its expectation over the random negatives.
 
@@ -235,7 +246,12 @@ def auc_borji(saliency_map, fixations):
     return area_under_curve(at_or_above / salience.values.size, hits)
 
 
-def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
+def auc_shuffled(
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    other_fixations: np.ndarray | FlatPixels,
+    preset: str = "mit",
+) -> float:
     """
     Shuffled AUC: fixations against fixations on other stimuli.
 
@@ -276,7 +292,11 @@ def auc_shuffled(saliency_map, fixations, other_fixations, preset="mit"):
     return area_under_curve(alarms, hits)
 
 
-def auc(saliency_map, fixations, preset="pysaliency"):
+def auc(
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    preset: str = "pysaliency",
+) -> float:
     """
     AUC at every threshold: how often a fixation has a higher value than a negative.
 
@@ -321,7 +341,9 @@ def auc(saliency_map, fixations, preset="pysaliency"):
     return float(1 - (above + at_or_above).mean() / (2 * salience.values.size))
 
 
-def nss(saliency_map, fixations, preset="mit"):
+def nss(
+    saliency_map: np.ndarray | PreparedMap, fixations: np.ndarray | FlatPixels, preset: str = "mit"
+) -> float:
     """
     Normalised scanpath saliency: mean z-score of the map at the fixations.
 
@@ -349,7 +371,7 @@ def nss(saliency_map, fixations, preset="mit"):
     return float(salience.centred(pixels).mean() * math.sqrt(freedom) / salience.norm)
 
 
-def cc(saliency_map, density):
+def cc(saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap) -> float:
     """
     Pearson correlation of the map with the fixation density, the same in all presets.
 
@@ -371,7 +393,9 @@ def cc(saliency_map, density):
     return salience.correlation(truth)
 
 
-def kld(saliency_map, density, preset="mit"):
+def kld(
+    saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap, preset: str = "mit"
+) -> float:
     """
     Kullback-Leibler divergence KL(density || map) in nats: 0 for equal densities, lower is better.
 
@@ -435,7 +459,9 @@ def _exact_kld(salience, truth):
     return float(divergence)
 
 
-def sim(saliency_map, density, preset="mit"):
+def sim(
+    saliency_map: np.ndarray | PreparedMap, density: np.ndarray | PreparedMap, preset: str = "mit"
+) -> float:
     """
     Similarity: the mass that map and density have in common; symmetric.
 
@@ -478,7 +504,12 @@ def sim(saliency_map, density, preset="mit"):
     return float(shared / truth_total)
 
 
-def ig(saliency_map, fixations, baseline, preset="mit"):
+def ig(
+    saliency_map: np.ndarray | PreparedMap,
+    fixations: np.ndarray | FlatPixels,
+    baseline: np.ndarray | PreparedMap,
+    preset: str = "mit",
+) -> float:
     """
     Information gain over a baseline density, in bits per fixation.
 
@@ -526,7 +557,7 @@ def ig(saliency_map, fixations, baseline, preset="mit"):
         return float(np.mean(np.log2(salience.density(pixels)) - np.log2(expected)))
 
 
-def area_under_curve(false_alarms, hits):
+def area_under_curve(false_alarms: np.ndarray, hits: np.ndarray) -> float:
     """
     Area under a ROC curve by the trapezoid rule, from (0, 0) through the points to (1, 1).
 
@@ -570,11 +601,11 @@ class FlatPixels:
         Each pixel once, ascending.
     """
 
-    def __init__(self, every):
+    def __init__(self, every: np.ndarray) -> None:
         self.every = every
 
     @cached_property
-    def unique(self):
+    def unique(self) -> np.ndarray:
         """Each pixel once, ascending."""
         return np.unique(self.every)
 

@@ -1,6 +1,9 @@
 """A checked map that computes once what several metrics need of its pixels."""
 
+from __future__ import annotations
+
 import math
+from collections.abc import Iterator
 from functools import cached_property
 
 import cv2
@@ -40,7 +43,7 @@ class PreparedMap:
         Whether all pixels are equal.
     """
 
-    def __init__(self, values, name):
+    def __init__(self, values: np.ndarray, name: str) -> None:
         values = np.asarray(values)
         if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "buif":
             raise InputError(
@@ -74,16 +77,18 @@ class PreparedMap:
             self.range = float(self.values.max()) - self._low
         self._counts = {}
 
-    def blocks(self):
+    def blocks(self) -> Iterator[slice]:
         """Slices that together cover all pixels."""
         return (slice(i, i + BLOCK) for i in range(0, self.values.size, BLOCK))
 
-    def above_minimum(self, pixels, out=None):
+    def above_minimum(
+        self, pixels: np.ndarray | slice, out: np.ndarray | None = None
+    ) -> np.ndarray:
         """Values of some pixels minus the minimum of the map."""
         values = self.values[pixels]
         return np.subtract(values, self._low, out=None if out is None else out[: values.size])
 
-    def unit(self, pixels):
+    def unit(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Min-max normalised values of some pixels; not for constant maps."""
         unit = self.above_minimum(pixels)
         unit /= self.range
@@ -94,7 +99,7 @@ class PreparedMap:
         return float(self.values.sum())
 
     @cached_property
-    def mass_above_minimum(self):
+    def mass_above_minimum(self) -> float:
         """Sum of all values minus the minimum."""
         if self._low >= 0:
             above = self._sum - self.values.size * self._low
@@ -103,14 +108,14 @@ class PreparedMap:
         buffer = np.empty(BLOCK)
         return float(sum(self.above_minimum(block, buffer).sum() for block in self.blocks()))
 
-    def centred(self, pixels, out=None):
+    def centred(self, pixels: np.ndarray | slice, out: np.ndarray | None = None) -> np.ndarray:
         """Return values of some pixels minus the mean of the map."""
         mean = self._low + self.mass_above_minimum / self.values.size
         values = self.values[pixels]
         return np.subtract(values, mean, out=None if out is None else out[: values.size])
 
     @cached_property
-    def norm(self):
+    def norm(self) -> float:
         """Square root of the sum of squares of all centred values."""
         squares, buffer = 0.0, np.empty(BLOCK)
         for block in self.blocks():
@@ -118,7 +123,7 @@ class PreparedMap:
             squares += np.dot(centred, centred)
         return math.sqrt(squares)
 
-    def correlation(self, other):
+    def correlation(self, other: PreparedMap) -> float:
         """Pearson correlation with another map; the same pass sets the norms of both maps."""
         squares, other_squares, product, buffers = 0.0, 0.0, 0.0, np.empty((2, BLOCK))
         for block in self.blocks():
@@ -131,23 +136,23 @@ class PreparedMap:
         return float(np.clip(product / (self.norm * other.norm), -1, 1))
 
     @cached_property
-    def mass(self):
+    def mass(self) -> tuple[float, float]:
         """Offset that `density` subtracts from each pixel, and the sum of the differences."""
         if self.constant or self.minimum >= 0:
             return 0.0, self._sum
         return self._low, self.mass_above_minimum
 
     @cached_property
-    def floor_and_mass(self):
+    def floor_and_mass(self) -> tuple[float, float]:
         """Offset that `unit_density` subtracts from each pixel, and the sum of the differences."""
         return self.mass if self.constant else (self._low, self.mass_above_minimum)
 
-    def density(self, pixels):
+    def density(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Values of some pixels divided by the sum of all, less a negative minimum of the map."""
         offset, total = self.mass
         return (self.values[pixels] - offset) / total
 
-    def unit_density(self, pixels):
+    def unit_density(self, pixels: np.ndarray | slice) -> np.ndarray:
         """Return unit values of some pixels over the sum of all; uniform for a constant map."""
         offset, total = self.floor_and_mass
         return (self.values[pixels] - offset) / total
@@ -165,7 +170,7 @@ class PreparedMap:
         return bins, histogram.astype(np.intp)
 
     @staticmethod
-    def _bin(above, full):
+    def _bin(above: np.ndarray, full: float) -> np.ndarray:
         """Bin of values above the minimum. Every step is monotone, so bins keep the order."""
         above *= 1 / full
         above += BIN_OFFSET
@@ -174,7 +179,9 @@ class PreparedMap:
         bits -= FIRST_BIN
         return bits
 
-    def count_above(self, thresholds, scale="values"):
+    def count_above(
+        self, thresholds: np.ndarray, scale: str = "values"
+    ) -> tuple[np.ndarray, np.ndarray]:
         """
         Exact numbers of pixels above, and at or above, each threshold, without sorting the map.
 
@@ -197,7 +204,7 @@ class PreparedMap:
             self.count((thresholds, scale))
         return self._counts[key]
 
-    def count(self, *requests):
+    def count(self, *requests: tuple[np.ndarray, str]) -> None:
         """
         Make several counts in one pass and store them for `count_above`.
 
@@ -235,7 +242,7 @@ def _count_beyond(values, thresholds):
     return above[back], (above + tied)[back]
 
 
-def prepare(values, name="saliency map"):
+def prepare(values: np.ndarray | PreparedMap, name: str = "saliency map") -> PreparedMap:
     """
     Check a map and prepare it; every function of `metrics` takes the result in place of the map.
 

@@ -1,12 +1,14 @@
 """Score a predictor on the stimuli of a data set, one row per stimulus."""
 
 import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from gaborscope.scoring import gold_standard, metrics, prepared_map
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # Predictors made of observers. They have no single map: each prediction leaves out the observers
 # who are predicted.
@@ -18,7 +20,9 @@ PEOPLE = {
 FEW = ("auc_judd", "nss", "cc", "kld", "ig")
 
 
-def score_few(block, index, densities, centre_bias):
+def score_few(
+    block: StimulusBlock, index: int, densities: Mapping[str, np.ndarray], centre_bias: np.ndarray
+) -> dict[str, dict[str, float]]:
     """
     Score many densities of one stimulus by the metrics `FEW`.
 
@@ -38,7 +42,7 @@ def score_few(block, index, densities, centre_bias):
     scores : dict of str to dict of str to float
         By predictor, then by metric; all nan for a stimulus without fixations.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     pixels = fixations.to_pixels(block.points(index)[0], size)
     if not len(pixels):
         return {name: dict.fromkeys(FEW, float("nan")) for name in densities}
@@ -72,18 +76,20 @@ class Scorer:
     seed : int
     """
 
-    def __init__(self, preset, blocks, n_shuffle, seed):
+    def __init__(
+        self, preset: str, blocks: Sequence[StimulusBlock], n_shuffle: int, seed: int
+    ) -> None:
         self.preset, self.seed = preset, seed
         self.n_shuffle = n_shuffle if preset == "mit" else None
         self.pixels, self.sizes = {}, {}
         for block in blocks:
             for index, name in enumerate(block.names):
-                size = tuple(int(extent) for extent in block.sizes[index])
+                size = block.size(index)
                 points, _ = block.points(index)
                 self.sizes[name] = size
                 self.pixels[name] = fixations.to_pixels(points, size)
 
-    def others(self, name):
+    def others(self, name: str) -> list[str]:
         """
         Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
 
@@ -106,7 +112,7 @@ class Scorer:
             key=lambda o: hashlib.sha256(f"{self.seed}\0{name}\0{o}".encode()).hexdigest(),
         )[: self.n_shuffle]
 
-    def other_fixations(self, name):
+    def other_fixations(self, name: str) -> np.ndarray:
         """
         Fixations on the other stimuli, scaled to the size of this stimulus.
 
@@ -126,7 +132,9 @@ class Scorer:
             parts.append(np.floor(relative * (width, height)).astype(int))
         return np.concatenate(parts)
 
-    def score(self, block, index, density, centre_bias):
+    def score(
+        self, block: StimulusBlock, index: int, density: np.ndarray, centre_bias: np.ndarray
+    ) -> dict[str, float]:
         """
         Score a density on one stimulus.
 
@@ -150,7 +158,15 @@ class Scorer:
             self.preset,
         )
 
-    def score_people(self, predictor, block, index, centre_bias, uniform_weight, temperature=1.0):
+    def score_people(
+        self,
+        predictor: str,
+        block: StimulusBlock,
+        index: int,
+        centre_bias: np.ndarray,
+        uniform_weight: float,
+        temperature: float = 1.0,
+    ) -> dict[str, float]:
         """
         Score the observers of one stimulus as predictors of each other.
 
@@ -184,7 +200,13 @@ class Scorer:
         )
 
 
-def predictions(predictor, block, index, density, uniform_weight):
+def predictions(
+    predictor: str,
+    block: StimulusBlock,
+    index: int,
+    density: np.ndarray | None,
+    uniform_weight: float,
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """
     Yield the predictions for one stimulus, each with the fixations that it should predict.
 
@@ -204,10 +226,12 @@ def predictions(predictor, block, index, density, uniform_weight):
     pixels : int array (n, 2)
         x, y.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     points, subjects = block.points(index)
     pixels = fixations.to_pixels(points, size)
     if predictor not in PEOPLE:
+        if density is None:
+            raise ValueError(f"{predictor} needs a density of its own")
         yield density, pixels
         return
     sigma, _ = fixations.sigma_px(*size, block.facts)

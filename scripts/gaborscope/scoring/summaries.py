@@ -1,6 +1,8 @@
 """Means and ratios of scores over stimuli, with bootstrap intervals."""
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +17,9 @@ SHARE_COLUMNS = (
 DRAWS_AT_ONCE = 1 << 22  # indices drawn at once: bounds the memory, however many stimuli there are
 
 
-def bootstrap_mean(values, n_resamples, seed):
+def bootstrap_mean(
+    values: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float, int]:
     """
     Mean over stimuli with its 95 % percentile bootstrap interval.
 
@@ -42,7 +46,9 @@ def bootstrap_mean(values, n_resamples, seed):
     return mean, low, high, int(values.size)
 
 
-def share_above_baseline(explained, deep, baseline, n_resamples, seed):
+def share_above_baseline(
+    explained: np.ndarray, deep: np.ndarray, baseline: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float]:
     """
     Share of the deep model's performance above chance level that the explained model reaches.
 
@@ -73,7 +79,9 @@ def share_above_baseline(explained, deep, baseline, n_resamples, seed):
     return _ratio_of_means(explained - baseline, deep - baseline, n_resamples, seed)
 
 
-def ratio(explained, deep, n_resamples, seed):
+def ratio(
+    explained: np.ndarray, deep: np.ndarray, n_resamples: int, seed: int
+) -> tuple[float, float, float]:
     """
     Mean score of the explained model divided by the mean score of the deep model.
 
@@ -94,7 +102,8 @@ def ratio(explained, deep, n_resamples, seed):
     InputError
         If the arrays are not of equal length.
     """
-    return _ratio_of_means(*_complete(explained, deep), n_resamples, seed)
+    above, below = _complete(explained, deep)
+    return _ratio_of_means(above, below, n_resamples, seed)
 
 
 def _ratio_of_means(above, below, n_resamples, seed):
@@ -119,7 +128,7 @@ def _complete(*columns):
     return [column[known] for column in columns]
 
 
-def resampled_means(columns, n_resamples, seed):
+def resampled_means(columns: Sequence[np.ndarray], n_resamples: int, seed: int) -> np.ndarray:
     """
     Mean of every column in every bootstrap sample; all columns share the samples.
 
@@ -150,7 +159,7 @@ def resampled_means(columns, n_resamples, seed):
     return means
 
 
-def interval(resampled):
+def interval(resampled: np.ndarray) -> tuple[float, float]:
     """
     95 % percentile interval.
 
@@ -173,7 +182,9 @@ def interval(resampled):
     return float(ordered[max(low, 0)]), float(ordered[high])
 
 
-def read_tables(cells, paths):
+def read_tables(
+    cells: Sequence[Sequence[str]], paths: Sequence[str]
+) -> dict[tuple[str, str, str], pd.DataFrame]:
     """
     Read tables of scores by stimulus.
 
@@ -189,12 +200,14 @@ def read_tables(cells, paths):
         The index holds the names of the stimuli.
     """
     return {
-        tuple(cell): pd.read_csv(path).set_index("stimulus")
-        for cell, path in zip(cells, paths, strict=True)
+        (preset, predictor, dataset): pd.read_csv(path).set_index("stimulus")
+        for (preset, predictor, dataset), path in zip(cells, paths, strict=True)
     }
 
 
-def summary_rows(tables, n_resamples, seed):
+def summary_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame], n_resamples: int, seed: int
+) -> list[dict[str, Any]]:
     """
     Mean score with interval for every preset, predictor, data set and metric.
 
@@ -229,7 +242,12 @@ def summary_rows(tables, n_resamples, seed):
     return rows
 
 
-def share_rows(tables, explained, n_resamples, seed):
+def share_rows(
+    tables: Mapping[tuple[str, str, str], pd.DataFrame],
+    explained: Mapping[str, str],
+    n_resamples: int,
+    seed: int,
+) -> list[dict[str, Any]]:
     """
     Share above the centre bias, and ratio to the deep model, of every explained model.
 

@@ -1,11 +1,21 @@
 """Blocks of stimuli with their fixations: what one stage hands to the next."""
 
 import dataclasses
+from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
 from gaborscope.errors import InputError
+
+
+class Predicts(Protocol):
+    """Whatever predicts an image's saliency: an explained model, a network, a fitted bank."""
+
+    def predict(self, image: np.ndarray, /) -> np.ndarray:
+        """Return the saliency of an RGB image, uint8 (height, width, 3), at its size."""
+        ...
 
 
 @dataclasses.dataclass
@@ -34,18 +44,23 @@ class StimulusBlock:
         Embedded images of generated data.
     """
 
-    names: list
-    paths: list
-    sha256: list
+    names: list[str]
+    paths: list[str]
+    sha256: list[str]
     sizes: np.ndarray
     x: np.ndarray
     y: np.ndarray
     stimulus: np.ndarray
     subject: np.ndarray
-    facts: dict
-    images: list | None = None
+    facts: dict[str, Any]
+    images: list[np.ndarray] | None = None
 
-    def image(self, index):
+    def size(self, index: int) -> tuple[int, int]:
+        """Return height and width of one stimulus in px."""
+        height, width = self.sizes[index]
+        return int(height), int(width)
+
+    def image(self, index: int) -> np.ndarray:
         """
         RGB image of one stimulus.
 
@@ -73,7 +88,7 @@ class StimulusBlock:
             )
         return image
 
-    def points(self, index):
+    def points(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """
         Fixations of one stimulus.
 
@@ -91,7 +106,7 @@ class StimulusBlock:
         return np.column_stack([self.x[rows], self.y[rows]]).astype(float), self.subject[rows]
 
 
-def read_image(path):
+def read_image(path: str | Path) -> np.ndarray:
     """
     Return an image as uint8 (H, W, 3) RGB, pixels as they are stored.
 

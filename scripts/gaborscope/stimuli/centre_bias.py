@@ -1,11 +1,13 @@
 """Two densities that predictors are compared with: the uniform density and the centre bias."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import densities, fixations
+from gaborscope.stimuli.block import StimulusBlock
 
 # Cells (rows, columns) of the relative grid on which a centre bias is computed. A centre bias is
 # about 20 cells wide, so bilinear interpolation between the cells changes it little.
@@ -13,7 +15,7 @@ GRID = (96, 128)
 POINTS_AT_ONCE = 1 << 14  # bounds the memory, however many fixations there are
 
 
-def uniform(size):
+def uniform(size: tuple[int, int]) -> np.ndarray:
     """
     Return the uniform density.
 
@@ -29,7 +31,7 @@ def uniform(size):
     return np.full((height, width), 1 / (height * width))
 
 
-def relative(pixels, size):
+def relative(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Relative coordinates of pixels, comparable between stimuli of different sizes.
 
@@ -72,7 +74,9 @@ class CentreBias:
         If there are no fixations, a fixation lies outside [0, 1], or a sigma is below its cell.
     """
 
-    def __init__(self, points, sigma, uniform_weight):
+    def __init__(
+        self, points: Mapping[str, np.ndarray], sigma: tuple[float, float], uniform_weight: float
+    ) -> None:
         rows, columns = GRID
         self.sigma = tuple(float(value) for value in sigma)
         if len(self.sigma) != 2 or not (
@@ -102,7 +106,7 @@ class CentreBias:
             total += fixations.sum_of_gaussians(chunk, x, y, *self.sigma)
         return total
 
-    def density(self, size, exclude=None):
+    def density(self, size: tuple[int, int], exclude: str | None = None) -> np.ndarray:
         """
         Centre bias on the pixels of a stimulus.
 
@@ -124,7 +128,7 @@ class CentreBias:
             If only the excluded stimulus has fixations.
         """
         total = self._total
-        excluded = self._points.get(exclude, ())
+        excluded = () if exclude is None else self._points.get(exclude, ())
         if len(excluded) == self._n_points:
             raise InputError(
                 f"only the stimulus {exclude!r} has fixations, so that no centre bias is left "
@@ -136,7 +140,7 @@ class CentreBias:
         bilinear = densities.resize_bilinear(total, size)
         return densities.to_density(bilinear, "density", self.uniform_weight)
 
-    def log_likelihood(self, points):
+    def log_likelihood(self, points: Mapping[str, np.ndarray]) -> float:
         """
         Mean log-likelihood of fixations, in nats per fixation above the uniform density.
 
@@ -168,7 +172,12 @@ class CentreBias:
         return float(total / n)
 
 
-def select_sigma(fit, validation, candidates, uniform_weight):
+def select_sigma(
+    fit: Mapping[str, np.ndarray],
+    validation: Mapping[str, np.ndarray],
+    candidates: Sequence[tuple[float, float]],
+    uniform_weight: float,
+) -> tuple[tuple[float, float], list[float]]:
     """
     Width of the centre bias with the highest log-likelihood per validation fixation.
 
@@ -208,7 +217,7 @@ def _checked_relative(name, points):
     return points
 
 
-def relative_points(blocks):
+def relative_points(blocks: Sequence[StimulusBlock]) -> dict[str, np.ndarray]:
     """
     Fixations of stimuli in relative coordinates.
 
@@ -224,13 +233,18 @@ def relative_points(blocks):
     points_by_name = {}
     for block in blocks:
         for index, name in enumerate(block.names):
-            size = tuple(int(extent) for extent in block.sizes[index])
+            size = block.size(index)
             points, _ = block.points(index)
             points_by_name[name] = relative(fixations.to_pixels(points, size), size)
     return points_by_name
 
 
-def centre_bias(fit, validation, sigmas, uniform_weight):
+def centre_bias(
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+) -> CentreBias:
     """
     Centre bias of the fit split, its width chosen by likelihood on the validation split.
 

@@ -38,7 +38,7 @@ CHANNELS = {
 LUMINANCE_FIRST = ("yuv", "lab", "dkl")
 
 
-def linearise(rgb):
+def linearise(rgb: np.ndarray) -> np.ndarray:
     """
     Linear light of gamma-encoded sRGB.
 
@@ -57,7 +57,7 @@ def linearise(rgb):
     return np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
 
 
-def to_opponent(image, space):
+def to_opponent(image: np.ndarray, space: str) -> np.ndarray:
     """
     Channels of an RGB image in an opponent colour space.
 

@@ -13,7 +13,7 @@ KINDS = ("density", "log_density", "logits", "unit")
 SUM_TOLERANCE = 1e-3
 
 
-def to_density(values, kind, uniform_weight):
+def to_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarray:
     """
     Density of a predictor's output: positive, sum 1, mixed with a uniform.
 
@@ -50,7 +50,7 @@ def to_density(values, kind, uniform_weight):
     return pure
 
 
-def to_log_density(values, kind, uniform_weight):
+def to_log_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarray:
     """
     Natural logarithm of `to_density`, computed so that it does not underflow.
 
@@ -88,13 +88,13 @@ def to_log_density(values, kind, uniform_weight):
     return np.log(density)
 
 
-def log_sum_exp(values):
+def log_sum_exp(values: np.ndarray) -> float:
     """Logarithm of the sum of exponentials of an array of any shape, without overflow."""
     largest = np.max(values)
     return float(largest + np.log(np.sum(np.exp(values - largest))))
 
 
-def resize_log_density(log_density, size):
+def resize_log_density(log_density: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Log-density at another size: bilinear in the logarithm, then renormalised.
 
@@ -120,7 +120,9 @@ def resize_log_density(log_density, size):
     return values - log_sum_exp(values)
 
 
-def of_network(values, kind, size, uniform_weight):
+def of_network(
+    values: np.ndarray, kind: str, size: tuple[int, int], uniform_weight: float
+) -> np.ndarray:
     """
     Log-density on the pixels of a stimulus from a network's output at a lower resolution.
 
@@ -144,7 +146,7 @@ def of_network(values, kind, size, uniform_weight):
     return to_log_density(np.maximum(resized, 0), "density", uniform_weight)
 
 
-def resize_bilinear(values, size):
+def resize_bilinear(values: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Array at another size by bilinear interpolation, without smoothing before shrinking.
 

@@ -1,13 +1,16 @@
 """Fixations in stimulus pixels, and the fixation maps and densities derived from them."""
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 
-def to_pixels(points, size):
+def to_pixels(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Pixels that hold the given points.
 
@@ -48,7 +51,7 @@ def to_pixels(points, size):
     return np.minimum(np.floor(points + 0.5), extent - 1).astype(np.int64)
 
 
-def fixation_map(pixels, size):
+def fixation_map(pixels: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Fixation map: how many fixations fell on each pixel.
 
@@ -69,7 +72,7 @@ def fixation_map(pixels, size):
     return np.bincount(flat, minlength=height * width).reshape(height, width)
 
 
-def density(points, size, sigma_px):
+def density(points: np.ndarray, size: tuple[int, int], sigma_px: float) -> np.ndarray:
     """
     Fixation density: the fixation map blurred by an untruncated Gaussian, sum 1.
 
@@ -107,7 +110,9 @@ def density(points, size, sigma_px):
     return blurred / blurred.sum()
 
 
-def sum_of_gaussians(centres, x, y, sigma_x, sigma_y):
+def sum_of_gaussians(
+    centres: np.ndarray, x: np.ndarray, y: np.ndarray, sigma_x: float, sigma_y: float
+) -> np.ndarray:
     """
     Sum of equal axis-parallel Gaussians of peak 1, on the grid of `y` and `x`.
 
@@ -128,7 +133,7 @@ def sum_of_gaussians(centres, x, y, sigma_x, sigma_y):
     return along_y.T @ along_x
 
 
-def sigma_px(height, width, facts):
+def sigma_px(height: int, width: int, facts: Mapping[str, Any]) -> tuple[float, str]:
     """
     Width (standard deviation) of the Gaussian of a fixation density, and the reason for it.
 
@@ -178,7 +183,7 @@ def _checked_size(size):
     return int(height), int(width)
 
 
-def observed_density(block, index):
+def observed_density(block: StimulusBlock, index: int) -> np.ndarray:
     """
     Fixation density of all observers on one stimulus of a block.
 
@@ -192,7 +197,7 @@ def observed_density(block, index):
     density : (height, width) float64 array, sum 1
         Uniform for a stimulus without fixations.
     """
-    size = tuple(int(extent) for extent in block.sizes[index])
+    size = block.size(index)
     points, _ = block.points(index)
     if not len(points):
         return np.full(size, 1 / (size[0] * size[1]))

@@ -1,8 +1,11 @@
 """Positions in a network's input: the input box, the content in it, the grids of the layers."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -30,7 +33,7 @@ class Box(NamedTuple):
     multiple: int = 1
 
     @classmethod
-    def of(cls, entry):
+    def of(cls, entry: Mapping[str, Any]) -> Box:
         """
         Box that a config's `input` describes.
 
@@ -45,7 +48,7 @@ class Box(NamedTuple):
         return cls(**{key: entry[key] for key in cls._fields if key in entry})
 
     @property
-    def sizes(self):
+    def sizes(self) -> list[tuple[int, int]]:
         """All input sizes that stimuli may get; the size of the box comes first."""
         if self.fit == "pad":
             return list(dict.fromkeys([(self.height, self.width), (self.width, self.height)]))
@@ -77,19 +80,19 @@ class Placement:
         Size of the content, the resized stimulus without padding, in px.
     """
 
-    input_size: tuple
+    input_size: tuple[int, int]
     top: int
     left: int
     height: int
     width: int
 
     @property
-    def valid(self):
+    def valid(self) -> tuple[int, int, int, int]:
         """Box of the content, (top, left, height, width)."""
         return (self.top, self.left, self.height, self.width)
 
 
-def place(size, box):
+def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Placement:
     """
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 
@@ -117,13 +120,15 @@ def place(size, box):
     short, long = sorted(box[:2])
     landscape = (long, short) if height > width else (short, long)
     ratio = min(landscape[0] / height, landscape[1] / width)
-    content = (max(1, round(height * ratio)), max(1, round(width * ratio)))
-    content = tuple(min(c, b) for c, b in zip(content, landscape, strict=True))
+    content = (
+        min(max(1, round(height * ratio)), landscape[0]),
+        min(max(1, round(width * ratio)), landscape[1]),
+    )
     top, left = ((b - c) // 2 for b, c in zip(landscape, content, strict=True))
     return Placement(landscape, top, left, *content)
 
 
-def enlargement(sizes, box):
+def enlargement(sizes: np.ndarray, box: Box) -> float:
     """
     Median px of the stimulus per px of the network's input.
 
@@ -140,7 +145,9 @@ def enlargement(sizes, box):
     return 1 / float(np.median([place(size, box).width / size[1] for size in sizes]))
 
 
-def group_by_input(sizes, box):
+def group_by_input(
+    sizes: np.ndarray, box: Box | tuple[int, int]
+) -> dict[tuple[int, int], list[tuple[int, Placement]]]:
     """
     Stimuli by the input size they need.
 
@@ -162,7 +169,7 @@ def group_by_input(sizes, box):
     return groups
 
 
-def resize(image, size):
+def resize(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """
     Image at another size: area average where it shrinks, bilinear where it grows.
 
@@ -183,7 +190,7 @@ def resize(image, size):
     return cv2.resize(image, (size[1], size[0]), interpolation=method)
 
 
-def content(image, placement):
+def content(image: np.ndarray, placement: Placement) -> np.ndarray:
     """
     Stimulus resized to the size of its content.
 
@@ -217,11 +224,11 @@ class Grid:
         Centre of cell (0, 0), y and x.
     """
 
-    shape: tuple
-    stride: tuple
-    offset: tuple
+    shape: tuple[int, int]
+    stride: tuple[float, float]
+    offset: tuple[float, float]
 
-    def cells(self, placement):
+    def cells(self, placement: Placement) -> tuple[slice, slice]:
         """
         Cells whose centre lies in the content, or the nearest cell if there is none.
 
@@ -246,12 +253,13 @@ class Grid:
             centres = offset + stride * np.arange(n)
             inside = np.flatnonzero((centres >= first - 0.5) & (centres < first + extent - 0.5))
             if not inside.size:  # the content is thinner than a cell
-                inside = [np.abs(centres - (first + (extent - 1) / 2)).argmin()]
+                inside = np.array([np.abs(centres - (first + (extent - 1) / 2)).argmin()])
             slices.append(slice(int(inside[0]), int(inside[-1]) + 1))
-        return tuple(slices)
+        rows, columns = slices
+        return rows, columns
 
 
-def pooled_shape(shape, factor):
+def pooled_shape(shape: Sequence[int], factor: int) -> tuple[int, int]:
     """
     Rows and columns after averaging cells `factor` by `factor` (a last partial cell is kept).
 
@@ -264,11 +272,14 @@ def pooled_shape(shape, factor):
     -------
     shape : (int, int)
     """
-    return tuple(-(-extent // factor) for extent in shape)
+    rows, columns = (-(-extent // factor) for extent in shape)
+    return rows, columns
 
 
 @functools.lru_cache(maxsize=256)
-def sampling_matrix(n_pixels, centres, pool, width):
+def sampling_matrix(
+    n_pixels: int, centres: tuple[float, ...], pool: str, width: float
+) -> np.ndarray:
     """
     Weights that sample a line of pixels at given centres.
 
@@ -310,7 +321,7 @@ def sampling_matrix(n_pixels, centres, pool, width):
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def deviation(width):
+def deviation(width: float) -> float:
     """
     Return the standard deviation of the Gaussian that pools over a window.
 
@@ -327,7 +338,7 @@ def deviation(width):
     return width / 12**0.5
 
 
-def gaussian_matrix(positions, centres, deviation):
+def gaussian_matrix(positions: np.ndarray, centres: np.ndarray, deviation: float) -> np.ndarray:
     """
     Weights of Gaussian means over points.
 
@@ -352,7 +363,9 @@ def gaussian_matrix(positions, centres, deviation):
     return (matrix / matrix.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def layer_sampling(grid, placement, pool, width):
+def layer_sampling(
+    grid: Grid, placement: Placement, pool: str, width: float
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Return the sampling matrices from the content's pixels to the valid cells of a layer.
 
@@ -376,10 +389,11 @@ def layer_sampling(grid, placement, pool, width):
     ):
         centres = grid.offset[axis] + grid.stride[axis] * np.arange(cells.start, cells.stop) - first
         matrices.append(sampling_matrix(extent, tuple(centres.tolist()), pool, float(width)))
-    return tuple(matrices)
+    along_y, along_x = matrices
+    return along_y, along_x
 
 
-def size_name(size):
+def size_name(size: tuple[int, int]) -> str:
     """
     Name of an input size, used for HDF5 groups.
 

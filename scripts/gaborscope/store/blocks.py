@@ -1,7 +1,9 @@
 """Blocks of stimuli as HDF5 files: results/data/{dataset}/{block}.h5."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 # Locks fail on many network file systems and are not needed: a file has one writer and gets its
 # name when it is complete.
@@ -18,7 +20,7 @@ FACTS = (
 )  # fmt: skip
 
 
-def write_data(path, block, origin):
+def write_data(path: str | Path, block: StimulusBlock, origin: Mapping[str, Any]) -> None:
     """
     Write the stimuli and fixations of one block.
 
@@ -48,7 +50,7 @@ def write_data(path, block, origin):
             put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
 
 
-def read_data(path):
+def read_data(path: str | Path) -> StimulusBlock:
     """
     Read the stimuli and fixations of one block.
 
@@ -80,7 +82,7 @@ def read_data(path):
         )
 
 
-def read_blocks(paths):
+def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     """
     Read the stimuli and fixations of several blocks.
 

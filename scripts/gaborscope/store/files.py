@@ -5,7 +5,11 @@ import importlib.metadata
 import json
 import os
 import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy.typing as npt
 
 # Locks fail on many network file systems and are not needed: a file has one writer and gets its
 # name when it is complete.
@@ -28,7 +32,7 @@ VERSIONS = {
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 
 
-def provenance(smk):
+def provenance(smk: Any) -> dict[str, str]:
     """
     Origin of a file: wildcards and parameters of the running job, its code and packages.
 
@@ -72,7 +76,7 @@ def _versions():
 
 
 @contextlib.contextmanager
-def whole(path):
+def whole(path: str | Path) -> Iterator[Path]:
     """
     Temporary path to write to, renamed to `path` if the block ends without an error.
 
@@ -98,7 +102,7 @@ def whole(path):
 
 
 @contextlib.contextmanager
-def create(path, kind, origin):
+def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h5py.File]:
     """
     Open a new HDF5 file to write; it appears at `path` only when it is complete.
 
@@ -122,7 +126,7 @@ def create(path, kind, origin):
 
 
 @contextlib.contextmanager
-def open_file(path, kind):
+def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
     """
     Open an HDF5 file to read and check its schema.
 
@@ -157,7 +161,15 @@ def open_file(path, kind):
         yield file
 
 
-def put(group, name, values, axes, unit, dtype=None, **options):
+def put(
+    group: h5py.Group,
+    name: str,
+    values: npt.ArrayLike,
+    axes: str,
+    unit: str,
+    dtype: npt.DTypeLike | None = None,
+    **options: Any,
+) -> h5py.Dataset:
     """
     Write one dataset with its axes and unit; values that are not finite raise.
 
@@ -198,7 +210,9 @@ def put(group, name, values, axes, unit, dtype=None, **options):
     return dataset
 
 
-def put_text(group, name, values, axes="stimulus"):
+def put_text(
+    group: h5py.Group, name: str, values: Sequence[str] | np.ndarray, axes: str = "stimulus"
+) -> None:
     """
     Write a list of strings.
 

@@ -1,7 +1,11 @@
-"""Maps of layers as HDF5 files: activations and reconstructions."""
+"""Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
+import json
 import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
 
 # Locks fail on many network file systems and are not needed: a file has one writer and gets its
 # name when it is complete.
@@ -10,7 +14,40 @@ import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
-from gaborscope.store.files import create, open_file, put
+from gaborscope.stimuli.layer import Layer
+from gaborscope.store.files import create, open_file, put, whole
+
+
+def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
+    """
+    Write the layers of a network, `results/layers/{model}.json`.
+
+    Parameters
+    ----------
+    path : str or Path
+    layers : dict of str to Layer
+        By alias.
+    """
+    entries = {name: layer.to_json() for name, layer in layers.items()}
+    with whole(path) as temporary:
+        temporary.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+
+
+def read_layer_table(path: str | Path) -> dict[str, Layer]:
+    """
+    Read the layers of a network.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    layers : dict of str to Layer
+        By alias.
+    """
+    entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    return {name: Layer.from_json(entry) for name, entry in entries.items()}
 
 
 class LayerWriter:
@@ -22,12 +59,17 @@ class LayerWriter:
     path : str or Path
     groups : dict of (int, int) to list of (int, geometry.Placement)
         From `geometry.group_by_input`.
-    layers : dict of str to dict
-        From `backbones.recording.measure_layers`.
+    layers : dict of str to Layer
     origin : dict
     """
 
-    def __init__(self, path, groups, layers, origin):
+    def __init__(
+        self,
+        path: str | Path,
+        groups: Mapping[tuple[int, int], Sequence[tuple[int, geometry.Placement]]],
+        layers: Mapping[str, Layer],
+        origin: Mapping[str, Any],
+    ) -> None:
         self._stack = contextlib.ExitStack()
         self._arguments = (path, groups, layers, origin)
         self._rows = {
@@ -36,7 +78,7 @@ class LayerWriter:
             for row, (index, _) in enumerate(group)
         }
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Create the file and its datasets."""
         path, groups, layers, origin = self._arguments
         self._file = self._stack.enter_context(create(path, "activations", origin))
@@ -50,11 +92,11 @@ class LayerWriter:
                 _create_layer(group, name, layer, len(index))
         return self
 
-    def __exit__(self, *error):
+    def __exit__(self, *error: Any) -> bool | None:
         """Finish the file, or remove it after an error."""
         return self._stack.__exit__(*error)
 
-    def put(self, index, layer, maps):
+    def put(self, index: int, layer: str, maps: np.ndarray) -> None:
         """
         Write the maps of one stimulus.
 
@@ -79,7 +121,7 @@ class LayerWriter:
         size, row = self._rows[index]
         self._file[size][layer][row] = maps.astype(np.float16)
 
-    def put_batch(self, index, layer, maps):
+    def put_batch(self, index: Sequence[int], layer: str, maps: np.ndarray) -> None:
         """
         Write the maps of several stimuli.
 
@@ -95,17 +137,19 @@ class LayerWriter:
 
 
 def _create_layer(group, name, layer, n):
-    shape = (layer["channels"], *layer["shape"][group.name.strip("/")])
+    shape = (layer.channels, *layer.shape[group.name.strip("/")])
     dataset = group.create_dataset(name, (n, *shape), np.float16, chunks=(1, *shape))
     dataset.attrs["axes"] = "stimulus, channel, y, x"
     dataset.attrs["unit"] = "activation"
     for key in ("module", "nonlinearity"):
-        dataset.attrs[key] = layer[key]
+        dataset.attrs[key] = getattr(layer, key)
     for key in ("stride", "offset_px", "receptive_field_px"):
-        dataset.attrs[key] = np.asarray(layer[key], dtype=float)
+        dataset.attrs[key] = np.asarray(getattr(layer, key), dtype=float)
 
 
-def read_layers(path, layers):
+def read_layers(
+    path: str | Path, layers: Sequence[str]
+) -> Iterator[tuple[int, tuple[int, int, int, int], tuple[int, int], dict[str, np.ndarray]]]:
     """
     Iterate over the stimuli of an activation or reconstruction file.
 
@@ -127,14 +171,14 @@ def read_layers(path, layers):
     with open_file(path, "activations") as file:
         for name in sorted(file):
             group = file[name]
-            size = tuple(int(extent) for extent in name.split("x"))
+            height, width = (int(extent) for extent in name.split("x"))
             for row, index in enumerate(group["stimulus"][()]):
-                valid = tuple(int(v) for v in group["valid"][row])
+                top, left, rows, columns = (int(v) for v in group["valid"][row])
                 maps = {layer: group[layer][row].astype(np.float32) for layer in layers}
-                yield int(index), valid, size, maps
+                yield int(index), (top, left, rows, columns), (height, width), maps
 
 
-def layer_names(path):
+def layer_names(path: str | Path) -> list[str]:
     """
     Layers of an activation or reconstruction file.
 

@@ -1,10 +1,14 @@
 """Reading ahead and writing behind, each in a second thread."""
 
 import collections
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Self, TypeVar, cast
+
+Item = TypeVar("Item")
 
 
-def ahead(items, n=2):
+def ahead(items: Iterable[Item], n: int = 2) -> Iterator[Item]:
     """
     Items of an iterable; a second thread makes up to n of them ahead.
 
@@ -23,7 +27,7 @@ def ahead(items, n=2):
         pending = collections.deque(pool.submit(next, iterator, end) for _ in range(n))
         while (item := pending.popleft().result()) is not end:
             pending.append(pool.submit(next, iterator, end))
-            yield item
+            yield cast("Item", item)
 
 
 class Behind:
@@ -40,15 +44,15 @@ class Behind:
         memory.
     """
 
-    def __init__(self, n=2):
+    def __init__(self, n: int = 2) -> None:
         self._n, self._pending = n, collections.deque()
 
-    def __enter__(self):
+    def __enter__(self) -> Self:
         """Start the thread."""
         self._pool = ThreadPoolExecutor(1)
         return self
 
-    def call(self, function, *arguments):
+    def call(self, function: Callable[..., Any], *arguments: Any) -> None:
         """
         Have a function called in the second thread.
 
@@ -62,7 +66,7 @@ class Behind:
         while len(self._pending) > self._n:
             self._pending.popleft().result()
 
-    def __exit__(self, kind, *error):
+    def __exit__(self, kind: type[BaseException] | None, *error: Any) -> None:
         """Wait for the pending calls, or drop them if the caller has failed."""
         self._pool.shutdown(wait=True, cancel_futures=kind is not None)
         while self._pending and kind is None:

@@ -1,6 +1,9 @@
 """Log-densities of a predictor as HDF5 files: results/saliency/{predictor}/{dataset}/{block}.h5."""
 
 import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 # Locks fail on many network file systems and are not needed: a file has one writer and gets its
 # name when it is complete.
@@ -10,7 +13,12 @@ import numpy as np
 from gaborscope.store.files import create, open_file, put, put_text
 
 
-def write_saliency(path, names, log_densities, origin):
+def write_saliency(
+    path: str | Path,
+    names: Sequence[str],
+    log_densities: Iterable[np.ndarray],
+    origin: Mapping[str, Any],
+) -> None:
     """
     Write the log-densities of one predictor on one block.
 
@@ -31,7 +39,7 @@ def write_saliency(path, names, log_densities, origin):
             put(group, str(index), log_density, "y, x", "natural logarithm", np.float32)
 
 
-def read_saliency(path):
+def read_saliency(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
     """
     Iterate over the densities of a saliency file.
 
@@ -52,7 +60,7 @@ def read_saliency(path):
             yield int(index), density / density.sum()
 
 
-def read_density(path, index):
+def read_density(path: str | Path, index: int) -> np.ndarray:
     """
     Density of one stimulus of a saliency file.
 

@@ -6,7 +6,9 @@ Imported whenever the workflow is parsed: standard library alone.
 
 import copy
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gaborscope.errors import InputError
 from gaborscope.workflow import digests, variants
@@ -16,7 +18,7 @@ OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")  # fixed for thos
 SCRIPT = "torchscript:"
 
 
-def complete(config):
+def complete(config: dict[str, Any]) -> None:
     """
     Bring a config's models into one form: `models` a list, `backbones` an entry for each.
 
@@ -95,7 +97,7 @@ def _check(name, entry):
         )
 
 
-def predicts(entry):
+def predicts(entry: Mapping[str, Any]) -> bool:
     """
     Tell whether a backbone predicts saliency, or has layers alone.
 
@@ -111,7 +113,7 @@ def predicts(entry):
     return entry["input"].get("output") != "none"
 
 
-def layers(config, model):
+def layers(config: Mapping[str, Any], model: str) -> dict[str, str]:
     """
     Layer table of a backbone, as far as the config wants it recorded.
 
@@ -158,7 +160,7 @@ def _of_its_own(config, model, table):
     return table.get(model)
 
 
-def training(config, model):
+def training(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
     Return the training settings of a backbone: those of its entry laid over the common ones.
 
@@ -174,7 +176,7 @@ def training(config, model):
     return overlay(config["training"], config["backbones"][model].get("training") or {})
 
 
-def seed(config, model):
+def seed(config: Mapping[str, Any], model: str) -> int:
     """
     Seed of a backbone's training, or of its random weights.
 
@@ -192,7 +194,7 @@ def seed(config, model):
     return config["seed"] if seed is None else seed
 
 
-def overlay(below, above):
+def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """
     Merge two settings key by key.
 
@@ -205,7 +207,7 @@ def overlay(below, above):
     merged : dict
         A new one; where both have a key, `above` wins, and dicts are merged in turn.
     """
-    merged = copy.deepcopy(below)
+    merged = dict(copy.deepcopy(below))
     for key, value in above.items():
         if isinstance(value, dict) and isinstance(merged.get(key), dict):
             merged[key] = overlay(merged[key], value)
@@ -214,7 +216,7 @@ def overlay(below, above):
     return merged
 
 
-def network(config, model):
+def network(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
     Return the part of an entry that decides the network and what is fed to it.
 
@@ -232,7 +234,7 @@ def network(config, model):
     return {key: entry[key] for key in kept if key in entry}
 
 
-def digest(name, entry, root):
+def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     """
     Digest of a network's code: an edit reruns what uses it.
 
@@ -261,7 +263,7 @@ def digest(name, entry, root):
     return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
 
 
-def stamp(path, root):
+def stamp(path: str | None, root: str | Path) -> str:
     """
     Return what stands for the content of a file or folder of weights.
 

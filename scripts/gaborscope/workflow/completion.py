@@ -7,6 +7,7 @@ stays as it is, for the check against the schema to name.
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,7 +38,7 @@ SELECTORS = {"bits": "explanations", "spectra": "predictors", "faithfulness": "e
 TABLES = Path(gaborscope.__path__[0]) / "backbones" / "tables"
 
 
-def read_yaml(path):
+def read_yaml(path: str | Path) -> Any:
     """
     Read a YAML file, by the parser in C where PyYAML has it.
 
@@ -54,7 +55,7 @@ def read_yaml(path):
         return yaml.load(handle, Loader=loader)
 
 
-def add_tables(config):
+def add_tables(config: dict[str, Any]) -> None:
     """
     Put the layers of Gaborscope's networks below what the config says of them.
 
@@ -74,7 +75,7 @@ def add_tables(config):
                 entry[key] = overlay(table, given)
 
 
-def fill_regressors(config):
+def fill_regressors(config: dict[str, Any]) -> None:
     """
     Put the keys of `regressors` in the place of `like: regressors`.
 
@@ -104,7 +105,7 @@ def _replace_like(section, regressors):
     section.update(filled)
 
 
-def fill_explanations(config, scored, said):
+def fill_explanations(config: dict[str, Any], scored: bool, said: list[str]) -> None:
     """
     Fill in what explanations and options of the ablation leave out.
 
@@ -209,7 +210,7 @@ def _sets(value):
     return any(map(_sets, value.values())) if isinstance(value, dict) else True
 
 
-def settle_analyses(config, said):
+def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     """
     Settle which analyses run, and bring their switches of old in line with it.
 

@@ -7,6 +7,8 @@ documented). Standard library alone.
 """
 
 import textwrap
+from collections.abc import Mapping
+from typing import Any
 
 WIDTH = 100
 COLUMN = 32  # where comments behind a value begin, at least
@@ -31,7 +33,7 @@ another one.
 """
 
 
-def defaults(schema):
+def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
     Config that a schema's defaults make up.
 
@@ -69,7 +71,7 @@ def _ordered(properties):
     return [*first, "like", *(key for key in shared if key in properties), *rest]
 
 
-def config_text(schema):
+def config_text(schema: Mapping[str, Any]) -> str:
     """
     Text of config.yaml.
 
@@ -152,7 +154,7 @@ def _commented(line, said, indent):
     return [*(f"{indent}# {part}" for part in wrapped), line]
 
 
-def flow(value):
+def flow(value: Mapping[str, Any] | None) -> str:
     """
     Value as YAML on one line.
 
@@ -177,7 +179,7 @@ def flow(value):
     return str(value)
 
 
-def reference_text(schema):
+def reference_text(schema: Mapping[str, Any]) -> str:
     """
     Text of docs/reference/configuration.md.
 

@@ -5,6 +5,8 @@ Imported whenever the workflow is parsed: standard library alone.
 """
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 from gaborscope.errors import InputError
 
@@ -14,7 +16,7 @@ VARIED = ("seed", "weights", "like", "network")
 BANK_PREDICTORS = ("loggabor_fixations", "loggabor_equal")
 
 
-def check_equal(config):
+def check_equal(config: Mapping[str, Any]) -> None:
     """
     Check what the bank of equal capacity is like.
 
@@ -44,7 +46,7 @@ def check_equal(config):
         )
 
 
-def control_of(name, explanations):
+def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tuple[str | None, str]:
     """
     Return the control bank of an explanation, and its other settings as one text.
 
@@ -68,7 +70,7 @@ def control_of(name, explanations):
     return control, json.dumps(entry, sort_keys=True)
 
 
-def controls(explanations):
+def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
     """
     Return, for every explanation of log-Gabor filters, its controls.
 
@@ -93,7 +95,9 @@ def controls(explanations):
     }
 
 
-def plan(config, explained, targets):
+def plan(
+    config: Mapping[str, Any], explained: Mapping[str, str], targets: Mapping[str, str]
+) -> list[dict[str, Any]]:
     """
     Return what every explanation of a trained network is compared with.
 
@@ -151,7 +155,7 @@ def _contest(test, rivals, known, otherwise):
     return met or [[test, None, otherwise]]
 
 
-def families(config, targets):
+def families(config: Mapping[str, Any], targets: Mapping[str, str]) -> list[list[str]]:
     """
     Networks that differ in their training seed alone.
 

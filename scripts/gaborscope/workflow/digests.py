@@ -39,7 +39,7 @@ class Source(NamedTuple):
     sha256: str
 
 
-def read(path):
+def read(path: str | Path) -> Source:
     """
     Read what a Python file imports, anywhere in it.
 
@@ -89,7 +89,7 @@ def _read(path, package):
     return Source(frozenset(modules), frozenset(packages), sha256)
 
 
-def imported(source):
+def imported(source: str | Path) -> frozenset[str]:
     """
     Modules of Gaborscope that a source file imports.
 
@@ -111,7 +111,7 @@ def _is_module(name):
     return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
 
 
-def module_file(module):
+def module_file(module: str) -> Path:
     """
     File of a module of the package.
 
@@ -137,7 +137,7 @@ def module_file(module):
 
 
 @functools.cache
-def closure(*modules):
+def closure(*modules: str) -> tuple[str, ...]:
     """
     Modules with all that they import from the package, directly or not.
 
@@ -162,7 +162,7 @@ def closure(*modules):
 
 
 @functools.cache
-def packages(*modules):
+def packages(*modules: str) -> tuple[str, ...]:
     """
     Return the packages that modules use, with all they import, by their import names.
 
@@ -182,7 +182,7 @@ def packages(*modules):
 
 
 @functools.cache
-def version(package):
+def version(package: str) -> str:
     """Return the version of a package by its import name; 'absent' where it is not installed."""
     try:
         return metadata.version(DISTRIBUTED_AS.get(package, package))
@@ -191,7 +191,7 @@ def version(package):
 
 
 @functools.cache
-def digest(*modules):
+def digest(*modules: str) -> str:
     """
     Digest of modules with all that they import, what these read, and the versions of packages.
 
@@ -214,7 +214,7 @@ def digest(*modules):
     return total.hexdigest()[:16]
 
 
-def script_digest(path):
+def script_digest(path: str | Path) -> str:
     """
     Digest of a stage script with all that it imports, as `digest`.
 
@@ -232,7 +232,7 @@ def script_digest(path):
     return hashlib.sha256(total.encode()).hexdigest()[:16]
 
 
-def file_digest(name):
+def file_digest(name: str) -> str:
     """
     Digest of a file of the package that is no module, such as a template.
 

@@ -16,7 +16,7 @@ import psutil
 RECORD = Path(".snakemake") / "gaborscope" / "owner.json"
 
 
-def claim(folder="."):
+def claim(folder: str | Path = ".") -> None:
     """Write down this process as the one that runs the workflow in a folder."""
     path = Path(folder) / RECORD
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -26,7 +26,7 @@ def claim(folder="."):
     os.replace(temporary, path)
 
 
-def holder(folder):
+def holder(folder: str | Path) -> str | None:
     """
     Return who holds a folder, as far as can be told from here.
 
@@ -56,7 +56,7 @@ def holder(folder):
     return f"process {process} on this machine" if process else None
 
 
-def cancel_jobs(folder):
+def cancel_jobs(folder: str | Path) -> list[str]:
     """
     Cancel the SLURM jobs that a dead run has left in a folder; they would write what the next does.
 

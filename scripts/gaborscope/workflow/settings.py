@@ -7,7 +7,9 @@ Snakemake brings along.
 
 import difflib
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 
@@ -21,7 +23,7 @@ ROOT = Path(gaborscope.__path__[0]).parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
 
-def load(*files):
+def load(*files: str | Path) -> dict[str, Any]:
     """
     Read the config that comes with Gaborscope, others laid over it, and complete it.
 
@@ -46,7 +48,7 @@ def load(*files):
     return complete(config)
 
 
-def complete(config, said=None):
+def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str, Any]:
     """
     Fill in all that a config leaves to defaults, and settle which analyses run.
 
@@ -79,7 +81,7 @@ def complete(config, said=None):
     return config
 
 
-def check(config, schema_file):
+def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     """
     Check a config.
 
@@ -288,7 +290,7 @@ def _check_starts(explanations):
             entry = explanations[start]
 
 
-def explained_by(entry, models):
+def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
     """
     Models that an explanation is of.
 

@@ -4,14 +4,18 @@ import logging
 import resource
 import sys
 import time
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
 
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from gaborscope.errors import InputError
 
+Item = TypeVar("Item")
 
-def run_stage(main, smk):
+
+def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     """
     Run a stage: log to its file and to the terminal, limit threads, fail in one sentence.
 
@@ -24,7 +28,7 @@ def run_stage(main, smk):
     smk : the `snakemake` object of the script
     """
     before = time.process_time()
-    handlers = [logging.StreamHandler(sys.stderr)]
+    handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if len(smk.log):
         handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
     name = " ".join([smk.rule, *dict(smk.wildcards.items()).values()])
@@ -42,7 +46,7 @@ def run_stage(main, smk):
         sys.exit(1)
 
 
-def cost(before):
+def cost(before: float) -> str:
     """
     Say what this process has used so far.
 
@@ -64,7 +68,7 @@ def cost(before):
     )
 
 
-def progress(stimuli, total):
+def progress(stimuli: Iterable[Item], total: int | None) -> Iterable[Item]:
     """
     Iterate with a progress bar, on a terminal and for stages longer than some seconds.
 

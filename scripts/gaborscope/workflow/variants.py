@@ -5,6 +5,8 @@ Imported whenever the workflow is parsed: standard library alone.
 """
 
 import copy
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from gaborscope.errors import InputError
 
@@ -12,7 +14,7 @@ RANDOM = "random"  # weights of a network that has learned nothing
 TAKEN_FROM_LIKE = ("input", "options", "factory", "start", "trained_on")  # by a random copy
 
 
-def resolve(backbones, overlay):
+def resolve(backbones: dict[str, dict[str, Any]], overlay: Callable[..., Any]) -> None:
     """
     Complete entries that are like others.
 
@@ -86,7 +88,7 @@ def _check_random(name, entry, backbones):
         )
 
 
-def targets(config):
+def targets(config: Mapping[str, Any]) -> dict[str, str]:
     """
     Return, by model, the model whose densities its explanations are fused to.
 

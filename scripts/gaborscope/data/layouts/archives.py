@@ -6,7 +6,9 @@ SHA-256 of the first download is kept and checked from then on (`downloads.fetch
 """
 
 import dataclasses
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gaborscope.errors import InputError
 
@@ -63,7 +65,7 @@ BY_HAND = {
 }
 
 
-def wanted(name, settings):
+def wanted(name: str, settings: Mapping[str, Any]) -> tuple[Archive, ...]:
     """
     Return the archives to download for a data set.
 
@@ -72,14 +74,14 @@ def wanted(name, settings):
     InputError
         If the type has no archives.
     """
-    kind = settings.get("type")
+    kind = settings["type"]
     if kind in ARCHIVES:
         return ARCHIVES[kind]
     reason = BY_HAND.get(kind, "types with a download are " + ", ".join(ARCHIVES))
     raise InputError(f"data set '{name}' of type {kind} cannot be downloaded; {reason}")
 
 
-def pending(name, settings, root):
+def pending(name: str, settings: Mapping[str, Any], root: str | Path) -> bool:
     """
     Return whether an unusable data set has still to be downloaded (`download: true`).
 

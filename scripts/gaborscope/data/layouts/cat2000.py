@@ -1,16 +1,20 @@
 """CAT2000: Stimuli/{category}/*.jpg and FIXATIONLOCS/{category}/*.mat, perhaps in trainSet/."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gaborscope.data.layouts.scan import Scan, nested, stamps, stem, subfolders
 from gaborscope.errors import InputError
 
 
-def base_folder(folder):
+def base_folder(folder: Path) -> Path:
     """Return `folder`/trainSet where there is one, else `folder`."""
     inner = nested(folder, "trainSet")
     return inner if inner.is_dir() else folder
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """
     Return the `Scan` of the images, named {category}/{file} because numbers repeat.
 

@@ -1,6 +1,8 @@
 """Names and settings of the generated data set; nothing of it lies on disk."""
 
 import json
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from gaborscope.data.layouts.scan import sha256
 from gaborscope.errors import InputError
@@ -22,12 +24,12 @@ _LEAST = {
 }
 
 
-def demo_name(i, kinds=KINDS):
+def demo_name(i: int, kinds: Sequence[str] = KINDS) -> str:
     """Return the name of the i-th stimulus, such as 'colour_0001'; kinds follow in turn."""
     return f"{kinds[i % len(kinds)]}_{i:04d}"
 
 
-def check_settings(settings, name="demo"):
+def check_settings(settings: Mapping[str, Any], name: str = "demo") -> None:
     """Raise an InputError unless `settings` hold every number that the generator needs."""
     for key, least in _LEAST.items():
         value = settings.get(key)
@@ -52,7 +54,7 @@ def check_settings(settings, name="demo"):
         )
 
 
-def index(name, settings):
+def index(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """Return {stimulus: digest}: the settings, without the number of stimuli, and the name."""
     check_settings(settings, name)
     shared = json.dumps({k: settings[k] for k in sorted(_LEAST) if k != "n_stimuli"})

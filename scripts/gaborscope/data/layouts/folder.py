@@ -1,6 +1,9 @@
 """A data set of any origin in a plain folder: stimuli/ and fixations.csv."""
 
 import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
 
 from gaborscope.data.layouts.scan import Scan, images, sha256, stamp
 from gaborscope.errors import InputError
@@ -8,7 +11,7 @@ from gaborscope.errors import InputError
 COLUMNS = ("stimulus", "subject", "x", "y")
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """Return the `Scan` of the images in stimuli/ and of the rows of fixations.csv."""
     stimuli = images(folder / "stimuli", name)
     table = folder / "fixations.csv"
@@ -22,7 +25,7 @@ def scan(folder, settings, name):
     return Scan(stimuli, tables=tables, contents=lambda: _row_digests(table, stimuli))
 
 
-def read_fixation_rows(path):
+def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, str]]:
     """
     Yield (line number, stimulus, subject, x, y) of each row of a fixations.csv.
 
@@ -64,7 +67,7 @@ def read_fixation_rows(path):
         ) from None
 
 
-def number_error(path, line, column, text):
+def number_error(path: str | Path, line: int, column: str, text: str) -> InputError:
     """Return the InputError for a coordinate that is no usable number (see `catalogue.index`)."""
     try:
         negative = float(text) < -0.5

@@ -1,12 +1,16 @@
 """MIT1003: ALLSTIMULI/*.jpeg with DATA/{observer}/*.mat or ALLFIXATIONMAPS/*_fixPts.jpg."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gaborscope.data.layouts.scan import Scan, images, nested, stamps, stem, subfolders
 from gaborscope.errors import InputError
 
 POINTS = "_fixPts"
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """
     Return the `Scan` of the images that have fixations.
 
@@ -32,7 +36,7 @@ def scan(folder, settings, name):
     return Scan(fixated)
 
 
-def eye_data(folder, name="?"):
+def eye_data(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
     """Return {stem of an image: [[observer, stamp], ...]}, or None without a folder DATA."""
     base = nested(folder, "DATA")
     if not base.is_dir():
@@ -44,7 +48,7 @@ def eye_data(folder, name="?"):
     return trials
 
 
-def point_maps(folder, name="?"):
+def point_maps(folder: Path, name: str = "?") -> dict[str, list[Any]] | None:
     """Return {stem of an image: [stamp]}, or None without a folder ALLFIXATIONMAPS."""
     base = nested(folder, "ALLFIXATIONMAPS")
     if not base.is_dir():

@@ -1,6 +1,9 @@
 """Files that pysaliency's `to_hdf5` writes: stimuli.hdf5 and fixations.hdf5, beside images."""
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from gaborscope.data.layouts.scan import IMAGE_EXTENSIONS, Scan, sha256, stamp
 from gaborscope.errors import InputError
@@ -8,12 +11,12 @@ from gaborscope.errors import InputError
 DEFAULT_FILES = {"stimuli": "stimuli.hdf5", "fixations": "fixations.hdf5"}
 
 
-def files(folder, settings):
+def files(folder: Path, settings: Mapping[str, Any]) -> list[Path]:
     """Return the paths of the two files; `stimuli` and `fixations` of the settings rename them."""
     return [folder / settings.get(key, default) for key, default in DEFAULT_FILES.items()]
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """
     Return the `Scan` of the two HDF5 files and of every image below the folder.
 
@@ -22,7 +25,7 @@ def scan(folder, settings, name):
     images outside of the folder are not seen.
     """
     stimuli, fixations = files(folder, settings)
-    tables = []
+    tables: list[Any] = []
     for path in (stimuli, fixations):
         try:
             tables.append(stamp(path))

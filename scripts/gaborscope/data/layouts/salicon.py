@@ -1,12 +1,16 @@
 """SALICON: images/{train,val}/*.jpg and fixations/{train,val}/*.mat."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 from gaborscope.data.layouts.scan import Scan, images, nested, stamps, stem
 from gaborscope.errors import InputError
 
 PARTS = ("train", "val")
 
 
-def part_folders(folder):
+def part_folders(folder: Path) -> list[tuple[Path, Path]]:
     """
     Return [(folder of images, folder of fixations)], a pair for each part that has both.
 
@@ -21,7 +25,7 @@ def part_folders(folder):
     return pairs or [(pictures, tables)]
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """Return the `Scan` of the images of each part (the test part has no public fixations)."""
     stimuli = {}
     for pictures, tables in part_folders(folder):

@@ -9,8 +9,9 @@ an index of it whenever the workflow is parsed, so these modules need the standa
 import dataclasses
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from gaborscope.errors import InputError
 
@@ -35,18 +36,18 @@ class Scan:
         it only if it has no index of the same files yet.
     """
 
-    stimuli: dict
-    shared: list = dataclasses.field(default_factory=list)
-    tables: list = dataclasses.field(default_factory=list)
-    contents: Callable[[], dict] | None = None
+    stimuli: Mapping[str, Sequence[Any]]
+    shared: list[Any] = dataclasses.field(default_factory=list)
+    tables: list[Any] = dataclasses.field(default_factory=list)
+    contents: Callable[[], dict[str, str]] | None = None
 
 
-def sha256(*parts):
+def sha256(*parts: str) -> str:
     """Return the SHA-256 of texts, joined by a character that no name or number contains."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
 
 
-def data_folder(settings, root, name="?"):
+def data_folder(settings: Mapping[str, Any], root: str | Path, name: str = "?") -> Path:
     """
     Return the folder of a data set on disk; a relative `path` is relative to `root`.
 
@@ -69,7 +70,7 @@ def data_folder(settings, root, name="?"):
     return folder
 
 
-def nested(folder, *names):
+def nested(folder: str | Path, *names: str) -> Path:
     """
     Return the folder `names` below `folder`, or a folder of the same name inside of it.
 
@@ -80,7 +81,7 @@ def nested(folder, *names):
     return inner if inner.is_dir() else outer
 
 
-def stamp(path):
+def stamp(path: str | Path) -> tuple[int, int]:
     """
     Return (size, time of change in ns) of a file.
 
@@ -93,7 +94,9 @@ def stamp(path):
     return status.st_size, status.st_mtime_ns
 
 
-def stamps(folder, name, extensions=IMAGE_EXTENSIONS):
+def stamps(
+    folder: str | Path, name: str, extensions: Collection[str] = IMAGE_EXTENSIONS
+) -> dict[str, tuple[int, int]]:
     """
     Return {file name: stamp} of the files directly in a folder that have one of the extensions.
 
@@ -123,7 +126,7 @@ def stamps(folder, name, extensions=IMAGE_EXTENSIONS):
     return by_name
 
 
-def images(folder, name):
+def images(folder: str | Path, name: str) -> dict[str, tuple[int, int]]:
     """
     Return {file name: stamp} of the images directly in a folder; at least one is needed.
 
@@ -148,12 +151,12 @@ def images(folder, name):
     return by_name
 
 
-def subfolders(folder):
+def subfolders(folder: str | Path) -> list[str]:
     """Return the sorted names of the folders in a folder, without hidden ones."""
     with os.scandir(folder) as entries:
         return sorted(e.name for e in entries if e.is_dir() and not e.name.startswith("."))
 
 
-def stem(name):
+def stem(name: str) -> str:
     """Return a file name without its extension (the folder before it stays)."""
     return os.path.splitext(name)[0]

@@ -1,6 +1,9 @@
 """Toronto: 'Original Image Set'/{1..120}.jpg and origfixdata.mat, in eyetrackingdata/fixdens."""
 
 import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 from gaborscope.data.layouts.scan import Scan, images, stamp
 from gaborscope.errors import InputError
@@ -10,7 +13,7 @@ TABLE = "origfixdata.mat"
 N_STIMULI = 120
 
 
-def base_folder(folder):
+def base_folder(folder: Path) -> Path:
     """Return the folder that holds the images: `folder`, or the archive's folder below it."""
     for base in (folder, folder / "fixdens", folder / "eyetrackingdata" / "fixdens"):
         if (base / IMAGES).is_dir():
@@ -18,13 +21,13 @@ def base_folder(folder):
     return folder
 
 
-def number(file):
+def number(file: str) -> int | None:
     """Return the number of a stimulus (1 to 120) by its file name, or None for other files."""
     digits = re.fullmatch(r"([1-9]\d*)\.jpe?g", file, re.IGNORECASE)
     return int(digits[1]) if digits and int(digits[1]) <= N_STIMULI else None
 
 
-def scan(folder, settings, name):
+def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     """Return the `Scan` of the numbered images; each depends on the table of all fixations."""
     base = base_folder(folder)
     stimuli = {

@@ -1,5 +1,9 @@
 """CAT2000: twenty categories of natural and artificial images (Borji & Itti 2015)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 from gaborscope.data.layouts import cat2000 as layout
 from gaborscope.data.layouts.scan import data_folder, stem
 from gaborscope.data.readers.reading import (
@@ -9,6 +13,7 @@ from gaborscope.data.readers.reading import (
     read_mat,
     unknown_observers,
 )
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
     "images": "2000 (training set) of 1920 x 1080 px, 100 in each of 20 categories",
@@ -23,7 +28,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of CAT2000's training set in the layout of its authors' archive.
 

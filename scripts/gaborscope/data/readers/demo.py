@@ -1,15 +1,21 @@
 """Generated stimuli with simulated observers."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gaborscope.data import generated
 from gaborscope.data.layouts import demo as layout
 from gaborscope.data.readers.reading import assemble
+from gaborscope.stimuli.block import StimulusBlock
 
 
-def load(settings, names, root=None):
+def load(
+    settings: Mapping[str, Any], names: Sequence[str], root: str | Path | None = None
+) -> StimulusBlock:
     """
     Return generated stimuli with simulated observers (see `generated`); nothing is read from disk.
 

@@ -11,7 +11,7 @@ SEARCH = 25  # samples in which the deceleration has to follow
 SHORTEST = 12  # samples (50 ms) between two saccades, else they are one
 
 
-def fixations(trace):
+def fixations(trace: np.ndarray) -> np.ndarray:
     """
     Medians of the fixations in a trace of eye positions.
 

@@ -2,6 +2,9 @@
 
 import math
 import zlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +12,12 @@ from gaborscope.data.layouts import folder as layout
 from gaborscope.data.layouts.scan import data_folder
 from gaborscope.data.readers.reading import assemble, read_files
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations from the folder `path`/stimuli and from `path`/fixations.csv.
 

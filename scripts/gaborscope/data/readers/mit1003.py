@@ -1,5 +1,9 @@
 """MIT1003: photographs of everyday scenes (Judd et al. 2009)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from gaborscope.data.layouts import mit1003 as layout
@@ -15,7 +19,7 @@ from gaborscope.data.readers.reading import (
     unknown_observers,
 )
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import read_image
+from gaborscope.stimuli.block import StimulusBlock, read_image
 
 FACTS = {
     "images": "1003, longer side 1024 px, the other 405 to 1024 px, landscape and portrait",
@@ -29,7 +33,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of MIT1003 in the layout of its authors' archives.
 
@@ -64,7 +68,7 @@ def load(settings, names, root):
     folder = data_folder(settings, root)
     files = read_files(nested(folder, "ALLSTIMULI"), names)
     records = layout.eye_data(folder)
-    facts = dict(FACTS)
+    facts: dict[str, Any] = dict(FACTS)
     if records is None:
         facts["observers"] += ", not told apart"
         facts["faults"] = "JPEG maps of the pixels fixated, once each, by any observer"

@@ -1,10 +1,15 @@
 """OSIE: photographs rich in objects (Xu et al. 2014)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from gaborscope.data.layouts.scan import data_folder
 from gaborscope.data.readers.reading import assemble, check_inside, read_files, read_mat
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
     "images": "700 of 800 x 600 px",
@@ -18,7 +23,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of OSIE in the layout of its authors: stimuli/, eye/fixations.mat.
 

@@ -1,6 +1,9 @@
 """Data sets in the format of pysaliency: an HDF5 file of stimuli and one of fixations."""
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -9,11 +12,12 @@ from gaborscope.data.layouts.scan import data_folder
 from gaborscope.data.readers import pysaliency_hdf5
 from gaborscope.data.readers.reading import assemble, check_inside, read_files
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = ("px_per_degree", "sigma_px", "task", "duration_s", "source", "licence")
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations that pysaliency wrote by `to_hdf5`.
 
@@ -38,7 +42,7 @@ def load(settings, names, root):
         digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
         files = ([""] * len(names), digests, [image.shape[:2] for image in images])
     else:
-        files = read_files("", [places[number] for number in numbers])
+        files = read_files("", [str(places[number]) for number in numbers])
     points = pysaliency_hdf5.read_fixations(table, len(known))
     fixations = []
     for name, number, size in zip(names, numbers, files[2], strict=True):

@@ -1,6 +1,7 @@
 """The HDF5 files that pysaliency writes by `to_hdf5`: names, images, fixations."""
 
 import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
@@ -13,7 +14,7 @@ from gaborscope.errors import InputError
 _BAD_FILE = (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeDecodeError)
 
 
-def read_names(path):
+def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
     """
     Return names and image files of the stimuli in a file that pysaliency wrote.
 
@@ -46,7 +47,7 @@ def read_names(path):
     return names, paths
 
 
-def read_fixations(path, n_stimuli):
+def read_fixations(path: str | Path, n_stimuli: int) -> list[np.ndarray]:
     """
     Return [float64 array (n, 3) of x, y, observer] per stimulus, x and y as in the file.
 
@@ -89,7 +90,7 @@ def _columns(file):
     return xs[train, place], ys[train, place], n[train].astype(int), subject[train]
 
 
-def read_embedded(path, numbers):
+def read_embedded(path: str | Path, numbers: Iterable[int]) -> list[np.ndarray]:
     """
     Return the embedded images of some stimuli, each uint8 (height, width, 3).
 

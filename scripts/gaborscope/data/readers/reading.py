@@ -10,7 +10,9 @@ import hashlib
 import logging
 import struct
 import zlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
@@ -28,14 +30,16 @@ BAD_MAT = (
 )  # fmt: skip
 
 
-def read_files(folder, names):
+def read_files(
+    folder: str | Path, names: Sequence[str]
+) -> tuple[list[str], list[str], list[tuple[int, int]]]:
     """Return absolute paths, SHA-256 and sizes of the stimuli, each decoded in full."""
     paths = [str(Path(folder, name).absolute()) for name in names]
     shapes = [read_image(path).shape[:2] for path in paths]
     return paths, [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths], shapes
 
 
-def read_mat(path, what, extract):
+def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], Any]) -> Any:
     """
     Return the part of a MATLAB file that `extract` takes; any fault is told in one sentence.
 
@@ -62,7 +66,7 @@ def read_mat(path, what, extract):
         ) from None
 
 
-def mapped_points(locations, size, where):
+def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> np.ndarray:
     """
     Points of a binary map of fixation locations.
 
@@ -95,13 +99,13 @@ def mapped_points(locations, size, where):
     return np.column_stack([x, y]).astype(float)
 
 
-def inside(points, size):
+def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     """Return which points lie in the stimulus: -0.5 <= value < extent (false for nan)."""
     extent = np.array([size[1], size[0]], dtype=float)
-    return ((points >= -0.5) & (points < extent)).all(axis=1)
+    return np.asarray(((points >= -0.5) & (points < extent)).all(axis=1))
 
 
-def check_inside(points, size, where, shift=0.0):
+def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: float = 0.0) -> None:
     """
     Raise an InputError that names the first point outside of the stimulus.
 
@@ -123,7 +127,13 @@ def check_inside(points, size, where, shift=0.0):
         )
 
 
-def assemble(names, files, fixations, facts, images=None):
+def assemble(
+    names: Sequence[str],
+    files: tuple[list[str], list[str], list[tuple[int, int]]],
+    fixations: Sequence[tuple[np.ndarray, Sequence[int] | np.ndarray]],
+    facts: dict[str, Any],
+    images: list[np.ndarray] | None = None,
+) -> StimulusBlock:
     """
     Put the parts of a block together.
 
@@ -162,7 +172,7 @@ def assemble(names, files, fixations, facts, images=None):
     )
 
 
-def single(values, limits):
+def single(values: np.ndarray, limits: np.ndarray) -> np.ndarray:
     """
     Return coordinates as float32, in the same pixel floor(v + 0.5) and below their limit.
 
@@ -176,6 +186,6 @@ def single(values, limits):
     return np.minimum(rounded, below).astype(np.float32)
 
 
-def unknown_observers(points):
+def unknown_observers(points: np.ndarray) -> np.ndarray:
     """Return observer 0 for every point: the file does not tell observers apart."""
     return np.zeros(len(points), dtype=np.int32)

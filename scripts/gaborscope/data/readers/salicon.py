@@ -1,12 +1,15 @@
 """SALICON: photographs of MS COCO, looked at through a mouse (Jiang et al. 2015)."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from gaborscope.data.layouts import salicon as layout
 from gaborscope.data.layouts.scan import data_folder, stem
 from gaborscope.data.readers.reading import assemble, inside, log, read_files, read_mat
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
     "images": "10,000 (train) and 5,000 (val) of 640 x 480 px",
@@ -20,7 +23,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of SALICON in the layout of its authors' archives.
 

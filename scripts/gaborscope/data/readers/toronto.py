@@ -1,5 +1,9 @@
 """Toronto: photographs of a town, indoors and outdoors (Bruce & Tsotsos 2006)."""
 
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
 import numpy as np
 
 from gaborscope.data.layouts import toronto as layout
@@ -12,6 +16,7 @@ from gaborscope.data.readers.reading import (
     unknown_observers,
 )
 from gaborscope.errors import InputError
+from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
     "images": "120 of 681 x 511 px",
@@ -24,7 +29,7 @@ FACTS = {
 }
 
 
-def load(settings, names, root):
+def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) -> StimulusBlock:
     """
     Return stimuli and fixations of the Toronto data in the layout of its authors' archive.
 
@@ -54,7 +59,7 @@ def load(settings, names, root):
     fixations = []
     for name, size in zip(names, files[2], strict=True):
         number = layout.number(name)
-        if number > len(maps):
+        if number is None or number > len(maps):
             raise InputError(f"{path} holds {len(maps)} maps and none for {name}; fetch it again")
         points = mapped_points(np.asarray(maps[number - 1]), size, f"{path}, map {number}")
         fixations.append((points, unknown_observers(points)))

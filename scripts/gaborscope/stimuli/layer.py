@@ -1,0 +1,149 @@
+"""A recorded layer of a network: where its cells lie, what it is, how it is sampled."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Self
+
+from gaborscope.stimuli.geometry import Box, Grid, Placement, size_name
+
+
+class Sampling(NamedTuple):
+    """
+    Where the regressors of a layer are taken, and how they are pooled to it.
+
+    Attributes
+    ----------
+    grid : geometry.Grid
+        Cells of the layer.
+    pool : {"point", "box", "gaussian"}
+        See `geometry.sampling_matrix`.
+    width : float
+        Width of the window in px of the network's input.
+    """
+
+    grid: Grid
+    pool: str
+    width: float
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layer:
+    """
+    One recorded layer of a network.
+
+    Of numbers in pairs the first is along y, the second along x. Strides and offsets are those of
+    the recorded cells, after averaging (`pool`).
+
+    Attributes
+    ----------
+    module : str
+        Path of the module in the network.
+    nonlinearity : {"none", "relu", "relu6"}
+        Of a rectifier, its input is recorded.
+    channels : int
+    shape : mapping of str to (int, int)
+        Rows and columns of recorded cells, by the name of the input size ("240x320").
+    pool : int
+        Cells of the network per side of a recorded one, which is their mean.
+    stride : (float, float)
+        Distance of neighbouring cells in px of the network's input.
+    centre : {"measured", "tiled"}, optional
+        Whether `offset_px` was measured, or cells are taken to tile the input. None in older files.
+    offset_px : (float, float)
+        Centre of cell (0, 0) in px of the input.
+    offset_measured_px : (float, float), optional
+        As measured, of the network's cells before averaging. None in older files.
+    offset_spread_px : (float, float)
+        Standard deviation of the measured offset over cells, px.
+    receptive_field_px : (float, float)
+        Width of a box of the same variance as the squared gradient, px.
+    name : str, optional
+        Of the layer in the config. None where a table has it as its key.
+    box : mapping, optional
+        `input` of the network's config; only in the files of a direct explanation.
+    passed : str, optional
+        Nonlinearity of the network's layer where its output is fitted (`nonlinearity` is "none").
+    """
+
+    module: str
+    nonlinearity: str
+    channels: int
+    shape: Mapping[str, tuple[int, int]]
+    pool: int
+    stride: tuple[float, float]
+    centre: str | None = None
+    offset_px: tuple[float, float]
+    offset_measured_px: tuple[float, float] | None = None
+    offset_spread_px: tuple[float, float]
+    receptive_field_px: tuple[float, float]
+    name: str | None = None
+    box: Mapping[str, Any] | None = None
+    passed: str | None = None
+
+    @classmethod
+    def from_json(cls, entry: Mapping[str, Any]) -> Self:
+        """
+        Layer from what a file holds.
+
+        Parameters
+        ----------
+        entry : mapping
+            As `to_json` gives it, read back.
+
+        Returns
+        -------
+        layer : Layer
+        """
+        values: dict[str, Any] = {
+            k: tuple(v) if isinstance(v, list) else v for k, v in entry.items()
+        }
+        values["shape"] = {size: tuple(extent) for size, extent in entry["shape"].items()}
+        return cls(**values)
+
+    def to_json(self) -> dict[str, Any]:
+        """
+        Layer as files hold it.
+
+        Returns
+        -------
+        entry : dict
+            Fields in their order, those that are None left out.
+        """
+        fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
+        return {name: value for name, value in fields if value is not None}
+
+    @property
+    def input_box(self) -> Box:
+        """
+        Input of the network that the layer is of.
+
+        Raises
+        ------
+        ValueError
+            If the layer does not say it.
+        """
+        if self.box is None:
+            raise ValueError(f"layer {self.name or self.module} holds no input of its network")
+        return Box.of(self.box)
+
+    def grid(self, placement: Placement) -> Grid:
+        """
+        Lattice of the layer's cells.
+
+        Measured offsets are rounded to half a px: in a network they are multiples of it, and layers
+        of equal grids then share their regressors.
+
+        Parameters
+        ----------
+        placement : geometry.Placement
+
+        Returns
+        -------
+        grid : geometry.Grid
+        """
+        first, second = self.offset_px
+        return Grid(
+            shape=self.shape[size_name(placement.input_size)],
+            stride=self.stride,
+            offset=(round(2 * first) / 2, round(2 * second) / 2),
+        )
