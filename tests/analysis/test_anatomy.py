@@ -1,8 +1,10 @@
 """Anatomy: planted colours, positions and scales are recovered."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_block, make_image
+from helpers import SETTINGS, make_block, make_image, make_layer
 
 from gaborscope.analysis import anatomy
 from gaborscope.analysis import identities as identity_tools
@@ -148,7 +150,7 @@ def test_the_preferred_wavelength_is_that_of_the_planted_scale(scale):
 
 def test_tables_of_a_layer_have_their_columns_and_its_name():
     made = image_statistics(lambda image, phi: [phi[0] + phi[3], phi[1]], n=2)
-    layer = {"name": "stem", "box": {"height": 32, "width": 48}}
+    layer = dataclasses.replace(make_layer(4, 2), name="stem", box={"height": 32, "width": 48})
     filters = {**filters_of(made), "layer": layer, "penalty": 1e-8}
     block = make_block([(64, 96)])
     tables = anatomy.of_layer(filters, made, made, block)

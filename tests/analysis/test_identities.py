@@ -1,8 +1,10 @@
 """Identities: a map made of known filters is called by their names."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from helpers import make_block
+from helpers import make_block, make_layer
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
@@ -130,8 +132,10 @@ def test_of_a_layer_few_filters_explain_what_the_planted_ones_do(rng, table):
     names = ["U amplitude s1 o3", "Y odd s0 o1"]
     blocks = {name: planted(rng, table, names) for name in ("00", "01", "07")}
     weight, intercept = RidgePath(blocks["00"]).solve(1e-6)
+    layer = dataclasses.replace(make_layer(4, 2), name="stem")
     filters = {
-        "layer": {"name": "stem", "box": {"height": 32, "width": 48}}, "regressors": SETTINGS,
+        "layer": dataclasses.replace(layer, box={"height": 32, "width": 48}),
+        "regressors": SETTINGS,
         "table": table, "weight": weight, "intercept": intercept,
     }  # fmt: skip
     fit, validation = {n: blocks[n] for n in ("00", "01")}, {"07": blocks["07"]}

@@ -1,8 +1,10 @@
 """Tuning of layers: closed forms, and layers of known tuning."""
 
+import dataclasses
+
 import numpy as np
 import pytest
-from helpers import SETTINGS
+from helpers import SETTINGS, make_layer
 
 from gaborscope.analysis import tuning
 
@@ -95,7 +97,7 @@ def test_figures_of_the_layer_are_means_over_maps(filters):
 
 def test_of_a_layer_wavelengths_are_told_in_px_of_the_stimulus(filters):
     bank = {**SETTINGS["bank"], "n_scales": 3, "n_orientations": 4}
-    layer = {"name": "stem", "box": {"height": 32, "width": 48}}
+    layer = dataclasses.replace(make_layer(4, 2), name="stem", box={"height": 32, "width": 48})
     given = {**filters, "regressors": {**SETTINGS, "bank": bank}, "layer": layer}
     rows = tuning.of_layer(given, np.array([[64, 96]]), 10.0)
     scales = [row for row in rows if row["property"] == "wavelength" and row["wavelength_px"]]
@@ -105,7 +107,7 @@ def test_of_a_layer_wavelengths_are_told_in_px_of_the_stimulus(filters):
 
 def test_shares_of_dead_maps_are_not_listed():
     given = {
-        "layer": {"name": "stem"},
+        "layer": dataclasses.replace(make_layer(4, 3), name="stem"),
         "explained_variance": np.array([0.5, np.nan, 0.2]),
         "shares": {"kind": (["even", "odd"], None)},
         "map_shares": {"kind": np.array([[0.1, 0.4], [9.0, 9.0], [0.2, 0.0]])},

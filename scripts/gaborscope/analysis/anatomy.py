@@ -302,5 +302,5 @@ def of_layer(
         "colour": colour_rows(filters, fit, validation, filters["penalty"]),
         "scale": scale_rows(filters, scale_px, block.facts.get("px_per_degree")),
     }
-    name = filters["layer"]["name"]
+    name = filters["layer"].name
     return {key: [{"layer": name, **row} for row in rows] for key, rows in tables.items()}

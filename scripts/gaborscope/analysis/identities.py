@@ -276,7 +276,7 @@ def of_layer(
     curve : list of dict
         `layer, filters_per_map, explained_variance` (of all maps together); nan filters are all.
     """
-    n, rule, name = settings["listed"], settings["rule"], filters["layer"]["name"]
+    n, rule, name = settings["listed"], settings["rule"], filters["layer"].name
     held_out = combine(validation.values())
     longest = max(*settings["budgets"], n)
     chosen = sparse.sparse_path(combine(fit.values()), held_out, longest, rule)

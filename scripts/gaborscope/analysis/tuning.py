@@ -207,7 +207,7 @@ def of_layer(filters: dict, sizes: np.ndarray, px_per_degree: float | None) -> l
     bank, channels = layers.bank_and_channels(filters["regressors"])
     scale_px = geometry.enlargement(sizes, filters["layer"].input_box)
     wavelengths_px = bank.wavelengths_px * scale_px
-    name = filters["layer"]["name"]
+    name = filters["layer"].name
     described = rows(filters, wavelengths_px, bank.orientations, channels, px_per_degree)
     return [{"layer": name, **row} for row in described]
 
@@ -229,7 +229,7 @@ def map_rows(filters: dict) -> list[dict]:
     alive = np.flatnonzero(~np.isnan(filters["explained_variance"]))
     return [
         {
-            "layer": filters["layer"]["name"],
+            "layer": filters["layer"].name,
             "map": index,
             "grouping": grouping,
             "label": label,
