@@ -56,6 +56,7 @@ def run(tmp_path_factory):
         }
     }
     config["activations"]["layers"] = {"unisal": ["block7", "logits"]}
+    config["analyses"] = ["anatomy"]  # which read the same files, whoever brought the network
     _, jobs = snakemake(folder, config)
     return folder / "results", jobs
 
