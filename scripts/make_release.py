@@ -3,7 +3,7 @@ Make the files of `pretrained/` from a finished run: weights in float16, explana
 
     python scripts/make_release.py OUT/results [--model cmrnet] [--explanation direct]
 
-The run is one of examples/osie.yaml; what rounding costs is measured on its test stimuli.
+The run is one of examples/osie.yaml. The loss by rounding is measured on its test stimuli.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Means and intervals over the test stimuli of both tests (rule summarise_faithfulness)."""
+"""Means and intervals of substitution and intervention (rule summarise_faithfulness)."""
 
 import logging
 
