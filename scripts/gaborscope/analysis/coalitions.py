@@ -295,7 +295,7 @@ def restriction(
 
 def dealt_out(table: dict[str, np.ndarray], part: int, n_parts: int) -> list[str]:
     """
-    Coalitions of one of several jobs that share them.
+    Coalitions for one of several jobs that share all coalitions.
 
     Parameters
     ----------

@@ -174,7 +174,10 @@ def fit(
     data = [_Examples(blocks, settings, centre_bias) for blocks in (fit_blocks, validation_blocks)]
     for examples, split in zip(data, ("fit", "validation"), strict=True):
         if not examples.targets:
-            raise InputError(f"no stimulus of the {split} split has a fixation to fit the bank to")
+            raise InputError(
+                f"no stimulus of the {split} split has a fixation, so no bank can be "
+                "fitted; add fixations"
+            )
     fused = fusion.fit(
         data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
     )
@@ -240,7 +243,7 @@ def fit_to(
     entry : dict
         `FixationBank.settings` and `penalties`.
     sigmas, uniform_weight
-        Of the centre bias, see `stimuli.centre_bias.centre_bias`.
+        Candidate widths and uniform share, see `stimuli.centre_bias.centre_bias`.
     progress : callable, optional
 
     Returns

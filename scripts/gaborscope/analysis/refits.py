@@ -128,7 +128,7 @@ class Alternatives:
             Selects the out-of-fold weights.
         block : StimulusBlock
         index : int
-            Of the stimulus in the block.
+            Index of the stimulus in the block.
         target_densities : str or Path
             Saliency file of the deep model, read for `target: model` only.
         """
@@ -345,7 +345,7 @@ def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[
     deep : str
         Name of the deep model among the predictors.
     n_resamples, seed : int
-        Of the paired bootstrap over stimuli.
+        Number of samples and seed of the paired bootstrap over stimuli.
 
     Returns
     -------

@@ -217,7 +217,7 @@ def intervene(
     ----------
     content : uint8 array (height, width, 3)
     pixels : int array (n, 2)
-        Fixated, x and y.
+        Fixated pixels, x and y.
     settings : dict
         From `bank_settings`.
     chosen : list of (str, Notch)
@@ -256,13 +256,13 @@ def compare(
     before, after : (float array (height, width), float array (height, width))
         Densities of the image before and after the change: by the explained model, by the network.
     pixels : int array (n, 2)
-        Fixated, x and y.
+        Fixated pixels, x and y.
 
     Returns
     -------
     measures : dict of str to float
-        `correlation`: of the two changes, over pixels. `sign_agreement`: share of the fixated
-        pixels where both changes have the same sign (about one half by chance). `kl_explained`,
+        `correlation`: correlation of the two changes over pixels. `sign_agreement`: share of the
+        fixated pixels where both have the same sign (about one half by chance). `kl_explained`,
         `kl_deep`: size of the change, KL(before || after) in nats. `cc_deep`: correlation of the
         network's two maps.
     """

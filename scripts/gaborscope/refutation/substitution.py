@@ -115,7 +115,8 @@ def batches(
         On its device.
     block : StimulusBlock
     indices : sequence of int
-        Of the stimuli. The substitute `other` of a stimulus is the previous one in its batch.
+        Indices of the stimuli. The substitute `other` of a stimulus is the previous stimulus in
+        its batch.
     box : geometry.Box
     batch_size : int
         Largest number of stimuli in a batch.
@@ -490,10 +491,10 @@ def rows(
     ----------
     bench : Bench
     model : ExplainedModel
-        Whose reconstructions take the place of layers.
+        Its reconstructions take the place of layers.
     block : StimulusBlock
     indices : sequence of int
-        Of the stimuli in the block.
+        Indices of the stimuli in the block.
     preset : str
         Definitions of the metrics.
     uniform_weight : float
