@@ -1,4 +1,4 @@
-"""The one kind of error that is the user's to mend; the message is all that is shown."""
+"""The error for faults that the user can mend; only its message is shown."""
 
 
 class InputError(ValueError):

@@ -48,7 +48,7 @@ class Source:
 
 
 SOURCES = {
-    # git_blob is that of commit 0440df7
+    # git_blob: the file in commit 0440df7
     "unisal": Source(
         "https://github.com/rdroste/unisal/raw/master/training_runs/pretrained_unisal/"
         "weights_best.pth",
@@ -67,7 +67,7 @@ SOURCES = {
     ),
 }
 
-# How the names of MSI-Net's variables in TensorFlow end, after any prefix.
+# End of the names of MSI-Net's variables in TensorFlow; any prefix may come before it.
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
 
 

@@ -39,8 +39,8 @@ WIDTH, WIDTH_2X, WIDTH_4X = 256, 128, 64
 DROPOUT = 0.6  # share of the channels inside the skip connections
 KERNEL = 41  # px, side of the smoothing kernel
 SCALE = 6.0  # height of the Gaussian priors
-# Momentum of the normalisations. That of SALICON is larger: its batches are large and its images
-# unrelated.
+# Momentum of the normalisations. The momentum for SALICON (static) is larger, because its batches
+# are large and its images unrelated.
 MOMENTUM, STATIC_MOMENTUM = 0.01, 0.1
 # Centres (y, x) and log standard deviations (y, x) of the priors before training.
 PRIORS = (

@@ -25,7 +25,7 @@ from gaborscope.stimuli import geometry
 
 log = logging.getLogger(__name__)
 
-FLOOR = 0.02  # share of the learning rate that is left at the end of the training
+FLOOR = 0.02  # last learning rate as a share of the first
 
 
 class FusedDensity(nn.Module):
@@ -121,12 +121,12 @@ def vary(
 
 def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) -> str:
     """
-    Digest of a refinement: which checkpoint is its, and not that of other settings or data.
+    Digest of a refinement, so that a checkpoint of other settings or data is not resumed.
 
     Parameters
     ----------
     settings : sequence
-        Whatever JSON can say that decides the outcome.
+        All settings that decide the outcome, as JSON can write them.
     examples : iterable of sequence of Example
         Split by split.
 

@@ -203,7 +203,7 @@ class _Reply:
 
     first: int  # byte that the body begins with
     total: int | None  # length of the whole file
-    validator: str | None  # changes with the file
+    validator: str | None  # text of the server that changes with the file (ETag or date)
 
 
 def _receive(url, part, timeout_s):

@@ -44,7 +44,7 @@ def fit(
     targets : dict of str to str
         By block the saliency file of the deep model, read for `target: model` only.
     settings : dict
-        Of the fusion: `target`, `stride`, `smoothing`, `penalties`.
+        Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
     sigmas : sequence of float
         Candidate widths of the centre bias.
     uniform_weight : float

@@ -10,7 +10,7 @@ from gaborscope.filters.controls import ControlBank
 from gaborscope.filters.loggabor import LogGaborBank
 
 KIND = "second_stage"
-STEPS = (2, 3)  # from the scale of the first stage to that of the second
+STEPS = (2, 3)  # number of scales between the first and the second stage
 
 
 def pairs(n_scales: int) -> list[tuple[int, int]]:

@@ -76,7 +76,7 @@ def read_sums(path: str | Path, number: int) -> Statistics:
     path : str or Path
         Written by `write_statistics`.
     number : int
-        Of the group: the candidate of pooling, or whatever else the list written is of.
+        Index of the group in the list written, such as the candidate of pooling.
 
     Returns
     -------

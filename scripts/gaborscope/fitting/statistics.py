@@ -259,7 +259,7 @@ def summary_of_maps(per_map: np.ndarray, pooled: float) -> dict[str, float | int
     per_map : float array (C,)
         nan where a map is dead.
     pooled : float
-        Of all maps together, see `explained_variance`.
+        Explained variance of all maps together, see `explained_variance`.
 
     Returns
     -------

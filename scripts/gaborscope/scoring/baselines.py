@@ -171,12 +171,12 @@ def make_all(
     Parameters
     ----------
     settings : dict of str to dict
-        Of the config's `baselines`, by name.
+        Entries of the config's `baselines`, by name.
     fit, validation : sequence of StimulusBlock
     uniform_weight : float
     seed : int
     banks : dict of str to FixationBank
-        Of those that are a bank fitted to fixations.
+        Fitted banks, for the predictors that are a bank fitted to fixations.
 
     Returns
     -------

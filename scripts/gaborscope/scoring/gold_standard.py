@@ -32,8 +32,9 @@ def score_gold_standard(
     `pooled_auc_judd`.
 
     CC, KLD and SIM compare *split halves*, which is no upper bound. The observers, sorted by
-    subject, go alternately into two equal halves; of an odd number the last is dropped. The
-    density of each half is scored against that of the other half, and the two scores are averaged.
+    subject, go alternately into two equal halves. If their number is odd, the last one is dropped.
+    The density of each half is scored against that of the other half, and the two scores are
+    averaged.
 
     Parameters
     ----------

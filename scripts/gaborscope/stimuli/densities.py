@@ -15,7 +15,7 @@ SUM_TOLERANCE = 1e-3
 
 def to_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarray:
     """
-    Density of a predictor's output: positive, sum 1, mixed with a uniform.
+    Density of a predictor's output: positive, sum 1, mixed with the uniform density.
 
     Parameters
     ----------

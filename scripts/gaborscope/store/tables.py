@@ -9,8 +9,8 @@ import pandas as pd
 
 from gaborscope.store.files import whole
 
-# Significant digits of every float: more than any table's statistics bear out, few enough that the
-# last bits of a sum over threads do not show.
+# Ten significant digits of every float. The statistics of no table are that exact, and rounding by
+# the number of threads does not show.
 FLOAT_FORMAT = "%.10g"
 
 
