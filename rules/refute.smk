@@ -227,7 +227,7 @@ rule intervene:
 
 
 rule summarise_faithfulness:
-    """Means and intervals of substitution and intervention, and differences from the controls."""
+    """Mean effects of substitution and intervention with intervals, and the controls' differences."""
     input:
         substituted=lambda wildcards: expand(
             "results/faithfulness/{model}/{dataset}/{explanation}/substitution/{block}.csv",

@@ -225,7 +225,7 @@ use rule score as score_calibrated with:
 
 
 rule summarise:
-    """Means with bootstrap intervals, and the share above the centre bias."""
+    """Mean scores with bootstrap intervals, and shares above the centre bias."""
     input:
         scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in plan.cells],
@@ -255,7 +255,7 @@ rule summarise:
 
 
 rule summarise_calibrated:
-    """Means of the calibrated scores with bootstrap intervals, and the temperatures."""
+    """Mean calibrated scores with bootstrap intervals, and the temperatures."""
     input:
         scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         temperatures=list(

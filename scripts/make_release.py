@@ -51,7 +51,7 @@ def main(results, model, explanation, out):
         description, test, loss, pd.read_csv(results / "summary.csv"), (model, dataset, explanation)
     )
     (out / "README.md").write_text(card, encoding="utf-8")
-    log.info("%s: %s", out, loss)
+    log.info("wrote %s; loss by rounding: %s", out, loss)
 
 
 if __name__ == "__main__":

@@ -139,7 +139,7 @@ class Trial:
         alternative : refits.Alternative
             From `solve`.
         blocks : dict of str to dict of str to StimulusBlock
-            `fit` and `validation`, by the block's name: those that were added.
+            `fit` and `validation`, by the block's name: the blocks that were added.
         targets : dict of str to str
             Saliency file of the deep model by block.
         fusion_settings : dict

@@ -107,8 +107,8 @@ def colour_axes(
     -------
     axes : float64 array (3, 3)
         One axis per row: coefficients of R, G, B. An axis has length 1, and the sum of its entries
-        is not negative. For a space that is no linear map of RGB (lab, dkl), the coefficients are
-        those of the channels of that space.
+        is not negative. For a space that is no linear map of RGB (lab, dkl), the coefficients
+        belong to the channels of that space.
     energy : float64 array (3,)
         Share of each axis in the sum of squares, in falling order.
     """

@@ -1,4 +1,4 @@
-"""An explanation with few filters per map: its weights for every budget, also out of fold."""
+"""Weights of an explanation with few filters per map, for every budget and out of fold too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -146,7 +146,7 @@ def fit(
     """
     Fit the weights to the fixations of the fit split; choose the penalty on the validation split.
 
-    The fit is that of `fusion`. Its convex loss is -sum_p target_p log softmax_p(regressors_p .
+    The fit is done as in `fusion`. Its convex loss is -sum_p target_p log softmax_p(regressors_p .
     weight); the target is the fixation density on the cells p. The regressors are kept as float16
     in an unnamed temporary file.
 

@@ -197,7 +197,7 @@ def msinet_state_dict(
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise InputError(
-                f"{source}: {name} has the shape {arrays[name].shape}, msinet needs {shape}"
+                f"{source}: {name} has the shape {arrays[name].shape}, but msinet needs {shape}"
             )
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{source}: {name} holds values that are not finite")

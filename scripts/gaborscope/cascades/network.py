@@ -283,7 +283,7 @@ class CascadeNet(nn.Module):
     """
     A cascade with trainable weights and fixed filters.
 
-    The trained weights are those for regressors and maps of unit variance, so one step size suits
+    The trained weights hold for regressors and maps of unit variance, so one step size suits
     all of them.
 
     Parameters

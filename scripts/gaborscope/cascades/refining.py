@@ -38,7 +38,7 @@ class FusedDensity(nn.Module):
     settings : dict
         `stride`, `smoothing`.
     weight : float array (feature,)
-        Weights of the maps of the last layers, then that of the log centre bias.
+        Weights of the maps of the last layers, then the weight of the log centre bias.
     centre_bias : float array (row, column)
     """
 
@@ -300,7 +300,7 @@ class Refiner:
 
     @torch.no_grad()
     def _prune(self, progress):
-        """Keep the largest weights of each map, as many as the schedule allows at this progress."""
+        """Keep the largest weights of each map; `progress` (0 to 1) decides how many."""
         budget = self.settings["budget"]
         if budget is None:
             return

@@ -219,7 +219,7 @@ def _receive(url, part, timeout_s):
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
-        _forget(part)  # 416: the server has no bytes after those of the part; begin again
+        _forget(part)  # 416: the server has no bytes beyond the part; begin again
         return _receive(url, part, timeout_s)
     with response:
         if response.headers.get_content_type() == "text/html":

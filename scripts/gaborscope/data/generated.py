@@ -8,7 +8,7 @@ be compared with the truth. Nothing here was recorded from people.
 
 A stimulus is determined by the seed and its name: any block can be made alone, and more stimuli
 leave the others as they are. Sizes are in degrees of visual angle times
-`px_per_degree`; orientation is that of the wave vector, in [0, pi), counter-clockwise on the
+`px_per_degree`; orientation is the angle of the wave vector, in [0, pi), counter-clockwise on the
 screen (so a vertical bar or grating has orientation 0).
 """
 

@@ -168,7 +168,7 @@ def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     ----------
     path : str or Path
     fold : str, optional
-        Block whose out-of-fold weights are read; without such weights those of the whole fit.
+        Block whose out-of-fold weights are read. Without such weights, the whole fit is read.
 
     Returns
     -------

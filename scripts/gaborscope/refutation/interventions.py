@@ -87,7 +87,7 @@ def rank(
         One row per notch, in each family the largest `contribution` first. `contribution`: mean
         over the images of KL(density of the image || density without the notch), in nats.
         `energy`: mean energy taken out. `channel, scale, orientation` (-1: all). The other columns
-        are those of `Notch.described`.
+        come from `Notch.described`.
     """
     bank, channels = layer_tools.bank_and_channels(settings)
     candidates = notches.candidates(bank, families)
@@ -154,8 +154,8 @@ def changed_images(
     """
     Yield an image without a notch, and images changed at random by equal energy.
 
-    The energy is that of the whole notch, but at most half the energy of all other cells: random
-    cells must be able to hold it.
+    The energy is the energy of the whole notch, but at most half the energy of all other cells, so
+    that random cells can hold it.
 
     Parameters
     ----------
@@ -231,7 +231,7 @@ def intervene(
     Returns
     -------
     rows : list of dict
-        `notch, family, kind`, the facts of `changed_images`, and those of `compare`.
+        `notch, family, kind`, the facts of `changed_images`, and the measures of `compare`.
     """
     notcher, rows = notches.Notcher(content, settings), []
     explained, network = predictors

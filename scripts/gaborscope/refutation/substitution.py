@@ -413,14 +413,14 @@ class Bench:
 
     def _replaced(self, kind, replacements, cut, places, x):
         """Replace the layers by one kind of substitute, in the order in which they run."""
-        order, before = list(replacements), False
+        order, any_replaced = list(replacements), False
         for index, name in enumerate(order):
             alone = None
-            before = before or kind in replacements[name]
+            any_replaced = any_replaced or kind in replacements[name]
             if kind in replacements[name]:
                 alone = self._run(places, {name: replacements[name][kind]}, x)
                 yield name, "alone", kind, alone
-            if not before:
+            if not any_replaced:
                 continue
             if alone is not None and (index == 0 or name in cut):
                 yield name, "cumulative", kind, alone
@@ -519,5 +519,5 @@ def rows(
                 )
                 if kind == "intact":
                     judges.append(faithfulness.Judge(block, index, density, preset))
-                about = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
-                yield {**about, **judges[row].score(density)}
+                labels = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
+                yield {**labels, **judges[row].score(density)}

@@ -156,9 +156,9 @@ def faithfulness_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`; one row for each of `SUBSTITUTES`. `value` and interval: those of the
-        layer with the least difference, among layers replaced alone, in CC with the map of the
-        intact network. Passed if the intervals of all layers lie above 0.
+        Keys are `COLUMNS`; one row for each of `SUBSTITUTES`. `value` and its interval are of the
+        layer with the least difference. The difference is in CC with the map of the intact network,
+        for layers replaced alone. Passed if the intervals of all layers lie above 0.
     """
     where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
     if table is None:

@@ -31,8 +31,8 @@ class Layer:
     """
     One recorded layer of a network.
 
-    In pairs of numbers, the first is along y, the second along x. Strides and offsets are those of
-    the recorded cells, after averaging (`pool`).
+    In pairs of numbers, the first is along y, the second along x. Strides and offsets
+    belong to the recorded cells, after averaging (`pool`).
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Layer:
         Returns
         -------
         entry : dict
-            Fields in their order, those that are None left out.
+            Fields in their order, without fields that are None.
         """
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: value for name, value in fields if value is not None}

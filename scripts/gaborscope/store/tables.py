@@ -27,8 +27,8 @@ def write_csv(
     path : str or Path
     rows : DataFrame or iterable of dict
     columns : sequence of str, optional
-        Those to write, in this order; a table without rows has them as its header. By default
-        those of `rows`.
+        Columns to write, in this order; a table without rows has them as its header. By default
+        the columns of `rows`.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def write_json(path: str | Path, content: Any, sort_keys: bool = False) -> None:
     Parameters
     ----------
     path : str or Path
-    content : what JSON can say
+    content : object that JSON can write
     sort_keys : bool
-        By default keys keep their order, which that of layers means something by.
+        By default keys keep their order, because the order of layers has a meaning.
     """
     text = json.dumps(content, indent=1, sort_keys=sort_keys)
     with whole(path) as temporary:

@@ -87,7 +87,7 @@ def _check(name, entry):
             )
         if entry["weights"] is None:
             raise InputError(
-                f"config: backbones.{name}.weights is null; train, published or a path"
+                f"config: backbones.{name}.weights is null; set it to train, published or a path"
             )
     elif entry["input"].get("output") == "none" and entry["weights"] == "train":
         raise InputError(f"config: models.{name} has no saliency map (output: none) to train")
@@ -163,7 +163,7 @@ def _entry_of(config, model, table):
 
 def training(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
-    Return the training settings of a backbone: those of its entry laid over the common ones.
+    Return the training settings of a backbone: `training`, with the changes of its entry.
 
     Parameters
     ----------

@@ -59,7 +59,7 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     Returns
     -------
     control : str or None
-        Control of the explanation. A refined one has that of the cascade that it starts from.
+        Control of the explanation. A refined explanation has the control of its first cascade.
     settings : str
         JSON. Equal for explanations that differ in `control` and `models` alone.
     """
@@ -87,8 +87,8 @@ def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     return {
         name: {
             other: rival
-            for rival, (other, theirs) in described.items()
-            if other is not None and theirs == settings
+            for rival, (other, other_settings) in described.items()
+            if other is not None and other_settings == settings
         }
         for name, (control, settings) in described.items()
         if control is None

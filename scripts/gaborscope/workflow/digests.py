@@ -173,7 +173,7 @@ def packages(*modules: str) -> tuple[str, ...]:
     Returns
     -------
     names : tuple of str, sorted
-        Without the standard library, and without those that cannot change results.
+        Without the standard library, and without packages that cannot change results.
     """
     names = set()
     for module in closure(*modules):

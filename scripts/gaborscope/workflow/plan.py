@@ -40,11 +40,11 @@ class Plan:
     models : list of str
         Backbones to explain.
     targets : dict of str to str
-        By model, the model whose densities its explanations are fused to. A random copy uses those
-        of the trained model; every other model its own.
+        By model, the model whose densities its explanations are fused to: for a random copy the
+        trained model, for every other model the model itself.
     salient_models : list of str
-        Models that predict saliency. The layers of the others are explained; nothing of them is
-        fused or scored.
+        Models that predict saliency. Of all other models, layers are explained, but
+        nothing is fused or scored.
     deep_models : list of str
         Salient models without the random copies.
     trained, random_copies, imported : list of str
@@ -52,9 +52,9 @@ class Plan:
     continued : list of str
         Trained models whose training starts from the weights of others.
     fit_on : str
-        Data set that everything is fitted on.
+        Data set for all fits.
     datasets : list of str
-        The data set that everything is fitted on, and those that are reported.
+        The data set of the fits, and the data sets of the report.
     blocks : dict of str to dict of str to list of str
         By data set and split ("fit", "validation", "test"), the blocks of its stimuli.
     pending : list of str

@@ -136,7 +136,7 @@ class Resources:
         return table.get(stage, 0) * self._stimuli(wildcards) * factor
 
     def _stimuli(self, wildcards):
-        """Return the stimuli of a job: those of its block, or of its data set, or of `fit_on`."""
+        """Return the number of stimuli of a job: in its block, its data set or `fit_on`."""
         dataset = getattr(wildcards, "dataset", self.plan.fit_on)
         block = getattr(wildcards, "block", None)
         if block is None:

@@ -144,7 +144,7 @@ def _check_whole(config, default, schema, where=()):
         if key not in config:
             raise InputError(
                 f"config: {key!r} is a required property of {'.'.join(where) or 'the top level'}; "
-                "config.yaml has it"
+                "take it from config.yaml"
             )
         if isinstance(value, dict) and "properties" in node:
             _check_whole(config[key], value, node, (*where, key))

@@ -101,7 +101,7 @@ def targets(config: Mapping[str, Any]) -> dict[str, str]:
     Returns
     -------
     targets : dict of str to str
-        A random copy uses those of the network that it is like; every other model its own.
+        For a random copy, the network that `like` names; for every other model, the model itself.
 
     Raises
     ------
