@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """What was given cannot be used; one sentence names the file, the value and the remedy."""
+    """The input cannot be used; one sentence names the file, the value and the remedy."""

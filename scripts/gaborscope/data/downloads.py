@@ -170,7 +170,7 @@ def _state_file(part):
 def _transfer(url, part, path, timeout_s):
     """Fetch a complete file into `part`, starting after the bytes that are there."""
     for attempt in range(1, ATTEMPTS + 1):
-        before = part.stat().st_size if part.exists() else 0
+        received_before = part.stat().st_size if part.exists() else 0
         try:
             _receive(url, part, timeout_s)
             return
@@ -180,15 +180,15 @@ def _transfer(url, part, path, timeout_s):
             ) from None
         except (OSError, http.client.HTTPException) as error:
             # URLError, a silent server, a broken connection
-            came = part.stat().st_size if part.exists() else 0
+            received = part.stat().st_size if part.exists() else 0
             reason = getattr(error, "reason", None) or error
-            if came > before and attempt < ATTEMPTS:
-                log.info("%s broke off after %d bytes (%s): resuming", url, came, reason)
+            if received > received_before and attempt < ATTEMPTS:
+                log.info("%s broke off after %d bytes (%s): resuming", url, received, reason)
                 time.sleep(PAUSE_S)
                 continue
-            if came:
+            if received:
                 raise InputError(
-                    f"{url} broke off after {came} bytes ({reason}); run again to resume there"
+                    f"{url} broke off after {received} bytes ({reason}); run again to resume there"
                 ) from None
             raise InputError(f"{url} cannot be reached ({reason}); {_remedy(path)}") from None
 

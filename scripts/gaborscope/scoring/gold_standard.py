@@ -208,9 +208,9 @@ def pooled_auc_judd(
     Returns
     -------
     auc_judd, auc_judd_nojit : float
-        Pixels tied with a fixation count as half a false alarm in the first and as a false alarm
-        in the second. 0.5 if all maps are constant; nan without fixations or if every pixel is
-        fixated.
+        Pixels equal to a fixated one are counted as half a false alarm in the first and as a false
+        alarm in the second. 0.5 if all maps are constant; nan without fixations or if every pixel
+        is fixated.
     """
     maps = [prepare(saliency_map) for saliency_map in saliency_maps]
     width = maps[0].size[1]

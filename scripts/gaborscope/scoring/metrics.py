@@ -192,8 +192,8 @@ def auc_judd_nojit(
     """
     AUC-Judd exactly as the official code computes it without jitter.
 
-    Not fixated pixels tied with a fixation count as false alarms, and so do later fixations tied
-    with it. The AUC is therefore too low on maps with few levels.
+    If pixels without a fixation have the value of a fixation, they are counted as false alarms. So
+    are later fixations of the same value. The AUC is therefore too low on maps with few levels.
 
     Parameters
     ----------
@@ -576,7 +576,7 @@ def area_under_curve(false_alarms: np.ndarray, hits: np.ndarray) -> float:
 
 
 def _others_above(salience, fixated):
-    """Numbers of not fixated pixels above, and tied with, each of the sorted fixated values."""
+    """Numbers of pixels without a fixation above, and equal to, each sorted fixated value."""
     above, at_or_above = salience.count_above(fixated)
     above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="right")
     at_or_above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="left")
