@@ -64,7 +64,7 @@ if not plan.pending:
 
 
 rule all:
-    """Make the report and the tables it is made of; before that, fetch data sets not yet there."""
+    """Make the report and all tables; if a data set is still to be downloaded, only fetch that."""
     default_target: True
     input:
         expand("results/downloads/{dataset}.json", dataset=plan.pending)

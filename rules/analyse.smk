@@ -1,5 +1,5 @@
 """
-Say what an explanation is made of: filters, tuning, information, places, colours, scales.
+Describe explanations: their filters, tuning, information, places, colours and scales.
 
 Needs   results/filters/{model}/{dataset}/{explanation}/{layer}.h5, the statistics that they were
         fitted from, results/explained/{model}/{dataset}/{explanation}.h5,
@@ -16,7 +16,7 @@ Makes   results/identities/{model}/{dataset}/{explanation}.csv, results/sparsity
 
 
 rule identify:
-    """Name the filters that each map consists of, and how far few of them go."""
+    """Name the filters of each map; measure how much few of them explain."""
     input:
         filters=fitted_layers,
         fit=statistics_of("fit"),
@@ -50,7 +50,7 @@ rule identify:
 
 
 rule describe_tuning:
-    """Sum up what each layer is tuned to, and what each map consists of."""
+    """Tabulate the tuning of each layer, and the Shapley shares of each map."""
     input:
         filters=fitted_layers,
         data=expand(
@@ -233,7 +233,7 @@ rule split_bits:
 
 
 rule dissect:
-    """Say of every layer how much is place, which colours and which scales it is made of."""
+    """Tabulate position, colours and scales of every layer."""
     input:
         filters=fitted_layers,
         fit=statistics_of("fit"),
@@ -315,7 +315,7 @@ rule accumulate_spectra:
 
 
 rule fit_spectra:
-    """Fit the bank to the log-densities of all predictors and split what it explains."""
+    """Fit the bank to the log-densities of all predictors and split the explained variance."""
     input:
         fit=f"results/spectra/{plan.fit_on}/fit.h5",
         validation=f"results/spectra/{plan.fit_on}/validation.h5",
@@ -401,7 +401,7 @@ rule ablate:
 
 
 rule summarise_ablation:
-    """Set all options beside the direct explanation."""
+    """Compare all options with the direct explanation."""
     input:
         scores=["results/ablation/{}/{}.csv".format(*trial) for trial in plan.ablation_trials],
         layers=[

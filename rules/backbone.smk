@@ -1,7 +1,7 @@
 """
-Train a backbone or take others' weights, open it, and let it predict.
+Train a backbone or import weights, record its layers, and let it predict.
 
-Needs   results/data/{dataset}/{block}.h5; of others' weights their file, or the net
+Needs   results/data/{dataset}/{block}.h5; for imported weights, their file or the internet
 Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
         results/checkpoints/{predictor}.pt (while training)
         results/layers/{model}.json
@@ -16,7 +16,7 @@ localrules:
 
 
 rule import_backbone:
-    """Bring weights that others trained, fetched where they are published, into our format."""
+    """Convert weights that others trained into our format; fetch published ones first."""
     output:
         weights="results/weights/{model}.safetensors",
     log:
@@ -114,7 +114,7 @@ rule train_backbone:
 
 
 rule randomise_backbone:
-    """Initialise a backbone that learns nothing; its normalisations see the fit split's stimuli."""
+    """Draw random weights for a backbone; its normalisations get statistics of the fit split."""
     input:
         fit=expand(
             "results/data/{dataset}/{block}.h5",

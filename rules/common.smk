@@ -26,11 +26,11 @@ def or_stop(function, *arguments):
 
 
 def library(script):
-    """Digest of a stage script and all it imports: an edit or an upgrade reruns what uses it."""
+    """Digest of a stage script and all it imports: an edit or an upgrade reruns its rules."""
     return digests.script_digest(f"{workflow.basedir}/scripts/{script}.py")
 
 
-# One line for each deprecated setting. Every job parses this file; the main process alone says them.
+# One line for each deprecated setting. Every job parses this file; only the main process logs them.
 DEPRECATED = []
 config = or_stop(settings.complete, config, DEPRECATED)
 or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
@@ -96,14 +96,14 @@ def network_digest(wildcards):
 
 
 def weights_stamp(key):
-    """Function of the wildcards: what stands for the content of a file of weights in the config."""
+    """Function of the wildcards: a text that changes with the weights that `key` names."""
     return lambda wildcards: backbone_entries.stamp(
         config["backbones"][wildcards.model][key], workflow.basedir
     )
 
 
 def weights_behind(predictor):
-    """Weights of the models that a predictor is, explains or is fused to."""
+    """Weights of the models that a predictor depends on, see `Plan.behind`."""
     return [f"results/weights/{model}.safetensors" for model in plan.behind(predictor)]
 
 

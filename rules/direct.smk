@@ -92,7 +92,7 @@ for model in plan.models:
 
 
 rule fit_filters:
-    """Find, per channel of one layer, the weights of the bank that best predict its activation."""
+    """Find the weights of the bank that best predict each channel of one layer."""
     input:
         layers="results/layers/{model}.json",
         fit=expand(
@@ -158,7 +158,7 @@ rule evaluate_filters:
 
 
 rule fit_fusion:
-    """Fuse the out-of-fold reconstructions of all layers into a saliency model of its own."""
+    """Fuse the out-of-fold reconstructions of all layers into a saliency model."""
     input:
         filters=fitted_layers,
         reconstructions=lambda wildcards: expand(

@@ -89,7 +89,7 @@ rule compare_seeds:
 
 
 rule measure_means:
-    """Average every layer's output over stimuli of the fit split, for one of the controls."""
+    """Average every layer's output over stimuli of the fit split, for the control `mean`."""
     input:
         explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         weights="results/weights/{model}.safetensors",
@@ -160,7 +160,7 @@ rule substitute:
 
 
 rule rank_notches:
-    """Find the bands, orientations and colours that an explanation's prediction rests on."""
+    """Rank bands, orientations and colours by how much an explanation's prediction needs them."""
     input:
         explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         validation=expand(
@@ -191,7 +191,7 @@ rule rank_notches:
 
 
 rule intervene:
-    """Take the leading ones out of the image; compare predicted and measured change."""
+    """Take the leading notches out of the image; compare predicted and measured change."""
     input:
         explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         notches=f"results/faithfulness/{{model}}/{plan.fit_on}/{{explanation}}/notches.csv",
@@ -227,7 +227,7 @@ rule intervene:
 
 
 rule summarise_faithfulness:
-    """Means and intervals over the test stimuli, and differences from the controls."""
+    """Mean effects of substitution and intervention with intervals, and the controls' differences."""
     input:
         substituted=lambda wildcards: expand(
             "results/faithfulness/{model}/{dataset}/{explanation}/substitution/{block}.csv",
@@ -268,7 +268,7 @@ rule summarise_faithfulness:
 
 
 rule judge:
-    """Say of every explanation which attempts to refute it it survives."""
+    """Write, for each explanation, which tests it passes."""
     input:
         scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         halves=[

@@ -106,7 +106,7 @@ rule report:
         evaluate_on=config["evaluate_on"],
         presets=plan.presets,
         preset=plan.presets[0],
-        pairs=plan.compared_pairs(),  # whose paired differences the page shows
+        pairs=plan.compared_pairs(),
         targets=plan.targets,
         synthetic=config["datasets"][plan.fit_on]["type"] == "demo",
         seed=config["seed"],

@@ -1,5 +1,5 @@
 """
-What was measured of each stage, from which each job asks a scheduler for time, memory and disk.
+Measurements of each stage; they set the time, memory and disk that jobs ask a scheduler for.
 
 Seconds are CPU time per stimulus at an input of 144 x 192 px with all nine layers of cmrnet, measured
 on 700 photographs (OSIE, 2 cores). The formulas are in scripts/gaborscope/workflow/resources.py.
@@ -7,8 +7,8 @@ on 700 photographs (OSIE, 2 cores). The formulas are in scripts/gaborscope/workf
 
 from gaborscope.workflow import resources as asking
 
-# CPU seconds per stimulus; of training per stimulus and epoch. predict_baseline: its slowest model.
-# import_maps, calibrate and fit_fixation_bank: guesses on the safe side.
+# CPU seconds per stimulus; for training, per stimulus and epoch. predict_baseline has those of its
+# slowest model. import_maps, calibrate and fit_fixation_bank have guesses that are rather too high.
 SECONDS = {
     "prepare_dataset": 0.05,
     "train_backbone": 0.20,
@@ -43,7 +43,7 @@ SECONDS = {
     "intervene": 3.00,
     "calibrate": 0.50,
 }
-# MB of memory, whatever the number of stimuli.
+# MB of memory at any number of stimuli.
 MEGABYTES = {
     "prepare_dataset": 500,
     "train_backbone": 2000,
@@ -89,11 +89,11 @@ MEGABYTES = {
     "compare": 500,
     "report": 1000,
 }
-# MB of memory per stimulus.
+# MB of memory per stimulus, in addition.
 HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
-# MB that a job writes whatever the number of stimuli, where more than 100: checkpoints, statistics.
+# MB that a job writes at any number of stimuli (checkpoints, statistics); only stages above 100.
 FIXED = {"train_backbone": 1000, "accumulate": 500, "fit_cascade": 500, "refine_cascade": 500}
-# MB that a job writes per stimulus.
+# MB that a job writes per stimulus, in addition.
 WRITTEN = {
     "dump_activations": 0.65,
     "reconstruct": 1.3,
@@ -125,9 +125,9 @@ BY_AREA = {
     "rank_notches",
     "intervene",
 }
-# Seconds over those of cmrnet, measured at 240 x 320 px.
+# Ratio of a network's seconds to those of cmrnet, measured at 240 x 320 px.
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
-# The same for fitting and refining cascades, measured at 192 x 256 and 120 x 160 px.
+# Ratio of seconds for fitting and refining cascades, measured at 192 x 256 and 120 x 160 px.
 HEAVIER_CASCADES = {"cmrnet": 1, "unisal": 4, "msinet": 6}
 # Stages whose seconds grow with the network.
 BY_NETWORK = {

@@ -13,7 +13,7 @@ Makes   results/fixation_bank/{dataset}.h5  results/equal_bank/{dataset}.h5
 
 
 rule fit_fixation_bank:
-    """Fit the log-Gabor bank to fixations, with no network between."""
+    """Fit the log-Gabor bank to fixations directly, without a network."""
     input:
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
@@ -64,7 +64,7 @@ if "loggabor_equal" in plan.baselines:
 
 
 rule predict_baseline:
-    """Predict a block by a baseline: chance, the observers themselves, or a classical model."""
+    """Predict a block by a baseline: a chance level, an upper bound or a classical model."""
     input:
         data="results/data/{dataset}/{block}.h5",
         fit=lambda wildcards: expand(
@@ -225,7 +225,7 @@ use rule score as score_calibrated with:
 
 
 rule summarise:
-    """Means with bootstrap intervals, and the share above the centre bias."""
+    """Mean scores with bootstrap intervals, and shares above the centre bias."""
     input:
         scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         validation=["results/scores/{}/{}/{}.validation.csv".format(*cell) for cell in plan.cells],
@@ -255,7 +255,7 @@ rule summarise:
 
 
 rule summarise_calibrated:
-    """Means of the calibrated scores with bootstrap intervals, and the temperatures."""
+    """Mean calibrated scores with bootstrap intervals, and the temperatures."""
     input:
         scores=["results/calibrated/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
         temperatures=list(

@@ -1,4 +1,4 @@
-"""Sum up what determines the fit of every layer over one block (rule accumulate)."""
+"""Sum the statistics for the fit of every layer over one block (rule accumulate)."""
 
 import logging
 

@@ -1,4 +1,4 @@
-"""Sum up what determines the spectra of all predictors over one split (rule accumulate_spectra)."""
+"""Sum the statistics for the spectra of all predictors on one split (rule accumulate_spectra)."""
 
 from gaborscope.analysis import fixation_bank, spectra
 from gaborscope.explanation import layers as layer_tools

@@ -14,7 +14,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Write the temperature and what it changes."""
+    """Fit the temperature; write it with the log-likelihood before and after."""
     likelihood = calibration.Likelihood()
     for data, saliency in zip(smk.input.data, smk.input.saliency, strict=True):
         block = read_data(data)

@@ -13,7 +13,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Describe every map by both halves and hold their agreement against chance."""
+    """Describe every map by both halves and compare their agreement with chance."""
     settings, similarities = smk.params.refutation, {}
     for layer, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)

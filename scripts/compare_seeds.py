@@ -11,7 +11,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Describe every network's maps, match them pair by pair, and hold them against chance."""
+    """Describe and match the maps of networks pair by pair; compare agreement with chance."""
     settings, inputs, rows = smk.params.refutation, smk.input, []
     for family in smk.params.families:
         networks = [

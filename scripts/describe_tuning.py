@@ -1,4 +1,4 @@
-"""Sum up what each layer is tuned to (rule describe_tuning)."""
+"""Tabulate the tuning of each layer (rule describe_tuning)."""
 
 import logging
 

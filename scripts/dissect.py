@@ -1,4 +1,4 @@
-"""Say of every layer how much is place, which colours and scales it is made of (rule dissect)."""
+"""Tabulate position, colours and scales of every layer (rule dissect)."""
 
 from gaborscope.analysis import anatomy
 from gaborscope.fitting.files import read_filters, read_layer_statistics

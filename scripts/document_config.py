@@ -10,7 +10,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 def main():
-    """Write both files below a folder, the repository where none is given."""
+    """Write both files below a folder; the default is the repository."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT, help="folder, the repository by default")
     out = parser.parse_args().out

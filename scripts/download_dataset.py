@@ -12,7 +12,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Fetch and unpack each archive; what is whole already is not fetched again."""
+    """Fetch and unpack each archive; an archive that is already complete is not fetched again."""
     settings, name = smk.params.dataset, smk.wildcards.dataset
     folder = Path(smk.scriptdir).parent / Path(settings["path"]).expanduser()
     record = []

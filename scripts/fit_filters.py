@@ -16,7 +16,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Solve the layer, pooling and penalty chosen on the validation split, and write it."""
+    """Fit the layer, choose pooling and penalty on the validation split, and write it."""
     name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
     layer = read_layer_table(smk.input.layers)[name]
     best = None

@@ -1,4 +1,4 @@
-"""Fit the log-Gabor bank to fixations, with no network between (rule fit_fixation_bank)."""
+"""Fit the log-Gabor bank to fixations directly, without a network (rule fit_fixation_bank)."""
 
 import logging
 
@@ -11,7 +11,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Fit on the fit split, the penalty chosen on the validation split, and write the bank."""
+    """Fit on the fit split, choose the penalty on the validation split, and write the bank."""
     fit, validation = (
         [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
     )

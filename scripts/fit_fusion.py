@@ -10,7 +10,7 @@ from gaborscope.workflow.stage import run_stage
 
 
 def main(smk):
-    """Fit the fusion, its penalty chosen on the validation split, and write the model."""
+    """Fit the fusion, choose its penalty on the validation split, and write the model."""
     params, files = smk.params, smk.input.reconstructions
     blocks = read_blocks(smk.input.data)
     layers = [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters]

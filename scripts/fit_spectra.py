@@ -1,4 +1,4 @@
-"""Fit the bank to the log-densities of all predictors and split them (rule fit_spectra)."""
+"""Fit the bank to the log-densities of all predictors (rule fit_spectra)."""
 
 import logging
 

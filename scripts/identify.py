@@ -1,4 +1,4 @@
-"""Name the filters that each map consists of, and how far few of them go (rule identify)."""
+"""Name the filters of each map; measure how much few of them explain (rule identify)."""
 
 import logging
 
@@ -25,8 +25,8 @@ def main(smk):
         rows, steps = identities.of_layer(filters, fit, validation, smk.params.identities, block)
         named += rows
         curve += steps
-        said = [f"{step['filters_per_map']}: {step['explained_variance']:.3f}" for step in steps]
-        log.info("%s: %s", name, ", ".join(said))
+        texts = [f"{step['filters_per_map']}: {step['explained_variance']:.3f}" for step in steps]
+        log.info("%s: %s", name, ", ".join(texts))
     tables.write_csv(smk.output.identities, named)
     tables.write_csv(smk.output.sparsity, curve)
 

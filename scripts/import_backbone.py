@@ -1,4 +1,4 @@
-"""Bring weights that others trained into our format (rule import_backbone)."""
+"""Convert weights that others trained into our format (rule import_backbone)."""
 
 import logging
 
@@ -25,7 +25,7 @@ def main(smk):
     elif not entry["factory"].startswith("torchscript:"):
         log.info("no weights: the network is explained as its factory made it")
     if origin["trained_on"] is None:
-        log.info("what %s was trained on is not known: set trained_on", name)
+        log.info("the training data of %s are unknown: set trained_on", name)
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
     description = {**origin, "trained_on": origin["trained_on"] or [], **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)

@@ -1,4 +1,4 @@
-"""Take out of the stimuli of one block what an explanation rests on (rule intervene)."""
+"""Take the leading notches out of the stimuli of one block (rule intervene)."""
 
 import logging
 
@@ -18,7 +18,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Compare predicted and measured change of the network's map, intervention by intervention."""
+    """Compare the predicted and the measured change of the network's map for each intervention."""
     torch.set_num_threads(smk.threads)
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)

@@ -1,4 +1,4 @@
-"""Write which attempts to refute it each explanation survives (rule judge)."""
+"""Write, for each explanation, which tests it passes (rule judge)."""
 
 import logging
 

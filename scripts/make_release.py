@@ -3,7 +3,7 @@ Make the files of `pretrained/` from a finished run: weights in float16, explana
 
     python scripts/make_release.py OUT/results [--model cmrnet] [--explanation direct]
 
-The run is one of examples/osie.yaml; what rounding costs is measured on its test stimuli.
+The run is one of examples/osie.yaml. The loss by rounding is measured on its test stimuli.
 """
 
 import argparse
@@ -51,7 +51,7 @@ def main(results, model, explanation, out):
         description, test, loss, pd.read_csv(results / "summary.csv"), (model, dataset, explanation)
     )
     (out / "README.md").write_text(card, encoding="utf-8")
-    log.info("%s: %s", out, loss)
+    log.info("wrote %s; loss by rounding: %s", out, loss)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Run the network over some stimuli of each fit block and average what it gives."""
+    """Run the network on some stimuli of each fit block and average the outputs of its layers."""
     torch.set_num_threads(smk.threads)
     params = smk.params
     model = ExplainedModel.load(smk.input.explained)

@@ -17,12 +17,12 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Build the network, draw its weights, show it the fit split and write the weights."""
+    """Draw random weights, recalibrate the normalisations on the fit split, and write."""
     torch.manual_seed(smk.params.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     entry = smk.params.backbone
     backbone = configured(smk.wildcards.model, entry)
-    if "factory" in entry:  # which may have loaded weights
+    if "factory" in entry:  # the factory may have loaded weights
         randomising.reinitialise(backbone.network, smk.params.seed)
     device = devices.device(smk.params.device)
     backbone.network.to(device)

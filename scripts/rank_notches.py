@@ -1,4 +1,4 @@
-"""Find what an explanation's prediction rests on, on validation stimuli (rule rank_notches)."""
+"""Rank the notches of an explanation on validation stimuli (rule rank_notches)."""
 
 import logging
 
@@ -12,7 +12,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Take every candidate out of some stimuli and rank them by the explained density's change."""
+    """Take each notch out of some stimuli; rank notches by the change of the explained density."""
     model = ExplainedModel.load(smk.input.explained)
     contents = []
     for path in smk.input.validation:

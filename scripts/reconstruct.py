@@ -16,7 +16,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Reconstruct; a fit block with the weights that were fitted without it."""
+    """Reconstruct the layers; a fit block takes the weights that were fitted without it."""
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     layers = [layer_tools.fitted_layer(read_filters(path, fold)) for path in smk.input.filters]
     box = layers[0].layer.input_box

@@ -13,7 +13,7 @@ from gaborscope.workflow.stage import run_stage
 
 
 def main(smk):
-    """Go on from an explained model: refine its cascade, fuse anew and write the model."""
+    """Refine the cascade of an explained model, fuse it anew and write the model."""
     settings, entry = smk.params.settings, smk.params.backbone
     torch.manual_seed(smk.params.seed)
     torch.set_num_threads(smk.threads)

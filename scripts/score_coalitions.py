@@ -31,17 +31,17 @@ def main(smk):
         {"test": params.test_blocks, "fit": params.fit_blocks},
         rest="validation",
     )
-    whole = ExplainedModel.load(smk.input.explained)
+    full_model = ExplainedModel.load(smk.input.explained)
     fusion = {**params.fusion, "stride": params.stride, "penalties": params.penalties}
     many = refits.prepare(
-        members.members(), whole.box, fusion, blocks, params.sigmas, params.uniform_weight
+        members.members(), full_model.box, fusion, blocks, params.sigmas, params.uniform_weight
     )
     saliency = {
         key: paths.index("saliency", smk.input.get(key), "block")
         for key in ("deep", "fused", "centre_bias")
     }
     bits.collect(many, blocks["fit"], blocks["validation"], saliency["deep"], params.stimuli)
-    models = bits.fuse(many, whole, log.info)
+    models = bits.fuse(many, full_model, log.info)
     tables.write_csv(smk.output.gains, bits.gains(models, blocks["test"], saliency))
 
 

@@ -28,11 +28,11 @@ def main(smk):
         few.add_layer(filters, *statistics)
     names = {split: params[f"{split}_blocks"] for split in SPLITS}
     blocks = by_split(read_blocks(smk.input.data), names)
-    whole = refits.read_explanation(smk.input.filters, params.fit_blocks)
-    box = whole.layers[0].layer.input_box
+    explanation = refits.read_explanation(smk.input.filters, params.fit_blocks)
+    box = explanation.layers[0].layer.input_box
     fusion = {**params.fusion, "stride": settings["stride"], "penalties": settings["penalties"]}
     many = refits.prepare(
-        few.members(whole), box, fusion, blocks, params.sigmas, params.uniform_weight
+        few.members(explanation), box, fusion, blocks, params.sigmas, params.uniform_weight
     )
     saliency = {
         key: paths.index("saliency", smk.input.get(key), "block") for key in ("deep", "centre_bias")

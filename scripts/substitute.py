@@ -16,7 +16,7 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Replace each layer in each way and score what the network makes of it, row by row."""
+    """Replace each layer by each substitute and score the maps that the network then gives."""
     torch.set_num_threads(smk.threads)
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)

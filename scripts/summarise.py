@@ -1,4 +1,4 @@
-"""Means, intervals and shares above the centre bias (rule summarise)."""
+"""Mean scores with intervals, and shares above the centre bias (rule summarise)."""
 
 import logging
 

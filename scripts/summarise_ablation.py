@@ -1,4 +1,4 @@
-"""Set the options of the direct explanation beside it (rule summarise_ablation)."""
+"""Compare the options with the direct explanation (rule summarise_ablation)."""
 
 import pandas as pd
 

@@ -1,4 +1,4 @@
-"""Means of the calibrated scores with intervals and temperatures (rule summarise_calibrated)."""
+"""Mean calibrated scores with intervals and temperatures (rule summarise_calibrated)."""
 
 import logging
 

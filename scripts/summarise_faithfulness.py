@@ -1,4 +1,4 @@
-"""Means and intervals over the test stimuli of both tests (rule summarise_faithfulness)."""
+"""Mean effects of substitution and intervention with intervals (rule summarise_faithfulness)."""
 
 import logging
 

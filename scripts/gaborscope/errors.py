@@ -1,5 +1,5 @@
-"""The one kind of error that is the user's to mend; the message is all that is shown."""
+"""The error for faults that the user can mend; only its message is shown."""
 
 
 class InputError(ValueError):
-    """What was given cannot be used; one sentence names the file, the value and the remedy."""
+    """The input cannot be used; one sentence names the file, the value and the remedy."""

@@ -73,7 +73,9 @@ def test_a_tensor_of_another_shape_is_named(tmp_path):
     state_dict = network().state_dict()
     state_dict["0.bias"] = torch.zeros(5)
     weights.write_weights(tmp_path / "w", state_dict, {})
-    with pytest.raises(InputError, match=r"0\.bias has the shape \(5,\), the network needs \(4,\)"):
+    with pytest.raises(
+        InputError, match=r"0\.bias has the shape \(5,\), but the network needs \(4,\)"
+    ):
         weights.load_into(network(), tmp_path / "w")
 
 

@@ -81,5 +81,5 @@ def test_a_grid_is_that_of_the_input_size_its_offset_rounded_to_half_a_pixel(siz
 
 
 def test_a_layer_of_a_table_does_not_say_the_input_of_its_network():
-    with pytest.raises(ValueError, match="layer stem.5 holds no input of its network"):
+    with pytest.raises(ValueError, match="layer stem.5 does not hold its network's input"):
         Layer.from_json(json.loads(TABLE)["stem"]).input_box  # noqa: B018

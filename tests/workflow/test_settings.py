@@ -119,7 +119,7 @@ def test_a_fault_is_one_line_however_much_is_shown(config):
 @pytest.mark.parametrize(
     "name, entry, text",
     [
-        ("cmrnet", {"paths": {"demo": "x"}}, "'cmrnet' is that of another predictor"),
+        ("cmrnet", {"paths": {"demo": "x"}}, "'cmrnet' is already the name of another predictor"),
         ("theirs", {"paths": {"osie": "x"}}, "maps.theirs.paths names the data set 'osie'"),
         ("theirs", {}, "'paths' is a required property"),
         ("theirs", {"paths": {"demo": "x"}, "kind": "heat"}, "'heat'"),
@@ -318,7 +318,7 @@ def test_bits_of_an_explanation_that_ridge_does_not_solve_are_refused(config, wr
     config["explanations"]["greedy"] = greedy
     settings.check(config, SCHEMA)
     config["bits"]["explanations"] = [wrong]
-    with pytest.raises(InputError, match=f"bits.explanations names '{wrong}'.* is direct"):
+    with pytest.raises(InputError, match=f"bits.explanations names '{wrong}'.*split: direct"):
         settings.check(config, SCHEMA)
 
 

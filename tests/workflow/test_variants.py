@@ -121,13 +121,13 @@ def test_a_fault_in_a_variant_is_named(config, entries, text):
 
 def test_random_weights_without_a_trained_network_are_refused(config):
     config["backbones"]["unisal"]["weights"] = "random"
-    with pytest.raises(InputError, match=r"backbones\.unisal\.weights is random.*like: its name"):
+    with pytest.raises(InputError, match=r"unisal\.weights is random.*the trained one by like"):
         completed(config, ["unisal"])
 
 
 def test_a_random_copy_alone_is_refused(config):
     found = completed(config, ["blank"], blank={"like": "cmrnet", "weights": "random"})
-    with pytest.raises(InputError, match="models has 'blank'.*'cmrnet'; add that to models"):
+    with pytest.raises(InputError, match="models has 'blank'.*'cmrnet'; add 'cmrnet' to models"):
         variants.targets(found)
 
 

@@ -1,1 +1,1 @@
-"""What an explanation says: identities, tuning, information, anatomy, ablation."""
+"""Analyses of an explanation: identities, tuning, information, anatomy, ablation."""

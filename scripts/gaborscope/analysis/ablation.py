@@ -139,7 +139,7 @@ class Trial:
         alternative : refits.Alternative
             From `solve`.
         blocks : dict of str to dict of str to StimulusBlock
-            `fit` and `validation`, by the block's name: those that were added.
+            `fit` and `validation`, by the block's name: the blocks that were added.
         targets : dict of str to str
             Saliency file of the deep model by block.
         fusion_settings : dict
@@ -232,7 +232,7 @@ def rows(
     differs : dict of str to str
         By option, the text of `differing`.
     n_resamples, seed : int
-        Of the paired bootstrap over stimuli.
+        Number of samples and seed of the paired bootstrap over stimuli.
 
     Returns
     -------
@@ -277,9 +277,9 @@ def summarise(
     tables : dict of (model, option) to (DataFrame, DataFrame)
         Scores and layers, see `rows`; every model has the option "direct".
     settings : dict of str to dict
-        Of the explanation, by option.
+        Settings of the explanation, by option.
     n_resamples, seed : int
-        Of the paired bootstrap over stimuli.
+        Number of samples and seed of the paired bootstrap over stimuli.
 
     Returns
     -------

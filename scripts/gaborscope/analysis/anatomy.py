@@ -57,7 +57,7 @@ def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[di
     rows = []
     for radius in RADII:
         x, y = radius * np.cos(ANGLES), radius * np.sin(ANGLES)
-        inside = (np.abs(x) <= 1) & (np.abs(y) <= 1)  # beyond the sides only the corners are left
+        inside = (np.abs(x) <= 1) & (np.abs(y) <= 1)  # beyond radius 1: corners only
         if not inside.any():
             break
         values = weight @ (_terms(x, y)[:, inside] - middle[:, None])
@@ -93,7 +93,7 @@ def colour_axes(
     A map has three weights w_j for one filter (even or odd), one per channel. Together they are a
     linear functional of RGB, `sum_j w_j t_j`, where t_j are the rows of the matrix of the colour
     space. A functional is in units of the map's standard deviation. It is multiplied by the spread
-    of the filter's response to the first channel, so that a scale counts by the contrast it sees.
+    of the filter's response to the first channel, so that a scale of high contrast counts more.
     The axes are the right singular vectors of all functionals of a layer.
 
     Parameters
@@ -107,8 +107,8 @@ def colour_axes(
     -------
     axes : float64 array (3, 3)
         One axis per row: coefficients of R, G, B. An axis has length 1, and the sum of its entries
-        is not negative. For a space that is no linear map of RGB (lab, dkl), the coefficients are
-        those of the channels of that space.
+        is not negative. For a space that is no linear map of RGB (lab, dkl), the coefficients
+        belong to the channels of that space.
     energy : float64 array (3,)
         Share of each axis in the sum of squares, in falling order.
     """
@@ -280,16 +280,16 @@ def of_layer(
     filters: dict, fit: Statistics, validation: Statistics, block: StimulusBlock
 ) -> dict[str, list[dict]]:
     """
-    How much of one fitted layer is place, which colours and scales it is made of.
+    Tables of position, colours and scales of one fitted layer.
 
     Parameters
     ----------
     filters : dict
         From `read_filters`.
     fit, validation : statistics.Statistics
-        Of the pooling chosen.
+        Statistics of the chosen pooling.
     block : StimulusBlock
-        Wavelengths are told in px of its stimuli, at their median enlargement.
+        Wavelengths are in px of its stimuli, at their median enlargement.
 
     Returns
     -------

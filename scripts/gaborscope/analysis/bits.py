@@ -153,7 +153,7 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
 
     Let v(S) be the gain of the explained model that knows only the dimensions S. The part of a
     dimension d is its Shapley value, `sum_S |S|! (n - |S| - 1)! / n! (v(S + d) - v(S))` over all S
-    without d. `contrast` is v of no dimension. `unexplained` is the deep model's gain minus v of
+    without d. `contrast` is v of the empty set. `unexplained` is the deep model's gain minus v of
     all dimensions. The split is linear in v, so it is done for each stimulus.
 
     Parameters
@@ -189,7 +189,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
         As for `parts`. A column `fused` (the explanation as scored elsewhere) gets a row as well.
         Stimuli without fixations are left out.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------
@@ -214,7 +214,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
 
 def join(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """
-    Join the gains of coalitions that several jobs were dealt.
+    Join the gains of the coalitions that several jobs computed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""An explanation with few filters per map: its weights for every budget, also out of fold."""
+"""Weights of an explanation with few filters per map, for every budget and out of fold too."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -150,7 +150,7 @@ def score_rows(
         From `refits.score`; the deep model is called "deep".
     split : str
     n_resamples, seed : int
-        Of the bootstrap.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------
@@ -206,7 +206,7 @@ class FewFilters:
         self._held_out.append(held_out)
 
     def members(self, whole: Alternative) -> dict[str, Alternative]:
-        """Return the explanation with every budget, and as it is, see `members`."""
+        """Return the explanation with every budget, and without a budget, see `members`."""
         return members(self._by_layer, whole)
 
     def variance_rows(self) -> list[dict]:

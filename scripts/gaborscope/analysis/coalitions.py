@@ -252,7 +252,7 @@ def restriction(
     opponent: bool = True,
 ) -> sparse.csr_array:
     """
-    Linear map from all regressors to those that know only some dimensions: `phi_S = P_S phi`.
+    Linear map from all regressors to regressors of some dimensions only: `phi_S = P_S phi`.
 
     Without scale (or orientation), regressors that differ in it alone are summed. They are
     standardised first, so that no scale counts more for its power. Without colour, only the first
@@ -295,7 +295,7 @@ def restriction(
 
 def dealt_out(table: dict[str, np.ndarray], part: int, n_parts: int) -> list[str]:
     """
-    Coalitions of one of several jobs that share them.
+    Coalitions for one of several jobs that share all coalitions.
 
     Parameters
     ----------

@@ -146,7 +146,7 @@ def fit(
     """
     Fit the weights to the fixations of the fit split; choose the penalty on the validation split.
 
-    The fit is that of `fusion`. Its convex loss is -sum_p target_p log softmax_p(regressors_p .
+    The fit is done as in `fusion`. Its convex loss is -sum_p target_p log softmax_p(regressors_p .
     weight); the target is the fixation density on the cells p. The regressors are kept as float16
     in an unnamed temporary file.
 
@@ -174,7 +174,10 @@ def fit(
     data = [_Examples(blocks, settings, centre_bias) for blocks in (fit_blocks, validation_blocks)]
     for examples, split in zip(data, ("fit", "validation"), strict=True):
         if not examples.targets:
-            raise InputError(f"no stimulus of the {split} split has a fixation to fit the bank to")
+            raise InputError(
+                f"no stimulus of the {split} split has a fixation, so no bank can be "
+                "fitted; add fixations"
+            )
     fused = fusion.fit(
         data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
     )
@@ -240,7 +243,7 @@ def fit_to(
     entry : dict
         `FixationBank.settings` and `penalties`.
     sigmas, uniform_weight
-        Of the centre bias, see `stimuli.centre_bias.centre_bias`.
+        Candidate widths and uniform share, see `stimuli.centre_bias.centre_bias`.
     progress : callable, optional
 
     Returns

@@ -1,4 +1,4 @@
-"""What a layer is made of: shares of explained variance and its dominant filters."""
+"""Filters of a layer: its shares of explained variance, its dominant filters and its identities."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -113,7 +113,7 @@ def halves(
 
 
 def _from_halves(refitted, variance, index, rank, regressor):
-    """Return the columns of one filter of one map that the halves give, None without halves."""
+    """Return the columns of one filter that come from the halves; None without halves."""
     if refitted is None:
         return dict.fromkeys(
             ("weight_se", "explained_variance_low", "explained_variance_high", "halves")
@@ -133,7 +133,7 @@ def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     """
     Rank the filters that explain most of a layer alone, one per scale, orientation and colour.
 
-    Of the kinds of a filter (even, odd, amplitude) only the best one counts. The figure is the
+    Of the kinds of a filter (even, odd, amplitude) only the best one counts. `r2` is the
     squared correlation with a map, averaged over the layer's maps. This is a ranking, not a
     decomposition: neighbouring filters explain the same variance in part. Filters of the second
     stage are left out.
@@ -256,7 +256,7 @@ def of_layer(
     block: StimulusBlock,
 ) -> tuple[list[dict], list[dict]]:
     """
-    Identity of every map of a fitted layer, and how far few filters per map go.
+    Identity of every map of a fitted layer, and explained variance with few filters per map.
 
     Parameters
     ----------
@@ -267,7 +267,7 @@ def of_layer(
     settings : dict
         `listed` (filters per map), `budgets`, `rule`.
     block : StimulusBlock
-        Wavelengths are told in px of its stimuli, at their median enlargement.
+        Wavelengths are in px of its stimuli, at their median enlargement.
 
     Returns
     -------
@@ -280,12 +280,12 @@ def of_layer(
     held_out = combine(validation.values())
     longest = max(*settings["budgets"], n)
     chosen = sparse.sparse_path(combine(fit.values()), held_out, longest, rule)
-    figures = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
-    whole = explained_variance(held_out, filters["weight"], filters["intercept"])
-    figures[np.nan] = whole[1]
+    explained = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
+    with_all_filters = explained_variance(held_out, filters["weight"], filters["intercept"])
+    explained[np.nan] = with_all_filters[1]
     curve = [
         {"layer": name, "filters_per_map": k, "explained_variance": value}
-        for k, value in figures.items()
+        for k, value in explained.items()
     ]
     bank, channels = layers.bank_and_channels(filters["regressors"])
     scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)

@@ -2,8 +2,8 @@
 Many sets of weights for the same layers, each fused into a separate saliency model.
 
 They tell which scores an explanation would have with fewer filters, or without some of its
-regressors. The regressors of a stimulus cost most, and are computed once for all sets. A matrix
-product, the fusion and the scores are computed for each set.
+regressors. Computing the regressors of a stimulus takes most of the time; it is done once for all
+sets. A matrix product, the fusion and the scores are computed for each set.
 """
 
 import dataclasses
@@ -128,7 +128,7 @@ class Alternatives:
             Selects the out-of-fold weights.
         block : StimulusBlock
         index : int
-            Of the stimulus in the block.
+            Index of the stimulus in the block.
         target_densities : str or Path
             Saliency file of the deep model, read for `target: model` only.
         """
@@ -257,7 +257,7 @@ def read_explanation(paths: Sequence[str], fit_blocks: Iterable[str]) -> Alterna
     Returns
     -------
     alternative : Alternative
-        Its folds are those of `fit_blocks`.
+        Its folds are the blocks `fit_blocks`.
     """
 
     def layers_of(fold=None):
@@ -345,7 +345,7 @@ def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[
     deep : str
         Name of the deep model among the predictors.
     n_resamples, seed : int
-        Of the paired bootstrap over stimuli.
+        Number of samples and seed of the paired bootstrap over stimuli.
 
     Returns
     -------

@@ -146,7 +146,7 @@ def predictions(
 
 def names_of(settings: dict, sizes: np.ndarray) -> dict:
     """
-    Name the scales, orientations and colours that spectra are told by.
+    Name the scales, orientations and colours for the table of spectra.
 
     Parameters
     ----------
@@ -220,7 +220,7 @@ def spectrum(
     wavelengths: np.ndarray,
 ) -> dict[tuple[str, str], np.ndarray]:
     """
-    Figures of the spectra of all predictors.
+    Compute the spectra of all predictors.
 
     Parameters
     ----------
@@ -266,7 +266,7 @@ def with_intervals(
     wavelengths: np.ndarray,
 ) -> dict[tuple[str, str], np.ndarray]:
     """
-    Figures of `spectrum` with 95 % intervals by the jackknife over groups of fit blocks.
+    Values of `spectrum` with 95 % intervals by the jackknife over groups of fit blocks.
 
     Parameters
     ----------
@@ -278,16 +278,16 @@ def with_intervals(
     Returns
     -------
     figures : dict of (str, str) to float64 array (3, predictor)
-        Figure and both ends of its interval: figure -+ t s, `s^2 = (g - 1) / g sum (f_i - mean)^2`.
-        f_i is the figure without group i of g groups of blocks. The interval shows the uncertainty
+        Value and both ends of its interval: value -+ t s, `s^2 = (g - 1) / g sum (f_i - mean)^2`.
+        f_i is the value without group i of g groups of blocks. The interval shows the uncertainty
         of the *fit*; the held-out stimuli are always the same. The ends are nan for a single block.
     """
     total, g = combine(fit), min(FOLDS, len(fit))
     of_all_blocks = spectrum(total, held_out, penalty, table, wavelengths)
     if g < 2:
         return {
-            key: np.stack([figure, figure * np.nan, figure * np.nan])
-            for key, figure in of_all_blocks.items()
+            key: np.stack([value, value * np.nan, value * np.nan])
+            for key, value in of_all_blocks.items()
         }
     without = [
         spectrum(total - combine(fit[fold::g]), held_out, penalty, table, wavelengths)
@@ -295,9 +295,9 @@ def with_intervals(
     ]
     reach = stats.t.ppf(0.975, g - 1) * math.sqrt(g - 1)
     figures = {}
-    for key, figure in of_all_blocks.items():
+    for key, value in of_all_blocks.items():
         spread = reach * np.std([other[key] for other in without], axis=0)
-        figures[key] = np.stack([figure, figure - spread, figure + spread])
+        figures[key] = np.stack([value, value - spread, value + spread])
     return figures
 
 

@@ -1,4 +1,4 @@
-"""What each layer is tuned to: figures computed from the Shapley shares of its maps."""
+"""Tuning of each layer: numbers computed from the Shapley shares of its maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -123,7 +123,7 @@ def rows(
         Keys are of `COLUMNS`. Each property (see `PROPERTIES`) has a row per label. `share` is the
         layer's Shapley share, divided by the sum over all labels. `preferred` is the share of maps
         whose largest share has this label; maps are weighted by their explained variance. Then
-        follow figures of the layer, in `value`: geometric mean wavelength, width in octaves, and
+        follow numbers of the layer, in `value`: geometric mean wavelength, width in octaves, and
         concentration on an orientation. Width and concentration are means over maps, weighted by
         explained variance.
     """
@@ -195,9 +195,9 @@ def of_layer(filters: dict, sizes: np.ndarray, px_per_degree: float | None) -> l
     filters : dict
         From `read_filters`.
     sizes : int array (S, 2)
-        Height and width of the stimuli in px: wavelengths are told at their median enlargement.
+        Height and width of the stimuli in px. Wavelengths hold at their median enlargement.
     px_per_degree : float or None
-        Of the stimuli, where it is known.
+        px per degree of the stimuli, if known.
 
     Returns
     -------

@@ -123,7 +123,7 @@ class Backbone:
         Returns
         -------
         maps : tensor (n, height, width)
-            Of the kind `output`; a smaller output is enlarged bilinearly to the input size.
+            Maps of the kind `output`; a smaller output is enlarged bilinearly to the input size.
         """
         maps = self.network(x)
         maps = maps[:, None] if maps.dim() == 3 else maps

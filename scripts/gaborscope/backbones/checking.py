@@ -1,4 +1,4 @@
-"""Check a backbone before the stages use it, and name its first fault in one sentence."""
+"""Check a backbone before the stages use it; report its first fault in one sentence."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,9 @@ from gaborscope.backbones.backbone import Backbone
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 
-TOLERANCE = 1e-2  # of the sum of a density; of a map alone against the same map in a batch
+# Largest error of the sum of a density. Also the largest difference between the map of an image
+# alone and its map in a batch, as a share of the range of the map.
+TOLERANCE = 1e-2
 
 
 @torch.no_grad()
@@ -100,7 +102,7 @@ def _check_output(backbone, x, output):
     spread = float(output.max() - output.min()) or 1.0
     if float((alone - output[:1]).abs().max()) > TOLERANCE * spread:
         raise InputError(
-            f"{where} gives an image another map alone than in a batch, or changes it from call to "
+            f"{where} gives different maps for an image alone and in a batch, or from call to "
             "call; switch off dropout and normalisation over the batch in eval mode"
         )
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 import torch
 from torch import nn
 
-DROPOUT = 0.2  # share of the hidden state's channels; they stay the same over a sequence
+DROPOUT = 0.2  # share of dropped channels of the hidden state, the same over a sequence
 
 
 class ConvGRUCell(nn.Module):

@@ -2,7 +2,7 @@
 MobileNetV2 as the encoder of UNISAL.
 
 Unlike the original, its depthwise convolutions have stride 1, and the blocks are subsampled after
-them. Names of modules are those of the published weights.
+them. Its modules have the names of the published weights.
 
 Sandler, M., Howard, A., Zhu, M., Zhmoginov, A., Chen, L.-C. (2018). MobileNetV2: inverted
 residuals and linear bottlenecks, CVPR.

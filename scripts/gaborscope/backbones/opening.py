@@ -29,7 +29,7 @@ def open_network(
     backbone : Backbone
     """
     torch.use_deterministic_algorithms(True, warn_only=True)
-    # nothing here reads such memory
+    # filling costs time, and no code here reads uninitialised memory
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     backbone = configured(name, entry)
     weights.load_into(backbone.network, weights_file)

@@ -48,7 +48,7 @@ class Source:
 
 
 SOURCES = {
-    # git_blob is that of commit 0440df7
+    # git_blob: the file in commit 0440df7
     "unisal": Source(
         "https://github.com/rdroste/unisal/raw/master/training_runs/pretrained_unisal/"
         "weights_best.pth",
@@ -67,7 +67,7 @@ SOURCES = {
     ),
 }
 
-# How the names of MSI-Net's variables in TensorFlow end, after any prefix.
+# End of the names of MSI-Net's variables in TensorFlow; any prefix may come before it.
 VARIABLE = re.compile(r"(?:^|/)((?:conv\d|aspp|decoder)/conv\d(?:_\d)?/(?:kernel|bias))(?::0)?$")
 
 
@@ -197,7 +197,7 @@ def msinet_state_dict(
     for name, shape in shapes.items():
         if arrays[name].shape != shape:
             raise InputError(
-                f"{source}: {name} has the shape {arrays[name].shape}, msinet needs {shape}"
+                f"{source}: {name} has the shape {arrays[name].shape}, but msinet needs {shape}"
             )
         if not np.isfinite(arrays[name]).all():
             raise InputError(f"{source}: {name} holds values that are not finite")

@@ -53,7 +53,7 @@ def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> in
         Number of normalisations that received an input. The others keep their old statistics.
     """
     network.eval()
-    # such modules have statistics, which their type does not tell
+    # typed as Any: the type _BatchNorm does not say that its statistics are tensors
     norms: list[Any] = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats
     ]

@@ -1,4 +1,4 @@
-"""Record layers of a network with forward hooks, and measure where their cells look."""
+"""Record layers of a network with forward hooks, and measure what their cells see."""
 
 import contextlib
 import dataclasses
@@ -157,7 +157,7 @@ def measure_layers(
     If the centroids scatter by more than 0.15 strides, no offset can be measured: the centre
     depends on the phase of the cell (decoders) or on much of the image (context). The cells are
     then assumed to tile the input, with the offset `(stride - 1) / 2`. This is where a network
-    trained on maps aligned to pixels puts its content. `centre` records which of the two holds.
+    trained on maps aligned to pixels puts its content. `centre` records which of the two was used.
 
     Parameters
     ----------

@@ -133,7 +133,7 @@ def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Genera
 
 
 def _targets(examples):
-    """Density, fixation counts and mask of the content of a batch, on the padded input."""
+    """Densities, fixation counts and masks of the content, on the padded inputs of a batch."""
     height, width = examples[0].placement.input_size
     density = np.zeros((len(examples), height, width), np.float32)
     counts, mask = np.zeros_like(density), np.zeros(density.shape, bool)
@@ -324,14 +324,14 @@ def examples_of(blocks: Iterable[StimulusBlock], box: geometry.Box, resize: Call
 
 def digest(settings: Sequence, blocks: Iterable[StimulusBlock]) -> str:
     """
-    Digest of a training: which checkpoint is its, and not that of other settings or data.
+    Digest of a training, so that a checkpoint of other settings or data is not resumed.
 
     Parameters
     ----------
     settings : sequence
-        Whatever JSON can say that decides the outcome.
+        All settings that decide the outcome, as JSON can write them.
     blocks : iterable of StimulusBlock
-        Of all splits, in their order.
+        Blocks of all splits, in their order.
 
     Returns
     -------

@@ -1,8 +1,8 @@
 """
 UNISAL: one network for images and video with domain-specific normalisation, priors and smoothing.
 
-Its layers are those of the authors' release, so the published weights load by name (835 tensors; a
-network for SALICON alone has 390).
+Its layers have the names of the authors' release, so the published weights load by name. These are
+835 tensors; a network for SALICON alone has 390.
 
 Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency modeling, ECCV.
 """
@@ -36,11 +36,11 @@ DESCRIPTION = {
 
 DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
 WIDTH, WIDTH_2X, WIDTH_4X = 256, 128, 64
-DROPOUT = 0.6  # share of the channels inside the skip connections
+DROPOUT = 0.6  # share of dropped channels inside the skip connections
 KERNEL = 41  # px, side of the smoothing kernel
 SCALE = 6.0  # height of the Gaussian priors
-# Momentum of the normalisations. That of SALICON is larger: its batches are large and its images
-# unrelated.
+# Momentum of the normalisations. The momentum for SALICON (static) is larger, because its batches
+# are large and its images unrelated.
 MOMENTUM, STATIC_MOMENTUM = 0.01, 0.1
 # Centres (y, x) and log standard deviations (y, x) of the priors before training.
 PRIORS = (
@@ -172,7 +172,7 @@ class UNISAL(nn.Module):
         static : bool, optional
             Whether the recurrent part is bypassed. By default true for images, false for videos.
         target_size : (int, int), optional
-            Height and width of the output. By default those of the input.
+            Height and width of the output; by default the size of the input.
         h0 : tensor (n, 256, H/32, W/32), optional
             Initial hidden state. By default 0.
         return_hidden : bool

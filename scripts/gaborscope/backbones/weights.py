@@ -148,7 +148,7 @@ def fit_into(
         if value.shape != wanted[key].shape:
             raise InputError(
                 f"{path}: {key} has the shape {tuple(value.shape)}, "
-                f"the network needs {tuple(wanted[key].shape)}"
+                f"but the network needs {tuple(wanted[key].shape)}"
             )
     network.load_state_dict(state_dict)
 

@@ -261,7 +261,7 @@ class CascadeFit:
                     outputs[layer.name][i] = values
 
     def _basis(self, outputs):
-        """Return principal channels of a parent and their share; None and 1 if it is not wide."""
+        """Return principal channels of a parent and their share; None and 1 for few channels."""
         wide, most = len(outputs[0]), self.settings["channels"]
         if wide <= most:
             return None, 1.0

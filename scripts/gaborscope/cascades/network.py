@@ -283,7 +283,7 @@ class CascadeNet(nn.Module):
     """
     A cascade with trainable weights and fixed filters.
 
-    The trained weights are those for regressors and maps of unit variance, so one step size suits
+    The trained weights hold for regressors and maps of unit variance, so one step size suits
     all of them.
 
     Parameters
@@ -365,7 +365,7 @@ class CascadeNet(nn.Module):
         return weighted_sum(weight, intercept, phi.get(name), features, parents, placement)
 
     def residual(self, name: str) -> torch.Tensor:
-        """Return the standard deviation that a layer's nonlinearity is averaged over, (C,)."""
+        """Return the standard deviation of a layer's error, for its nonlinearity, (C,)."""
         return getattr(self, f"residual_{name}") * self.softness[name].abs()
 
     def output(self, fitted: cascade.CascadeLayer, linear: torch.Tensor) -> torch.Tensor:

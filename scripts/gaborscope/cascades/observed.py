@@ -1,4 +1,4 @@
-"""Stimuli at the network's resolution, and the activations and densities they give."""
+"""Stimuli at the network's resolution, with the network's activations and densities."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

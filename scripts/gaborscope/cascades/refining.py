@@ -25,7 +25,7 @@ from gaborscope.stimuli import geometry
 
 log = logging.getLogger(__name__)
 
-FLOOR = 0.02  # share of the learning rate that is left at the end of the training
+FLOOR = 0.02  # last learning rate as a share of the first
 
 
 class FusedDensity(nn.Module):
@@ -38,7 +38,7 @@ class FusedDensity(nn.Module):
     settings : dict
         `stride`, `smoothing`.
     weight : float array (feature,)
-        Weights of the maps of the last layers, then that of the log centre bias.
+        Weights of the maps of the last layers, then the weight of the log centre bias.
     centre_bias : float array (row, column)
     """
 
@@ -121,12 +121,12 @@ def vary(
 
 def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) -> str:
     """
-    Digest of a refinement: which checkpoint is its, and not that of other settings or data.
+    Digest of a refinement, so that a checkpoint of other settings or data is not resumed.
 
     Parameters
     ----------
     settings : sequence
-        Whatever JSON can say that decides the outcome.
+        All settings that decide the outcome, as JSON can write them.
     examples : iterable of sequence of Example
         Split by split.
 
@@ -300,7 +300,7 @@ class Refiner:
 
     @torch.no_grad()
     def _prune(self, progress):
-        """Keep the largest weights of each map, as many as the schedule allows at this progress."""
+        """Keep the largest weights of each map; `progress` (0 to 1) decides how many."""
         budget = self.settings["budget"]
         if budget is None:
             return

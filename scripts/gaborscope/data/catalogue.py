@@ -182,9 +182,9 @@ def index(
 
     A digest changes with the files of the stimulus (their size or time of change) and with its
     fixations. Fixations are compared by the size and time of their file. Where fixations.csv or a
-    file of pysaliency holds those of all stimuli, the rows of the stimulus are compared (subject,
-    x, y, in their order). For `demo` a digest changes with the settings of the generator, but not
-    with the number of stimuli, because more stimuli leave the others as they are.
+    file of pysaliency holds the fixations of all stimuli, the rows of the stimulus are compared
+    (subject, x, y, in their order). For `demo` a digest changes with the settings of the generator,
+    but not with the number of stimuli, because more stimuli leave the others as they are.
 
     Parameters
     ----------

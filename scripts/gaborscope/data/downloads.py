@@ -170,7 +170,7 @@ def _state_file(part):
 def _transfer(url, part, path, timeout_s):
     """Fetch a complete file into `part`, starting after the bytes that are there."""
     for attempt in range(1, ATTEMPTS + 1):
-        before = part.stat().st_size if part.exists() else 0
+        received_before = part.stat().st_size if part.exists() else 0
         try:
             _receive(url, part, timeout_s)
             return
@@ -180,15 +180,15 @@ def _transfer(url, part, path, timeout_s):
             ) from None
         except (OSError, http.client.HTTPException) as error:
             # URLError, a silent server, a broken connection
-            came = part.stat().st_size if part.exists() else 0
+            received = part.stat().st_size if part.exists() else 0
             reason = getattr(error, "reason", None) or error
-            if came > before and attempt < ATTEMPTS:
-                log.info("%s broke off after %d bytes (%s): resuming", url, came, reason)
+            if received > received_before and attempt < ATTEMPTS:
+                log.info("%s broke off after %d bytes (%s): resuming", url, received, reason)
                 time.sleep(PAUSE_S)
                 continue
-            if came:
+            if received:
                 raise InputError(
-                    f"{url} broke off after {came} bytes ({reason}); run again to resume there"
+                    f"{url} broke off after {received} bytes ({reason}); run again to resume there"
                 ) from None
             raise InputError(f"{url} cannot be reached ({reason}); {_remedy(path)}") from None
 
@@ -203,7 +203,7 @@ class _Reply:
 
     first: int  # byte that the body begins with
     total: int | None  # length of the whole file
-    validator: str | None  # changes with the file
+    validator: str | None  # text of the server that changes with the file (ETag or date)
 
 
 def _receive(url, part, timeout_s):
@@ -219,7 +219,7 @@ def _receive(url, part, timeout_s):
     except urllib.error.HTTPError as error:
         if error.code != 416 or not have:
             raise
-        _forget(part)  # 416: the server has no bytes after those of the part; begin again
+        _forget(part)  # 416: the server has no bytes beyond the part; begin again
         return _receive(url, part, timeout_s)
     with response:
         if response.headers.get_content_type() == "text/html":

@@ -1,5 +1,5 @@
 """
-The generated data set: it is known which places are conspicuous, and why.
+The generated data set, in which the conspicuous places are known.
 
 There are search displays (one odd item among many, by orientation, colour, size or spatial
 frequency) and two naturalistic textures (dead leaves, 1/f noise) with a few conspicuous places.
@@ -8,7 +8,7 @@ be compared with the truth. Nothing here was recorded from people.
 
 A stimulus is determined by the seed and its name: any block can be made alone, and more stimuli
 leave the others as they are. Sizes are in degrees of visual angle times
-`px_per_degree`; orientation is that of the wave vector, in [0, pi), counter-clockwise on the
+`px_per_degree`; orientation is the angle of the wave vector, in [0, pi), counter-clockwise on the
 screen (so a vertical bar or grating has orientation 0).
 """
 
@@ -161,7 +161,7 @@ class _Item:
 
     form: str
     radius: float  # half the length, or the radius
-    orientation: float  # of the wave vector: a bar is long at right angles to it
+    orientation: float  # orientation of the wave vector: a bar is long at right angles to it
     colour: np.ndarray  # (3,) YUV, added where the item is
     luma: float | None = None  # if given, Y is set to this and U, V to `colour`, not added
     wavelength: float = 0.0

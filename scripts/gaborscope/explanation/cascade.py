@@ -158,7 +158,7 @@ class CascadeLayer:
     name : str
     layer : Layer
     image : bool
-        Whether it reads the regressors of the image. They come before those of the edges.
+        Whether it reads the regressors of the image, which come before the regressors of the edges.
     edges : list of Edge
     weight : float32 array (C, K)
     intercept, residual_sd : float32 array (C,)
@@ -253,7 +253,7 @@ def resampling(
     edge: Edge, parent: Layer, child: Layer, placement: geometry.Placement
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return the matrices that resample a parent's valid cells to those of a child, for y and x.
+    Return the matrices that resample valid cells of a parent to cells of a child, for y and x.
 
     Parameters
     ----------

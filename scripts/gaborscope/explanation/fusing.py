@@ -39,12 +39,12 @@ def fit(
     blocks : dict of str to dict of str to StimulusBlock
         `fit` and `validation`, by the block's name.
     reconstructions : dict of str to dict of str to str
-        By block and layer the file of the layer's reconstructions, those of a fit block out of
-        fold.
+        By block and layer, the file of the layer's reconstructions. The reconstructions of a fit
+        block are out of fold.
     targets : dict of str to str
-        By block the saliency file of the deep model, read for `target: model` only.
+        By block, the saliency file of the deep model, read for `target: model` only.
     settings : dict
-        Of the fusion: `target`, `stride`, `smoothing`, `penalties`.
+        Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
     sigmas : sequence of float
         Candidate widths of the centre bias.
     uniform_weight : float

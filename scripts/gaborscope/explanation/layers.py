@@ -88,7 +88,7 @@ class Reconstructed(Protocol):
 
     @property
     def layer(self) -> Layer:
-        """What was measured of it."""
+        """Measured layer of the network."""
         ...
 
 
@@ -303,12 +303,12 @@ def reconstruct_block(
     box : geometry.Box
         The network's input for landscape stimuli.
     layers : sequence of FittedLayer
-        Of one explanation.
+        Layers of one explanation.
 
     Yields
     ------
     index : int
-        Of the stimulus in the block.
+        Index of the stimulus in the block.
     maps : dict of str to float32 array (C, row, column)
         On all cells of each layer, see `whole_maps`.
     """

@@ -176,8 +176,8 @@ class ExplainedModel:
 
     @property
     def fitted(self) -> list[FittedLayer]:
-        """List of the layers that are fitted to the image alone; none of a cascade."""
-        return [own for own in self.layers if isinstance(own, FittedLayer)]
+        """Layers that are fitted to the image alone; empty for a cascade."""
+        return [layer for layer in self.layers if isinstance(layer, FittedLayer)]
 
     @property
     def whole_cascade(self) -> Cascade:
@@ -213,8 +213,8 @@ class ExplainedModel:
             If the file is of another kind.
         """
         with open_file(path, "explained") as file:
-            whole = read_cascade(file["cascade"]) if "cascade" in file else None
-            names = json.loads(file.attrs["layers"]) if whole is None else []
+            cascade = read_cascade(file["cascade"]) if "cascade" in file else None
+            names = json.loads(file.attrs["layers"]) if cascade is None else []
             fitted = [
                 FittedLayer(
                     name=name,
@@ -234,12 +234,12 @@ class ExplainedModel:
                     file.attrs.get("fit", "pad"),
                     int(file.attrs.get("multiple", 1)),
                 ),
-                layers=fitted if whole is None else whole.sinks,
+                layers=fitted if cascade is None else cascade.sinks,
                 settings=json.loads(file.attrs["fusion"]),
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
                 uniform_weight=float(file.attrs["uniform_weight"]),
-                cascade=whole,
+                cascade=cascade,
             )
 
     def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:

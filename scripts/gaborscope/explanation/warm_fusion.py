@@ -21,9 +21,9 @@ def fit(
     """
     Fit the fusion weights from a given start and choose the penalty on the validation split.
 
-    The objective is that of `fusion.fit`. It is convex, so the start changes the time but not the
-    result. A Hessian costs as much as many gradients, so it is reused as long as the steps with it
-    converge fast.
+    The objective of `fusion.fit` is minimised. It is convex, so the start changes the time but not
+    the result. A Hessian costs as much as many gradients, so it is reused as long as the steps with
+    it converge fast.
 
     Parameters
     ----------

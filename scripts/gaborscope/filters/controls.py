@@ -1,4 +1,4 @@
-"""Control banks to compare log-Gabors with: as many filters, of the same extent."""
+"""Control banks for comparison with log-Gabors: as many filters, of the same extent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from gaborscope.filters import fourier
 from gaborscope.filters.loggabor import LogGaborBank
 
 CONTROLS = ("random", "pixel")
-SEED = 20211107  # of the random filters, so that a bank is always the same
+SEED = 20211107  # seed of the random filters: a bank is always the same
 
 
 def kernels(

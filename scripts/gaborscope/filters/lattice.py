@@ -212,7 +212,7 @@ class Folded:
         Parameters
         ----------
         index : int
-            Of the filter among `gains`.
+            Index of the filter among `gains`.
 
         Returns
         -------

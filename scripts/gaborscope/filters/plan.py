@@ -176,7 +176,7 @@ class Plan:
         )
 
 
-RESIDUAL = -1  # number of the residual among those of the filters
+RESIDUAL = -1  # number of the residual in the lists of filters
 
 # Even and odd responses count as 0 if a window leaves less than FAINT of the gain (peak 2).
 # The rest would be rounding errors, which standardising would turn into a regressor.

@@ -23,7 +23,7 @@ class Pooler:
         self._products, self._rows = joint_products([along_y for along_y, _ in samplers])
         self._along_x = [np.ascontiguousarray(along_x.T) for _, along_x in samplers]
         height, width = (matrix.shape[1] for matrix in samplers[0])
-        #: room for the planes, (pixel row, plane, pixel column)
+        #: buffer for the planes, (pixel row, plane, pixel column)
         self.planes = np.empty((height, n_planes, width), np.float32)
         self._lines = np.empty((sum(rows for rows, _ in self.shapes), n_planes, width), np.float32)
 

@@ -20,9 +20,9 @@ TOLERANCE, BROADER = 0.03, 4 / 3
 # Points of a lattice beyond each side of the image; windows at the edges use them as well.
 BEYOND = 2
 
-# A Gaussian window on even and odd responses is applied to the spectrum up to a standard deviation
-# of this share of the mirrored margin. The rest of a wider window is applied to the points of a
-# lattice, with a standard deviation of at least one step.
+# Gaussian windows on even and odd responses are applied to the spectrum if their standard deviation
+# is at most this share of the mirrored margin. A wider window is split: it is applied to the
+# spectrum up to this share, and the rest, at least one step wide, to the points of a lattice.
 SHARE_OF_MARGIN = 1 / 3
 
 

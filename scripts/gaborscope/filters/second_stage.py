@@ -10,7 +10,7 @@ from gaborscope.filters.controls import ControlBank
 from gaborscope.filters.loggabor import LogGaborBank
 
 KIND = "second_stage"
-STEPS = (2, 3)  # from the scale of the first stage to that of the second
+STEPS = (2, 3)  # number of scales between the first and the second stage
 
 
 def pairs(n_scales: int) -> list[tuple[int, int]]:
@@ -32,7 +32,7 @@ def pairs(n_scales: int) -> list[tuple[int, int]]:
 
 def orientations(n_orientations: int) -> list[int]:
     """
-    Orientations of the second stage among those of the bank: every other one of eight or more.
+    Orientations of the bank that the second stage has: all, or every other one of eight or more.
 
     Parameters
     ----------
@@ -83,7 +83,7 @@ def responses(
 
     `z2 = g_t * mean_o |g_so * image|`: the amplitude of scale s, averaged over orientations,
     filtered by the log-Gabors of scale t = s + 2 and s + 3. If scales double, these wavelengths are
-    four and eight times that of s.
+    four and eight times the wavelength of s.
 
     Parameters
     ----------

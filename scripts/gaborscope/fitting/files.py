@@ -76,7 +76,7 @@ def read_sums(path: str | Path, number: int) -> Statistics:
     path : str or Path
         Written by `write_statistics`.
     number : int
-        Of the group: the candidate of pooling, or whatever else the list written is of.
+        Index of the group in the list written, such as the candidate of pooling.
 
     Returns
     -------
@@ -168,7 +168,7 @@ def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     ----------
     path : str or Path
     fold : str, optional
-        Block whose out-of-fold weights are read; without such weights those of the whole fit.
+        Block whose out-of-fold weights are read. Without such weights, the whole fit is read.
 
     Returns
     -------

@@ -153,7 +153,7 @@ def solve(
 
 def _out_of_fold(fit, total, path_of, penalty, n_folds):
     if min(n_folds, len(fit)) < 2:
-        # without a single block nothing is left to fit: its weights are those of the whole fit
+        # with a single block nothing is left out of fold: it gets the weights of the whole fit
         solution = path_of(total).solve(penalty)
         return {block: solution for block in fit}
     folds = {}

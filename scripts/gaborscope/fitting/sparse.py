@@ -9,7 +9,8 @@ from scipy import linalg
 
 from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 
-# A regressor is dependent on those chosen if they leave less than this share of its variance.
+# A regressor counts as dependent if the regressors chosen before leave less than this share
+# of its variance unexplained.
 INDEPENDENT = 1e-6
 
 
@@ -19,8 +20,9 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
 
     `omp`, orthogonal matching pursuit, takes the regressor that correlates most with the rest of
     the map that is not explained yet. `ols`, orthogonal least squares, takes the regressor that
-    leaves the smallest rest, after it is made orthogonal to those chosen. For a map made of few
-    regressors that meet the exact recovery condition, both choose these regressors.
+    leaves the smallest rest, after it is made orthogonal to the regressors chosen before.
+    For a map made of few regressors that meet the exact recovery condition, both choose these
+    regressors.
 
     Parameters
     ----------

@@ -15,7 +15,8 @@ CONSTANT = 1e-6
 # They are also constant if it is below this share of their root mean square: with float32 products
 # a variance of 0 comes out as up to 7e-6 of the mean square.
 ROUNDING = 5e-3
-# Maps whose variance is below this share of the layer's largest are dead: counted, not averaged.
+# Maps whose variance is below this share of the layer's largest are dead. Tables state their number
+# and leave them out of means.
 DEAD = 1e-8
 
 
@@ -259,7 +260,7 @@ def summary_of_maps(per_map: np.ndarray, pooled: float) -> dict[str, float | int
     per_map : float array (C,)
         nan where a map is dead.
     pooled : float
-        Of all maps together, see `explained_variance`.
+        Explained variance of all maps together, see `explained_variance`.
 
     Returns
     -------

@@ -1,1 +1,1 @@
-"""What could refute an explanation: halves, seeds, substitution, interventions, verdicts."""
+"""Tests that could refute an explanation: halves, seeds, substitution, interventions, verdicts."""

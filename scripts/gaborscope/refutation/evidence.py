@@ -1,4 +1,4 @@
-"""What the verdicts on an explanation rest on: the tables of a run that are about it."""
+"""Evidence for the verdicts on an explanation: tables of a run."""
 
 import dataclasses
 from collections.abc import Container, Iterable, Sequence
@@ -15,7 +15,7 @@ SINGLE_LAYERS = "identities of single layers are those of mode direct"
 @dataclasses.dataclass(frozen=True)
 class Evidence:
     """
-    Tables of a run, by what they are about.
+    Tables of a run that verdicts use, by predictor or explanation.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ def read(
     faithfulness: Iterable[str],
 ) -> Evidence:
     """
-    Read the tables that verdicts rest on.
+    Read the tables that verdicts use.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def _read(kind, files, *names):
     """Tables of a kind by some of their wildcards."""
     tables = {}
     for path in files:
-        about = paths.parse(kind, path)
-        tables[tuple(about[name] for name in names)] = pd.read_csv(path)
+        wildcards = paths.parse(kind, path)
+        tables[tuple(wildcards[name] for name in names)] = pd.read_csv(path)
     return tables
 
 
@@ -99,17 +99,17 @@ def rows(
     contest : dict
         `model`, `explanation`, `rivals`, from `contests.plan`.
     evidence : Evidence
-        Of the whole run. A test whose table is missing is said not to have been run.
+        Tables of the whole run. A test whose table is missing gets the outcome "not run".
     fit_on : str
         Data set that the explanation was fitted to.
     evaluate_on : iterable of str
         Data sets that it was tested on.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
     direct : container of str
         Explanations of mode direct; the others have no identities of single layers.
     analyses : container of str
-        Analyses that were asked for.
+        Analyses of the config that ran.
 
     Returns
     -------
@@ -141,19 +141,19 @@ def rows(
 
 def matched_with(model: str, table: pd.DataFrame | None) -> list[tuple[str, pd.DataFrame]]:
     """
-    Agreement of a network with each of those that differ from it in their seed.
+    Select the tables of agreement between a network and networks of other seeds.
 
     Parameters
     ----------
     model : str
     table : DataFrame or None
-        Of all pairs of networks of one explanation, in columns `model` and `other`; None if no
-        two networks were matched.
+        Agreement of all pairs of networks of one explanation; columns `model` and `other` name
+        the pair. None if no two networks were matched.
 
     Returns
     -------
     tables : list of (str, DataFrame)
-        "matched with {other}" and the rows of the pair, whichever of both `model` is.
+        "matched with {other}" and the rows of the pair; `model` may be the first or the second.
     """
     if table is None or not len(table):
         return []

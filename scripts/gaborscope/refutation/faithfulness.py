@@ -53,7 +53,7 @@ class Judge:
     ----------
     block : StimulusBlock
     index : int
-        Of the stimulus.
+        Index of the stimulus in the block.
     intact : float array (height, width)
         Density of the intact network, sum 1.
     preset : str
@@ -111,7 +111,7 @@ def substitution_tables(
     rows : DataFrame
         `layer, way, substitute, stimulus` and the scores of `Judge`.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------
@@ -157,7 +157,7 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
     rows : DataFrame
         `stimulus, notch, family, kind` and `MEASURES`.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------

@@ -87,7 +87,7 @@ def rank(
         One row per notch, in each family the largest `contribution` first. `contribution`: mean
         over the images of KL(density of the image || density without the notch), in nats.
         `energy`: mean energy taken out. `channel, scale, orientation` (-1: all). The other columns
-        are those of `Notch.described`.
+        come from `Notch.described`.
     """
     bank, channels = layer_tools.bank_and_channels(settings)
     candidates = notches.candidates(bank, families)
@@ -154,8 +154,8 @@ def changed_images(
     """
     Yield an image without a notch, and images changed at random by equal energy.
 
-    The energy is that of the whole notch, but at most half the energy of all other cells: random
-    cells must be able to hold it.
+    The energy is the energy of the whole notch, but at most half the energy of all other cells, so
+    that random cells can hold it.
 
     Parameters
     ----------
@@ -217,7 +217,7 @@ def intervene(
     ----------
     content : uint8 array (height, width, 3)
     pixels : int array (n, 2)
-        Fixated, x and y.
+        Fixated pixels, x and y.
     settings : dict
         From `bank_settings`.
     chosen : list of (str, Notch)
@@ -231,7 +231,7 @@ def intervene(
     Returns
     -------
     rows : list of dict
-        `notch, family, kind`, the facts of `changed_images`, and those of `compare`.
+        `notch, family, kind`, the facts of `changed_images`, and the measures of `compare`.
     """
     notcher, rows = notches.Notcher(content, settings), []
     explained, network = predictors
@@ -256,13 +256,13 @@ def compare(
     before, after : (float array (height, width), float array (height, width))
         Densities of the image before and after the change: by the explained model, by the network.
     pixels : int array (n, 2)
-        Fixated, x and y.
+        Fixated pixels, x and y.
 
     Returns
     -------
     measures : dict of str to float
-        `correlation`: of the two changes, over pixels. `sign_agreement`: share of the fixated
-        pixels where both changes have the same sign (about one half by chance). `kl_explained`,
+        `correlation`: correlation of the two changes over pixels. `sign_agreement`: share of the
+        fixated pixels where both have the same sign (about one half by chance). `kl_explained`,
         `kl_deep`: size of the change, KL(before || after) in nats. `cc_deep`: correlation of the
         network's two maps.
     """

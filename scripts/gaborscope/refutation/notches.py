@@ -161,7 +161,7 @@ def partition(bank: loggabor.LogGaborBank, shape: tuple[int, int]) -> np.ndarray
     ----------
     bank : loggabor.LogGaborBank
     shape : (int, int)
-        Of the discrete spectrum.
+        Rows and columns of the discrete spectrum.
 
     Returns
     -------

@@ -20,7 +20,7 @@ COLUMNS = ("model", "other", *stability.COLUMNS, "correlation")
 @dataclasses.dataclass(frozen=True)
 class Network:
     """
-    One of several networks that differ in their training seed alone, as an explanation sees it.
+    One of several networks that differ only in their training seed, with its explanation.
 
     Attributes
     ----------
@@ -48,7 +48,7 @@ def read_network(
     Parameters
     ----------
     name : str
-        Of the model.
+        Name of the model.
     filters, statistics : sequence of str
         Files of kind `filters` and `statistics`, see `store.paths`, of several models.
     rule : {"omp", "ols"}
@@ -80,12 +80,12 @@ def compare(
     seed: int,
 ) -> tuple[list[dict], dict[str, float]]:
     """
-    Agreement of the identities of two networks, map by map as their activations match them.
+    Agreement of the identities of two networks; maps are paired by their activations.
 
     Parameters
     ----------
     first, second : Network
-        Of the same layers on the same grids.
+        Both have the same layers on the same grids.
     activations : sequence of str
         Activation files of both on the same blocks, perhaps of other networks too.
     n_resamples, seed : int

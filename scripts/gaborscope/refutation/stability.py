@@ -12,7 +12,7 @@ from gaborscope.fitting.statistics import DEAD, Statistics, combine, standardise
 from gaborscope.scoring import summaries
 
 PROPERTIES = ("kind", "scale", "orientation", "colour")
-WORST = -2.0  # in place of the correlation of a dead map, so that it is matched last
+WORST = -2.0  # stands for the correlation of a dead map, so that it is matched last
 ROUNDING = 1e-12  # a map whose variance is below this share of its mean square counts as constant
 COLUMNS = (
     "layer", "measure", "agreement", "chance", "excess", "ci_low", "ci_high", "p", "maps"
@@ -167,7 +167,7 @@ def halves(
     Parameters
     ----------
     blocks : dict of str to statistics.Statistics
-        By fit block; every other one, in the order of their names, is of the same half.
+        By fit block. The blocks, in the order of their names, go alternately to the two halves.
     filters : dict
         From `read_filters`.
     rule : {"omp", "ols"}
@@ -177,7 +177,7 @@ def halves(
     Returns
     -------
     first, second : Described
-        Of a single block both are of it, and no map counts as alive: there is nothing to compare.
+        With a single block, both describe this block, and no map counts as alive.
     """
     described = [
         describe(

@@ -115,7 +115,8 @@ def batches(
         On its device.
     block : StimulusBlock
     indices : sequence of int
-        Of the stimuli. The substitute `other` of a stimulus is the previous one in its batch.
+        Indices of the stimuli. The substitute `other` of a stimulus is the previous stimulus in
+        its batch.
     box : geometry.Box
     batch_size : int
         Largest number of stimuli in a batch.
@@ -412,14 +413,14 @@ class Bench:
 
     def _replaced(self, kind, replacements, cut, places, x):
         """Replace the layers by one kind of substitute, in the order in which they run."""
-        order, before = list(replacements), False
+        order, any_replaced = list(replacements), False
         for index, name in enumerate(order):
             alone = None
-            before = before or kind in replacements[name]
+            any_replaced = any_replaced or kind in replacements[name]
             if kind in replacements[name]:
                 alone = self._run(places, {name: replacements[name][kind]}, x)
                 yield name, "alone", kind, alone
-            if not before:
+            if not any_replaced:
                 continue
             if alone is not None and (index == 0 or name in cut):
                 yield name, "cumulative", kind, alone
@@ -490,10 +491,10 @@ def rows(
     ----------
     bench : Bench
     model : ExplainedModel
-        Whose reconstructions take the place of layers.
+        Its reconstructions take the place of layers.
     block : StimulusBlock
     indices : sequence of int
-        Of the stimuli in the block.
+        Indices of the stimuli in the block.
     preset : str
         Definitions of the metrics.
     uniform_weight : float
@@ -518,5 +519,5 @@ def rows(
                 )
                 if kind == "intact":
                     judges.append(faithfulness.Judge(block, index, density, preset))
-                about = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
-                yield {**about, **judges[row].score(density)}
+                labels = {"layer": layer, "way": way, "substitute": kind, "stimulus": names[row]}
+                yield {**labels, **judges[row].score(density)}

@@ -9,14 +9,15 @@ import pandas as pd
 from gaborscope.scoring import summaries
 
 METRICS = ("nss", "cc")
-TWICE = 2.0  # least ratio of the deep model's NSS to the centre bias's for which shares count
+# Shares of a deep model count only if its NSS is at least this many times that of the centre bias.
+TWICE = 2.0
 LIMIT = 0.05  # agreement is beyond chance if its p is below this
 COLUMNS = (
     "model", "explanation", "dataset", "preset", "test", "metric", "against", "value", "ci_low",
     "ci_high", "passed", "sentence",
 )  # fmt: skip
 NOT_RUN = "not run"
-SUBSTITUTES = ("mean", "other", "shuffled")  # in the place of a layer's reconstruction
+SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 
 
 def contest_rows(
@@ -35,7 +36,7 @@ def contest_rows(
     tables : dict of (preset, predictor, dataset) to DataFrame
         Scores by stimulus.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------
@@ -70,16 +71,16 @@ def contest_rows(
 def _difference(predictor, rival, metric, difference, n_resamples, seed):
     mean, low, high, n = summaries.bootstrap_mean(difference, n_resamples, seed)
     passed = bool(low > 0)
-    said = "is above" if passed else "is not above"
+    verb = "is above" if passed else "is not above"
     sentence = (
-        f"{predictor} {said} {rival} in {metric.upper()}: {mean:+.3f} [{low:+.3f}, {high:+.3f}] "
+        f"{predictor} {verb} {rival} in {metric.upper()}: {mean:+.3f} [{low:+.3f}, {high:+.3f}] "
         f"over {n} stimuli."
     )
     return _row(mean, low, high, passed, sentence)
 
 
 def _strength(model, deep, bias, n_resamples, seed):
-    """Return the row that says whether the deep model is good enough for shares of it to count."""
+    """Return the row that says whether the deep model is good enough for its shares to count."""
     ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
     passed = bool(ratio >= TWICE)
     sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]" + (
@@ -98,7 +99,7 @@ def stability_rows(
     otherwise: str,
 ) -> list[dict[str, Any]]:
     """
-    Rows of one explanation's agreement with another fit of it.
+    Rows on the agreement of one explanation with another fit of the same explanation.
 
     Parameters
     ----------
@@ -122,19 +123,19 @@ def stability_rows(
         all_layers = table[table["layer"] == "all"].set_index("measure")
         shown = [m for m in all_layers.index if m == "identity" or m.startswith("profile_")]
         for measure in shown:
-            figures = all_layers.loc[measure]
-            if not figures["maps"]:
+            pooled = all_layers.loc[measure]
+            if not pooled["maps"]:
                 reason = "the fit split has a single block, or no layer two maps"
                 rows.append({**where, **not_run(test, reason), "metric": measure})
                 continue
-            passed = bool(figures["ci_low"] > 0 and figures["p"] < LIMIT)
-            said = "beyond chance" if passed else "not beyond chance"
+            passed = bool(pooled["ci_low"] > 0 and pooled["p"] < LIMIT)
+            chance = "beyond chance" if passed else "not beyond chance"
             sentence = (
                 f"{model}-{explanation}, {against}: {measure.replace('_', ' by ')} of "
-                f"{int(figures['maps'])} maps agrees {said}: {figures['agreement']:.3f}, by chance "
-                f"{figures['chance']:.3f}, p = {figures['p']:.3g}."
+                f"{int(pooled['maps'])} maps agrees {chance}: {pooled['agreement']:.3f}, by chance "
+                f"{pooled['chance']:.3f}, p = {pooled['p']:.3g}."
             )
-            row = _row(figures["excess"], figures["ci_low"], figures["ci_high"], passed, sentence)
+            row = _row(pooled["excess"], pooled["ci_low"], pooled["ci_high"], passed, sentence)
             rows.append({**where, "test": test, "metric": measure, "against": against, **row})
     return rows
 
@@ -155,9 +156,9 @@ def faithfulness_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`; one row for each of `SUBSTITUTES`. `value` and interval: those of the
-        layer with the least difference, among layers replaced alone, in CC with the map of the
-        intact network. Passed if the intervals of all layers lie above 0.
+        Keys are `COLUMNS`; one row for each of `SUBSTITUTES`. `value` and its interval are of the
+        layer with the least difference. The difference is in CC with the map of the intact network,
+        for layers replaced alone. Passed if the intervals of all layers lie above 0.
     """
     where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
     if table is None:
@@ -198,8 +199,8 @@ def not_run(test: str, reason: str) -> dict[str, Any]:
 
 
 def _row(value, low, high, passed, sentence):
-    said = passed if passed == NOT_RUN else str(passed).lower()
-    return {"value": value, "ci_low": low, "ci_high": high, "passed": said, "sentence": sentence}
+    text = passed if passed == NOT_RUN else str(passed).lower()
+    return {"value": value, "ci_low": low, "ci_high": high, "passed": text, "sentence": sentence}
 
 
 def outcome(rows: pd.DataFrame) -> str:
@@ -216,10 +217,10 @@ def outcome(rows: pd.DataFrame) -> str:
     outcome : {"passes", "fails", "in part", "not run"}
         Rows that were not run are ignored, unless no row was run.
     """
-    said = set(rows["passed"]) - {NOT_RUN}
-    if not said:
+    results = set(rows["passed"]) - {NOT_RUN}
+    if not results:
         return NOT_RUN
-    return {"true": "passes", "false": "fails"}[said.pop()] if len(said) == 1 else "in part"
+    return {"true": "passes", "false": "fails"}[results.pop()] if len(results) == 1 else "in part"
 
 
 def content(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -66,9 +66,9 @@ def _layers(files, folder, dpi):
     """Draw the layers of each explanation, and return (name, path) of each figure."""
     tables = {}
     for path in files:
-        about = grammar.parse("anatomy", path)
-        name = "{model}-{explanation}".format(**about)
-        tables.setdefault(name, {})[about["table"]] = pd.read_csv(path)
+        wildcards = grammar.parse("anatomy", path)
+        name = "{model}-{explanation}".format(**wildcards)
+        tables.setdefault(name, {})[wildcards["table"]] = pd.read_csv(path)
     figures = []
     for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"

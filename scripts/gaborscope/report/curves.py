@@ -20,8 +20,8 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     """
     Shares of each layer by wavelength, beside human contrast sensitivity.
 
-    The contrast sensitivity is drawn only if the shares are those of luminance and cycles/degree
-    are known.
+    The contrast sensitivity is drawn only if the shares are shares of luminance and the
+    cycles/degree are known.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ from gaborscope.store.saliency import read_density
 @dataclasses.dataclass
 class Inputs:
     """
-    Files of a run that the report draws from, as lists of paths.
+    Input files of the report, as lists of paths.
 
     Attributes
     ----------
@@ -47,12 +47,12 @@ class Inputs:
     @classmethod
     def of(cls, files: Any) -> "Inputs":
         """
-        Take the files that the report draws from out of all that its job reads.
+        Select the input files of the report from all files that its job reads.
 
         Parameters
         ----------
         files : object
-            Attributes of the names above; those of several paths are lists.
+            Has an attribute for each name above: a path or a list of paths.
 
         Returns
         -------
@@ -133,16 +133,16 @@ class Section:
                 "filters", inputs.filters, "layer", model=self.model, explanation=self.explanation
             ).items()
         }
-        self.table = self._own_table("explained_variance")
+        self.table = self._table_of("explained_variance")
         self.explained: ExplainedModel | None = None
         self.nss = pd.Series(dtype=float)
-        for path in self._own_paths("explained"):  # none of a network that predicts no saliency
+        for path in self._paths_of("explained"):  # empty if the network predicts no saliency
             self.explained = ExplainedModel.load(path)
             (scores,) = grammar.select(
                 "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
             self.nss = pd.read_csv(scores).set_index("stimulus")["nss"]
-        # a cascade has no filters on the image for single layers
+        # a cascade has no files of filters
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
     def draw(self, folder: Path) -> dict[str, Any]:
@@ -176,13 +176,13 @@ class Section:
         }
 
     def _model(self):
-        """Return the explained model; there is none of a network that predicts no saliency."""
+        """Return the explained model; raise if the network predicts no saliency."""
         if self.explained is None:
             raise ValueError(f"{self.predictor} has no explained model to draw")
         return self.explained
 
     def _draw_filters(self, stem):
-        """Draw filters, shares, tuning and sparsity of a direct explanation; none of a cascade."""
+        """Draw filters, shares, tuning and sparsity of a direct explanation, nothing else."""
         if not self.filters:
             return {"filters_figure": None}
         first = next(iter(self.filters.values()))
@@ -191,13 +191,13 @@ class Section:
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
-        figure = drawing.sparsity_curves(self._own_table("sparsity"))
+        figure = drawing.sparsity_curves(self._table_of("sparsity"))
         drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
-        figure = curves.tuning_beside_people(self._own_table("tuning"))
+        figure = curves.tuning_beside_people(self._table_of("tuning"))
         drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
         scored = None
-        if self.explained is not None and self._own_paths("sparsity_scores"):
-            figure = curves.sparsity_scores(self._own_table("sparsity_scores"))
+        if self.explained is not None and self._paths_of("sparsity_scores"):
+            figure = curves.sparsity_scores(self._table_of("sparsity_scores"))
             scored = f"{stem}_sparsity_scores.png"
             drawing.save(figure, scored, self.settings["dpi"])
         return {
@@ -211,20 +211,20 @@ class Section:
             "wavelengths": self.unit,
         }
 
-    def _own_paths(self, kind):
-        """Files of a kind that are of this backbone and explanation."""
+    def _paths_of(self, kind):
+        """Select the files of a kind for this backbone and explanation."""
         return grammar.select(
             kind, getattr(self.inputs, kind), model=self.model, explanation=self.explanation
         )
 
-    def _own_table(self, kind):
-        """Table of a kind of this backbone and explanation."""
-        (path,) = self._own_paths(kind)
+    def _table_of(self, kind):
+        """Read the only table of a kind for this backbone and explanation."""
+        (path,) = self._paths_of(kind)
         return pd.read_csv(path)
 
     def _identity_rows(self):
         """Return, for each layer, the map that its filters explain best, and these filters."""
-        table = self._own_table("identities")
+        table = self._table_of("identities")
         rows = []
         for _, identities in table.groupby("layer", sort=False):
             last = identities[identities["rank"] == identities["rank"].max()]

@@ -100,8 +100,8 @@ def shuffled_stimulus(
         others = [other for other in candidates if other != name]
         if not others:
             raise InputError(
-                f"no stimulus of the fit split other than {name!r} has fixations, so none can "
-                "predict it; add stimuli with fixations"
+                f"no stimulus of the fit split other than {name!r} has fixations, so no "
+                "stimulus can predict this one; add stimuli with fixations"
             )
         key = f"{seed}\0{name}\0"
         return min(others, key=lambda o: hashlib.sha256((key + o).encode()).hexdigest())
@@ -171,12 +171,12 @@ def make_all(
     Parameters
     ----------
     settings : dict of str to dict
-        Of the config's `baselines`, by name.
+        Entries of the config's `baselines`, by name.
     fit, validation : sequence of StimulusBlock
     uniform_weight : float
     seed : int
     banks : dict of str to FixationBank
-        Of those that are a bank fitted to fixations.
+        Fitted banks, for the predictors that are a bank fitted to fixations.
 
     Returns
     -------

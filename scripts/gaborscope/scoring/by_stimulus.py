@@ -17,14 +17,15 @@ class PredictorScores:
     Parameters
     ----------
     predictor : str
-        Of `scorer.PEOPLE`: what people predict of each other is scored, not the densities given.
+        Name of the predictor. For one of `scorer.PEOPLE`, the mutual predictions of people are
+        scored, not the given densities.
     scorer : scorer.Scorer
     seen : collection of str
         Stimuli that the network behind the predictor was trained on: their scores are nan.
     uniform_weight : float
-        Share of the uniform density in what people predict.
+        Share of the uniform density in the predictions of people.
     temperature : float
-        That densities are tempered with before they are scored; 1 changes nothing.
+        Temperature applied to densities before they are scored; 1 changes nothing.
     """
 
     def __init__(
@@ -103,5 +104,5 @@ class PredictorScores:
         return [name for name in self.names() if name in self.seen]
 
     def negatives(self) -> dict[str, list[str]]:
-        """Return, by stimulus, those whose fixations are the negatives of the shuffled AUC."""
+        """Return, for each stimulus, the stimuli whose fixations are its shuffled negatives."""
         return {name: self.scorer.others(name) for name in self.names()}

@@ -1,4 +1,4 @@
-"""Temperature of a predictor's densities, fitted by maximum likelihood to its confidence."""
+"""Temperature that corrects the confidence of a predictor's densities, by maximum likelihood."""
 
 from pathlib import Path
 

@@ -313,7 +313,7 @@ def _shape_of(ratio):
     shapes = np.linspace(0.2, 4, 400)
     ratios = [
         math.gamma(1 / s) * math.gamma(3 / s) / math.gamma(2 / s) ** 2 for s in shapes
-    ]  # falls as the shape grows, hence the signs below
+    ]  # the ratio falls as the shape grows; np.interp needs rising values, hence the signs
     return float(np.interp(-ratio, -np.array(ratios), shapes))
 
 

@@ -60,7 +60,7 @@ def difference_rows(
     tables : dict of (preset, predictor, dataset) to DataFrame
         Scores by stimulus.
     n_resamples, seed : int
-        Of the bootstrap over stimuli.
+        Number of samples and seed of the bootstrap over stimuli.
 
     Returns
     -------

@@ -100,7 +100,7 @@ def seen_in(
     blocks: Iterable[StimulusBlock], weights: Iterable[str | Path], dataset: str, kind: str
 ) -> set[str]:
     """
-    Tell the stimuli of some blocks that any of the networks behind a predictor was trained on.
+    Return the stimuli of some blocks that any network behind a predictor was trained on.
 
     Parameters
     ----------

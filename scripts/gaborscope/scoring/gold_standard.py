@@ -32,8 +32,9 @@ def score_gold_standard(
     `pooled_auc_judd`.
 
     CC, KLD and SIM compare *split halves*, which is no upper bound. The observers, sorted by
-    subject, go alternately into two equal halves; of an odd number the last is dropped. The
-    density of each half is scored against that of the other half, and the two scores are averaged.
+    subject, go alternately into two equal halves. If their number is odd, the last one is dropped.
+    The density of each half is scored against that of the other half, and the two scores are
+    averaged.
 
     Parameters
     ----------
@@ -207,9 +208,9 @@ def pooled_auc_judd(
     Returns
     -------
     auc_judd, auc_judd_nojit : float
-        Pixels tied with a fixation count as half a false alarm in the first and as a false alarm
-        in the second. 0.5 if all maps are constant; nan without fixations or if every pixel is
-        fixated.
+        Pixels equal to a fixated one are counted as half a false alarm in the first and as a false
+        alarm in the second. 0.5 if all maps are constant; nan without fixations or if every pixel
+        is fixated.
     """
     maps = [prepare(saliency_map) for saliency_map in saliency_maps]
     width = maps[0].size[1]

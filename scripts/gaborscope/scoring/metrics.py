@@ -18,8 +18,8 @@ follows the better of the two elsewhere:
 - KLD has no epsilons. With epsilons a density differs from itself, and an "impossible" fixation
   costs a finite amount that depends on them. Without, KLD is infinite where the predicted density
   is 0 and the observed one is not.
-- SIM and IG take the density as it is. The official code first min-max normalises and so scores
-  another density than the predicted one; this changes IG by up to 0.9 bit.
+- SIM and IG take the density as it is. The official code first min-max normalises, and so does not
+  score the predicted density; this changes IG by up to 0.9 bit.
 - KLD, SIM and IG refuse a map with negative values, which is no density. They do not shift it.
 
 Edge cases, decided for all presets:
@@ -62,7 +62,7 @@ METRICS = {
     "exact": ("auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"),
 }
 
-# Added twice in KLD. 'mit' has MATLAB's eps, 'pysaliency' the rounded value of its MIT settings.
+# Epsilon, added twice in KLD: MATLAB's eps for 'mit', pysaliency's rounded value for 'pysaliency'.
 KLD_EPSILON = {"mit": 2.220446049250313e-16, "pysaliency": 2.2204e-16, "exact": 0.0}
 IG_EPSILON = KLD_EPSILON["mit"]
 
@@ -192,8 +192,8 @@ def auc_judd_nojit(
     """
     AUC-Judd exactly as the official code computes it without jitter.
 
-    Not fixated pixels tied with a fixation count as false alarms, and so do later fixations tied
-    with it. The AUC is therefore too low on maps with few levels.
+    If pixels without a fixation have the value of a fixation, they are counted as false alarms. So
+    are later fixations of the same value. The AUC is therefore too low on maps with few levels.
 
     Parameters
     ----------
@@ -576,7 +576,7 @@ def area_under_curve(false_alarms: np.ndarray, hits: np.ndarray) -> float:
 
 
 def _others_above(salience, fixated):
-    """Numbers of not fixated pixels above, and tied with, each of the sorted fixated values."""
+    """Numbers of pixels without a fixation above, and equal to, each sorted fixated value."""
     above, at_or_above = salience.count_above(fixated)
     above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="right")
     at_or_above_fixated = fixated.size - np.searchsorted(fixated, fixated, side="left")
@@ -624,9 +624,9 @@ def _flat(fixations, salience):
         )
     height, width = salience.size
     if fixations.dtype.kind == "f":
-        whole = (fixations == np.floor(fixations)).all(axis=1)
-        if not whole.all():
-            x, y = fixations[~whole][0]
+        integral = (fixations == np.floor(fixations)).all(axis=1)
+        if not integral.all():
+            x, y = fixations[~integral][0]
             raise InputError(
                 f"the fixation at x = {x}, y = {y} is not a whole pixel; use fixations.to_pixels"
             )

@@ -38,7 +38,7 @@ class PreparedMap:
         Pixels of the map. All ones if the map is constant, because it counts as uniform. If the
         range is extreme, multiplied by a power of two, which changes no metric.
     minimum, maximum : float
-        Of the map as given.
+        Smallest and largest value of the map as given.
     constant : bool
         Whether all pixels are equal.
     """
@@ -213,7 +213,7 @@ class PreparedMap:
         *requests : (thresholds, scale)
         """
         bins, histogram = self._bins
-        shared, threshold_bins = np.zeros(1 << 16, dtype=np.uint8), []  # the length that LUT needs
+        shared, threshold_bins = np.zeros(1 << 16, dtype=np.uint8), []  # cv2.LUT takes 65536
         for thresholds, scale in requests:
             if scale == "unit":
                 indices = self._bin(thresholds.copy(), 1.0)

@@ -92,8 +92,8 @@ class CentreBias:
         self._n_points = len(all_points)
         if self._n_points == 0:
             raise InputError(
-                f"none of {len(self._points)} stimuli has a fixation to compute the centre bias "
-                "from; add stimuli with fixations to the fit split"
+                f"none of {len(self._points)} stimuli has a fixation, so there is no centre bias; "
+                "add stimuli with fixations to the fit split"
             )
         self._total = self._gaussians(all_points)
 
@@ -166,7 +166,7 @@ class CentreBias:
             n += len(array)
         if n == 0:
             raise InputError(
-                "no validation stimulus has a fixation to choose the width of the centre bias by; "
+                "no validation stimulus has a fixation, so the centre bias gets no width; "
                 "add stimuli with fixations to the validation split"
             )
         return float(total / n)

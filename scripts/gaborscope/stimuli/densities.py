@@ -15,7 +15,7 @@ SUM_TOLERANCE = 1e-3
 
 def to_density(values: np.ndarray, kind: str, uniform_weight: float) -> np.ndarray:
     """
-    Density of a predictor's output: positive, sum 1, mixed with a uniform.
+    Density of a predictor's output: positive, sum 1, mixed with the uniform density.
 
     Parameters
     ----------
@@ -182,9 +182,11 @@ def _checked(values, kind, uniform_weight):
         bad = values[~np.isfinite(values)]
         raise InputError(f"the saliency map holds {bad[0]} at {bad.size} of {values.size} pixels")
     if kind in ("density", "unit") and smallest < 0:
-        raise InputError(f"a map of kind {kind!r} cannot be negative, its minimum is {smallest:g}")
+        raise InputError(
+            f"a map of kind {kind!r} cannot be negative, but its minimum is {smallest:g}"
+        )
     if kind == "unit" and largest > 1:
-        raise InputError(f"a map of kind 'unit' lies in 0..1, its maximum is {largest:g}")
+        raise InputError(f"a map of kind 'unit' must lie in 0..1, but its maximum is {largest:g}")
     if kind == "log_density":
         total = np.exp(min(log_sum_exp(values), 700.0))
         if abs(total - 1) > SUM_TOLERANCE:

@@ -31,15 +31,15 @@ class Layer:
     """
     One recorded layer of a network.
 
-    Of numbers in pairs the first is along y, the second along x. Strides and offsets are those of
-    the recorded cells, after averaging (`pool`).
+    In pairs of numbers, the first is along y, the second along x. Strides and offsets
+    belong to the recorded cells, after averaging (`pool`).
 
     Attributes
     ----------
     module : str
         Path of the module in the network.
     nonlinearity : {"none", "relu", "relu6"}
-        Of a rectifier, its input is recorded.
+        Nonlinearity behind the recorded maps: for a rectifier, its input is recorded.
     channels : int
     shape : mapping of str to (int, int)
         Rows and columns of recorded cells, by the name of the input size ("240x320").
@@ -58,7 +58,7 @@ class Layer:
     receptive_field_px : (float, float)
         Width of a box of the same variance as the squared gradient, px.
     name : str, optional
-        Of the layer in the config. None where a table has it as its key.
+        Name of the layer in the config. None if the name is the key of a table.
     box : mapping, optional
         `input` of the network's config; only in the files of a direct explanation.
     passed : str, optional
@@ -83,12 +83,12 @@ class Layer:
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
         """
-        Layer from what a file holds.
+        Make a layer from the mapping that a file holds.
 
         Parameters
         ----------
         entry : mapping
-            As `to_json` gives it, read back.
+            Mapping from `to_json`, read back.
 
         Returns
         -------
@@ -102,12 +102,12 @@ class Layer:
 
     def to_json(self) -> dict[str, Any]:
         """
-        Layer as files hold it.
+        Return the layer as the mapping that files hold.
 
         Returns
         -------
         entry : dict
-            Fields in their order, those that are None left out.
+            Fields in their order, without fields that are None.
         """
         fields = ((field.name, getattr(self, field.name)) for field in dataclasses.fields(self))
         return {name: value for name, value in fields if value is not None}
@@ -115,15 +115,15 @@ class Layer:
     @property
     def input_box(self) -> Box:
         """
-        Input of the network that the layer is of.
+        Input box of the layer's network.
 
         Raises
         ------
         ValueError
-            If the layer does not say it.
+            If the layer does not hold it.
         """
         if self.box is None:
-            raise ValueError(f"layer {self.name or self.module} holds no input of its network")
+            raise ValueError(f"layer {self.name or self.module} does not hold its network's input")
         return Box.of(self.box)
 
     def grid(self, placement: Placement) -> Grid:

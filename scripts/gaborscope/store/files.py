@@ -181,7 +181,7 @@ def put(
     axes, unit : str
         Names of the axes, separated by commas, and unit of the values.
     dtype : optional
-        Type on disk; that of `values` by default.
+        Type on disk; by default the type of `values`.
     **options
         For `h5py.Group.create_dataset`.
 

@@ -1,5 +1,5 @@
 """
-The grammar of results/: where each kind of file lies, to a path and back.
+Paths of the files in results/: made from kind and wildcards, and parsed back.
 
 A path is relative to the working directory of a run (`--directory`). Standard library only: the
 workflow imports this module whenever it is parsed. Logs and benchmarks, which no stage reads, are
@@ -18,7 +18,7 @@ _FAITHFULNESS = f"results/faithfulness/{_EXPLANATION}"
 
 # By kind, the path with its wildcards as Snakemake writes them.
 PATTERNS = {
-    # what is explained
+    # data and networks
     "downloads": "results/downloads/{dataset}.json",
     "data": "results/data/{dataset}/{block}.h5",
     "weights": "results/weights/{model}.safetensors",
@@ -34,7 +34,7 @@ PATTERNS = {
     "filters": f"results/filters/{_EXPLANATION}/{{layer}}.h5",
     "reconstructions": f"results/reconstructions/{_EXPLANATION}/{{layer}}/{{block}}.h5",
     "explained": f"results/explained/{_EXPLANATION}.h5",
-    # what they say
+    # analyses of explanations
     "explained_variance": f"results/explained_variance/{_EXPLANATION}.csv",
     "identities": f"results/identities/{_EXPLANATION}.csv",
     "sparsity": f"results/sparsity/{_EXPLANATION}.csv",
@@ -49,7 +49,7 @@ PATTERNS = {
     "ablation_scores": "results/ablation/{model}/{option}.csv",
     "ablation_layers": "results/ablation/{model}/{option}.layers.csv",
     "ablation": "results/ablation.csv",
-    # how well they and all other predictors do
+    # scores of all predictors
     "scores": "results/scores/{preset}/{predictor}/{dataset}.csv",
     "scores_validation": "results/scores/{preset}/{predictor}/{dataset}.validation.csv",
     "scores_shuffle": "results/scores/{preset}/{predictor}/{dataset}.shuffle.json",
@@ -64,7 +64,7 @@ PATTERNS = {
     "calibrated_validation": "results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
     "calibrated_shuffle": "results/calibrated/{preset}/{predictor}/{dataset}.shuffle.json",
     "summary_calibrated": "results/summary.calibrated.csv",
-    # what could refute them
+    # refutation
     "halves": f"results/refutation/halves/{_EXPLANATION}.csv",
     "seeds": "results/refutation/seeds/{explanation}.csv",
     "means": f"{_FAITHFULNESS}/means.json",
@@ -80,7 +80,7 @@ PATTERNS = {
     "report": "results/report/index.html",
     "figures": "results/report/figures",
 }
-# What a wildcard's value looks like; all others are NAME. A predictor may be {model}-{explanation}.
+# Regular expressions of wildcards; all others match NAME. A predictor may be {model}-{explanation}.
 NAME = "[a-z0-9_]+"
 VALUES = {"block": "[0-9]+", "predictor": f"{NAME}(?:-{NAME})?", "split": "fit|validation|test"}
 
@@ -194,7 +194,7 @@ def kind_of(path: str | Path) -> str:
     for kind in PATTERNS:
         if _regex(kind).fullmatch(text):
             return kind
-    raise InputError(f"{path} is of no kind that results/ has; see store.paths.PATTERNS")
+    raise InputError(f"{path} is no file of results/; see store.paths.PATTERNS")
 
 
 def index(kind: str, paths: Iterable[str], wildcard: str, **values: str) -> dict[str, str]:
@@ -236,7 +236,7 @@ def index(kind: str, paths: Iterable[str], wildcard: str, **values: str) -> dict
 
 def select(kind: str, paths: Iterable[str], **values: str) -> list[str]:
     """
-    Those of some paths whose wildcards have the values given.
+    Select the paths whose wildcards have the given values.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ import pandas as pd
 
 from gaborscope.store.files import whole
 
-# Significant digits of every float: more than any table's statistics bear out, few enough that the
-# last bits of a sum over threads do not show.
+# Ten significant digits of every float. The statistics of no table are that exact, and rounding by
+# the number of threads does not show.
 FLOAT_FORMAT = "%.10g"
 
 
@@ -27,8 +27,8 @@ def write_csv(
     path : str or Path
     rows : DataFrame or iterable of dict
     columns : sequence of str, optional
-        Those to write, in this order; a table without rows has them as its header. By default
-        those of `rows`.
+        Columns to write, in this order; a table without rows has them as its header. By default
+        the columns of `rows`.
 
     Raises
     ------
@@ -51,9 +51,9 @@ def write_json(path: str | Path, content: Any, sort_keys: bool = False) -> None:
     Parameters
     ----------
     path : str or Path
-    content : what JSON can say
+    content : object that JSON can write
     sort_keys : bool
-        By default keys keep their order, which that of layers means something by.
+        By default keys keep their order, because the order of layers has a meaning.
     """
     text = json.dumps(content, indent=1, sort_keys=sort_keys)
     with whole(path) as temporary:

@@ -1,5 +1,5 @@
 """
-What the config says of backbones: Gaborscope's by name, those that users bring by a mapping.
+Entries of backbones in the config: names of Gaborscope's networks, mappings for users' models.
 
 Imported whenever the workflow is parsed: standard library alone.
 """
@@ -14,7 +14,8 @@ from gaborscope.errors import InputError
 from gaborscope.workflow import digests, variants
 
 KNOWN = ("cmrnet", "msinet", "unisal")
-OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")  # fixed for those of Gaborscope
+# Keys of `input` that only users' models may set; Gaborscope's networks have fixed values.
+OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")
 SCRIPT = "torchscript:"
 
 
@@ -77,7 +78,7 @@ def _check(name, entry):
         if entry.get("network", name) not in KNOWN:
             raise InputError(
                 f"config: backbones has {name!r}, but Gaborscope has only {', '.join(KNOWN)}; a "
-                "variant of one says like: its name, and a model of your own belongs under models: "
+                "variant names one of them by like, and a model of your own belongs under models: "
                 "{name: {factory: ..., layers: ...}}"
             )
         if given:
@@ -86,7 +87,7 @@ def _check(name, entry):
             )
         if entry["weights"] is None:
             raise InputError(
-                f"config: backbones.{name}.weights is null; train, published or a path"
+                f"config: backbones.{name}.weights is null; set it to train, published or a path"
             )
     elif entry["input"].get("output") == "none" and entry["weights"] == "train":
         raise InputError(f"config: models.{name} has no saliency map (output: none) to train")
@@ -99,7 +100,7 @@ def _check(name, entry):
 
 def predicts(entry: Mapping[str, Any]) -> bool:
     """
-    Tell whether a backbone predicts saliency, or has layers alone.
+    Tell whether a backbone predicts saliency (and does not only have layers).
 
     Parameters
     ----------
@@ -115,7 +116,7 @@ def predicts(entry: Mapping[str, Any]) -> bool:
 
 def layers(config: Mapping[str, Any], model: str) -> dict[str, str]:
     """
-    Layer table of a backbone, as far as the config wants it recorded.
+    Layer table of a backbone, with only the layers that the config wants recorded.
 
     Parameters
     ----------
@@ -141,7 +142,7 @@ def layers(config: Mapping[str, Any], model: str) -> dict[str, str]:
                 f"config: activations.layers names the model {unknown[0]!r}, but models has only "
                 f"{', '.join(config['models'])}"
             )
-        wanted = _of_its_own(config, model, wanted)
+        wanted = _entry_of(config, model, wanted)
     wanted = wanted or list(table)
     unknown = [alias for alias in wanted if alias not in table]
     if unknown:
@@ -153,8 +154,8 @@ def layers(config: Mapping[str, Any], model: str) -> dict[str, str]:
     return {alias: table[alias] for alias in wanted}
 
 
-def _of_its_own(config, model, table):
-    """Entry of a table by model; a variant has that of the backbone it is like."""
+def _entry_of(config, model, table):
+    """Entry of a model in a table; a variant uses the entry of the backbone that `like` names."""
     while model not in table and "like" in config["backbones"][model]:
         model = config["backbones"][model]["like"]
     return table.get(model)
@@ -162,7 +163,7 @@ def _of_its_own(config, model, table):
 
 def training(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
-    Return the training settings of a backbone: those of its entry laid over the common ones.
+    Return the training settings of a backbone: `training`, with the changes of its entry.
 
     Parameters
     ----------
@@ -218,7 +219,7 @@ def overlay(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any
 
 def network(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     """
-    Return the part of an entry that decides the network and what is fed to it.
+    Return the keys of an entry that decide the network and its input.
 
     Parameters
     ----------
@@ -236,7 +237,7 @@ def network(config: Mapping[str, Any], model: str) -> dict[str, Any]:
 
 def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     """
-    Digest of a network's code: an edit reruns what uses it.
+    Digest of a network's code: an edit reruns the rules that use the network.
 
     Parameters
     ----------
@@ -249,8 +250,8 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     Returns
     -------
     digest : str
-        Of the modules of Gaborscope, of the file of a user's factory (not of what it imports), of
-        the size and time of a TorchScript file; "" of an installed module.
+        For Gaborscope's networks, of their modules. For a user's factory, of its file without the
+        files it imports. For a TorchScript file, its size and time. "" for an installed module.
     """
     if "factory" not in entry:
         return digests.digest(f"backbones.{entry.get('network', name)}")
@@ -265,7 +266,7 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
 
 def stamp(path: str | None, root: str | Path) -> str:
     """
-    Return what stands for the content of a file or folder of weights.
+    Return a text that changes when a file or folder of weights changes.
 
     Parameters
     ----------
@@ -277,8 +278,8 @@ def stamp(path: str | None, root: str | Path) -> str:
     Returns
     -------
     stamp : str
-        Of a file in the repository its SHA-256, since each checkout gives it another time; of any
-        other file or folder its size and time. "" where there is no such file.
+        SHA-256 of a file in the repository, since each checkout gives it another time. Size and
+        time of any other file or folder. "" if there is no such file.
     """
     if path in (None, "published", "train", "random"):
         return ""

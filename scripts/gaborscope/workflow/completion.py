@@ -33,7 +33,7 @@ LIKE_REGRESSORS = (
     ("spectra",),
     ("baselines", "loggabor_fixations"),
 )
-# selectors of an analysis whose empty list once switched it off
+# Deprecated: an empty list at these keys switches the analysis off.
 SELECTORS = {"bits": "explanations", "spectra": "predictors", "faithfulness": "explanations"}
 TABLES = Path(gaborscope.__path__[0]) / "backbones" / "tables"
 
@@ -57,13 +57,13 @@ def read_yaml(path: str | Path) -> Any:
 
 def add_tables(config: dict[str, Any]) -> None:
     """
-    Put the layers of Gaborscope's networks below what the config says of them.
+    Fill in the layer tables of Gaborscope's networks; a key of the config wins.
 
     Parameters
     ----------
     config : dict
         Changed in place: `layers` and `cascade_layers` of the entries of `backbones` that have a
-        table in backbones/tables. A key of the config wins.
+        table in backbones/tables.
     """
     for name, entry in _part(config, "backbones").items():
         path = TABLES / f"{name}.yaml"
@@ -178,7 +178,7 @@ def _filled(name, given, defaults, said, seen):
 
 
 def _like(name, like, given, defaults, said, seen):
-    """Fill in the explanation that another one is like."""
+    """Return all settings of the explanation that `like` names; the modes must be the same."""
     if not isinstance(given.get(like) if isinstance(like, str) else None, dict):
         others = ", ".join(other for other in given if other != name)
         raise InputError(
@@ -196,7 +196,7 @@ def _like(name, like, given, defaults, said, seen):
 
 
 def _takes_from_direct(name, given):
-    """Whether an entry without `like` takes its settings from `direct`, as it once did."""
+    """Whether an entry without `like` takes its settings from `direct` (deprecated)."""
     direct = given.get("direct")
     if name == "direct" or not isinstance(direct, dict) or "like" in direct:
         return False
@@ -206,20 +206,21 @@ def _takes_from_direct(name, given):
 
 
 def _sets(value):
-    """Whether a setting is more than mappings of nothing."""
+    """Whether a setting holds any value, not only empty mappings."""
     return any(map(_sets, value.values())) if isinstance(value, dict) else True
 
 
 def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     """
-    Settle which analyses run, and bring their switches of old in line with it.
+    Decide which analyses run, and set the deprecated switches to the same.
 
     Parameters
     ----------
     config : dict
         Changed in place, `explanations` not yet filled in. `analyses` becomes the list of all
-        that run, in the order of `ANALYSES`. Of one that does not, the list of what it looks at
-        becomes empty; `scores.calibrate` says whether there is calibration.
+        analyses that run, in the order of `ANALYSES`. The selector (see `SELECTORS`) of an
+        analysis that does not run becomes empty. `scores.calibrate` becomes whether calibration
+        runs.
     said : list of str
         Gets a line for each deprecated switch.
 
@@ -254,7 +255,7 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
 
 
 def _switched_on(config):
-    """Analyses that are asked for by a switch of old, and the words for it."""
+    """Analyses that a deprecated switch turns on, each with the beginning of its warning."""
     uses = [
         ("sparsity_scores", f"explanations.{name}.sparsity_scores.budgets puts sparsity_scores")
         for name, entry in _part(config, "explanations").items()

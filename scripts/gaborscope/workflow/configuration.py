@@ -1,7 +1,7 @@
 """
 Write config.yaml and docs/reference/configuration.md from the schema of the config.
 
-The schema has, beside what JSON schema knows, `unit`, `sections` (headings with their keys),
+The schema adds keywords to those of JSON schema: `unit`, `sections` (headings with their keys),
 `notes` (remarks on entries of a mapping, by dotted path) and `as` (where the keys of a mapping are
 documented). Standard library alone.
 """
@@ -11,8 +11,8 @@ from collections.abc import Mapping
 from typing import Any
 
 WIDTH = 100
-COLUMN = 32  # where comments behind a value begin, at least
-FLOW = 80  # characters of a mapping on one line, at most
+COLUMN = 32  # first column in which a comment behind a value may begin
+FLOW = 80  # most characters of a mapping that stands on one line
 HEAD = """\
 # Settings of Gaborscope with their defaults. A file given by --configfile is laid over this one key
 # by key; an unknown key stops the run. Types, ranges and more: docs/reference/configuration.md.
@@ -35,7 +35,7 @@ another one.
 
 def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Config that a schema's defaults make up.
+    Return the config that consists of a schema's defaults.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def defaults(schema: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ordered(properties):
-    """Keys with those that `like: regressors` stands for right behind it."""
+    """Keys in their order; the keys that `like: regressors` fills in come directly after it."""
     if properties.get("like", {}).get("enum") != ["regressors"]:
         return list(properties)
     shared = ("colour", "boundary", "bank", "kinds", "residual", "normalisation", "position")
@@ -97,14 +97,14 @@ def config_text(schema: Mapping[str, Any]) -> str:
 
 
 def _lines(key, value, node, depth, notes=None, path=()):
-    """Lines of a key with its comment, and of what is below it."""
+    """Lines of a key with its comment, and of the keys below it."""
     notes = {**(notes or {}), **node.get("notes", {})}
-    said = _comment(node) if node else ""
-    said = " ".join(part for part in (said, notes.get(".".join(path), "")) if part)
+    remark = _comment(node) if node else ""
+    remark = " ".join(part for part in (remark, notes.get(".".join(path), "")) if part)
     indent = "  " * depth
     if not isinstance(value, dict) or not value or _flows(key, value, node, depth, notes, path):
-        return _commented(f"{indent}{key}: {flow(value)}", said, indent)
-    lines = _commented(f"{indent}{key}:", said, indent)
+        return _commented(f"{indent}{key}: {flow(value)}", remark, indent)
+    lines = _commented(f"{indent}{key}:", remark, indent)
     entries = node.get("additionalProperties")
     named = entries if isinstance(entries, dict) and "properties" not in node else None
     for i, (name, below) in enumerate(value.items()):
@@ -134,23 +134,23 @@ def _flows(key, value, node, depth, notes, path):
 
 def _comment(node):
     """Values, description and unit of a key, as one remark."""
-    said, unit = node.get("description", ""), node.get("unit")
+    remark, unit = node.get("description", ""), node.get("unit")
     if unit:
-        first, dot, rest = said.partition("; ") if "; " in said else said.partition(". ")
-        said = f"{first.rstrip('.')} ({unit}){dot.rstrip() or '.'} {rest}".rstrip()
+        first, dot, rest = remark.partition("; ") if "; " in remark else remark.partition(". ")
+        remark = f"{first.rstrip('.')} ({unit}){dot.rstrip() or '.'} {rest}".rstrip()
     values = node.get("enum") or node.get("items", {}).get("enum", ())
     words = " | ".join(flow(value) for value in values)
-    return f"{words}. {said}" if len(values) > 1 else said
+    return f"{words}. {remark}" if len(values) > 1 else remark
 
 
-def _commented(line, said, indent):
-    """Put a remark behind a line, or above where it would be too long."""
-    if not said:
+def _commented(line, remark, indent):
+    """Put a remark behind a line, or above it if the line would be too long."""
+    if not remark:
         return [line]
-    whole = f"{line.ljust(COLUMN - 2)}  # {said}"
-    if len(whole) <= WIDTH:
-        return [whole]
-    wrapped = textwrap.wrap(said, WIDTH - len(indent) - 2, break_on_hyphens=False)
+    with_remark = f"{line.ljust(COLUMN - 2)}  # {remark}"
+    if len(with_remark) <= WIDTH:
+        return [with_remark]
+    wrapped = textwrap.wrap(remark, WIDTH - len(indent) - 2, break_on_hyphens=False)
     return [*(f"{indent}# {part}" for part in wrapped), line]
 
 
@@ -262,11 +262,11 @@ def _row(name, node, default, parent, key=None):
     shown = "" if value == "" or _below(node) and len(flow(value)) > FLOW else f"`{flow(value)}`"
     if key in parent.get("required", ()) and not shown:
         shown = "*required*"
-    said = _comment({k: v for k, v in node.items() if k not in ("enum", "items")})
-    said += f" Keys: as in `{node['as']}`." if node.get("as") and "." in name else ""
+    remark = _comment({k: v for k, v in node.items() if k not in ("enum", "items")})
+    remark += f" Keys: as in `{node['as']}`." if node.get("as") and "." in name else ""
     return (
         "| "
-        + " | ".join(text.replace("|", r"\|") for text in (f"`{name}`", _type(node), shown, said))
+        + " | ".join(text.replace("|", r"\|") for text in (f"`{name}`", _type(node), shown, remark))
         + " |"
     )
 
@@ -284,8 +284,8 @@ def _type(node):
         text = f"list of {named}" if "array" in kinds else named
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
     limits |= {"exclusiveMaximum": "below", "multipleOf": "multiple of"}
-    said = [f"{word} {flow(node[limit])}" for limit, word in limits.items() if limit in node]
-    return ", ".join([text, *said])
+    bounds = [f"{word} {flow(node[limit])}" for limit, word in limits.items() if limit in node]
+    return ", ".join([text, *bounds])
 
 
 def _table(rows):

@@ -11,14 +11,14 @@ from typing import Any
 from gaborscope.errors import InputError
 
 CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
-# keys of a backbone's entry in which trainings of one network differ, or that name it only
+# Keys of a backbone's entry that may differ between two trainings of the same network.
 VARIED = ("seed", "weights", "like", "network")
 BANK_PREDICTORS = ("loggabor_fixations", "loggabor_equal")
 
 
 def check_equal(config: Mapping[str, Any]) -> None:
     """
-    Check what the bank of equal capacity is like.
+    Check that the baseline `loggabor_equal` can be built: its `like`, and a model for its input.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def check_equal(config: Mapping[str, Any]) -> None:
     Raises
     ------
     InputError
-        If it is like no explanation of mode direct, or there is no model whose input it has.
+        If `like` names no explanation of mode direct, or `models` is empty.
     """
     if "loggabor_equal" not in config["baselines"]["predictors"]:
         return
@@ -41,7 +41,7 @@ def check_equal(config: Mapping[str, Any]) -> None:
         )
     if not config["models"]:
         raise InputError(
-            "config: loggabor_equal has the input of the first of models, but models is empty; "
+            "config: loggabor_equal takes the input of the first model, but models is empty; "
             "take loggabor_fixations"
         )
 
@@ -59,7 +59,7 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     Returns
     -------
     control : str or None
-        Of the explanation; of a refined one, that of the cascade that it starts from.
+        Control of the explanation. A refined explanation has the control of its first cascade.
     settings : str
         JSON. Equal for explanations that differ in `control` and `models` alone.
     """
@@ -87,8 +87,8 @@ def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[st
     return {
         name: {
             other: rival
-            for rival, (other, theirs) in described.items()
-            if other is not None and theirs == settings
+            for rival, (other, other_settings) in described.items()
+            if other is not None and other_settings == settings
         }
         for name, (control, settings) in described.items()
         if control is None
@@ -99,7 +99,7 @@ def plan(
     config: Mapping[str, Any], explained: Mapping[str, str], targets: Mapping[str, str]
 ) -> list[dict[str, Any]]:
     """
-    Return what every explanation of a trained network is compared with.
+    Return the predictors that each explanation of a trained network is compared with.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def families(config: Mapping[str, Any], targets: Mapping[str, str]) -> list[list
     """
     Networks that differ in their training seed alone.
 
-    A file of weights counts as the training that its entry says it is, seed included.
+    A file of weights counts as a training with the settings and the seed of its entry.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def families(config: Mapping[str, Any], targets: Mapping[str, str]) -> list[list
     Returns
     -------
     families : list of list of str
-        Of two and more trained models of different seeds.
+        Each has two or more trained models of different seeds.
     """
     groups = {}
     for model in config["models"]:

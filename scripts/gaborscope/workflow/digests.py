@@ -1,8 +1,8 @@
 """
 Digests of stage scripts and library modules: an edit reruns the rules that use it, and no others.
 
-So does another version of a package that they import. Standard library only: the workflow imports
-this module whenever it is parsed, so every file is read and parsed once per process.
+Another version of an imported package reruns these rules as well. Standard library only: the
+workflow imports this module whenever it is parsed. Every file is read and parsed once per process.
 """
 
 import ast
@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 PACKAGE = Path(__file__).resolve().parents[1]
-# Files besides Python ones that a module reads, relative to the package.
+# By module, the files it reads that are not Python files, relative to the package.
 READ = {
     "report.page": ("report/templates/report.html",),
     "report.model_card": ("report/templates/model_card.md",),
 }
-# Packages that are distributed under another name than they are imported by.
+# By import name, the name of the package in the package index, if it is another one.
 DISTRIBUTED_AS = {
     "PIL": "pillow",
     "cv2": "opencv-python-headless",
@@ -27,21 +27,21 @@ DISTRIBUTED_AS = {
     "pyfftw": "pyFFTW",
     "yaml": "PyYAML",
 }
-# Packages that have no bearing on results: bars, processes, numbers of threads, the schema's check.
+# Packages that cannot change results: progress bars, processes, threads, reading of the config.
 WITHOUT_EFFECT = {"jsonschema", "psutil", "threadpoolctl", "tqdm", "yaml"}
 
 
 class Source(NamedTuple):
-    """What one Python file imports, and its content's digest."""
+    """Imports of one Python file, and the digest of its content."""
 
-    modules: frozenset[str]  # of Gaborscope, dotted names below the package
-    packages: frozenset[str]  # of others, the standard library included, by import name
+    modules: frozenset[str]  # modules of Gaborscope, dotted names below the package
+    packages: frozenset[str]  # other packages and the standard library, by import name
     sha256: str
 
 
 def read(path: str | Path) -> Source:
     """
-    Read what a Python file imports, anywhere in it.
+    Read all imports of a Python file, also those inside functions.
 
     Parameters
     ----------
@@ -139,7 +139,7 @@ def module_file(module: str) -> Path:
 @functools.cache
 def closure(*modules: str) -> tuple[str, ...]:
     """
-    Modules with all that they import from the package, directly or not.
+    Modules and all modules of the package that they import, directly or indirectly.
 
     Parameters
     ----------
@@ -164,7 +164,7 @@ def closure(*modules: str) -> tuple[str, ...]:
 @functools.cache
 def packages(*modules: str) -> tuple[str, ...]:
     """
-    Return the packages that modules use, with all they import, by their import names.
+    Return the packages that modules, and all modules they import, use; by import name.
 
     Parameters
     ----------
@@ -173,7 +173,7 @@ def packages(*modules: str) -> tuple[str, ...]:
     Returns
     -------
     names : tuple of str, sorted
-        Without the standard library, and without those that have no bearing on results.
+        Without the standard library, and without packages that cannot change results.
     """
     names = set()
     for module in closure(*modules):
@@ -193,7 +193,7 @@ def version(package: str) -> str:
 @functools.cache
 def digest(*modules: str) -> str:
     """
-    Digest of modules with all that they import, what these read, and the versions of packages.
+    Digest of modules, all modules they import, the files these read, and package versions.
 
     Parameters
     ----------
@@ -216,7 +216,7 @@ def digest(*modules: str) -> str:
 
 def script_digest(path: str | Path) -> str:
     """
-    Digest of a stage script with all that it imports, as `digest`.
+    Digest of a stage script with all that it imports, see `digest`.
 
     Parameters
     ----------

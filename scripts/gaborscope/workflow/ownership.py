@@ -1,8 +1,8 @@
 """
-Who runs the workflow in a folder: written down at its start, so that a dead run can be told.
+Record which process runs the workflow in a folder, so that a dead run can be recognised.
 
-Snakemake's locks say which files are in use, not by whom. Standard library, and psutil, which
-Snakemake brings along.
+Snakemake's locks name the files in use, but not the process that uses them. Standard library, and
+psutil, which Snakemake brings along.
 """
 
 import json
@@ -17,7 +17,7 @@ RECORD = Path(".snakemake") / "gaborscope" / "owner.json"
 
 
 def claim(folder: str | Path = ".") -> None:
-    """Write down this process as the one that runs the workflow in a folder."""
+    """Record that this process runs the workflow in a folder."""
     path = Path(folder) / RECORD
     path.parent.mkdir(parents=True, exist_ok=True)
     owner = {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
@@ -28,7 +28,7 @@ def claim(folder: str | Path = ".") -> None:
 
 def holder(folder: str | Path) -> str | None:
     """
-    Return who holds a folder, as far as can be told from here.
+    Return which process runs the workflow in a folder, as far as this machine can know.
 
     Parameters
     ----------
@@ -45,20 +45,20 @@ def holder(folder: str | Path) -> str | None:
         owner = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         host, pid, started = owner["host"], int(owner["pid"]), owner["started"]
     except (OSError, ValueError, KeyError, TypeError):
-        process = _running_in(folder)  # a run that died before it wrote its name down, or never did
+        process = _running_in(folder)  # without a record, only a search can find a run
         return f"process {process} on this machine" if process else None
     if host != socket.gethostname():
         return f"process {pid} on {host}, which cannot be seen from here"
     alive = _started(pid)
     if alive is not None and alive == started:
         return f"process {pid} on this machine"
-    process = _running_in(folder)  # a newer one that has not come to writing yet
+    process = _running_in(folder)  # a newer run that has not written its record yet
     return f"process {process} on this machine" if process else None
 
 
 def cancel_jobs(folder: str | Path) -> list[str]:
     """
-    Cancel the SLURM jobs that a dead run has left in a folder; they would write what the next does.
+    Cancel the SLURM jobs of a dead run, since they write the same files as the next run.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def cancel_jobs(folder: str | Path) -> list[str]:
         done = subprocess.run(query, capture_output=True, text=True, timeout=60, check=True)
     except (OSError, subprocess.SubprocessError):
         return []
-    # a job of Snakemake's is known by its log below the folder; it runs where sbatch was called
+    # the log of a job lies below the folder of its run; its working directory may be another
     folder, jobs = Path(folder).resolve(), []
     for line in done.stdout.splitlines():
         job, log = line[:20].strip(), line[20:].strip()
@@ -86,7 +86,7 @@ def cancel_jobs(folder: str | Path) -> list[str]:
 
 
 def _started(pid):
-    """Time at which a process started, to 10 ms; None if there is none or it is a dead one."""
+    """Time at which a process started, to 10 ms; None if it does not exist or is a zombie."""
     try:
         process = psutil.Process(pid)
         if process.status() == psutil.STATUS_ZOMBIE:
@@ -104,7 +104,7 @@ def _running_in(folder):
             continue
         if not any("snakemake" in Path(part).name for part in command[:4]):
             continue
-        if "--mode" in command:  # a job, on a cluster node: it outlives the run it belongs to
+        if "--mode" in command:  # a job on a cluster node, which may outlive its run
             continue
         if process.info["cwd"] and Path(process.info["cwd"]).resolve() == folder:
             return process.info["pid"]

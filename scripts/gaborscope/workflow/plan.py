@@ -40,11 +40,11 @@ class Plan:
     models : list of str
         Backbones to explain.
     targets : dict of str to str
-        By model, the model whose densities its explanations are fused to. A random copy uses those
-        of the trained model; every other model its own.
+        By model, the model whose densities its explanations are fused to: for a random copy the
+        trained model, for every other model the model itself.
     salient_models : list of str
-        Models that predict saliency. The layers of the others are explained; nothing of them is
-        fused or scored.
+        Models that predict saliency. Of all other models, layers are explained, but
+        nothing is fused or scored.
     deep_models : list of str
         Salient models without the random copies.
     trained, random_copies, imported : list of str
@@ -52,9 +52,9 @@ class Plan:
     continued : list of str
         Trained models whose training starts from the weights of others.
     fit_on : str
-        Data set that everything is fitted on.
+        Data set for all fits.
     datasets : list of str
-        The data set that everything is fitted on, and those that are reported.
+        The data set of the fits, and the data sets of the report.
     blocks : dict of str to dict of str to list of str
         By data set and split ("fit", "validation", "test"), the blocks of its stimuli.
     pending : list of str
@@ -199,7 +199,7 @@ class Plan:
     # Splits of the data sets
 
     def held_out(self, dataset: str) -> list[str]:
-        """Return the blocks that choices and reports look at: validation and test split."""
+        """Return the blocks of the validation and the test split."""
         return self.blocks[dataset]["validation"] + self.blocks[dataset]["test"]
 
     def all_blocks(self, dataset: str) -> list[str]:
@@ -207,7 +207,7 @@ class Plan:
         return self.blocks[dataset]["fit"] + self.held_out(dataset)
 
     def chosen_on(self) -> list[str]:
-        """Return the blocks that fits and their penalties see: fit and validation split."""
+        """Return the blocks of the fit and the validation split, which fits and penalties use."""
         return self.blocks[self.fit_on]["fit"] + self.blocks[self.fit_on]["validation"]
 
     def baseline_blocks(self, baseline: str, dataset: str, split: str) -> list[str]:
@@ -217,25 +217,25 @@ class Plan:
         return []
 
     def stimuli_per_block(self, key: str, dataset: str, split: str) -> int:
-        """Return the most stimuli of one block that faithfulness is tested with."""
+        """Return how many stimuli of one block faithfulness is tested with, at most."""
         wanted = self.config["faithfulness"][key]
         return -(-wanted // len(self.blocks[dataset][split]))
 
     # Analyses
 
     def runs(self, analysis: str) -> bool:
-        """Tell whether an analysis is asked for."""
+        """Tell whether an analysis runs."""
         return analysis in self.config["analyses"]
 
     def direct_sections(self, analysis: str | None = None) -> list[list[str]]:
-        """Return [model, explanation] of mode direct; none if the analysis is not asked for."""
+        """Return [model, explanation] of mode direct; empty if the analysis does not run."""
         if analysis is not None and not self.runs(analysis):
             return []
         return [pair for pair in self.sections if pair[1] in self.direct]
 
     @property
     def bits(self) -> list[list[str]]:
-        """[model, explanation] whose information gain is split by what carries it."""
+        """[model, explanation] whose information gain is split by dimensions."""
         chosen = self.config["bits"]["explanations"]
         return [
             [model, explanation]
@@ -246,7 +246,7 @@ class Plan:
         ]
 
     def bit_parts(self, explanation: str) -> list[str]:
-        """Return the jobs that the coalitions of an explanation are dealt out to."""
+        """Return the names of the jobs that share the coalitions of an explanation."""
         entry = self.config["explanations"][explanation]
         n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
         return [str(part) for part in range(-(-n_coalitions // COALITIONS_PER_JOB))]
@@ -279,8 +279,8 @@ class Plan:
         Predictors whose log-density the bank is fitted to.
 
         A uniform density has no spectrum. Classical models are computed anew on the fit split and
-        take longer than all the rest, so they come in where they are asked for. Maps come in where
-        the fitted data set has them.
+        take longer than all other predictors, so they are included only if the config names them
+        (or says `all`). Imported maps are included if they cover the data set of the fits.
         """
         chosen = self.config["spectra"]["predictors"]
         if not self.runs("spectra"):
@@ -295,7 +295,11 @@ class Plan:
 
     @property
     def computed_spectra(self) -> dict[str, dict]:
-        """Baselines among the spectra, with their settings: the fit split has no file of theirs."""
+        """
+        Settings of the baselines in `spectra`.
+
+        These baselines are computed anew, because the fit split has no files of them.
+        """
         return {
             name: self.config["baselines"].get(name, {})
             for name in self.spectra
@@ -304,7 +308,7 @@ class Plan:
 
     @property
     def computed_banks(self) -> list[str]:
-        """Banks fitted to fixations among the spectra."""
+        """Baselines in `spectra` that are banks fitted to fixations."""
         return [name for name in self.computed_spectra if name in BANK_FOLDERS]
 
     @property
@@ -329,11 +333,11 @@ class Plan:
 
     @property
     def contests(self) -> list[dict]:
-        """What each explanation of a trained network is compared with, see `contests.plan`."""
+        """Rivals of each explanation of a trained network, see `contests.plan`."""
         return contests.plan(self.config, self.explained, self.targets)
 
     def halves(self) -> list[list[str]]:
-        """Return the contests, as [model, explanation], whose halves are compared."""
+        """Return [model, explanation] of which two halves of the fit split are compared."""
         if not self.runs("halves"):
             return []
         pairs = [[contest["model"], contest["explanation"]] for contest in self.contests]
@@ -341,7 +345,7 @@ class Plan:
 
     @property
     def seed_families(self) -> dict[str, list[list[str]]]:
-        """By explanation, the groups of networks that differ in their training seed alone."""
+        """For each explanation, the groups of networks that differ only in their training seed."""
         families = contests.families(self.config, self.targets)
         return {
             explanation: [
@@ -353,7 +357,7 @@ class Plan:
 
     @property
     def seeded(self) -> dict[str, list[str]]:
-        """By explanation of several seeds, all networks of its families."""
+        """For each explanation with networks of several seeds, all networks in its groups."""
         if not self.runs("seeds"):
             return {}
         return {
@@ -388,7 +392,7 @@ class Plan:
         }
 
     def equal_bank(self) -> dict:
-        """Return the settings of the bank fitted to fixations with all that an explanation has."""
+        """Return the settings of `loggabor_equal`, which has all regressors of an explanation."""
         entry = self.config["baselines"]["loggabor_equal"]
         explanation = self.config["explanations"][entry["like"]]
         size = self.config["backbones"][self.models[0]]["input"]
@@ -411,8 +415,9 @@ class Plan:
         Returns
         -------
         models : list of str
-            The model that it is or explains, and the one that it is fused to; none for baselines
-            and imported maps. What these were trained on, the predictor has seen.
+            The model that the predictor is or explains, and the one that it is fused to; empty for
+            baselines and imported maps. The predictor has seen all stimuli that these models were
+            trained on.
         """
         model = predictor.partition("-")[0]
         if model not in self.salient_models:

@@ -1,8 +1,8 @@
 """
-What each job asks a scheduler for: run time, memory and disk, from what was measured.
+Run time, memory and disk that each job asks a scheduler for, from measurements.
 
-The numbers stand in rules/resources.smk. A run time is four times the measured one and ten
-minutes; memory is half as much again as measured; every retry doubles both. Standard library alone.
+The numbers stand in rules/resources.smk. A run time is four times the measured one plus
+ten minutes; memory is 1.5 times the measured one; every retry doubles both. Standard library alone.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ from gaborscope.workflow import backbone_entries
 from gaborscope.workflow.plan import Plan
 
 CASCADE_STAGES = ("fit_cascade", "refine_cascade")
-UNKNOWN_NETWORK = 5  # times cmrnet's seconds: a guess for networks that nobody measured
+UNKNOWN_NETWORK = 5  # times the seconds of cmrnet: a guess for networks not measured
 
 
 @dataclasses.dataclass(frozen=True)
 class Measured:
     """
-    What stages were measured to need.
+    Measured needs of the stages.
 
     Attributes
     ----------
     area_px : int
-        Height times width of the network's input that was measured with.
+        Height times width of the network's input in the measurements.
     seconds : dict of str to float
-        CPU seconds by stage, per stimulus; of training per stimulus and epoch.
+        CPU seconds by stage, per stimulus; for training, per stimulus and epoch.
     megabytes : dict of str to float
         Memory by stage, whatever the number of stimuli.
     megabytes_per_stimulus : dict of str to float
-        What a job holds of each stimulus.
+        Memory by stage for each stimulus, in addition.
     written : dict of str to float
-        Megabytes that a job writes whatever the number of stimuli, where more than 100.
+        Megabytes that a job writes at any number of stimuli; only stages above 100.
     written_per_stimulus : dict of str to float
-        Megabytes that a job writes of each stimulus.
+        Megabytes that a job writes for each stimulus, in addition.
     by_area : set of str
         Stages whose amounts grow with the area of the input.
     by_network : set of str
         Stages whose seconds grow with the network.
     heavier, heavier_cascades : dict of str to float
-        By network, its seconds over those of cmrnet; for CASCADE_STAGES the second.
+        By network, the ratio of its seconds to those of cmrnet. `heavier_cascades` holds for
+        CASCADE_STAGES, `heavier` for all other stages.
     """
 
     area_px: int
@@ -135,7 +136,7 @@ class Resources:
         return table.get(stage, 0) * self._stimuli(wildcards) * factor
 
     def _stimuli(self, wildcards):
-        """Return the stimuli of a job: those of its block, or of its data set, or of `fit_on`."""
+        """Return the number of stimuli of a job: in its block, its data set or `fit_on`."""
         dataset = getattr(wildcards, "dataset", self.plan.fit_on)
         block = getattr(wildcards, "block", None)
         if block is None:
@@ -143,7 +144,7 @@ class Resources:
         return self.block_sizes[dataset].get(block, 0)
 
     def _network(self, model):
-        """Return the name of the network that a model is a variant of, or of the model itself."""
+        """Return the name of the network whose code a model runs."""
         return self.plan.config["backbones"][model].get("network", model)
 
     def _times(self, table, model):

@@ -50,15 +50,15 @@ def load(*files: str | Path) -> dict[str, Any]:
 
 def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str, Any]:
     """
-    Fill in all that a config leaves to defaults, and settle which analyses run.
+    Fill in all settings that a config leaves out, and decide which analyses run.
 
     Parameters
     ----------
     config : dict
         Changed in place. It gets the layer tables of Gaborscope's networks, the keys of
-        `regressors` where it says so by `like`, what the entries of `explanations` and the
-        options of the ablation leave out, and the whole list of `analyses`. What is malformed
-        stays as it is, for `check` to name.
+        `regressors` in the place of `like: regressors`, all settings of the entries of
+        `explanations` and of the options of the ablation, and the complete list of `analyses`.
+        Malformed values stay as they are; `check` names them.
     said : list of str, optional
         Gets one line for each deprecated use, with what to write instead.
 
@@ -98,7 +98,7 @@ def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     """
     schema = read_yaml(schema_file)
     errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
-    # what others took over is named where it was said
+    # a wrong value in these sections was copied to others; report it where the user wrote it
     for key in ("regressors", "explanation_defaults"):
         errors = [error for error in errors if key in list(error.absolute_path)[:1]] or errors
     if errors:
@@ -136,7 +136,7 @@ def _sentence(error):
 
 
 def _check_whole(config, default, schema, where=()):
-    """Refuse a config without a key that config.yaml has."""
+    """Refuse a config that lacks a key of config.yaml."""
     for key, value in default.items():
         node = schema["properties"][key]
         if key == "like" and node.get("enum") == ["regressors"]:
@@ -144,14 +144,14 @@ def _check_whole(config, default, schema, where=()):
         if key not in config:
             raise InputError(
                 f"config: {key!r} is a required property of {'.'.join(where) or 'the top level'}; "
-                "config.yaml has it"
+                "take it from config.yaml"
             )
         if isinstance(value, dict) and "properties" in node:
             _check_whole(config[key], value, node, (*where, key))
 
 
 def _check_analyses(config):
-    """Refuse an ablation that has nothing to take away."""
+    """Refuse an ablation without options."""
     if "ablation" in config["analyses"] and not config["ablation"]["options"]:
         raise InputError(
             "config: analyses has ablation, but ablation.options is empty; name at least one "
@@ -185,7 +185,9 @@ def _check_names(config):
     taken = {*config["models"], *config["baselines"]["predictors"], "centre_bias", "gold_standard"}
     for name, entry in config["maps"].items():
         if name in taken:
-            raise InputError(f"config: maps: the name {name!r} is that of another predictor")
+            raise InputError(
+                f"config: maps: {name!r} is already the name of another predictor; choose another"
+            )
         for dataset in entry["paths"]:
             if dataset not in config["datasets"]:
                 raise InputError(
@@ -202,7 +204,7 @@ def _check_names(config):
 
 
 def _check_solvers(where, explanations):
-    """Refuse a solver of few filters that is not told how few, and a budget that nobody keeps."""
+    """Refuse omp or ols without a budget, and a budget for a solver that takes all filters."""
     for name, entry in explanations.items():
         solver = entry.get("solver", {"name": "ridge", "budget": None})
         chooses = solver["name"] in ("omp", "ols")
@@ -219,7 +221,7 @@ def _check_solvers(where, explanations):
 
 
 def _check_second_stages(explanations):
-    """Refuse a second stage that no scale is coarse enough for."""
+    """Refuse a second stage if the bank has too few scales."""
     for name, entry in explanations.items():
         n = entry["bank"]["n_scales"] if entry["mode"] == "direct" else 3
         if entry.get("second_stage") and n < 3:
@@ -230,7 +232,7 @@ def _check_second_stages(explanations):
 
 
 def _check_faithfulness(names, explanations):
-    """Refuse to test an explanation that there is not."""
+    """Refuse to test an explanation that `explanations` does not have."""
     for name in names:
         if name not in explanations:
             raise InputError(
@@ -240,7 +242,7 @@ def _check_faithfulness(names, explanations):
 
 
 def _check_bits(names, explanations):
-    """Refuse to split what is not there or not solved by ridge."""
+    """Refuse to split bits unless the explanation is of mode direct and solved by ridge."""
     known = [
         name
         for name, entry in explanations.items()
@@ -249,13 +251,13 @@ def _check_bits(names, explanations):
     for name in names:
         if name not in known:
             raise InputError(
-                f"config: bits.explanations names {name!r}, but of mode direct and solved by ridge "
-                f"there {'are' if len(known) > 1 else 'is'} {', '.join(known) or 'none'}"
+                f"config: bits.explanations names {name!r}, but only explanations of mode direct "
+                f"solved by ridge can be split: {', '.join(known) or 'there is none'}"
             )
 
 
 def _check_spectra(config):
-    """Refuse the spectrum of a predictor that is not there."""
+    """Refuse the spectrum of a predictor that the run does not have."""
     known = [*config["models"], *config["baselines"]["predictors"], *config["maps"]]
     known += ["centre_bias", "gold_standard"]
     known += [f"{m}-{e}" for m in config["models"] for e in config["explanations"]]
@@ -263,13 +265,13 @@ def _check_spectra(config):
     for name in wanted if isinstance(wanted, list) else ():
         if name not in known:
             raise InputError(
-                f"config: spectra.predictors names {name!r}, but of predictors there are "
+                f"config: spectra.predictors names {name!r}, but the predictors are "
                 f"{', '.join(dict.fromkeys(known))}"
             )
 
 
 def _check_starts(explanations):
-    """Refuse an explanation that goes on from none, or from itself."""
+    """Refuse a refined explanation whose chain of `start` has no cascade or leads to itself."""
     for name, entry in explanations.items():
         seen = [name]
         while entry["mode"] == "refined":
@@ -292,14 +294,14 @@ def _check_starts(explanations):
 
 def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
     """
-    Models that an explanation is of.
+    Return the models that an explanation explains.
 
     Parameters
     ----------
     entry : dict
-        Of `explanations`, complete; its `models` None for all, empty for none.
+        Complete entry of `explanations`. Its `models` is None for all models, empty for none.
     models : list of str
-        Of the config.
+        `models` of the config.
 
     Returns
     -------
@@ -309,7 +311,7 @@ def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[st
 
 
 def _check_explained(config):
-    """Refuse explanations of models that are not there."""
+    """Refuse an explanation of a model that `models` does not list."""
     for name, entry in config["explanations"].items():
         for model in explained_by(entry, []):
             if model not in config["models"]:

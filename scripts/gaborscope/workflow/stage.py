@@ -19,7 +19,7 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     """
     Run a stage: log to its file and to the terminal, limit threads, fail in one sentence.
 
-    The last line of the log says what it took; benchmarks/scaling_plan.py reads it.
+    The last line of the log states CPU time and memory; benchmarks/scaling_plan.py reads it.
 
     Parameters
     ----------
@@ -48,19 +48,19 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
 
 def cost(before: float) -> str:
     """
-    Say what this process has used so far.
+    Return a sentence with the CPU time and the memory that this process has used so far.
 
     Parameters
     ----------
     before : float
-        CPU seconds used when the work began: what starting Python and importing took.
+        CPU seconds used before the work began: starting Python and importing.
 
     Returns
     -------
     sentence : str
     """
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    # kilobytes, on macOS bytes
+    # ru_maxrss is in kilobytes, on macOS in bytes
     memory = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return (
         f"used {usage.ru_utime + usage.ru_stime:.2f} s of CPU, {before:.2f} s of them to start, "

@@ -11,18 +11,19 @@ from typing import Any
 from gaborscope.errors import InputError
 
 RANDOM = "random"  # weights of a network that has learned nothing
-TAKEN_FROM_LIKE = ("input", "options", "factory", "start", "trained_on")  # by a random copy
+# Keys that a random copy takes from the entry that `like` names.
+TAKEN_FROM_LIKE = ("input", "options", "factory", "start", "trained_on")
 
 
 def resolve(backbones: dict[str, dict[str, Any]], overlay: Callable[..., Any]) -> None:
     """
-    Complete entries that are like others.
+    Complete entries that name another one by `like`.
 
     Parameters
     ----------
     backbones : dict of str to dict
-        Changed in place. An entry with `like` takes from the entry named there what it does not
-        set, and gets `network`, the name at the end of the chain: whose code it runs.
+        Changed in place. An entry with `like` takes the keys that it does not set from the entry
+        named there. It also gets `network`: the name at the end of the chain, whose code it runs.
     overlay : callable
         Merges two settings key by key, `backbone_entries.overlay`.
 
@@ -67,13 +68,13 @@ def _check_random(name, entry, backbones):
     if "like" not in entry:
         raise InputError(
             f"config: backbones.{name}.weights is random, but an explanation of a random network "
-            "shares the target of a trained one; name that: like: its name"
+            "shares the target of a trained one; name the trained one by like"
         )
     like = entry["like"]
     if backbones[like]["weights"] == RANDOM:
         raise InputError(
-            f"config: backbones.{name}: {like!r} is random itself and has no target; name the "
-            "trained backbone that both are like"
+            f"config: backbones.{name}: {like!r} is random itself and has no target; let "
+            "like name a trained backbone"
         )
     for key in TAKEN_FROM_LIKE:
         if key in entry:
@@ -100,7 +101,7 @@ def targets(config: Mapping[str, Any]) -> dict[str, str]:
     Returns
     -------
     targets : dict of str to str
-        A random copy uses those of the network that it is like; every other model its own.
+        For a random copy, the network that `like` names; for every other model, the model itself.
 
     Raises
     ------
@@ -114,6 +115,6 @@ def targets(config: Mapping[str, Any]) -> dict[str, str]:
         if by_model[name] not in config["models"]:
             raise InputError(
                 f"config: models has {name!r}, whose explanations are compared with those of "
-                f"{by_model[name]!r}; add that to models"
+                f"{by_model[name]!r}; add {by_model[name]!r} to models"
             )
     return by_model

@@ -1,4 +1,4 @@
-"""Names and settings of the generated data set; nothing of it lies on disk."""
+"""Names and settings of the generated data set, which has no files."""
 
 import json
 from collections.abc import Mapping, Sequence

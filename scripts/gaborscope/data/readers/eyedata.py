@@ -85,9 +85,9 @@ def _saccades(acceleration, n):
         if end is not None:
             saccades.append((start, end))
     joined = saccades[:1]
-    for (start, end), (_, before) in zip(saccades[1:], saccades, strict=False):
-        # the last sample of a saccade is before - 1
-        if start - (before - 1) <= SHORTEST:
+    for (start, end), (_, previous_end) in zip(saccades[1:], saccades, strict=False):
+        # `end` is the first sample after a saccade, so the last one of a saccade is end - 1
+        if start - (previous_end - 1) <= SHORTEST:
             joined[-1] = (joined[-1][0], end)
         else:
             joined.append((start, end))

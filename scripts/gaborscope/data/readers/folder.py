@@ -59,6 +59,6 @@ def _coordinate(path, line, column, text, limit):
         extent = "wide" if column == "x" else "high"
         raise InputError(
             f"{path}, line {line}: {column} = {text} lies outside the image, which is {limit} px "
-            f"{extent}; coordinates are 0-based px, correct or remove the row"
+            f"{extent}; coordinates are 0-based px; correct or remove the row"
         )
     return value

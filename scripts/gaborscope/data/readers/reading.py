@@ -41,7 +41,7 @@ def read_files(
 
 def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], Any]) -> Any:
     """
-    Return the part of a MATLAB file that `extract` takes; any fault is told in one sentence.
+    Return the part of a MATLAB file that `extract` takes; any fault is reported in one sentence.
 
     Parameters
     ----------
