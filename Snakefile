@@ -63,6 +63,9 @@ if not plan.pending:
     include: "rules/report.smk"
 
 
+digests.save_imports(IMPORTS)
+
+
 rule all:
     """Make the report and all tables; if a data set is still to be downloaded, only fetch that."""
     default_target: True

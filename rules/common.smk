@@ -25,6 +25,11 @@ def or_stop(function, *arguments):
         raise WorkflowError(str(error)) from None
 
 
+# What the library's files import, kept between runs: parsing them anew takes a second.
+IMPORTS = ".snakemake/gaborscope/imports.json"
+digests.load_imports(IMPORTS)
+
+
 def library(script):
     """Digest of a stage script and all it imports: an edit or an upgrade reruns its rules."""
     return digests.script_digest(f"{workflow.basedir}/scripts/{script}.py")

@@ -21,7 +21,11 @@ def package(tmp_path, monkeypatch):
 
 
 def clear():
-    for cached in (digests._read, digests.closure, digests.packages, digests.digest):
+    cached_functions = (
+        digests._read, digests._is_module, digests.module_file, digests.closure, digests.packages,
+        digests.digest,
+    )  # fmt: skip
+    for cached in cached_functions:
         cached.cache_clear()
 
 
@@ -60,6 +64,32 @@ def test_a_script_has_another_digest_by_its_content_and_by_what_it_imports(packa
     imported = digests.script_digest(script)
     edit(script)
     assert len({before, imported, digests.script_digest(script)}) == 3
+
+
+def test_kept_import_statements_give_the_same_digests_without_parsing(tmp_path, monkeypatch):
+    clear()
+    before = digests.digest("explained")
+    digests.save_imports(tmp_path / "folder" / "imports.json")
+    for state in (digests._statements, digests._in_use):
+        state.clear()
+    clear()
+    digests.load_imports(tmp_path / "folder" / "imports.json")
+    monkeypatch.setattr(digests, "_import_statements", None)
+    assert digests.digest("explained") == before
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", "3"])
+def test_kept_import_statements_that_cannot_be_read_are_parsed_again(tmp_path, content):
+    path = tmp_path / "imports.json"
+    if content is not None:
+        path.write_text(content)
+    digests.load_imports(path)
+    assert digests.digest("explained")
+
+
+def test_a_folder_that_cannot_be_written_to_is_no_fault(tmp_path):
+    (tmp_path / "file").write_text("")
+    digests.save_imports(tmp_path / "file" / "imports.json")
 
 
 def test_a_relative_import_is_refused(tmp_path):

@@ -6,8 +6,11 @@ workflow imports this module whenever it is parsed. Every file is read and parse
 """
 
 import ast
+import contextlib
 import functools
 import hashlib
+import json
+import os
 import sys
 from importlib import metadata
 from pathlib import Path
@@ -64,29 +67,75 @@ def read(path: str | Path) -> Source:
 @functools.cache
 def _read(path, package):
     content = Path(path).read_bytes()
-    modules, packages, name = set(), set(), PACKAGE.name
+    sha256 = hashlib.sha256(content).hexdigest()
+    if sha256 not in _statements:
+        _statements[sha256] = _import_statements(content, path)
+    _in_use.add(sha256)
+    modules, packages, prefix = set(), set(), f"{PACKAGE.name}."
+    for module, names in _statements[sha256]:
+        packages.add(module.partition(".")[0])
+        if module.startswith(prefix):
+            modules.add(module.removeprefix(prefix))
+        if f"{module}.".startswith(prefix):
+            below = (f"{module}.{name}".removeprefix(prefix) for name in names)
+            modules.update(filter(_is_module, below))  # not functions, not __version__
+    return Source(frozenset(modules), frozenset(packages), sha256)
+
+
+def _import_statements(content, path):
+    """Return the imports anywhere in a file as [module, names]; no names of a plain import."""
+    statements = []
     for node in ast.walk(ast.parse(content)):
-        if isinstance(node, ast.ImportFrom):
+        if isinstance(node, ast.Import):
+            statements += [[alias.name, []] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
             if node.level or not node.module:
                 raise ValueError(
                     f"{path}, line {node.lineno}: a relative import, which digests do not follow; "
-                    f"write it as from {name}. ..."
+                    f"write it as from {PACKAGE.name}. ..."
                 )
-            if node.module == name:
-                names = (alias.name for alias in node.names)
-                modules.update(filter(_is_module, names))  # not __version__
-            elif node.module.startswith(f"{name}."):
-                module = node.module.removeprefix(f"{name}.")
-                names = (f"{module}.{alias.name}" for alias in node.names)
-                modules.update([module, *filter(_is_module, names)])
-            packages.add(node.module.partition(".")[0])
-        elif isinstance(node, ast.Import):
-            for alias in node.names:
-                if alias.name.startswith(f"{name}."):
-                    modules.add(alias.name.removeprefix(f"{name}."))
-                packages.add(alias.name.partition(".")[0])
-    sha256 = hashlib.sha256(content).hexdigest()
-    return Source(frozenset(modules), frozenset(packages), sha256)
+            statements.append([node.module, [alias.name for alias in node.names]])
+    return statements
+
+
+# Import statements by the SHA-256 of the file that has them: parsing takes most of a digest's time.
+_statements: dict[str, list] = {}
+# Of them, those of files that this process has read.
+_in_use: set[str] = set()
+
+
+def load_imports(path: str | Path) -> None:
+    """
+    Take over the import statements that `save_imports` wrote, so that no file is parsed again.
+
+    Parameters
+    ----------
+    path : str or Path
+        A file that is missing or damaged counts as empty.
+    """
+    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
+        _statements.update(json.loads(Path(path).read_text(encoding="utf-8")))
+
+
+def save_imports(path: str | Path) -> None:
+    """
+    Write the import statements of all files that this process has read.
+
+    Parameters
+    ----------
+    path : str or Path
+        Its folder is made. A folder that cannot be written to is no fault: then files are parsed
+        again the next time.
+    """
+    text = json.dumps({sha256: _statements[sha256] for sha256 in sorted(_in_use)})
+    path = Path(path)
+    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
+    with contextlib.suppress(OSError):
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(text, encoding="utf-8")
+        temporary.replace(path)
 
 
 def imported(source: str | Path) -> frozenset[str]:
@@ -106,11 +155,13 @@ def imported(source: str | Path) -> frozenset[str]:
     return read(source).modules
 
 
+@functools.cache
 def _is_module(name):
     base = PACKAGE.joinpath(*name.split("."))
     return base.with_suffix(".py").exists() or (base / "__init__.py").exists()
 
 
+@functools.cache
 def module_file(module: str) -> Path:
     """
     File of a module of the package.
