@@ -1,4 +1,8 @@
-"""What the engine of the regressors does for one image, counted."""
+"""
+Count what the engine of the regressors does for one image.
+
+A module that other benchmarks import; it runs nothing itself.
+"""
 
 import numpy as np
 

@@ -344,21 +344,18 @@ rule fit_spectra:
         "../scripts/fit_spectra.py"
 
 
-ABLATED = plan.ablation_blocks["fit"] + plan.ablation_blocks["validation"]
-
-
 rule ablate:
     """Fit, fuse and score one option on few blocks."""
     input:
         layers="results/layers/{model}.json",
-        data=expand("results/data/{dataset}/{block}.h5", dataset=plan.fit_on, block=ABLATED),
+        data=expand("results/data/{dataset}/{block}.h5", dataset=plan.fit_on, block=plan.ablated()),
         activations=expand(
             "results/activations/{{model}}/{dataset}/{block}.h5",
             dataset=plan.fit_on,
-            block=ABLATED,
+            block=plan.ablated(),
         ),
         deep=expand(
-            "results/saliency/{{model}}/{dataset}/{block}.h5", dataset=plan.fit_on, block=ABLATED
+            "results/saliency/{{model}}/{dataset}/{block}.h5", dataset=plan.fit_on, block=plan.ablated()
         ),
         centre_bias=expand(
             "results/saliency/centre_bias/{dataset}/{block}.h5",

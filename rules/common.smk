@@ -94,6 +94,12 @@ def maps_digest(wildcards):
     return or_stop(map_files.digest, wildcards.imported, path, workflow.basedir, names)
 
 
+for name, entry in config["maps"].items():
+    for dataset in plan.datasets:
+        if dataset in entry["paths"]:
+            or_stop(map_files.location, name, entry["paths"][dataset], workflow.basedir)
+
+
 def network_digest(wildcards):
     """Digest of the code of a network."""
     entry = config["backbones"][wildcards.model]

@@ -10,10 +10,11 @@ from PIL import Image
 from torch import nn
 
 from gaborscope.backbones import checking, recording, resizing, user_models
-from gaborscope.backbones.backbone import KNOWN, Backbone, configured, predict
+from gaborscope.backbones.backbone import KNOWN, Backbone, build, configured, predict
 from gaborscope.backbones.devices import device
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.workflow import backbone_entries
 from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -300,3 +301,12 @@ def test_convolutions_are_not_rounded_to_tf32(monkeypatch):
     device("cpu")
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.backends.cuda.matmul.allow_tf32
+
+
+def test_the_workflow_knows_the_same_networks():
+    assert backbone_entries.KNOWN == KNOWN
+
+
+def test_options_that_a_network_cannot_have_are_said_in_one_sentence():
+    with pytest.raises(InputError, match="backbones.cmrnet.options"):
+        build("cmrnet", widths=[8, 8])

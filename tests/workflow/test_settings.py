@@ -10,7 +10,7 @@ from snakemake.utils import update_config
 
 from gaborscope.errors import InputError
 from gaborscope.workflow import settings
-from gaborscope.workflow.completion import ANALYSES, read_yaml
+from gaborscope.workflow.completion import ANALYSES, BY_DEFAULT, read_yaml
 from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -220,6 +220,40 @@ def test_scores_with_few_filters_are_of_every_explanation_but_those_without_budg
     assert budgets == [[1, 2, 4, 8, 16, 32], []] and not said
     config, said = laid(analyses=["bits"], explanations=entries)
     assert config["explanations"]["grey"]["sparsity_scores"]["budgets"] == [] and not said
+
+
+def test_what_runs_by_default_is_what_the_schema_says():
+    schema = read_yaml(SCHEMA)
+    assert schema["properties"]["analyses"]["default"] == BY_DEFAULT
+
+
+@pytest.mark.parametrize("wanted", [[], ["bits"]])
+def test_a_list_of_analyses_is_final_whatever_deprecated_switches_say(wanted):
+    config, said = laid(
+        analyses=wanted,
+        ablation={"options": {"lab": {"colour": "lab"}}},
+        scores={"calibrate": True},
+        explanations={"direct": {"sparsity_scores": {"budgets": [1]}}},
+    )
+    assert config["analyses"] == wanted and not said
+
+
+@pytest.mark.parametrize(
+    "changes, text",
+    [
+        ({"explanations": {"c": {"mode": ["cascade"]}}}, r"explanations\.c\.mode is \['cascade'\]"),
+        ({"explanations": {8: {}, "g": {"like": "nope"}}}, "like is 'nope', which is no explan"),
+        ({"models": {"centre_bias": {"factory": "a:b"}}}, "'centre_bias' is already the name of"),
+        (
+            {"analyses": ["ablation"], "ablation": {"options": {"direct": {"colour": "lab"}}}},
+            "the name 'direct' is that of the explanation",
+        ),
+    ],
+)
+def test_names_and_modes_that_cannot_be_are_said_in_one_sentence(changes, text):
+    with pytest.raises(InputError, match=text) as error:
+        laid(**changes)
+    assert "\n" not in str(error.value)
 
 
 def test_an_unknown_analysis_is_named_with_the_close_one():

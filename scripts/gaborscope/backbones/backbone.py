@@ -193,7 +193,7 @@ def build(name: str, **options: Any) -> torch.nn.Module:
     """
     try:
         return _module(name).build(**options).eval()
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise InputError(f"config: backbones.{name}.options: {error}") from error
 
 

@@ -145,6 +145,8 @@ def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
         If the file is not an HDF5 file or has another schema.
     """
     expected = f"{kind}/{VERSIONS[kind]}"
+    if not Path(path).is_file():
+        raise InputError(f"there is no file {path}; correct the path")
     try:
         file = h5py.File(path, "r")
     except OSError as error:

@@ -26,6 +26,9 @@ ANALYSES = (
     "ablation",
     "calibration",
 )
+# What runs where a config says nothing. The deprecated switches count beside this very list alone:
+# any other list is the user's word, and final.
+BY_DEFAULT = list(ANALYSES[:6])
 # where `like: regressors` may stand
 LIKE_REGRESSORS = (
     ("explanation_defaults", "direct"),
@@ -169,9 +172,9 @@ def _filled(name, given, defaults, said, seen):
             )
     if like is None:
         mode = entry.get("mode", "direct")
-        below = {"mode": mode, **_part(defaults, mode)}
-        if len(below) == 1:  # an unknown mode
+        if not isinstance(mode, str) or not _part(defaults, mode):  # for the schema to name
             return {"mode": mode, **entry}
+        below = {"mode": mode, **_part(defaults, mode)}
     else:
         below = _like(name, like, given, defaults, said, seen)
     return overlay({**below, "models": None}, entry)
@@ -180,7 +183,7 @@ def _filled(name, given, defaults, said, seen):
 def _like(name, like, given, defaults, said, seen):
     """Return all settings of the explanation that `like` names; the modes must be the same."""
     if not isinstance(given.get(like) if isinstance(like, str) else None, dict):
-        others = ", ".join(other for other in given if other != name)
+        others = ", ".join(str(other) for other in given if other != name)
         raise InputError(
             f"config: explanations.{name}.like is {like!r}, which is no explanation; there are "
             f"{others or 'no others'}"
@@ -232,14 +235,14 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     wanted = config.get("analyses")
     if not isinstance(wanted, list) or any(name not in ANALYSES for name in wanted):
         return False
-    off = [
-        (name, f"{name}.{key}: [] takes {name} out of analyses")
-        for name, key in SELECTORS.items()
-        if name in wanted and _part(config, name).get(key) == []
-    ]
-    on = [
-        (name, f"{text} into analyses") for name, text in _switched_on(config) if name not in wanted
-    ]
+    off, on = [], []
+    if wanted == BY_DEFAULT:
+        off = [
+            (name, f"{name}.{key}: [] takes {name} out of analyses")
+            for name, key in SELECTORS.items()
+            if _part(config, name).get(key) == []
+        ]
+        on = [(name, f"{text} into analyses") for name, text in _switched_on(config)]
     final = {*wanted, *(name for name, _ in on)} - {name for name, _ in off}
     config["analyses"] = [name for name in ANALYSES if name in final]
     instead = f"analyses: [{', '.join(config['analyses'])}]"

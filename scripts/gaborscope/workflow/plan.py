@@ -267,6 +267,8 @@ class Plan:
     @property
     def sparsity_scored(self) -> list[str]:
         """Explanations of mode direct that are scored with few filters per map."""
+        if not self.runs("sparsity_scores"):
+            return []
         return [
             name
             for name in self.direct
@@ -328,6 +330,10 @@ class Plan:
         blocks = self.blocks[self.fit_on]
         n_blocks = self.config["ablation"]["blocks"]
         return {"fit": blocks["fit"][:n_blocks], "validation": blocks["validation"]}
+
+    def ablated(self) -> list[str]:
+        """Return all blocks of the ablation."""
+        return self.ablation_blocks["fit"] + self.ablation_blocks["validation"]
 
     # Refutation
 

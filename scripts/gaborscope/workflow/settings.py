@@ -157,6 +157,11 @@ def _check_analyses(config):
             "config: analyses has ablation, but ablation.options is empty; name at least one "
             "option, such as options: {lab: {colour: lab}}"
         )
+    if "direct" in config["ablation"]["options"]:
+        raise InputError(
+            "config: ablation.options: the name 'direct' is that of the explanation which options "
+            "are compared with; choose another"
+        )
 
 
 def _check_names(config):
@@ -182,7 +187,13 @@ def _check_names(config):
                     f"config: {key} names the data set {name!r}, but datasets has only "
                     f"{', '.join(config['datasets'])}"
                 )
-    taken = {*config["models"], *config["baselines"]["predictors"], "centre_bias", "gold_standard"}
+    baselines = {*config["baselines"]["predictors"], "centre_bias", "gold_standard"}
+    for name in config["models"]:
+        if name in baselines:
+            raise InputError(
+                f"config: models: {name!r} is already the name of a baseline; choose another"
+            )
+    taken = {*config["models"], *baselines}
     for name, entry in config["maps"].items():
         if name in taken:
             raise InputError(
