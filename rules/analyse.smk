@@ -355,7 +355,9 @@ rule ablate:
             block=plan.ablated(),
         ),
         deep=expand(
-            "results/saliency/{{model}}/{dataset}/{block}.h5", dataset=plan.fit_on, block=plan.ablated()
+            "results/saliency/{{model}}/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.ablated(),
         ),
         centre_bias=expand(
             "results/saliency/centre_bias/{dataset}/{block}.h5",

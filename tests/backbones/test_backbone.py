@@ -215,7 +215,7 @@ def network(fault="", output="logits"):
         ("classes", {"a": "conv"}, "logits", "input.output: none"),
         ("nan", {"a": "conv"}, "logits", "not finite"),
         ("noise", {"a": "conv"}, "logits", "dropout"),
-        ("batch", {"a": "conv"}, "logits", "alone than in a batch"),
+        ("batch", {"a": "conv"}, "logits", "alone and in a batch"),
         ("", {"a": "conv"}, "density", "a density is not negative"),
         ("", {"a": "conv"}, "unit", "'unit' is 0..1"),
         ("", {"a": "conv"}, "log_density", "set input.output: logits"),

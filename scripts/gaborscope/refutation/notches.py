@@ -10,6 +10,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.filters import fourier, loggabor
 from gaborscope.stimuli import colour as colours
 
+NOTCH_FAMILIES = ("band", "orientation", "colour")  # `faithfulness.families` of the config
 STEPS = 14  # halvings in the search for the depth, which is exact to 1 part in 16,000
 
 
