@@ -207,7 +207,14 @@ def reference_text(schema: Mapping[str, Any]) -> str:
                 continue
             lines += [f"### `{key}`", "", node["description"], ""]
             lines += _table(list(_rows((key,), node, config.get(key))))
-    lines += ["## Deprecated keys", "", "They still work; the run says what to write instead.", ""]
+    lines += [
+        "## Deprecated keys",
+        "",
+        "They are understood, and the run says what to write instead. As switches of an analysis they",
+        "count only while `analyses` has its default; any other list is final. `models` below has no",
+        "effect.",
+        "",
+    ]
     lines += [f"- `{name}`" for name in _deprecated((), schema)]
     lines += [
         "- `explanations.{name}.sparsity_scores.budgets`, `ablation.options`, and an empty "
