@@ -210,9 +210,9 @@ def reference_text(schema: Mapping[str, Any]) -> str:
     lines += [
         "## Deprecated keys",
         "",
-        "They are understood, and the run says what to write instead. As switches of an analysis they",
-        "count only while `analyses` has its default; any other list is final. `models` below has no",
-        "effect.",
+        "They are understood, and the run says what to write instead. As switches of an analysis",
+        "they count only while `analyses` has its default; any other list is final. `models` below",
+        "has no effect.",
         "",
     ]
     lines += [f"- `{name}`" for name in _deprecated((), schema)]
