@@ -1,10 +1,10 @@
 """
 What starting the workflow costs: CPU seconds of a dry run, over those of an empty Snakefile.
 
-    python benchmarks/startup.py [--against CHECKOUT] [--rounds 5]
+    python benchmarks/startup.py [--config FILE] [--against CHECKOUT] [--rounds 5]
 
-The config is the tiny one of the tests (tests/fixtures/configs/tiny.yaml, which older checkouts
-understand as well) on a made data set of 21 stimuli. All contestants run in turn in every round.
+The config is an older tiny one of the tests (tests/fixtures/configs/tiny.yaml, which older checkouts
+understand as well; `--config tests/config.tiny.yaml` is the one of today) on a made data set of 21 stimuli. All contestants run in turn in every round.
 `--against` adds another checkout, such as an older one. The last row is one job of a finished
 workflow: `snakemake --forcerun prepare_dataset` of one block, Snakemake's own start included.
 """
@@ -61,8 +61,7 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         runs.make_dataset(folder / "data")
-        text = (ROOT / "tests" / "fixtures" / "configs" / "tiny.yaml").read_text(encoding="utf-8")
-        config = yaml.safe_load(text)
+        config = yaml.safe_load(arguments.config.read_text(encoding="utf-8"))
         config["datasets"]["made"]["path"] = str(folder / "data")
         (folder / "tiny.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
         commands = contestants(folder, checkouts)
@@ -86,5 +85,7 @@ def main(arguments):
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("--against", type=Path, help="another checkout of Gaborscope")
+    fixture = ROOT / "tests" / "fixtures" / "configs" / "tiny.yaml"
+    parser.add_argument("--config", type=Path, default=fixture, help="with a data set called made")
     parser.add_argument("--rounds", type=int, default=5)
     main(parser.parse_args())
