@@ -3,10 +3,11 @@ What starting the workflow costs: CPU seconds of a dry run, over those of an emp
 
     python benchmarks/startup.py [--config FILE] [--against CHECKOUT] [--rounds 5]
 
-The config is an older tiny one of the tests (tests/fixtures/configs/tiny.yaml, which older checkouts
-understand as well; `--config tests/config.tiny.yaml` is the one of today) on a made data set of 21 stimuli. All contestants run in turn in every round.
-`--against` adds another checkout, such as an older one. The last row is one job of a finished
-workflow: `snakemake --forcerun prepare_dataset` of one block, Snakemake's own start included.
+The config is an older tiny one of the tests (tests/fixtures/configs/tiny.yaml), which older
+checkouts understand as well; `--config tests/config.tiny.yaml` takes the one of today. The data
+set is made, of 21 stimuli. All contestants run in turn in every round. `--against` adds another
+checkout, such as an older one. Beside dry runs, one job of the workflow is timed: `snakemake
+--forcerun prepare_dataset` of one block, Snakemake's own start included.
 """
 
 import argparse
