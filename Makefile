@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster check config rulegraph unlock clean-venv
+.PHONY: demo run test test-cluster check config catalogue rulegraph unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -41,6 +41,10 @@ check: $(VENV)/dev.stamp
 # config.yaml and docs/reference/configuration.md from rules/config.schema.yaml.
 config: $(VENV)/run.stamp
 	"$(BIN)/python" scripts/document_config.py
+
+# docs/reference/bad_input.md from tests/bad_input.
+catalogue: $(VENV)/dev.stamp
+	"$(BIN)/python" tests/bad_input/table.py
 
 # The picture in the README; needs graphviz.
 rulegraph: $(VENV)/run.stamp
