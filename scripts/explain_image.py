@@ -22,7 +22,7 @@ from gaborscope.backbones.predictor import Predictor
 from gaborscope.errors import InputError
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import drawing
-from gaborscope.stimuli.block import read_image
+from gaborscope.stimuli.images import open_image
 
 log = logging.getLogger("gaborscope")
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
@@ -31,7 +31,10 @@ FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
 def main(arguments):
     """Predict, explain, write."""
     started = time.monotonic()
-    image, stem = read_image(arguments.image), arguments.out / Path(arguments.image).stem
+    image, notes = open_image(arguments.image, exif="apply")
+    for note in notes:
+        log.info("%s: %s", arguments.image, note)
+    stem = arguments.out / Path(arguments.image).stem
     arguments.out.mkdir(parents=True, exist_ok=True)
     deep = Predictor.load(arguments.weights).predict(image)
     explained, parts = ExplainedModel.load(arguments.explanation).contributions(image)

@@ -8,7 +8,8 @@ from scipy.io import savemat
 from gaborscope.data import catalogue, loading
 from gaborscope.data.readers import reading
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import read_image
+from gaborscope.stimuli.images import read_image
+from gaborscope.store.blocks import read_data, write_data
 
 HEADER = "stimulus,subject,x,y"
 DEMO = {
@@ -56,10 +57,12 @@ def test_greyscale_becomes_three_equal_channels(tmp_path, rgb):
     np.testing.assert_array_equal(read_image(path), np.repeat(rgb[..., :1], 3, axis=2))
 
 
-def test_alpha_is_dropped_not_blended(tmp_path, rgb):
-    transparent = np.dstack([rgb, np.zeros(rgb.shape[:2], np.uint8)])
-    path = saved(tmp_path, Image.fromarray(transparent))
-    np.testing.assert_array_equal(read_image(path), rgb)
+def test_transparent_pixels_are_white_and_opaque_ones_as_they_are(tmp_path, rgb):
+    alpha = np.zeros(rgb.shape[:2], np.uint8)
+    alpha[:9] = 255
+    path = saved(tmp_path, Image.fromarray(np.dstack([rgb, alpha])))
+    np.testing.assert_array_equal(read_image(path)[:9], rgb[:9])
+    assert (read_image(path)[9:] == 255).all()
 
 
 def test_a_palette_image_shows_its_colours(tmp_path):
@@ -87,12 +90,42 @@ def test_cmyk_becomes_rgb(tmp_path):
     np.testing.assert_array_equal(read_image(path)[0, 0], [0, 255, 255])
 
 
-def test_an_exif_orientation_is_not_applied(tmp_path, rgb):
-    image = Image.fromarray(rgb)
-    exif = image.getexif()
-    exif[0x0112] = 6  # "turn by 90 degrees to view"
-    path = saved(tmp_path, image, "a.jpg", exif=exif)
-    assert read_image(path).shape == rgb.shape
+def turned(tmp_path, rgb, orientation, name):
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    return saved(tmp_path, Image.fromarray(rgb), name, exif=exif, quality=100, subsampling=0)
+
+
+UPRIGHT = {
+    2: lambda a: a[:, ::-1],
+    3: lambda a: a[::-1, ::-1],
+    4: lambda a: a[::-1],
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: lambda a: np.rot90(a, 1),
+}
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.tif", "a.jpg"])
+@pytest.mark.parametrize("orientation", UPRIGHT)
+def test_an_exif_orientation_is_applied_or_ignored_as_asked(tmp_path, rgb, orientation, name):
+    path = turned(tmp_path, rgb, orientation, name)
+    stored = rgb if name != "a.jpg" else read_image(path, "ignore")
+    np.testing.assert_array_equal(read_image(path, "ignore"), stored)
+    np.testing.assert_array_equal(read_image(path, "apply"), UPRIGHT[orientation](stored))
+    with pytest.raises(InputError, match=f"has the EXIF orientation {orientation}: .* set exif"):
+        read_image(path)
+
+
+@pytest.mark.parametrize(("exif", "size"), [("apply", (17, 31)), ("ignore", (31, 17))])
+def test_a_data_set_keeps_what_its_fixations_mean(tmp_path, rgb, exif, size):
+    settings = folder(tmp_path, {}, ["a.jpg,s,3,4"])
+    turned(tmp_path / "stimuli", rgb, 6, "a.jpg")
+    block = loading.load_block({**settings, "exif": exif}, ["a.jpg"], tmp_path)
+    write_data(tmp_path / "00.h5", block, {})
+    block = read_data(tmp_path / "00.h5")
+    assert (block.size(0), block.image(0).shape[:2]) == (size, size)
 
 
 def test_float_images_are_refused(tmp_path):
@@ -316,7 +349,9 @@ def test_real_data_load_completely(shared, monkeypatch, name, stimuli, fixations
         pytest.skip(f"no {name} in {shared / 'data'}")
     # Sizes from the headers: decoding 1,450 photographs would take most of the time.
     monkeypatch.setattr(
-        reading, "read_image", lambda path: np.empty((*Image.open(path).size[::-1], 3), np.uint8)
+        reading,
+        "open_image",
+        lambda path, exif: (np.empty((*Image.open(path).size[::-1], 3), np.uint8), []),
     )
     settings = {"type": "osie" if name == "osie" else "folder", "path": f"data/{name}"}
     names = sorted(catalogue.index(name, settings, shared))

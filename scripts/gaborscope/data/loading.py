@@ -50,7 +50,8 @@ def load_block(
     ----------
     settings : dict
         The data set's entry of the config; see the `load` of each reader. `px_per_degree` or
-        `sigma_px` in it replace both values that the reader of a published data set states.
+        `sigma_px` in it replace both values that the reader of a published data set states; `exif`
+        says what an EXIF orientation means (`images.open_image`).
     names : sequence of str
         From `catalogue.block_stimuli`; the order is kept.
     root : str or path
@@ -72,4 +73,6 @@ def load_block(
     if stated:
         kept = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
         block.facts = {**kept, **stated}
+    if settings.get("exif"):
+        block.facts["exif"] = settings["exif"]
     return block

@@ -1,13 +1,12 @@
 """Blocks of stimuli with their fixations: what one stage hands to the next."""
 
 import dataclasses
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-from PIL import Image
 
 from gaborscope.errors import InputError
+from gaborscope.stimuli.images import read_image
 
 
 class Predicts(Protocol):
@@ -39,7 +38,8 @@ class StimulusBlock:
     subject : int32 array (F,)
         Number of the observer.
     facts : dict
-        `task`, `duration_s`, `px_per_degree` or `sigma_px`, `source`, `licence` where known.
+        `task`, `duration_s`, `px_per_degree` or `sigma_px`, `source`, `licence` where known;
+        `exif` as `images.open_image` takes it.
     images : list of uint8 array (height, width, 3), or None
         Embedded images of generated data.
     """
@@ -79,7 +79,7 @@ class StimulusBlock:
         """
         if self.images is not None:
             return self.images[index]
-        image = read_image(self.paths[index])
+        image = read_image(self.paths[index], self.facts.get("exif"))
         if image.shape[:2] != tuple(self.sizes[index]):
             raise InputError(
                 f"{self.paths[index]} is {image.shape[1]}x{image.shape[0]} px and was "
@@ -104,33 +104,3 @@ class StimulusBlock:
         """
         rows = self.stimulus == index
         return np.column_stack([self.x[rows], self.y[rows]]).astype(float), self.subject[rows]
-
-
-def read_image(path: str | Path) -> np.ndarray:
-    """
-    Return an image as uint8 (H, W, 3) RGB, pixels as they are stored.
-
-    An EXIF orientation is *not* applied: fixations refer to the stored pixels (OpenCV's imread
-    would turn the image). Greyscale and palette images become RGB, transparency is dropped, CMYK is
-    converted without a colour profile, 16-bit greyscale is scaled by 255/65535 (not clipped at
-    255). Of a file with several pages the first is read.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, truncated, not an image, or has 32 bits per channel.
-    """
-    try:
-        with Image.open(path) as file:
-            file.load()
-            if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PNG"):
-                grey = np.asarray(file).astype(np.float64)
-                return np.repeat(np.rint(grey / 257).astype(np.uint8)[..., None], 3, axis=2)
-            if file.mode not in ("I", "F"):
-                return np.array(file.convert("RGB"))
-            fault = f"has 32 bits per channel (mode {file.mode})"
-    except FileNotFoundError:
-        raise InputError(f"there is no image {path}; was it moved or deleted?") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        fault = f"cannot be read as an image ({error})"
-    raise InputError(f"{path} {fault}; save it again as 8-bit PNG or JPEG, or remove it")

@@ -16,7 +16,7 @@ from gaborscope.store.files import create, open_file, put, put_text
 
 FACTS = (
     "images", "observers", "task", "duration_s", "faults", "px_per_degree", "sigma_px", "source",
-    "licence",
+    "licence", "exif",
 )  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     research. CVPR 2015 workshop, arXiv 1505.03581.
     """
     base = layout.base_folder(data_folder(settings, root))
-    files = read_files(base / "Stimuli", names)
+    files = read_files(base / "Stimuli", names, settings)
     fixations = []
     for name, size in zip(names, files[2], strict=True):
         path = base / "FIXATIONLOCS" / f"{stem(name)}.mat"

@@ -26,7 +26,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     duration_s, source and licence are taken from the settings, as far as they are given.
     """
     folder = data_folder(settings, root)
-    files = read_files(folder / "stimuli", names)
+    files = read_files(folder / "stimuli", names, settings)
     position = {name: i for i, name in enumerate(names)}
     path = folder / "fixations.csv"
     points, subjects = [[] for _ in names], [[] for _ in names]

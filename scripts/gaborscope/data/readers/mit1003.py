@@ -19,7 +19,8 @@ from gaborscope.data.readers.reading import (
     unknown_observers,
 )
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import StimulusBlock, read_image
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.images import read_image
 
 FACTS = {
     "images": "1003, longer side 1024 px, the other 405 to 1024 px, landscape and portrait",
@@ -66,7 +67,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     ICCV 2009, 2106-2113. Facts are those of the paper and of README.txt in DatabaseCode.zip.
     """
     folder = data_folder(settings, root)
-    files = read_files(nested(folder, "ALLSTIMULI"), names)
+    files = read_files(nested(folder, "ALLSTIMULI"), names, settings)
     records = layout.eye_data(folder)
     facts: dict[str, Any] = dict(FACTS)
     if records is None:

@@ -51,7 +51,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     pixels. Journal of Vision 14(1):28. Counts and faults were measured on the file.
     """
     folder = data_folder(settings, root)
-    files = read_files(folder / "stimuli", names)
+    files = read_files(folder / "stimuli", names, settings)
     path = folder / "eye" / "fixations.mat"
     entries = read_mat(path, "OSIE's table of fixations", _entries)
     fixations = []

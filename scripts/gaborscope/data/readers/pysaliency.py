@@ -42,7 +42,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
         digests = [hashlib.sha256(image.tobytes()).hexdigest() for image in images]
         files = ([""] * len(names), digests, [image.shape[:2] for image in images])
     else:
-        files = read_files("", [str(places[number]) for number in numbers])
+        files = read_files("", [str(places[number]) for number in numbers], settings)
     points = pysaliency_hdf5.read_fixations(table, len(known))
     fixations = []
     for name, number, size in zip(names, numbers, files[2], strict=True):

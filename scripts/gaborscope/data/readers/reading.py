@@ -10,7 +10,7 @@ import hashlib
 import logging
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import StimulusBlock, read_image
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.images import open_image
 
 log = logging.getLogger("gaborscope")
 
@@ -31,11 +32,23 @@ BAD_MAT = (
 
 
 def read_files(
-    folder: str | Path, names: Sequence[str]
+    folder: str | Path, names: Sequence[str], settings: Mapping[str, Any]
 ) -> tuple[list[str], list[str], list[tuple[int, int]]]:
-    """Return absolute paths, SHA-256 and sizes of the stimuli, each decoded in full."""
+    """
+    Return absolute paths, SHA-256 and sizes of the stimuli, each decoded in full.
+
+    `settings` may say by `exif` what an EXIF orientation means. The log says of how many stimuli
+    `open_image` had to decide something, and names the first.
+    """
     paths = [str(Path(folder, name).absolute()) for name in names]
-    shapes = [read_image(path).shape[:2] for path in paths]
+    shapes, noted = [], {}
+    for path in paths:
+        image, notes = open_image(path, settings.get("exif"))
+        shapes.append(image.shape[:2])
+        for note in notes:
+            noted.setdefault(note, []).append(path)
+    for note, those in noted.items():
+        log.info("%d of %d images (first %s): %s", len(those), len(paths), those[0], note)
     return paths, [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths], shapes
 
 

@@ -55,7 +55,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     folder = data_folder(settings, root)
     parts = layout.part_folders(folder)
     places = {name: _place(parts, name) for name in names}
-    files = read_files("", [places[name][0] for name in names])
+    files = read_files("", [places[name][0] for name in names], settings)
     n_outside, fixations = 0, []
     for name, size in zip(names, files[2], strict=True):
         observers = read_mat(places[name][1], "SALICON's fixations of an image", _observers)

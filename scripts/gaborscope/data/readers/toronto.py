@@ -53,7 +53,7 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     155-162.
     """
     base = layout.base_folder(data_folder(settings, root))
-    files = read_files(base / layout.IMAGES, names)
+    files = read_files(base / layout.IMAGES, names, settings)
     path = base / layout.TABLE
     maps = read_mat(path, "Toronto's maps of fixations", lambda variables: list(variables["white"]))
     fixations = []

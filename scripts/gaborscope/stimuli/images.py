@@ -1,0 +1,226 @@
+"""Image files as arrays: which pixels a file means, and when it does not say."""
+
+import io
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from gaborscope.errors import InputError, reading
+
+# Content decides, not the extension. Other formats are refused; some start other programs.
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+BACKGROUND = (255, 255, 255)  # behind transparent pixels
+REMEDY = "save it again as 8-bit PNG or JPEG, or remove it"
+
+ORIENTATION, BITS, PHOTOMETRIC, MAX_VALUE = 0x0112, 258, 262, 281  # tags of EXIF and TIFF
+TURN = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}  # from the stored to the upright picture
+BACK = {**TURN, 6: TURN[8], 8: TURN[6]}
+
+MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # none of those within a scan
+RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+NOISE = bytes((89 * i + 37) % 251 for i in range(256))
+
+
+def read_image(path: str | Path, exif: str | None = None) -> np.ndarray:
+    """Return the pixels that `open_image` returns."""
+    return open_image(path, exif)[0]
+
+
+def open_image(path: str | Path, exif: str | None = None) -> tuple[np.ndarray, list[str]]:
+    """
+    Return an image as uint8 RGB, and what had to be decided about it.
+
+    Greyscale and palette images become RGB. Transparent pixels are shown on white. CMYK is
+    converted without a colour profile, and no other profile is applied. Greyscale of 16 bits is
+    scaled by 255/65535, or by the largest value of its range if a TIFF states fewer bits; of RGB
+    with 16 bits the upper eight are kept.
+
+    Parameters
+    ----------
+    path : str or Path
+    exif : {"apply", "ignore"}, optional
+        Whether an image whose EXIF orientation is not 1 is turned upright or taken as stored. If
+        None, such an image is refused.
+
+    Returns
+    -------
+    image : uint8 array (height, width, 3)
+    notes : list of str
+        What was decided and may surprise, for the log.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, cut (a JPEG also if its end was mended), not an image, of
+        several pages or frames, invisible all over, of 32 bits per channel, or of 16 bits of which
+        the upper two are empty (a range of fewer bits that is not stated); or if `exif` is needed.
+    """
+    if not Path(path).exists():
+        raise InputError(f"there is no image {path}; was it moved or deleted?")
+    with reading(f"{path} cannot be read as an image", REMEDY), _open(path) as file:
+        return _decoded(path, file, exif)
+
+
+def _open(source):
+    try:
+        return Image.open(source, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ValueError("it is damaged, or no JPEG, PNG, TIFF, BMP, GIF or WebP") from None
+
+
+def _decoded(path, file, exif):
+    kind, tags = file.format, getattr(file, "tag_v2", {})
+    wide = any(";16" in str(tile[3]) for tile in file.tile)  # 16 bits per channel
+    if getattr(file, "n_frames", 1) > 1 and kind != "MPO":  # the first of an MPO is the photograph
+        raise InputError(
+            f"{path} holds {file.n_frames} pages or frames; save the one that was shown as a file "
+            "of its own"
+        )
+    orientation = file.getexif().get(ORIENTATION, 1)  # before loading: Pillow turns a TIFF then
+    file.load()
+    _check_whole(path, file)
+    image, notes = _rgb(path, file, tags, wide)
+    if file.info.get("icc_profile") and b"sRGB" not in _ascii(file.info["icc_profile"]):
+        notes.append("its colour profile is not applied")
+    if orientation in TURN:
+        if exif not in ("apply", "ignore"):
+            raise InputError(
+                f"{path} has the EXIF orientation {orientation}: viewers turn or mirror it, and "
+                "the file does not say whether the fixations mean the stored or the upright "
+                "picture; set exif: apply (upright) or exif: ignore (as stored)"
+            )
+        turn = None
+        if exif == "apply":
+            notes.append("turned upright, as its EXIF orientation says")
+            turn = None if kind == "TIFF" else TURN[orientation]
+        else:
+            notes.append("its EXIF orientation is ignored")
+            turn = BACK[orientation] if kind == "TIFF" else None
+        if turn is not None:
+            image = image.transpose(turn)
+    return np.array(image), notes
+
+
+def _ascii(profile):
+    """Return a colour profile without the zeros of UTF-16 text."""
+    return profile.replace(b"\0", b"")
+
+
+def _rgb(path, file, tags, wide):
+    """Return the image in RGB and notes."""
+    if file.mode.startswith("I;16") or (file.mode == "I" and file.format == "PNG"):
+        return _of_16_bits(path, file, tags)
+    if file.mode in ("I", "F"):
+        raise InputError(f"{path} has 32 bits per channel (mode {file.mode}); {REMEDY}")
+    notes = ["CMYK is converted without a colour profile"] if file.mode == "CMYK" else []
+    if file.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in file.info:
+        image = file.convert("RGBA")
+        least, most = image.getchannel("A").getextrema()
+        if most == 0:
+            raise InputError(f"{path} is transparent all over; save it without transparency")
+        if least < 255:
+            notes.append("transparent pixels are shown on white")
+            background = Image.new("RGBA", image.size, BACKGROUND)
+            image = Image.alpha_composite(background, image)
+        image = image.convert("RGB")
+    else:
+        image = file.convert("RGB")
+    if wide:
+        _check_range(path, int(np.asarray(image).max()), 64)
+    return image, notes
+
+
+def _of_16_bits(path, file, tags):
+    values, notes, white = np.asarray(file).astype(np.uint16), [], 65535
+    stated = 4095 if tags.get(BITS) == (12,) else tags.get(MAX_VALUE, (0,))[0]
+    if stated in [2**bits - 1 for bits in range(9, 16)] and values.max() <= stated:
+        white = stated
+        notes.append(f"its grey values are scaled from 0..{white}, as its tags say")
+    else:
+        _check_range(path, int(values.max()), 16384)
+    levels = np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
+    if tags.get(PHOTOMETRIC) == 0:  # WhiteIsZero, which Pillow heeds up to 8 bits alone
+        levels = levels[::-1]
+    grey = levels[values]
+    key = file.info.get("transparency")
+    if isinstance(key, int) and (values == key).any():
+        notes.append("transparent pixels are shown on white")
+        grey[values == key] = BACKGROUND[0]
+    return Image.fromarray(grey).convert("RGB"), notes
+
+
+def _check_range(path, largest, quarter):
+    if 0 < largest < quarter:
+        raise InputError(
+            f"{path} has 16 bits per channel, but its values use less than a quarter of their "
+            "range: fewer bits seem to be stored in 16, which would be nearly black; save it as "
+            "8-bit PNG with the brightness that was shown"
+        )
+
+
+# --- files that were damaged, though they can be decoded ------------------------------------------
+
+
+def _check_whole(path, file):
+    if file.format == "PNG":  # Pillow does not check the sums of the pixels' chunks on loading
+        with Image.open(path, formats=("PNG",)) as again:
+            again.verify()
+    if file.format in ("JPEG", "MPO") and _is_cut(Path(path).read_bytes(), file):
+        raise InputError(
+            f"{path} is a JPEG that was cut and closed again, so that a part of the picture is "
+            "missing; fetch it again, or remove it"
+        )
+
+
+def _is_cut(data, file):
+    """
+    Return whether a JPEG ends before its picture does.
+
+    The decoder fills what is missing with grey and says nothing. Noise put in before the end marker
+    is skipped in a whole file, but drawn as the missing part in one that was cut. So a file that
+    may be cut is decoded once more with noise: where the last pixel is the filling grey, and
+    whatever the last pixel is where several scans make the picture.
+    """
+    end, n_scans, complete = _scans(data)
+    if not complete:
+        return True
+    grey = {"L": 128, "RGB": (128, 128, 128)}.get(file.mode)
+    last = file.getpixel((file.width - 1, file.height - 1))
+    if n_scans == 1 and grey is not None and last != grey:
+        return False
+    restarts = RESTART.findall(data, 0, end)
+    restart = 0xD0 + ((restarts[-1][0] - 0xD0 + 1) % 8 if restarts else 0)
+    noisy = data[:end] + NOISE + bytes((0xFF, restart)) + NOISE + data[end:]
+    with Image.open(io.BytesIO(noisy), formats=("JPEG",)) as other:
+        return other.tobytes() != file.tobytes()
+
+
+def _scans(data):
+    """Return where a JPEG's first picture ends, its scans, and if they send all coefficients."""
+    at, n_scans, sent = 2, 0, {}
+    while match := MARKER.search(data, at):
+        marker, at = match[1][0], match.end()
+        if marker == 0xD9:
+            return match.start(), n_scans, all(set(bits) == {0} for bits in sent.values())
+        if marker in (0x01, 0xD8):
+            continue
+        length = int.from_bytes(data[at : at + 2])
+        body, at = data[at + 2 : at + length], at + length
+        if marker in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):  # a frame names its components
+            sent = {body[6 + 3 * i]: [None] * 64 for i in range(body[5])}
+        if marker == 0xDA:
+            n_scans += 1
+            first, last, low = body[-3], body[-2], body[-1] & 15
+            for component in body[1 : 1 + 2 * body[0] : 2]:
+                sent[component][first : last + 1] = [low] * (last + 1 - first)
+    raise ValueError("it has no end")
