@@ -11,13 +11,13 @@ All files lie below results/ in the working directory (--directory):
     {fixation_bank,equal_bank}/{dataset}.h5                          fit_fixation_bank, fit_equal_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
-    statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5    accumulate
+    statistics/{model}/{dataset}/{explanation}/{block}.h5            accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
     {identities,sparsity}/{model}/{dataset}/{explanation}.csv        identify
     tuning/{model}/{dataset}/{explanation}.csv                       describe_tuning
     sparsity_scores/{model}/{dataset}/{explanation}.csv              score_sparsity
-    reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5   reconstruct
+    reconstructions/{model}/{dataset}/{explanation}/{block}.h5       reconstruct
     anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv    dissect
     spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
     bits/{model}/{dataset}/{explanation}.csv                         score_coalitions, split_bits

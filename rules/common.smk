@@ -130,12 +130,9 @@ def fitted_layers(wildcards):
 
 
 def statistics_of(split):
-    """Function of the wildcards: statistics of all layers of an explanation on a split."""
-    return lambda wildcards: expand(
-        "results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-        model=wildcards.model,
+    """Statistics of all layers of an explanation on a split."""
+    return expand(
+        "results/statistics/{{model}}/{dataset}/{{explanation}}/{block}.h5",
         dataset=plan.fit_on,
-        explanation=wildcards.explanation,
-        layer=plan.layers[wildcards.model],
         block=plan.blocks[plan.fit_on][split],
     )

@@ -3,10 +3,10 @@ Explain a backbone by log-Gabor filters, every layer from the image (mode: direc
 
 Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
         results/activations/{model}/{dataset}/{block}.h5, results/saliency/{model}/{dataset}/{block}.h5
-Makes   results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5
+Makes   results/statistics/{model}/{dataset}/{explanation}/{block}.h5
         results/filters/{model}/{dataset}/{explanation}/{layer}.h5
         results/explained_variance/{model}/{dataset}/{explanation}.csv
-        results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5
+        results/reconstructions/{model}/{dataset}/{explanation}/{block}.h5
         results/explained/{model}/{dataset}/{explanation}.h5
         results/saliency/{model}-{explanation}/{dataset}/{block}.h5
 """
@@ -23,11 +23,7 @@ for model in plan.models:
             layers=f"results/layers/{model}.json",
             activations=f"results/activations/{model}/{{dataset}}/{{block}}.h5",
         output:
-            statistics=expand(
-                "results/statistics/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
-                model=model,
-                layer=plan.layers[model],
-            ),
+            statistics=f"results/statistics/{model}/{{dataset}}/{{explanation}}/{{block}}.h5",
         log:
             f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
@@ -61,11 +57,7 @@ for model in plan.models:
             ),
         output:
             reconstructions=temp(
-                expand(
-                    "results/reconstructions/{model}/{{dataset}}/{{explanation}}/{layer}/{{block}}.h5",
-                    model=model,
-                    layer=plan.layers[model],
-                )
+                f"results/reconstructions/{model}/{{dataset}}/{{explanation}}/{{block}}.h5"
             ),
         log:
             f"results/logs/reconstruct/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
@@ -96,12 +88,12 @@ rule fit_filters:
     input:
         layers="results/layers/{model}.json",
         fit=expand(
-            "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
+            "results/statistics/{{model}}/{dataset}/{{explanation}}/{block}.h5",
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["fit"],
         ),
         validation=expand(
-            "results/statistics/{{model}}/{dataset}/{{explanation}}/{{layer}}/{block}.h5",
+            "results/statistics/{{model}}/{dataset}/{{explanation}}/{block}.h5",
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["validation"],
         ),
@@ -161,12 +153,9 @@ rule fit_fusion:
     """Fuse the out-of-fold reconstructions of all layers into a saliency model."""
     input:
         filters=fitted_layers,
-        reconstructions=lambda wildcards: expand(
-            "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
+        reconstructions=expand(
+            "results/reconstructions/{{model}}/{dataset}/{{explanation}}/{block}.h5",
             dataset=plan.fit_on,
-            explanation=wildcards.explanation,
-            layer=plan.layers[wildcards.model],
             block=plan.chosen_on(),
         ),
         data=expand(
@@ -211,14 +200,7 @@ rule fuse:
     input:
         explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         data="results/data/{dataset}/{block}.h5",
-        reconstructions=lambda wildcards: expand(
-            "results/reconstructions/{model}/{dataset}/{explanation}/{layer}/{block}.h5",
-            model=wildcards.model,
-            dataset=wildcards.dataset,
-            explanation=wildcards.explanation,
-            layer=plan.layers[wildcards.model],
-            block=wildcards.block,
-        ),
+        reconstructions="results/reconstructions/{model}/{dataset}/{explanation}/{block}.h5",
     output:
         saliency="results/saliency/{model}-{explanation}/{dataset}/{block}.h5",
     log:

@@ -52,9 +52,8 @@ rule compare_seeds:
             for layer in plan.layers[model]
         ],
         fit=lambda wildcards: [
-            f"results/statistics/{model}/{plan.fit_on}/{wildcards.explanation}/{layer}/{block}.h5"
+            f"results/statistics/{model}/{plan.fit_on}/{wildcards.explanation}/{block}.h5"
             for model in plan.seeded[wildcards.explanation]
-            for layer in plan.layers[model]
             for block in plan.blocks[plan.fit_on]["fit"]
         ],
         activations=lambda wildcards: expand(

@@ -4,7 +4,6 @@ import logging
 
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
-from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import read_layer_table, read_layers
@@ -25,11 +24,13 @@ def main(smk):
         layers,
         smk.params.regressors,
     )
-    origin = provenance(smk)
-    for path in smk.output.statistics:
-        name = paths.parse("statistics", path)["layer"]
-        write_statistics(path, statistics[name], origin)
-    log.info("%d regressors, %d layers", len(statistics[name][0].gram), len(layers))
+    named = {
+        f"{layer}/{candidate}": sums
+        for layer, candidates in statistics.items()
+        for candidate, sums in enumerate(candidates)
+    }
+    write_statistics(smk.output.statistics, named, provenance(smk))
+    log.info("%d regressors, %d layers", len(next(iter(named.values())).gram), len(layers))
 
 
 if __name__ == "__main__":

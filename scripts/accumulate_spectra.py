@@ -21,11 +21,11 @@ def main(smk):
     pairs = zip(params.banks, smk.input.banks, strict=True)
     banks = {name: fixation_bank.FixationBank.load(path) for name, path in pairs}
     computed = baselines.make_all(params.computed, fit, validation, weight, params.seed, banks)
-    statistics = []
-    for name, block in progress(blocks.items(), len(blocks)):
+    statistics = {}
+    for number, (name, block) in enumerate(progress(blocks.items(), len(blocks))):
         files = paths.index("saliency", smk.input.saliency, "predictor", block=name)
         maps = spectra.predictions(block, files, computed, params.predictors, weight)
-        statistics.append(spectra.accumulate(block, maps, params.spectra, table))
+        statistics[str(number)] = spectra.accumulate(block, maps, params.spectra, table)
     write_statistics(smk.output.statistics, statistics, provenance(smk))
 
 

@@ -4,7 +4,7 @@ import logging
 
 import pandas as pd
 
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.refutation import stability
 from gaborscope.store import paths, tables
 from gaborscope.workflow.stage import run_stage
@@ -17,7 +17,7 @@ def main(smk):
     settings, similarities = smk.params.refutation, {}
     for layer, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
-        blocks = read_layer_statistics(smk.input.fit, layer, filters["candidate"])
+        blocks = read_statistics(smk.input.fit, layer, filters["candidate"])
         if len(blocks) < 2:
             log.warning("%s: a single fit block has no halves", layer)
         halves = stability.halves(blocks, filters, smk.params.rule, settings["profiles"])

@@ -1,7 +1,7 @@
 """Tabulate position, colours and scales of every layer (rule dissect)."""
 
 from gaborscope.analysis import anatomy
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import read_data
@@ -14,7 +14,7 @@ def main(smk):
     for name, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
         fit, validation = (
-            read_layer_statistics(smk.input.get(split), name, filters["candidate"])
+            read_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
         of_layer = anatomy.of_layer(

@@ -2,7 +2,7 @@
 
 import logging
 
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine, explained_variance, summary_of_maps
 from gaborscope.store import paths, tables
 from gaborscope.workflow.stage import run_stage
@@ -16,7 +16,7 @@ def main(smk):
     for name, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
         for split in ("validation", "test"):
-            blocks = read_layer_statistics(smk.input.get(split), name, filters["candidate"])
+            blocks = read_statistics(smk.input.get(split), name, filters["candidate"])
             statistics = combine(blocks.values())
             per_map, pooled = explained_variance(
                 statistics, filters["weight"], filters["intercept"]

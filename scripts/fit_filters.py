@@ -21,8 +21,8 @@ def main(smk):
     layer = read_layer_table(smk.input.layers)[name]
     best = None
     for candidate, pool in enumerate(settings.pop("pools")):
-        fit = read_statistics(smk.input.fit, candidate)
-        held_out = read_statistics(smk.input.validation, candidate).values()
+        fit = read_statistics(smk.input.fit, name, candidate)
+        held_out = read_statistics(smk.input.validation, name, candidate).values()
         solution = solve(fit, combine(held_out), **solver)
         log.info(
             "%s pooling: explained variance on validation stimuli %.3f (penalty %g)",

@@ -11,14 +11,14 @@ from gaborscope.workflow.stage import run_stage
 
 def main(smk):
     """Fit the fusion, choose its penalty on the validation split, and write the model."""
-    params, files = smk.params, smk.input.reconstructions
+    params = smk.params
     blocks = read_blocks(smk.input.data)
     layers = [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters]
     model = fusing.fit(
         layers,
         layers[0].layer.input_box,
         by_split(blocks, {"fit": params.fit_blocks}, rest="validation"),
-        {name: paths.index("reconstructions", files, "layer", block=name) for name in blocks},
+        paths.index("reconstructions", smk.input.reconstructions, "block"),
         paths.index("saliency", smk.input.target, "block"),
         params.fusion,
         params.sigmas,

@@ -17,7 +17,7 @@ def main(smk):
     """Choose the penalty on the validation split; write shares and explained variances."""
     params = smk.params
     parts = {
-        split: [read_sums(smk.input.get(split), number) for number in range(n_blocks)]
+        split: [read_sums(smk.input.get(split), str(number)) for number in range(n_blocks)]
         for split, n_blocks in params.n_blocks.items()
     }
     held_out = {split: combine(parts[split]) for split in ("validation", "test")}

@@ -4,7 +4,6 @@ import logging
 
 from gaborscope.explanation import fusing
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.saliency import write_saliency
@@ -17,8 +16,7 @@ def main(smk):
     """Fuse the reconstructions of each stimulus and write its log-density."""
     model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)
-    files = paths.index("reconstructions", smk.input.reconstructions, "layer")
-    log_densities = fusing.fuse_block(model, block, files)
+    log_densities = fusing.fuse_block(model, block, smk.input.reconstructions)
     write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
     log.info("%d stimuli", len(log_densities))
 

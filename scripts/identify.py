@@ -3,7 +3,7 @@
 import logging
 
 from gaborscope.analysis import identities
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import read_data
 from gaborscope.workflow.stage import progress, run_stage
@@ -19,7 +19,7 @@ def main(smk):
     for name, path in progress(files.items(), len(files)):
         filters = read_filters(path)
         fit, validation = (
-            read_layer_statistics(smk.input.get(split), name, filters["candidate"])
+            read_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
         rows, steps = identities.of_layer(filters, fit, validation, smk.params.identities, block)

@@ -1,12 +1,10 @@
 """Reconstruct every layer on one block from its stimuli alone (rule reconstruct)."""
 
-import contextlib
 import logging
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.fitting.files import read_filters
 from gaborscope.stimuli import geometry
-from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import LayerWriter
@@ -22,18 +20,12 @@ def main(smk):
     box = layers[0].layer.input_box
     block, origin = read_data(smk.input.data), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
-    outputs = paths.index("reconstructions", smk.output.reconstructions, "layer")
-    with contextlib.ExitStack() as stack:
-        writers = {
-            fitted.name: stack.enter_context(
-                LayerWriter(outputs[fitted.name], groups, {fitted.name: fitted.layer}, origin)
-            )
-            for fitted in layers
-        }
+    described = {fitted.name: fitted.layer for fitted in layers}
+    with LayerWriter(smk.output.reconstructions, groups, described, origin) as writer:
         reconstructed = layer_tools.reconstruct_block(block, box, layers)
         for index, maps in progress(reconstructed, len(block.names)):
             for name, values in maps.items():
-                writers[name].put(index, name, values)
+                writer.put(index, name, values)
     log.info("%d stimuli%s", len(block.names), ", out of fold" if fold else "")
 
 

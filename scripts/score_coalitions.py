@@ -4,7 +4,7 @@ import logging
 
 from gaborscope.analysis import bits, coalitions, refits
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.workflow.stage import run_stage
@@ -22,7 +22,7 @@ def main(smk):
     members = coalitions.Coalitions(labels, params.solver)
     for name, layer_filters in filters.items():
         statistics = (
-            read_layer_statistics(smk.input.get(split), name, layer_filters["candidate"])
+            read_statistics(smk.input.get(split), name, layer_filters["candidate"])
             for split in ("fit", "validation")
         )
         members.add_layer(layer_filters, *statistics)

@@ -5,7 +5,7 @@ import logging
 import pandas as pd
 
 from gaborscope.analysis import budgets, refits
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.scoring import exposure
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import by_split, read_blocks
@@ -22,8 +22,7 @@ def main(smk):
     for name, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
         statistics = (
-            read_layer_statistics(smk.input.get(split), name, filters["candidate"])
-            for split in SPLITS
+            read_statistics(smk.input.get(split), name, filters["candidate"]) for split in SPLITS
         )
         few.add_layer(filters, *statistics)
     names = {split: params[f"{split}_blocks"] for split in SPLITS}

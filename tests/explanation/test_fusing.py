@@ -22,16 +22,15 @@ def model():
 
 
 def reconstructed(model, block, name, folder):
-    """Files of the reconstructions of a block by layer."""
-    files, groups = {}, geometry.group_by_input(block.sizes, BOX)
-    for fitted in model.layers:
-        names = {"model": "m", "dataset": "d", "explanation": "e", "layer": fitted.name}
-        files[fitted.name] = str(folder / paths.make("reconstructions", **names, block=name))
-        layers = {fitted.name: fitted.layer}
-        with LayerWriter(files[fitted.name], groups, layers, ORIGIN) as writer:
-            for index, maps in layer_tools.reconstruct_block(block, BOX, model.layers):
-                writer.put(index, fitted.name, maps[fitted.name])
-    return files
+    """File of the reconstructed layers of a block."""
+    names = {"model": "m", "dataset": "d", "explanation": "e", "block": name}
+    path = folder / paths.make("reconstructions", **names)
+    layers = {fitted.name: fitted.layer for fitted in model.layers}
+    with LayerWriter(path, geometry.group_by_input(block.sizes, BOX), layers, ORIGIN) as writer:
+        for index, maps in layer_tools.reconstruct_block(block, BOX, model.layers):
+            for layer, values in maps.items():
+                writer.put(index, layer, values)
+    return path
 
 
 def test_densities_of_files_are_those_of_the_images_in_the_order_of_the_block(model, tmp_path):

@@ -33,18 +33,17 @@ def centre_bias(block):
 
 @pytest.fixture
 def reconstructions(model, block, tmp_path):
-    """Write one file of reconstructions per layer, as the workflow does."""
-    paths = {}
+    """Write the reconstructed layers into one file, as the workflow does."""
+    path = tmp_path / "00.h5"
     groups = geometry.group_by_input(block.sizes, BOX)
     maps = [model.reconstruct(block.image(index)) for index in range(len(SIZES))]
-    for fitted in model.layers:
-        paths[fitted.name] = tmp_path / f"{fitted.name}.h5"
-        layers = {fitted.name: fitted.layer}
-        with LayerWriter(paths[fitted.name], groups, layers, ORIGIN) as writer:
-            for index, (reconstructed, placement) in enumerate(maps):
+    layers = {fitted.name: fitted.layer for fitted in model.layers}
+    with LayerWriter(path, groups, layers, ORIGIN) as writer:
+        for index, (reconstructed, placement) in enumerate(maps):
+            for fitted in model.layers:
                 padded = layer_tools.whole_maps(reconstructed[fitted.name], fitted, placement)
                 writer.put(index, fitted.name, padded)
-    return paths
+    return path
 
 
 def collect(model, settings, *arguments):

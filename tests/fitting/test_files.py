@@ -10,7 +10,6 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.errors import InputError
 from gaborscope.fitting.files import (
     read_filters,
-    read_layer_statistics,
     read_statistics,
     read_sums,
     write_filters,
@@ -63,14 +62,12 @@ def described(statistics, solution):
 def test_statistics_come_back_by_block(statistics, tmp_path):
     files = {}
     for block, sums in statistics.items():
-        names = {"model": "m", "dataset": "d", "explanation": "e", "layer": "fine", "block": block}
+        names = {"model": "m", "dataset": "d", "explanation": "e", "block": block}
         files[block] = tmp_path / paths.make("statistics", **names)
-        write_statistics(files[block], [sums, statistics["0"]], ORIGIN)
-    read = read_statistics(files.values(), 0)
+        write_statistics(files[block], {"fine/0": sums, "coarse/1": statistics["0"]}, ORIGIN)
+    read = read_statistics(files.values(), "fine", 0)
     assert list(read) == ["0", "1", "2"]
-    assert read_layer_statistics(files.values(), "coarse", 0) == {}
-    assert read_layer_statistics(files.values(), "fine", 0).keys() == read.keys()
-    np.testing.assert_array_equal(read_sums(files["2"], 1).gram, statistics["0"].gram)
+    np.testing.assert_array_equal(read_sums(files["2"], "coarse/1").gram, statistics["0"].gram)
     for block, sums in statistics.items():
         for key in ("gram", "cross", "sum_phi", "sum", "cov", "n"):
             np.testing.assert_array_equal(getattr(read[block], key), getattr(sums, key))
@@ -79,7 +76,7 @@ def test_statistics_come_back_by_block(statistics, tmp_path):
 def test_statistics_with_nan_are_refused(statistics, tmp_path):
     statistics["0"].cross[0, 0] = np.nan
     with pytest.raises(InputError, match="cross holds NaN"):
-        write_statistics(tmp_path / "0.h5", [statistics["0"]], ORIGIN)
+        write_statistics(tmp_path / "0.h5", {"fine/0": statistics["0"]}, ORIGIN)
     assert list(tmp_path.iterdir()) == []
 
 

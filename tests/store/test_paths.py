@@ -77,14 +77,14 @@ def test_an_unknown_kind_is_refused():
 
 def test_paths_are_indexed_and_selected_by_their_wildcards():
     files = [
-        paths.make("statistics", model="m", dataset="d", explanation="e", layer=layer, block=block)
-        for layer, block in product(("b", "a"), ("00", "01"))
+        paths.make("activations", model=model, dataset="d", block=block)
+        for model, block in product(("b", "a"), ("00", "01"))
     ]
-    assert paths.select("statistics", files, layer="a") == files[2:]
-    assert paths.select("statistics", files, layer="a", model="n") == []
-    assert paths.index("statistics", files, "block", layer="b") == {"00": files[0], "01": files[1]}
+    assert paths.select("activations", files, model="a") == files[2:]
+    assert paths.select("activations", files, model="a", dataset="n") == []
+    assert paths.index("activations", files, "block", model="b") == {"00": files[0], "01": files[1]}
     with pytest.raises(InputError, match="same block"):
-        paths.index("statistics", files, "block")
+        paths.index("activations", files, "block")
 
 
 def test_every_path_in_the_rules_is_of_a_kind():

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -22,7 +23,7 @@ def fit(
     layers: Sequence[FittedLayer],
     box: geometry.Box,
     blocks: dict[str, dict[str, StimulusBlock]],
-    reconstructions: dict[str, dict[str, str]],
+    reconstructions: dict[str, str],
     targets: dict[str, str],
     settings: dict,
     sigmas: Sequence[float],
@@ -38,9 +39,8 @@ def fit(
         The network's input for landscape stimuli.
     blocks : dict of str to dict of str to StimulusBlock
         `fit` and `validation`, by the block's name.
-    reconstructions : dict of str to dict of str to str
-        By block and layer, the file of the layer's reconstructions. The reconstructions of a fit
-        block are out of fold.
+    reconstructions : dict of str to str
+        By block, the file of its reconstructed layers. Those of a fit block are out of fold.
     targets : dict of str to str
         By block, the saliency file of the deep model, read for `target: model` only.
     settings : dict
@@ -56,7 +56,7 @@ def fit(
     Raises
     ------
     InputError
-        If the files of a block differ in the order of their stimuli, or a map exceeds float16.
+        If a map exceeds float16.
     """
     centre_bias = centre_biases.centre_bias(
         list(blocks["fit"].values()), list(blocks["validation"].values()), sigmas, uniform_weight
@@ -86,7 +86,7 @@ def fit(
 
 
 def fuse_block(
-    model: ExplainedModel, block: StimulusBlock, reconstructions: dict[str, str]
+    model: ExplainedModel, block: StimulusBlock, reconstructions: str | Path
 ) -> list[np.ndarray]:
     """
     Log-densities of the stimuli of a block from its reconstructed layers.
@@ -95,25 +95,17 @@ def fuse_block(
     ----------
     model : ExplainedModel
     block : StimulusBlock
-    reconstructions : dict of str to str
-        By layer the file of its reconstructions on the block.
+    reconstructions : str or Path
+        File of the reconstructed layers of the block.
 
     Returns
     -------
     log_densities : list of float64 array (height, width)
         In the order of the block's stimuli, each of the stimulus's size; exp sums to 1.
-
-    Raises
-    ------
-    ValueError
-        If the files hold different numbers of stimuli.
     """
     by_index, names = {}, [fitted.name for fitted in model.layers]
-    readers = [read_layers(reconstructions[name], [name]) for name in names]
-    for rows in zip(*readers, strict=True):
-        index, valid, input_size, _ = rows[0]
+    for index, valid, input_size, maps in read_layers(reconstructions, names):
         placement = geometry.Placement(input_size, *valid)
-        maps = {name: values for *_, part in rows for name, values in part.items()}
         maps = layer_tools.valid_maps(maps, model.layers, placement)
         by_index[index] = model.fuse(maps, placement, block.size(index))
     return [by_index[index] for index in range(len(block.names))]

@@ -47,7 +47,7 @@ class FusionData:
 
     def add_block(
         self,
-        reconstructions: Mapping[str, str],
+        reconstructions: str | Path,
         block: StimulusBlock,
         target_densities: str | Path,
         centre_bias: CentreBias,
@@ -57,25 +57,16 @@ class FusionData:
 
         Parameters
         ----------
-        reconstructions : dict of str to str
-            Name of a layer to the file of its reconstruction.
+        reconstructions : str or Path
+            File of the reconstructed layers of the block.
         block : StimulusBlock
         target_densities : str or Path
             Saliency file of the deep model; only read for `target: model`.
         centre_bias : CentreBias
             For a stimulus of the fit split, its fixations are left out.
         """
-        readers = [read_layers(path, [name]) for name, path in reconstructions.items()]
-        for rows in zip(*readers, strict=True):
-            index, valid, input_size, _ = rows[0]
-            maps = {}
-            for row_index, *_, part in rows:
-                if row_index != index:
-                    raise InputError(
-                        f"the files of the layers {', '.join(reconstructions)} hold the stimuli in "
-                        "different orders; reconstruct them again"
-                    )
-                maps.update(part)
+        names = [fitted.name for fitted in self.layers]
+        for index, valid, input_size, maps in read_layers(reconstructions, names):
             target = self.target_of(block, index, target_densities)
             if target is None:
                 continue

@@ -15,16 +15,17 @@ from gaborscope.store.files import create, open_file, put, put_text
 
 
 def write_statistics(
-    path: str | Path, statistics: Sequence[Statistics], origin: Mapping[str, Any]
+    path: str | Path, statistics: Mapping[str, Statistics], origin: Mapping[str, Any]
 ) -> None:
     """
-    Write the sufficient statistics of one layer and block.
+    Write sufficient statistics, such as those of all layers on one block.
 
     Parameters
     ----------
     path : str or Path
-    statistics : list of statistics.Statistics
-        One for each candidate of pooling; each gets a group.
+    statistics : dict of str to statistics.Statistics
+        By the name of their group: of layers "{layer}/{candidate}", with the index of the candidate
+        of pooling.
     origin : dict
     """
     axes = {
@@ -36,21 +37,22 @@ def write_statistics(
         "n": "",
     }
     with create(path, "statistics", origin) as file:
-        for candidate, sums in enumerate(statistics):
-            group = file.create_group(str(candidate))
+        for name, sums in statistics.items():
+            group = file.create_group(name)
             for key, names in axes.items():
                 unit = "pixels" if key == "n" else "summed products"
                 put(group, key, getattr(sums, key), names, unit)
 
 
-def read_statistics(paths: Sequence[str], candidate: int) -> dict[str, Statistics]:
+def read_statistics(paths: Sequence[str], layer: str, candidate: int) -> dict[str, Statistics]:
     """
-    Read sufficient statistics by block.
+    Read sufficient statistics of one layer by block.
 
     Parameters
     ----------
     paths : sequence of str or Path
-        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of one layer.
+        `results/statistics/{model}/{dataset}/{explanation}/{block}.h5` of several blocks.
+    layer : str
     candidate : int
         Index of the candidate of pooling.
 
@@ -64,10 +66,10 @@ def read_statistics(paths: Sequence[str], candidate: int) -> dict[str, Statistic
         If a path is none of these, or two are of the same block.
     """
     by_block = grammar.index("statistics", paths, "block")
-    return {block: read_sums(path, candidate) for block, path in by_block.items()}
+    return {block: read_sums(path, f"{layer}/{candidate}") for block, path in by_block.items()}
 
 
-def read_sums(path: str | Path, number: int) -> Statistics:
+def read_sums(path: str | Path, name: str) -> Statistics:
     """
     Read one group of sufficient statistics of a file.
 
@@ -75,38 +77,17 @@ def read_sums(path: str | Path, number: int) -> Statistics:
     ----------
     path : str or Path
         Written by `write_statistics`.
-    number : int
-        Index of the group in the list written, such as the candidate of pooling.
+    name : str
+        Name of the group.
 
     Returns
     -------
     statistics : statistics.Statistics
     """
     with open_file(path, "statistics") as file:
-        group = file[str(number)]
+        group = file[name]
         parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
         return Statistics(**parts, n=int(group["n"][()]))
-
-
-def read_layer_statistics(
-    paths: Sequence[str], layer: str, candidate: int
-) -> dict[str, Statistics]:
-    """
-    Read sufficient statistics of one of several layers by block.
-
-    Parameters
-    ----------
-    paths : sequence of str or Path
-        `results/statistics/{model}/{dataset}/{explanation}/{layer}/{block}.h5` of all layers.
-    layer : str
-    candidate : int
-        Index of the candidate of pooling.
-
-    Returns
-    -------
-    statistics : dict of str to statistics.Statistics
-    """
-    return read_statistics(grammar.select("statistics", paths, layer=layer), candidate)
 
 
 def write_filters(

@@ -7,7 +7,7 @@ import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
-from gaborscope.fitting.files import read_filters, read_layer_statistics
+from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine
 from gaborscope.refutation import stability
 from gaborscope.stimuli import geometry
@@ -64,7 +64,7 @@ def read_network(
     of_model = grammar.select("statistics", statistics, model=name)
     for layer, path in grammar.index("filters", filters, "layer", model=name).items():
         read = read_filters(path)
-        blocks = read_layer_statistics(of_model, layer, read["candidate"])
+        blocks = read_statistics(of_model, layer, read["candidate"])
         fitted.append(layer_tools.fitted_layer(read))
         described[layer] = stability.describe(
             combine(blocks.values()), read["penalty"], read["table"], rule, groupings

@@ -24,7 +24,7 @@ VERSIONS = {
     "data": 1,
     "activations": 1,
     "saliency": 1,
-    "statistics": 1,
+    "statistics": 2,
     "filters": 2,
     "explained": 1,
     "fixation_bank": 1,

@@ -30,9 +30,9 @@ PATTERNS = {
     "fixation_bank": "results/fixation_bank/{dataset}.h5",
     "equal_bank": "results/equal_bank/{dataset}.h5",
     # explanations
-    "statistics": f"results/statistics/{_EXPLANATION}/{{layer}}/{{block}}.h5",
+    "statistics": f"results/statistics/{_EXPLANATION}/{{block}}.h5",
     "filters": f"results/filters/{_EXPLANATION}/{{layer}}.h5",
-    "reconstructions": f"results/reconstructions/{_EXPLANATION}/{{layer}}/{{block}}.h5",
+    "reconstructions": f"results/reconstructions/{_EXPLANATION}/{{block}}.h5",
     "explained": f"results/explained/{_EXPLANATION}.h5",
     # analyses of explanations
     "explained_variance": f"results/explained_variance/{_EXPLANATION}.csv",
