@@ -5,7 +5,6 @@ from pathlib import Path
 
 from gaborscope.data import map_files
 from gaborscope.scoring import imported_maps
-from gaborscope.stimuli import densities
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.saliency import write_saliency
@@ -19,10 +18,10 @@ def main(smk):
     name, entry, weight = smk.wildcards.imported, smk.params.maps, smk.params.uniform_weight
     block = read_data(smk.input.data)
     where = map_files.location(name, entry["path"], Path(smk.scriptdir).parent)
-    maps = imported_maps.read(name, where, block.names, block.sizes, entry["kind"], entry["resize"])
-    log_densities = [densities.to_log_density(*values, weight) for values in maps]
-    write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
-    log.info("%d maps of %s", len(log_densities), where)
+    kind, resize = entry["kind"], entry["resize"]
+    maps = imported_maps.log_densities(name, where, block.names, block.sizes, kind, resize, weight)
+    write_saliency(smk.output.saliency, block.names, maps, provenance(smk))
+    log.info("%d maps of %s", len(block.names), where)
 
 
 if __name__ == "__main__":

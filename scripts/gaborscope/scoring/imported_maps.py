@@ -1,18 +1,22 @@
 """Saliency maps made outside the workflow as predictors: images, .npy, pysaliency's HDF5."""
 
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import h5py
 import numpy as np
-from PIL import Image
 
 from gaborscope.data import map_files
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 from gaborscope.stimuli import densities
+from gaborscope.stimuli.images import read_grey
+
+log = logging.getLogger("gaborscope")
 
 KINDS = (*densities.KINDS, "map")
+LARGEST = 1 << 28  # px of a map that is resized
 
 
 def read(
@@ -52,35 +56,96 @@ def read(
     Raises
     ------
     InputError
-        If a map is missing, cannot be read, is not a grey map, has another size, or holds NaN or
-        infinity.
+        If a map is missing, cannot be read, is not a grey map, has another size (with `resize`, if
+        height and width are exchanged), or holds NaN or infinity.
     """
     reader = _Hdf5(name, path) if path.is_file() else _Folder(name, path, stimuli)
+    constant = []
     with reader:
         for stimulus, size in zip(stimuli, sizes, strict=True):
-            values = np.asarray(reader.read(stimulus))
             where = f"maps '{name}': the map of {stimulus!r}"
-            if values.ndim != 2 or values.size == 0 or values.dtype.kind not in "buif":
-                raise InputError(
-                    f"{where} is a {values.dtype} array of shape {values.shape}; it must be real, "
-                    "of shape (height, width)"
-                )
-            values = values.astype(float)
-            if not np.isfinite(values).all():
-                raise InputError(f"{where} holds NaN or infinity; write finite values")
-            size = int(size[0]), int(size[1])
-            if values.shape != size:
-                if not resize:
-                    raise InputError(
-                        f"{where} is {values.shape[1]}x{values.shape[0]} px and the stimulus "
-                        f"{size[1]}x{size[0]}; resize it, or set resize: true"
-                    )
-                values = _resized(values, kind, size)
+            values = _checked(reader.read(stimulus), where, (int(size[0]), int(size[1])), resize)
+            if values.shape != tuple(size):
+                values = _resized(values, kind, (int(size[0]), int(size[1])))
+            least = values.min()
+            with np.errstate(over="ignore"):
+                spread = values.max() - least
+            if spread == 0:
+                constant.append(stimulus)
             if kind == "map":
-                spread = np.ptp(values)
-                yield (values - values.min()) / (spread or 1), "unit"
+                if not np.isfinite(spread):
+                    raise InputError(f"{where} reaches {values.max():g}; scale its values down")
+                yield (values - least) / (spread or 1), "unit"
             else:
                 yield values, kind
+    if constant:
+        log.info(
+            "maps '%s': %d of %d maps are constant (first that of %s)",
+            name, len(constant), len(stimuli), constant[0],
+        )  # fmt: skip
+
+
+def log_densities(
+    name: str,
+    path: Path,
+    stimuli: Sequence[str],
+    sizes: Sequence[tuple[int, int]] | np.ndarray,
+    kind: str,
+    resize: bool,
+    uniform_weight: float,
+) -> Iterator[np.ndarray]:
+    """
+    Read the map of each stimulus as a log-density.
+
+    Parameters
+    ----------
+    name, path, stimuli, sizes, kind, resize
+        See `read`.
+    uniform_weight : float
+        See `densities.to_density`.
+
+    Yields
+    ------
+    log_density : float64 array (height, width)
+
+    Raises
+    ------
+    InputError
+        As `read`; also if the values do not fit their kind.
+    """
+    maps = read(name, path, stimuli, sizes, kind, resize)
+    for stimulus, (values, meaning) in zip(stimuli, maps, strict=True):
+        try:
+            yield densities.to_log_density(values, meaning, uniform_weight)
+        except InputError as error:
+            raise InputError(f"maps '{name}': the map of {stimulus!r}: {error}") from None
+
+
+def _checked(values, where, size, resize):
+    """Return an array, or a dataset that is not read yet, as float64; raise if it is no map."""
+    shape = values.shape
+    if shape is None or len(shape) != 2 or 0 in shape or values.dtype.kind not in "buif":
+        raise InputError(
+            f"{where} is a {values.dtype} array of shape {shape}; it must be real, of shape "
+            "(height, width)"
+        )
+    if getattr(values, "external", None) or getattr(values, "is_virtual", False):
+        raise InputError(f"{where} refers to other files; write its values into this one")
+    sizes = f"{where} is {shape[1]}x{shape[0]} px and the stimulus {size[1]}x{size[0]}"
+    if shape == size[::-1] and shape != size:
+        raise InputError(
+            f"{sizes}: it lies on its side, perhaps because one of them follows the EXIF "
+            "orientation of the photograph and the other does not; turn the map"
+        )
+    if shape != size and not resize:
+        raise InputError(f"{sizes}; resize it, or set resize: true")
+    if shape[0] * shape[1] > LARGEST:
+        raise InputError(f"{sizes}, and more than {LARGEST} px; make it smaller")
+    with reading(f"{where} cannot be read", "write it again"), np.errstate(over="ignore"):
+        values = np.array(values, dtype=np.float64)
+    if not np.isfinite(values).all():
+        raise InputError(f"{where} holds NaN or infinity; write finite values")
+    return values
 
 
 def _resized(values, kind, size):
@@ -103,23 +168,10 @@ class _Folder:
 
     def read(self, stimulus):
         path = self._files[stimulus]
-        try:
-            if path.suffix.lower() == ".npy":
-                return np.load(path, allow_pickle=False)
-            with Image.open(path) as file:
-                values = np.array(file.convert("RGB") if file.mode == "P" else file)
-        except (OSError, SyntaxError, ValueError, EOFError) as error:
-            raise InputError(
-                f"maps '{self._name}': {path} cannot be read ({error}); replace the file"
-            ) from None
-        if values.ndim == 3:
-            if (values[..., :3] != values[..., :1]).any():
-                raise InputError(
-                    f"maps '{self._name}': {path} is coloured; save the saliency map in grey, "
-                    "without a colour map"
-                )
-            values = values[..., 0]
-        return values
+        if path.suffix.lower() != ".npy":
+            return read_grey(path)
+        with reading(f"maps '{self._name}': {path} cannot be read", "write it by numpy.save"):
+            return np.lib.format.open_memmap(path, mode="r")
 
 
 class _Hdf5:
@@ -129,16 +181,13 @@ class _Hdf5:
         self._name, self._path = name, path
 
     def __enter__(self) -> Self:
-        try:
-            self._file = h5py.File(self._path, "r")
-        except OSError as error:
-            raise InputError(
-                f"maps '{self._name}': {self._path} cannot be read as HDF5 ({error})"
-            ) from None
         self._keys = []
-        self._file.visititems(
-            lambda key, item: self._keys.append(key) if isinstance(item, h5py.Dataset) else None
-        )
+        fault = f"maps '{self._name}': {self._path} cannot be read as HDF5"
+        with reading(fault, "write the file again"):
+            self._file = h5py.File(self._path, "r")
+            self._file.visititems(
+                lambda key, item: self._keys.append(key) if isinstance(item, h5py.Dataset) else None
+            )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -156,4 +205,4 @@ class _Hdf5:
                 f"maps '{self._name}': the stimulus {stimulus!r} has {maps} in {self._path}; it "
                 "needs one"
             )
-        return self._file[keys[0]][()]
+        return self._file[keys[0]]

@@ -78,10 +78,56 @@ def _open(source):
         raise ValueError("it is damaged, or no JPEG, PNG, TIFF, BMP, GIF or WebP") from None
 
 
-def _decoded(path, file, exif):
-    kind, tags = file.format, getattr(file, "tag_v2", {})
-    wide = any(";16" in str(tile[3]) for tile in file.tile)  # 16 bits per channel
-    if getattr(file, "n_frames", 1) > 1 and kind != "MPO":  # the first of an MPO is the photograph
+def read_grey(path: str | Path) -> np.ndarray:
+    """
+    Return the values of a grey image, as they are stored: a map, not a photograph.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    values : array (height, width)
+        bool, uint8, uint16, int32 or float32; WhiteIsZero is inverted.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, cut, not an image or of several pages; has colours,
+        transparency or an EXIF orientation other than 1.
+    """
+    with reading(f"{path} cannot be read as an image", "write it again"), _open(path) as file:
+        tags, orientation = getattr(file, "tag_v2", {}), _load(path, file)
+        if orientation in TURN:
+            raise InputError(
+                f"{path} has the EXIF orientation {orientation}; save the map as it is seen"
+            )
+        if "A" in file.mode.upper() or "transparency" in file.info:
+            image = file.convert("RGBA")
+            least, most = image.getchannel("A").getextrema()
+            if least < most:
+                raise InputError(
+                    f"{path} is transparent in places; save the map in grey, without transparency"
+                )
+            file = image.convert("RGB")
+        inverted = tags.get(PHOTOMETRIC) == 0
+        if file.mode.startswith("I;16"):
+            values = np.asarray(file).astype(np.uint16)
+            return np.uint16(65535) - values if inverted else values
+        if file.mode in ("1", "L", "I") or (file.mode == "F" and not inverted):
+            return np.array(file)
+        if file.mode == "F":
+            raise InputError(f"{path} has floats in which white is zero; save it as .npy")
+        values = np.asarray(file.convert("RGB"))
+    if (values != values[..., :1]).any():
+        raise InputError(f"{path} is coloured; save the map in grey, without a colour map")
+    return values[..., 0].copy()
+
+
+def _load(path, file):
+    """Decode an image and return its EXIF orientation."""
+    if getattr(file, "n_frames", 1) > 1 and file.format != "MPO":  # an MPO begins with the photo
         raise InputError(
             f"{path} holds {file.n_frames} pages or frames; save the one that was shown as a file "
             "of its own"
@@ -89,26 +135,31 @@ def _decoded(path, file, exif):
     orientation = file.getexif().get(ORIENTATION, 1)  # before loading: Pillow turns a TIFF then
     file.load()
     _check_whole(path, file)
+    return orientation
+
+
+def _decoded(path, file, exif):
+    kind, tags = file.format, getattr(file, "tag_v2", {})
+    wide = any(";16" in str(tile[3]) for tile in file.tile)  # 16 bits per channel
+    orientation = _load(path, file)
     image, notes = _rgb(path, file, tags, wide)
     if file.info.get("icc_profile") and b"sRGB" not in _ascii(file.info["icc_profile"]):
         notes.append("its colour profile is not applied")
-    if orientation in TURN:
-        if exif not in ("apply", "ignore"):
-            raise InputError(
-                f"{path} has the EXIF orientation {orientation}: viewers turn or mirror it, and "
-                "the file does not say whether the fixations mean the stored or the upright "
-                "picture; set exif: apply (upright) or exif: ignore (as stored)"
-            )
-        turn = None
-        if exif == "apply":
-            notes.append("turned upright, as its EXIF orientation says")
-            turn = None if kind == "TIFF" else TURN[orientation]
-        else:
-            notes.append("its EXIF orientation is ignored")
-            turn = BACK[orientation] if kind == "TIFF" else None
-        if turn is not None:
-            image = image.transpose(turn)
-    return np.array(image), notes
+    if orientation not in TURN:
+        return np.array(image), notes
+    if exif not in ("apply", "ignore"):
+        raise InputError(
+            f"{path} has the EXIF orientation {orientation}: viewers turn or mirror it, and the "
+            "file does not say whether the fixations mean the stored or the upright picture; set "
+            "exif: apply (upright) or exif: ignore (as stored)"
+        )
+    if exif == "apply":
+        notes.append("turned upright, as its EXIF orientation says")
+        turn = None if kind == "TIFF" else TURN[orientation]
+    else:
+        notes.append("its EXIF orientation is ignored")
+        turn = BACK[orientation] if kind == "TIFF" else None
+    return np.array(image if turn is None else image.transpose(turn)), notes
 
 
 def _ascii(profile):

@@ -1,0 +1,320 @@
+"""Saliency maps of other programs: images, .npy and HDF5."""
+
+import io
+import logging
+import pickle
+from logging.handlers import BufferingHandler
+
+import h5py
+import numpy as np
+from bad_input.case import Case
+from bad_input.photographs import CUT, FRAMES, PICTURE, closed, encoded, frames, tiff, turned
+from PIL import Image
+
+from gaborscope.scoring import imported_maps
+
+FAMILY = "Saliency maps"
+SIZE = (40, 60)
+MAP = np.linspace(0, 255, 2400).astype(np.uint8).reshape(SIZE)  # its peak is the last pixel
+
+
+def read(data, name="a.png", kind="map", resize=False):
+    """
+    Return a use that writes a map of the stimulus a.jpg (60 x 40 px) and says what is read.
+
+    `data` is bytes, an array, which is saved by NumPy, or a function that fills an HDF5 file.
+    """
+
+    def use(folder):
+        path = folder / name
+        if callable(data):
+            with h5py.File(path, "w") as file:
+                data(file)
+        elif isinstance(data, bytes):
+            path.write_bytes(data)
+        else:
+            np.save(path, data)
+        where = path if path.suffix == ".h5" else folder
+        logged = BufferingHandler(99)
+        logger = logging.getLogger("gaborscope")
+        logger.addHandler(logged)
+        level, logger.level = logger.level, logging.INFO
+        try:
+            maps = imported_maps.log_densities("m", where, ["a.jpg"], [SIZE], kind, resize, 0.001)
+            (log_density,) = maps
+        finally:
+            logger.removeHandler(logged)
+            logger.level = level
+        y, x = np.unravel_index(log_density.argmax(), SIZE)
+        notes = [record.getMessage() for record in logged.buffer]
+        return "; ".join([f"peak at ({x}, {y})", *notes])
+
+    return use
+
+
+def in_alpha(colour):
+    return encoded(np.dstack([colour, MAP]), "PNG")
+
+
+def palette(colours):
+    image = Image.fromarray(MAP, "P")
+    image.putpalette(np.asarray(colours, np.uint8).ravel().tolist())
+    return encoded(image, "PNG")
+
+
+def header_of(shape, values=b""):
+    file = io.BytesIO()
+    description = {"descr": "<f8", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, description)
+    return file.getvalue() + values
+
+
+def put(**options):
+    """Return a function that puts one dataset a.jpg into an HDF5 file."""
+    return lambda file: file.create_dataset("a.jpg", **options)
+
+
+def elsewhere(file):
+    file.create_dataset("a.jpg", SIZE, "u1", external=[("/etc/hostname", 0, 2400)])
+
+
+PEAK = "peak at (59, 39)"
+GREYS = np.arange(256)[:, None].repeat(3, 1)
+JET = np.stack([np.arange(256), 255 - np.arange(256), np.full(256, 30)], axis=1)
+THE_MAP = "maps 'm': the map of 'a.jpg'"
+ALPHA = "{folder}/a.png is transparent in places; save the map in grey, without transparency"
+COLOURED = "{folder}/a.png is coloured; save the map in grey, without a colour map"
+SIDE = (
+    f"{THE_MAP} is 40x60 px and the stimulus 60x40: it lies on its side, perhaps because one of "
+    "them follows the EXIF orientation of the photograph and the other does not; turn the map"
+)
+
+
+def shaped(dtype, shape):
+    return (
+        f"{THE_MAP} is a {dtype} array of shape {shape}; it must be real, of shape (height, width)"
+    )
+
+
+CASES = [
+    Case(
+        "a grey PNG",
+        read(encoded(MAP, "PNG")),
+        gives=PEAK,
+    ),
+    Case(
+        "RGB with equal channels",
+        read(encoded(np.dstack([MAP] * 3), "PNG")),
+        gives=PEAK,
+    ),
+    Case(
+        "the map as alpha of black",
+        read(in_alpha(np.zeros((*SIZE, 3), np.uint8))),
+        says=ALPHA,
+    ),
+    Case(
+        "the map as alpha of itself",
+        read(in_alpha(np.dstack([MAP] * 3))),
+        says=ALPHA,
+    ),
+    Case(
+        "alpha that is 255 all over",
+        read(encoded(np.dstack([*[MAP] * 3, np.full(SIZE, 255, np.uint8)]), "PNG")),
+        gives=PEAK,
+    ),
+    Case(
+        "a picture in the colours of jet",
+        read(encoded(JET[MAP].astype("u1"), "PNG")),
+        says=COLOURED,
+    ),
+    Case(
+        "a palette of colours",
+        read(palette(JET)),
+        says=COLOURED,
+    ),
+    Case(
+        "a palette of greys, inverted",
+        read(palette(GREYS[::-1])),
+        gives="peak at (0, 0)",
+    ),
+    Case(
+        "a constant map",
+        read(encoded(np.full(SIZE, 7, np.uint8), "PNG")),
+        gives="peak at (0, 0); maps 'm': 1 of 1 maps are constant (first that of a.jpg)",
+    ),
+    Case(
+        "a 16-bit PNG",
+        read(encoded(MAP * np.uint16(257), "PNG")),
+        gives=PEAK,
+    ),
+    Case(
+        "12 bits in a 16-bit PNG",
+        read(encoded(MAP * np.uint16(16), "PNG")),
+        gives=PEAK,
+    ),
+    Case(
+        "a 16-bit WhiteIsZero TIFF",
+        read(tiff((MAP.astype("<u2") * 257).tobytes(), 16, white_is_zero=True), "a.tif"),
+        gives="peak at (0, 0)",
+    ),
+    Case(
+        "a TIFF of floats",
+        read(encoded(Image.fromarray(MAP / np.float32(255)), "TIFF"), "a.tif", "unit"),
+        gives=PEAK,
+    ),
+    Case(
+        "one bit per pixel",
+        read(encoded(Image.fromarray(MAP == 255), "PNG"), kind="unit"),
+        gives=PEAK,
+    ),
+    Case(
+        "a JPEG cut in half and closed",
+        read(closed(encoded(PICTURE[..., 0], "JPEG")), "a.jpg"),
+        says=CUT,
+    ),
+    Case(
+        "a map with an EXIF orientation",
+        read(turned("PNG")),
+        says="{folder}/a.png has the EXIF orientation 6; save the map as it is seen",
+    ),
+    Case(
+        "a map of several frames",
+        read(frames("PNG")),
+        says=FRAMES,
+    ),
+    Case(
+        "height and width exchanged",
+        read(MAP.T, "a.npy"),
+        says=SIDE,
+    ),
+    Case(
+        "height and width exchanged, resize: true",
+        read(MAP.T, "a.npy", resize=True),
+        says=SIDE,
+    ),
+    Case(
+        "another size",
+        read(MAP[::2, ::2], "a.npy"),
+        says=f"{THE_MAP} is 30x20 px and the stimulus 60x40; resize it, or set resize: true",
+    ),
+    Case(
+        "another size, resize: true",
+        read(MAP[::2, ::2], "a.npy", resize=True),
+        gives="peak at (55, 39)",
+    ),
+    Case(
+        "an .npy in Fortran order",
+        read(np.asfortranarray(MAP), "a.npy"),
+        gives=PEAK,
+    ),
+    Case(
+        "a big-endian .npy",
+        read(MAP.astype(">f4"), "a.npy"),
+        gives=PEAK,
+    ),
+    Case(
+        "an .npy of bool",
+        read(MAP == 255, "a.npy", "unit"),
+        gives=PEAK,
+    ),
+    Case(
+        "one axis",
+        read(MAP.ravel(), "a.npy"),
+        says=shaped("uint8", "(2400,)"),
+    ),
+    Case(
+        "three axes",
+        read(MAP[..., None], "a.npy"),
+        says=shaped("uint8", "(40, 60, 1)"),
+    ),
+    Case(
+        "complex numbers",
+        read(MAP * 1j, "a.npy"),
+        says=shaped("complex128", "(40, 60)"),
+    ),
+    Case(
+        "Python objects in an .npy",
+        read(MAP.astype(object), "a.npy"),
+        says="maps 'm': {folder}/a.npy cannot be read (Array can't be memory-mapped: Python "
+        "objects in dtype.); write it by numpy.save",
+    ),
+    Case(
+        "a pickle called .npy",
+        read(pickle.dumps(MAP.tolist()), "a.npy"),
+        says="maps 'm': {folder}/a.npy cannot be read (the magic string is not correct; expected "
+        "b'\\x93NUMPY', got b'\\x80\\x04\\x95e\\x13\\x00'); write it by numpy.save",
+    ),
+    Case(
+        "an .npy whose header promises 8 TB",
+        read(header_of((10**6, 10**6)), "a.npy"),
+        says="maps 'm': {folder}/a.npy cannot be read (mmap length is greater than file size); "
+        "write it by numpy.save",
+    ),
+    Case(
+        "NaN",
+        read(np.where(MAP == 9, np.nan, MAP), "a.npy"),
+        says=f"{THE_MAP} holds NaN or infinity; write finite values",
+    ),
+    Case(
+        "infinity in a log-density",
+        read(np.where(MAP == 9, -np.inf, MAP), "a.npy", "logits"),
+        says=f"{THE_MAP} holds NaN or infinity; write finite values",
+    ),
+    Case(
+        "negative values of kind map",
+        read(MAP - 99.0, "a.npy"),
+        gives=PEAK,
+    ),
+    Case(
+        "negative values of kind density",
+        read(MAP - 99.0, "a.npy", "density"),
+        says=f"{THE_MAP}: a map of kind 'density' cannot be negative, but its minimum is -99",
+    ),
+    Case(
+        "8-bit values of kind unit",
+        read(encoded(MAP, "PNG"), kind="unit"),
+        says=f"{THE_MAP}: a map of kind 'unit' must lie in 0..1, but its maximum is 255",
+    ),
+    Case(
+        "values at both ends of the range of floats",
+        read((MAP - 127.5) * 1.2e306, "a.npy"),
+        says=f"{THE_MAP} reaches 1.53e+308; scale its values down",
+    ),
+    Case(
+        "HDF5: text in the place of a map",
+        read(put(data="no map"), "a.h5"),
+        says=shaped("object", "()"),
+    ),
+    Case(
+        "HDF5: an empty dataset",
+        read(put(data=h5py.Empty("f4")), "a.h5"),
+        says=shaped("float32", "None"),
+    ),
+    Case(
+        "HDF5: a compound type",
+        read(put(data=np.zeros(SIZE, [("x", "f4")])), "a.h5"),
+        says=shaped("[('x', '<f4')]", "(40, 60)"),
+    ),
+    Case(
+        "HDF5: a shape of 8 TB without data",
+        read(put(shape=(10**6, 10**6), dtype="f8"), "a.h5"),
+        says=f"{THE_MAP} is 1000000x1000000 px and "
+        f"the stimulus 60x40; resize it, or set resize: true",
+    ),
+    Case(
+        "HDF5: the same, resize: true",
+        read(put(shape=(10**6, 10**6), dtype="f8"), "a.h5", resize=True),
+        says=f"{THE_MAP} is 1000000x1000000 px and "
+        f"the stimulus 60x40, and more than 268435456 px; make it smaller",
+    ),
+    Case(
+        "HDF5: values that lie in another file",
+        read(elsewhere, "a.h5"),
+        says=f"{THE_MAP} refers to other files; write its values into this one",
+    ),
+    Case(
+        "HDF5: a group in the place of a map",
+        read(lambda file: file.create_group("a.jpg"), "a.h5"),
+        says="maps 'm': the stimulus 'a.jpg' has no map in {folder}/a.h5; it needs one",
+    ),
+]
