@@ -177,7 +177,7 @@ rule score_coalitions:
         part="[0-9]+",
     conda:
         "../envs/numerics.yaml"
-    threads: 4
+    threads: config["threads"]
     resources:
         mem_mb=mem_mb("score_coalitions"),
         runtime=runtime("score_coalitions"),
@@ -193,6 +193,7 @@ rule score_coalitions:
         test_blocks=plan.blocks[plan.fit_on]["test"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
+        threads=config["threads"],
         code=library("score_coalitions"),
     script:
         "../scripts/score_coalitions.py"

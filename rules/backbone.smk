@@ -90,7 +90,7 @@ rule train_backbone:
         model=one_of(plan.trained),
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: config["threads"]
     resources:
         gpu=1,
         mem_mb=mem_mb("train_backbone"),
@@ -108,6 +108,7 @@ rule train_backbone:
         network=network_digest,
         seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         device=config["device"],
+        threads=config["threads"],
         code=library("train_backbone"),
     script:
         "../scripts/train_backbone.py"
@@ -162,7 +163,7 @@ rule measure_layers:
         "results/benchmarks/measure_layers/{model}.tsv"
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: config["threads"]
     resources:
         gpu=1,
         mem_mb=mem_mb("measure_layers"),
@@ -175,6 +176,7 @@ rule measure_layers:
         finest_stride=config["activations"]["finest_stride"],
         seed=config["seed"],
         device=config["device"],
+        threads=config["threads"],
         code=library("measure_layers"),
     script:
         "../scripts/measure_layers.py"

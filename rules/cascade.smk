@@ -40,7 +40,7 @@ rule fit_cascade:
         explanation=one_of(plan.cascades),
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: config["threads"]
     resources:
         gpu=1,
         mem_mb=mem_mb("fit_cascade"),
@@ -56,6 +56,7 @@ rule fit_cascade:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
+        threads=config["threads"],
         code=library("fit_cascade"),
     script:
         "../scripts/fit_cascade.py"
@@ -104,7 +105,7 @@ rule refine_cascade:
         explanation=one_of(plan.refined),
     conda:
         "../envs/torch.yaml"
-    threads: 8
+    threads: config["threads"]
     resources:
         gpu=1,
         mem_mb=mem_mb("refine_cascade"),
@@ -120,6 +121,7 @@ rule refine_cascade:
         uniform_weight=config["densities"]["uniform_weight"],
         seed=config["seed"],
         device=config["device"],
+        threads=config["threads"],
         code=library("refine_cascade"),
     script:
         "../scripts/refine_cascade.py"
@@ -150,7 +152,7 @@ rule evaluate_cascade:
         explanation=one_of(plan.cascades + plan.refined),
     conda:
         "../envs/torch.yaml"
-    threads: 2
+    threads: config["threads"]
     resources:
         gpu=1,
         mem_mb=mem_mb("evaluate_cascade"),
@@ -160,6 +162,7 @@ rule evaluate_cascade:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         network=network_digest,
         device=config["device"],
+        threads=config["threads"],
         code=library("evaluate_cascade"),
     script:
         "../scripts/evaluate_cascade.py"

@@ -33,7 +33,7 @@ rule fit_fixation_bank:
         "results/benchmarks/fit_fixation_bank/{dataset}.tsv"
     conda:
         "../envs/numerics.yaml"
-    threads: 4
+    threads: config["threads"]
     resources:
         mem_mb=mem_mb("fit_fixation_bank"),
         runtime=runtime("fit_fixation_bank"),
@@ -42,6 +42,7 @@ rule fit_fixation_bank:
         settings=config["baselines"]["loggabor_fixations"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
+        threads=config["threads"],
         code=library("fit_fixation_bank"),
     script:
         "../scripts/fit_fixation_bank.py"
@@ -60,6 +61,7 @@ if "loggabor_equal" in plan.baselines:
             settings=plan.equal_bank(),
             sigmas=config["baselines"]["centre_bias"]["sigmas"],
             uniform_weight=config["densities"]["uniform_weight"],
+            threads=config["threads"],
             code=rules.fit_fixation_bank.params.code,
 
 

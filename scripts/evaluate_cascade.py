@@ -17,7 +17,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Compare the cascade's layers with the network's on the validation and test stimuli."""
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(smk.params.threads)
     model = ExplainedModel.load(smk.input.explained)
     backbone = opening.open_network(
         smk.wildcards.model, smk.params.backbone, smk.input.weights, smk.params.device

@@ -21,7 +21,7 @@ def main(smk):
     """Measure the graph, fit layer by layer, fuse the last layers and write the model."""
     settings, entry, seed = smk.params.settings, smk.params.backbone, smk.params.seed
     torch.manual_seed(seed)
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(smk.params.threads)
     backbone = opening.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )

@@ -19,7 +19,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Compare the predicted and the measured change of the network's map for each intervention."""
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(1)
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)

@@ -17,7 +17,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Run the network on some stimuli of each fit block and average the outputs of its layers."""
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(1)
     params = smk.params
     model = ExplainedModel.load(smk.input.explained)
     backbone = opening.open_network(

@@ -16,7 +16,7 @@ def main(smk):
     """Refine the cascade of an explained model, fuse it anew and write the model."""
     settings, entry = smk.params.settings, smk.params.backbone
     torch.manual_seed(smk.params.seed)
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(smk.params.threads)
     start = ExplainedModel.load(smk.input.start[0])
     backbone = opening.open_network(
         smk.wildcards.model, entry, smk.input.weights, smk.params.device

@@ -17,7 +17,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Replace each layer by each substitute and score the maps that the network then gives."""
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(1)
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)

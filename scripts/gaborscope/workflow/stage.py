@@ -35,7 +35,8 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     logging.basicConfig(level=logging.INFO, format=f"[{name}] %(message)s", handlers=handlers)
     log = logging.getLogger("gaborscope")
     try:
-        with threadpool_limits(smk.threads):
+        # not smk.threads, which Snakemake lowers to --cores: other threads, other last digits
+        with threadpool_limits(smk.params.get("threads", 1)):
             main(smk)
         log.info("%s", cost(before))
     except InputError as error:
