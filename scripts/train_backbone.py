@@ -8,7 +8,7 @@ from gaborscope.backbones import checking, devices, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
-from gaborscope.store.blocks import read_blocks
+from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
@@ -19,28 +19,36 @@ def main(smk):
     """Train, or go on from the checkpoint, and write the best weights."""
     torch.manual_seed(smk.params.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.set_num_threads(smk.threads)
+    torch.set_num_threads(smk.params.threads)
     name, entry = smk.wildcards.model, smk.params.backbone
     device = devices.device(smk.params.device)
-    log.info("training %s on %s with %d threads", name, device, smk.threads)
+    log.info("training %s on %s with %d threads", name, device, smk.params.threads)
     box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
     backbone = configured(name, entry)
     checking.check_backbone(backbone, smk.params.layers, box)
     for path in smk.input.start:
         before = weights.load_into(backbone.network, path)
-    fit, validation = (read_blocks(smk.input.get(split)) for split in ("fit", "validation"))
-    decisive = [entry, before, smk.params.training, smk.params.seed, smk.params.code, str(device)]
+    (fit, points), (validation, _) = (
+        training.gather(map(read_data, smk.input.get(split)), box, backbone.content)
+        for split in ("fit", "validation")
+    )
+    decisive = [entry, before, smk.params.training, smk.params.seed, smk.params.code]
+    decisive += [smk.params.network, smk.params.threads, str(device)]
     trainer = training.Trainer(
         backbone,
-        training.examples_of(fit.values(), box, backbone.content),
-        training.examples_of(validation.values(), box, backbone.content),
+        fit,
+        validation,
         {**smk.params.training, "seed": smk.params.seed},
         device,
         paths.make("checkpoints", predictor=name),
-        training.digest(decisive, [*fit.values(), *validation.values()]),
+        training.digest(decisive, fit, validation),
     )
-    state_dict, history = trainer.run()
-    used = {**smk.params.dataset, "blocks": list(fit), "chosen_on_blocks": list(validation)}
+    to_beat = training.centre_bias_loss(points, validation, smk.params.training["loss"])
+    log.info("validation loss of the centre bias, which the best epoch must beat: %.3f", to_beat)
+    state_dict, history = trainer.run(to_beat)
+    used = {**smk.params.dataset}
+    for key, split in (("blocks", "fit"), ("chosen_on_blocks", "validation")):
+        used[key] = list(paths.index("data", smk.input.get(split), "block"))
     description = {"trained_on": [*before["trained_on"], used], "history": history}
     weights.write_weights(smk.output.weights, state_dict, description | provenance(smk))
 

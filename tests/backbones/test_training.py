@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import signal
 
@@ -10,6 +11,7 @@ from gaborscope.backbones import training
 from gaborscope.backbones.backbone import build, describe
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.store.scratch import Scratch
 
 SETTINGS = {
     "epochs": 3, "batch_size": 2, "learning_rate": 0.002, "weight_decay": 0.001,
@@ -24,7 +26,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def examples():
     block = make_block([(32, 48)] * 8, n_points=10)
-    made = training.make_examples(block, (32, 48))
+    made = list(training.make_examples(block, (32, 48)))
     return made[:6], made[6:]
 
 
@@ -175,24 +177,100 @@ def test_the_last_map_of_a_log_density_is_not_rounded_to_bf16(name):
 
 def test_batches_of_one_are_kept_where_they_are_wanted():
     rng = np.random.default_rng(1)
-    made = training.make_examples(make_block([(32, 48)] * 5), (32, 48))
-    assert [len(batch) for batch in training._batches(made, 1, rng)] == [1] * 5
-    assert sorted(len(batch) for batch in training._batches(made, 2, rng)) == [2, 2]
+    sizes = [(32, 48)] * 5
+    assert [len(batch) for batch in training._batches(sizes, 1, rng)] == [1] * 5
+    assert sorted(len(batch) for batch in training._batches(sizes, 2, rng)) == [2, 2]
 
 
-def test_a_training_of_other_settings_stimuli_or_fixations_has_another_digest():
-    block, moved, other = (make_block([(20, 30)]) for _ in range(3))
-    moved.x[0] += 1
-    other.sha256[0] = "f" * 64
-    digests = [training.digest([{"rate": 0.1}], blocks) for blocks in ([block], [moved], [other])]
-    digests.append(training.digest([{"rate": 0.2}], [block]))
-    assert len(set(digests)) == 4
-    assert training.digest([{"rate": 0.1}], [make_block([(20, 30)])]) == digests[0]
+def test_a_training_of_other_settings_stimuli_or_fixations_has_another_digest(examples):
+    fit, validation = examples
+
+    def changed(**changes):
+        return [dataclasses.replace(fit[0], **changes), *fit[1:]]
+
+    moved = fit[0].points.copy()
+    moved[0, 1] += 1  # y
+    digests = [
+        training.digest([{"rate": 0.1}], *splits)
+        for splits in (
+            (fit, validation),
+            (changed(points=moved), validation),
+            (changed(content=fit[0].content[::-1]), validation),
+            (changed(sigma_px=2 * fit[0].sigma_px), validation),
+            ([*fit, *validation], []),
+        )
+    ]
+    digests.append(training.digest([{"rate": 0.2}], fit, validation))
+    assert len(set(digests)) == 6
+    assert training.digest([{"rate": 0.1}], Scratch(fit), validation) == digests[0]
 
 
 def test_examples_of_blocks_are_those_of_each_without_stimuli_that_nobody_looked_at():
-    blocks = [make_block([(20, 30)] * 2), make_block([(30, 20)], n_points=0)]
-    found = training.examples_of(blocks, geometry.Box(32, 48), geometry.content)
+    blocks = [make_block([(20, 30)] * 2), make_block([(30, 20)], n_points=0, seed=3)]
+    blocks[1].names[:] = ["unseen.png"]
+    found, points = training.gather(iter(blocks), geometry.Box(32, 48), geometry.content)
     assert len(found) == 2
-    alone = training.make_examples(blocks[0], geometry.Box(32, 48))
+    alone = list(training.make_examples(blocks[0], geometry.Box(32, 48)))
     np.testing.assert_array_equal(found[1].points, alone[1].points)
+    np.testing.assert_array_equal(found[1].content, alone[1].content)
+    assert {name: len(array) for name, array in points.items()} == {
+        "s0.png": 12, "s1.png": 12, "unseen.png": 0,
+    }  # fmt: skip
+
+
+def test_a_training_on_disk_is_the_training_in_memory(examples, undisturbed, tmp_path):
+    assert_same(trainer([Scratch(split) for split in examples], tmp_path).run(), undisturbed)
+
+
+def test_a_training_that_diverges_stops_and_says_so(examples, tmp_path):
+    sentence = "diverged in epoch 1 .the loss is not finite.; lower training.learning_rate$"
+    with pytest.raises(InputError, match=sentence):
+        trainer(examples, tmp_path, learning_rate=1e30).run()
+
+
+def test_a_training_that_diverges_in_validation_alone_stops_too(examples, tmp_path):
+    learner = trainer(examples, tmp_path)
+    step = learner._step
+
+    def spoil(batch):
+        loss = step(batch)
+        next(learner.average.parameters()).data.fill_(float("nan"))
+        return loss
+
+    learner._step = spoil
+    with pytest.raises(InputError, match="diverged in epoch 1"):
+        learner.run()
+
+
+def test_a_training_that_does_not_beat_the_centre_bias_stops_again_and_again(
+    examples, undisturbed, tmp_path
+):
+    weights = SETTINGS["loss"]
+    losses = [training.combined(r["kld"], r["cc"], r["nss"], weights) for r in undisturbed[1]]
+    for _ in range(2):  # the second one from the checkpoint
+        with pytest.raises(InputError, match="learned nothing in 3 epochs"):
+            trainer(examples, tmp_path).run(min(losses))
+    assert_same(trainer(examples, tmp_path).run(min(losses) + 1e-9), undisturbed)
+
+
+def test_what_is_to_beat_is_the_best_centre_bias(examples):
+    _, validation = examples
+    none = {"cc": 0.0, "nss": 0.0}
+    centre = {"a": np.full((50, 2), 0.5)}
+    # fixations drawn uniformly: no bump is better than the uniform density
+    density, _, _ = training._targets(validation)
+    flat = density.flatten(1).double().numpy()
+    expected = np.mean([(p[p > 0] * np.log(p[p > 0] * p.size)).sum() for p in flat])
+    assert training.centre_bias_loss(centre, validation, none) == pytest.approx(expected, rel=1e-5)
+    looked = [dataclasses.replace(e, points=np.tile([[23.5, 15.5]], (9, 1))) for e in validation]
+    assert training.centre_bias_loss(centre, looked, none) < 0.5 * training.centre_bias_loss(
+        {"a": np.full((50, 2), 0.1)}, looked, none
+    )
+
+
+def test_a_constant_map_has_a_gradient():
+    maps = torch.zeros(1, 4, 6, requires_grad=True)
+    density = torch.rand(1, 4, 6)
+    terms = training.loss_terms(maps, density / density.sum(), density, torch.ones(1, 4, 6) > 0)
+    sum(terms).sum().backward()
+    assert maps.grad.isfinite().all()

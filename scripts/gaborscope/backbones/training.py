@@ -10,7 +10,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +23,17 @@ from gaborscope.backbones.devices import autocasts
 from gaborscope.errors import InputError
 from gaborscope.stimuli import fixations, geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.centre_bias import CentreBias, relative_points
+from gaborscope.store.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
 MIN_POINTS = 5  # a crop with fewer fixations is not used; the whole stimulus is kept
+
+# The centre bias that a training must beat: widths of the Gaussian around a fixation, as shares of
+# the sides of the image, and the share of the uniform density.
+CENTRE_BIAS_WIDTHS = (0.02, 0.03, 0.045, 0.07, 0.1, 0.2)
+UNIFORM_WEIGHT = 1e-3
 
 
 @dataclasses.dataclass
@@ -54,9 +61,9 @@ def make_examples(
     block: StimulusBlock,
     box: geometry.Box | tuple[int, int],
     resize: Callable[..., Any] = geometry.content,
-) -> list[Example]:
+) -> Iterator[Example]:
     """
-    Make examples of all stimuli of a block that have fixations.
+    Yield an example of every stimulus of a block that has fixations.
 
     Parameters
     ----------
@@ -67,11 +74,10 @@ def make_examples(
         Takes an image and its placement and returns the content, such as `Backbone.content`. The
         content is rounded to uint8 to save memory.
 
-    Returns
-    -------
-    examples : list of Example
+    Yields
+    ------
+    example : Example
     """
-    examples = []
     for index in range(len(block.names)):
         points, _ = block.points(index)
         if not len(points):
@@ -80,15 +86,12 @@ def make_examples(
         place = geometry.place((height, width), box)
         scale = np.array([place.width / width, place.height / height])
         sigma, _ = fixations.sigma_px(height, width, block.facts)
-        examples.append(
-            Example(
-                content=np.rint(resize(block.image(index), place)).astype(np.uint8),
-                placement=place,
-                points=(points + 0.5) * scale - 0.5,
-                sigma_px=sigma * float(scale.mean()),
-            )
+        yield Example(
+            content=np.rint(resize(block.image(index), place)).astype(np.uint8),
+            placement=place,
+            points=(points + 0.5) * scale - 0.5,
+            sigma_px=sigma * float(scale.mean()),
         )
-    return examples
 
 
 def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Generator) -> Example:
@@ -132,6 +135,12 @@ def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Genera
     return Example(content, example.placement, points, sigma)
 
 
+def _inside(place):
+    """Return the rows and the columns of the content in the padded input."""
+    rows = slice(place.top, place.top + place.height)
+    return rows, slice(place.left, place.left + place.width)
+
+
 def _targets(examples):
     """Densities, fixation counts and masks of the content, on the padded inputs of a batch."""
     height, width = examples[0].placement.input_size
@@ -140,8 +149,7 @@ def _targets(examples):
     for row, example in enumerate(examples):
         place = example.placement
         size = (place.height, place.width)
-        rows = slice(place.top, place.top + place.height)
-        columns = slice(place.left, place.left + place.width)
+        rows, columns = _inside(place)
         pixels = fixations.to_pixels(np.clip(example.points, 0, [size[1] - 1, size[0] - 1]), size)
         density[row, rows, columns] = fixations.density(pixels, size, example.sigma_px)
         counts[row, rows, columns] = fixations.fixation_map(pixels, size)
@@ -177,7 +185,8 @@ def loss_terms(
     n = m.sum(1, keepdim=True)
     p_dev = (p - p.sum(1, keepdim=True) / n) * m
     q_dev = (q - q.sum(1, keepdim=True) / n) * m
-    p_norm = p_dev.pow(2).sum(1).sqrt() + 1e-12
+    # the slope of a root is infinite at 0, which a constant map would have
+    p_norm = (p_dev.pow(2).sum(1) + 1e-24).sqrt() + 1e-12
     cc = (p_dev * q_dev).sum(1) / (p_norm * (q_dev.pow(2).sum(1).sqrt() + 1e-12))
     z = p_dev / (p_norm[:, None] / n.sqrt())
     f = counts.flatten(1)
@@ -185,11 +194,17 @@ def loss_terms(
     return kld, cc, nss
 
 
-def _batches(examples, batch_size, rng):
-    """Return lists of examples of equal input size, in random order."""
+def _input_sizes(examples):
+    """Return the size of the network's input by example; equal sizes are one object."""
+    known = {}
+    return [known.setdefault(size, size) for size in (e.placement.input_size for e in examples)]
+
+
+def _batches(sizes, batch_size, rng):
+    """Return lists of indices of equal input size, in random order."""
     by_size = {}
-    for index in rng.permutation(len(examples)):
-        by_size.setdefault(examples[index].placement.input_size, []).append(examples[index])
+    for index in rng.permutation(len(sizes)):
+        by_size.setdefault(sizes[index], []).append(index)
     batches = [
         group[first : first + batch_size]
         for group in by_size.values()
@@ -224,7 +239,7 @@ def validate(
     ----------
     backbone : Backbone
         Its network is put into eval mode.
-    examples : list of Example
+    examples : sequence of Example
     batch_size : int
     device : torch.device
     layout : torch.memory_format
@@ -235,11 +250,11 @@ def validate(
     """
     backbone.network.eval()
     by_size, rows = {}, []
-    for example in examples:
-        by_size.setdefault(example.placement.input_size, []).append(example)
+    for index, size in enumerate(_input_sizes(examples)):
+        by_size.setdefault(size, []).append(index)
     for group in by_size.values():
         for first in range(0, len(group), batch_size):
-            batch = group[first : first + batch_size]
+            batch = [examples[index] for index in group[first : first + batch_size]]
             targets = [t.to(device) for t in _targets(batch)]
             maps = _forward(backbone, batch, device, layout)
             rows.append(torch.stack(loss_terms(maps, *targets), 1))
@@ -304,25 +319,89 @@ def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> tor
     return kind(groups, lr=rate)
 
 
-def examples_of(blocks: Iterable[StimulusBlock], box: geometry.Box, resize: Callable) -> list:
+def gather(
+    blocks: Iterable[StimulusBlock], box: geometry.Box, resize: Callable[..., Any]
+) -> tuple[Scratch, dict[str, np.ndarray]]:
     """
-    Examples of all stimuli of some blocks that have fixations, block by block.
+    Gather the examples of a split on disk and its relative fixations in memory.
 
     Parameters
     ----------
     blocks : iterable of StimulusBlock
+        Taken one at a time.
     box : geometry.Box
     resize : callable
         See `make_examples`.
 
     Returns
     -------
-    examples : list of Example
+    examples : Scratch of Example
+    points : dict of str to float64 array (n, 2)
+        See `centre_bias.relative_points`.
     """
-    return [example for block in blocks for example in make_examples(block, box, resize)]
+    examples, points = Scratch(), {}
+    for block in blocks:
+        points.update(relative_points([block]))
+        for example in make_examples(block, box, resize):
+            examples.append(example)
+    return examples, points
 
 
-def digest(settings: Sequence, blocks: Iterable[StimulusBlock]) -> str:
+def centre_bias_loss(
+    fit: Mapping[str, np.ndarray], examples: Iterable[Example], weights: Mapping[str, float]
+) -> float:
+    """
+    Mean loss of the centre bias on examples: what a network that learned something beats.
+
+    The lowest of several widths, and of the uniform density, the centre bias of infinite width.
+
+    Parameters
+    ----------
+    fit : dict of str to float64 array (n, 2)
+        Relative fixations of the fit split by stimulus.
+    examples : iterable of Example
+        Of the validation split.
+    weights : dict
+        `cc, nss`: weights of the loss, see `Trainer`.
+
+    Returns
+    -------
+    loss : float
+    """
+    rivals = [CentreBias(fit, (width, width), UNIFORM_WEIGHT) for width in CENTRE_BIAS_WIDTHS]
+    rivals.append(CentreBias(fit, (1, 1), uniform_weight=1.0))
+    total, n = np.zeros(len(rivals)), 0
+    for example in examples:
+        place, (density, counts, mask) = example.placement, _targets([example])
+        rows, columns = _inside(place)
+        maps = torch.zeros(len(rivals), *mask.shape[1:])
+        for number, rival in enumerate(rivals):
+            values = np.log(rival.density((place.height, place.width)))
+            maps[number, rows, columns] = torch.from_numpy(values).float()
+        total += combined(*loss_terms(maps, density, counts, mask), weights).numpy()
+        n += 1
+    return float(total.min() / n)
+
+
+def combined(kld: Any, cc: Any, nss: Any, weights: Mapping[str, float]) -> Any:
+    """
+    Return the loss `KLD - w_cc CC - w_nss NSS`.
+
+    Parameters
+    ----------
+    kld, cc, nss : float or tensor
+        See `loss_terms`.
+    weights : dict
+        `cc, nss`.
+
+    Returns
+    -------
+    loss : float or tensor
+    """
+    return kld - weights["cc"] * cc - weights["nss"] * nss
+
+
+def digest(settings: Sequence, *splits: Iterable[Example]) -> str:
     """
     Digest of a training, so that a checkpoint of other settings or data is not resumed.
 
@@ -330,16 +409,22 @@ def digest(settings: Sequence, blocks: Iterable[StimulusBlock]) -> str:
     ----------
     settings : sequence
         All settings that decide the outcome, as JSON can write them.
-    blocks : iterable of StimulusBlock
-        Blocks of all splits, in their order.
+    *splits : iterable of Example
+        Examples of all splits, in their order.
 
     Returns
     -------
     digest : str
         SHA-256.
     """
-    content = [*settings, *([block.sha256, block.x.tolist()] for block in blocks)]
-    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+    found = hashlib.sha256(json.dumps(settings).encode())
+    for examples in splits:
+        found.update(b"split")
+        for example in examples:
+            found.update(repr((example.placement, example.sigma_px)).encode())
+            found.update(example.content.tobytes())
+            found.update(example.points.tobytes())
+    return found.hexdigest()
 
 
 class Trainer:
@@ -361,7 +446,8 @@ class Trainer:
     Parameters
     ----------
     backbone : Backbone
-    fit, validation : list of Example
+    fit, validation : sequence of Example
+        Read in every epoch: lists, or `store.scratch.Scratch` to keep them on disk.
     settings : dict
         `optimiser, momentum, schedule, decay, clip, parts, norm_momentum, epochs, batch_size,
         learning_rate, weight_decay, warmup_epochs, average_decay, patience, precision,
@@ -392,6 +478,7 @@ class Trainer:
         self.backbone, self.fit, self.validation = backbone, fit, validation
         self.settings, self.device, self.digest = settings, device, digest
         self.checkpoint = Path(checkpoint)
+        self.sizes = _input_sizes(fit)
         self.bf16 = autocasts(settings["precision"], device)
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
@@ -409,9 +496,16 @@ class Trainer:
         }  # fmt: skip
         self.best = copy.deepcopy(self.average.state_dict())
 
-    def run(self) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
+    def run(
+        self, to_beat: float = math.inf
+    ) -> tuple[dict[str, torch.Tensor], list[dict[str, Any]]]:
         """
         Train up to the last epoch or to the early stop.
+
+        Parameters
+        ----------
+        to_beat : float
+            Validation loss that the best epoch must beat, see `centre_bias_loss`.
 
         Returns
         -------
@@ -419,10 +513,23 @@ class Trainer:
             Weights of the best epoch, on the CPU.
         history : list of dict
             For each epoch `epoch, loss, kld, cc, nss`; the last three are of the validation split.
+
+        Raises
+        ------
+        InputError
+            If the loss is not finite, or no epoch beats `to_beat`. The checkpoint stays: the same
+            training stops at once, one of other settings starts anew.
         """
         self._resume()
         with _termination() as self._asked_to_stop:
             self._train()
+        best, epochs = self.state["best"], self.state["epoch"]
+        if not best < to_beat:
+            raise InputError(
+                f"training learned nothing in {epochs} epochs: its lowest validation loss is "
+                f"{best:.3f}, that of the centre bias {to_beat:.3f}; change "
+                "training.learning_rate, raise training.epochs, or add stimuli"
+            )
         self.checkpoint.unlink(missing_ok=True)
         return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]
 
@@ -456,13 +563,16 @@ class Trainer:
         # seeded by epoch, so that a resumed training draws the same batches
         rng = np.random.default_rng([self.settings["seed"], epoch])
         torch.manual_seed(self.settings["seed"] * 100_003 + epoch)
-        batches = _batches(self.fit, self.settings["batch_size"], rng)
+        batches = _batches(self.sizes, self.settings["batch_size"], rng)
         first, total = self._within(rng)
         for number, batch in enumerate(batches):
             if number < first:
                 continue
             self._set_rate(epoch - 1 + number / len(batches))
-            total += self._step([augment(e, self.settings["augmentation"], rng) for e in batch])
+            examples = (self.fit[index] for index in batch)
+            augmentation = self.settings["augmentation"]
+            total += self._step([augment(example, augmentation, rng) for example in examples])
+            self._require_finite(total, epoch)
             if self._asked_to_stop:
                 self._leave(number + 1, total, rng)
         averaged = dataclasses.replace(self.backbone, network=self.average)
@@ -474,10 +584,18 @@ class Trainer:
         self.state["history"].append(
             {"epoch": epoch, "loss": total / len(batches), "kld": kld, "cc": cc, "nss": nss}
         )
-        value = self._combined(kld, cc, nss)
+        value = combined(kld, cc, nss, self.settings["loss"])
+        self._require_finite(value, epoch)
         if value < self.state["best"]:
             self.state.update(best=float(value), best_epoch=epoch)
             self.best = copy.deepcopy(self.average.state_dict())
+
+    def _require_finite(self, loss, epoch):
+        if not math.isfinite(loss):
+            raise InputError(
+                f"training diverged in epoch {epoch} (the loss is not finite); "
+                "lower training.learning_rate"
+            )
 
     def _within(self, rng):
         """Return the first batch to train and the summed loss before it, 0 in a new epoch."""
@@ -508,15 +626,11 @@ class Trainer:
         )
         raise SystemExit(128 + signal.SIGTERM)
 
-    def _combined(self, kld, cc, nss):
-        weights = self.settings["loss"]
-        return kld - weights["cc"] * cc - weights["nss"] * nss
-
     def _step(self, batch):
         self._train_mode()
         targets = [t.to(self.device) for t in _targets(batch)]
         maps = _forward(self.backbone, batch, self.device, self.layout, self.bf16)
-        loss = self._combined(*loss_terms(maps, *targets)).mean()
+        loss = combined(*loss_terms(maps, *targets), self.settings["loss"]).mean()
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(self.backbone.network.parameters(), self.settings["clip"])
