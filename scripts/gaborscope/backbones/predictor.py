@@ -11,6 +11,7 @@ import torch
 
 from gaborscope.backbones import weights
 from gaborscope.backbones.backbone import Backbone, configured
+from gaborscope.errors import reading
 from gaborscope.stimuli import densities, geometry
 
 
@@ -54,11 +55,13 @@ class Predictor:
             If the file is not of this kind, or does not fit the network.
         """
         _, description = weights.read_weights(path)
-        entry = description["backbone"]
-        backbone = configured(description["model"], entry)
+        remedy = "give a file that scripts/make_release.py wrote"
+        with reading(f"{path} does not describe its network", remedy):
+            entry = description["backbone"]
+            backbone = configured(description["model"], entry)
+            box, uniform_weight = geometry.Box.of(entry["input"]), description["uniform_weight"]
         weights.load_into(backbone.network, path)
-        box = geometry.Box.of(entry["input"])
-        return cls(backbone, box, description["uniform_weight"], description)
+        return cls(backbone, box, uniform_weight, description)
 
     @torch.no_grad()
     def predict(self, image: np.ndarray) -> np.ndarray:

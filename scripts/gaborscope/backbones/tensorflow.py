@@ -7,15 +7,17 @@ bytes. Formats: tensorflow/core/framework/{graph,node_def,tensor}.proto,
 core/protobuf/{saved_model,tensor_bundle,trackable_object_graph}.proto.
 """
 
-import functools
+import math
 import struct
 from pathlib import Path
 
 import numpy as np
 
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 
 TYPES = {1: "<f4", 2: "<f8", 3: "<i4", 9: "<i8", 19: "<f2"}  # data types of types.proto
+LARGEST = 1 << 30  # bytes of all tensors of a file, which may state a long one in few bytes
+LONGEST_KEY = 1 << 12  # bytes
 TABLE_MAGIC = 0xDB4775248B80FB57
 OBJECT_GRAPH = "_CHECKPOINTABLE_OBJECT_GRAPH"
 # fields of TensorProto that hold a list of numbers, with their dtypes
@@ -48,18 +50,13 @@ def read_tensors(path: str | Path) -> dict[str, np.ndarray]:
         If the file is of another kind, cut short or damaged.
     """
     path = _find(Path(path))
-    try:
+    with reading(f"{path} is no complete file of TensorFlow", "download it again"):
         if path.suffix == ".index":
             return _read_checkpoint(path)
         tensors = _read_graphs(path)
         index = path.parent / "variables" / "variables.index"
         if path.name == "saved_model.pb" and index.exists():
             tensors |= _read_checkpoint(index)
-    except (IndexError, KeyError, ValueError, struct.error, UnicodeDecodeError) as error:
-        raise InputError(
-            f"{path} is no complete file of TensorFlow ({type(error).__name__}: {error}); "
-            "download it again"
-        ) from error
     if not tensors:
         raise InputError(f"{path} holds no tensors; give the file that holds its variables")
     return tensors
@@ -96,6 +93,8 @@ def _varint(data, at):
         if byte < 128:
             return value, at
         shift += 7
+        if shift > 63:
+            raise ValueError("a number is too long")
 
 
 def _fields(data):
@@ -131,7 +130,10 @@ def _text(data, number):
 
 
 def _shape(data):
-    return tuple(int(_first(dimension, 1, 0)) for dimension in _all(data, 2))
+    shape = tuple(int(_first(dimension, 1, 0)) for dimension in _all(data, 2))
+    if math.prod(shape) > LARGEST:  # also of a negative number, which is a large one here
+        raise ValueError(f"a tensor has the shape {shape}")
+    return shape
 
 
 def _tensor(data):
@@ -148,7 +150,7 @@ def _tensor(data):
         if parts and stored == TYPES[kind]:
             values = np.frombuffer(b"".join(parts), stored)
             # a list may be shorter than the tensor: its last number is then repeated
-            n = int(np.prod(shape))
+            n = math.prod(shape)
             return np.concatenate([values, np.repeat(values[-1:], n - len(values))]).reshape(shape)
     return None
 
@@ -180,7 +182,7 @@ def _read_graphs(path):
 
 def _constants(nodes):
     """Constants of one graph, and the weights of its convolutions by operation."""
-    operations, constants = {}, {}
+    operations, constants, n_bytes = {}, {}, 0
     for node in nodes:
         name, operation = _text(node, 1), _text(node, 2)
         inputs = [bytes(value).decode().lstrip("^").partition(":")[0] for value in _all(node, 3)]
@@ -190,11 +192,18 @@ def _constants(nodes):
             value = _tensor(_first(attributes["value"], 8))
             if value is not None and value.dtype.kind == "f":
                 constants[name] = value
+                n_bytes += value.nbytes
+                if n_bytes > LARGEST:
+                    raise ValueError("its tensors are too large")
 
-    @functools.cache
     def source(name):
-        operation, inputs = operations.get(name, ("", []))
-        return source(inputs[0]) if operation in PASSING and inputs else name
+        passed = set()
+        while name not in passed:  # else it goes round in a circle
+            passed.add(name)
+            operation, inputs = operations.get(name, ("", []))
+            if operation in PASSING and inputs:
+                name = inputs[0]
+        return name
 
     taken = {}
     for name, (operation, inputs) in operations.items():
@@ -214,13 +223,17 @@ def _read_checkpoint(index):
     if _first(header, 2, 0):
         raise ValueError("it was written on a big-endian machine")
     prefix = index.with_suffix("")
-    tensors, names = {}, {}
+    tensors, names, n_bytes = {}, {}, 0
     for key, entry in entries.items():
         kind = _first(entry, 1, 0)
         if kind not in TYPES and key != OBJECT_GRAPH:
             continue
         shard = Path(f"{prefix}.data-{_first(entry, 3, 0):05d}-of-{n_shards:05d}")
-        raw = _read_shard(shard, _first(entry, 4, 0), _first(entry, 5, 0), key)
+        offset, size = _first(entry, 4, 0), _first(entry, 5, 0)
+        n_bytes += size
+        if n_bytes > 2 * LARGEST:  # entries may name the same bytes again and again
+            raise ValueError("its tensors are too large")
+        raw = _read_shard(shard, offset, size, key)
         if key == OBJECT_GRAPH:
             names = _object_names(raw)
         else:
@@ -233,12 +246,11 @@ def _read_checkpoint(index):
 def _read_shard(path, offset, size, key):
     if not path.exists():
         raise InputError(f"the checkpoint's file {path} is missing; put it beside the index")
+    if offset + size > path.stat().st_size:
+        raise InputError(f"{path} ends within the tensor {key}; download it again")
     with open(path, "rb") as handle:
         handle.seek(offset)
-        raw = handle.read(size)
-    if len(raw) < size:
-        raise InputError(f"{path} ends within the tensor {key}; download it again")
-    return raw
+        return handle.read(size)
 
 
 def _object_names(raw):
@@ -256,8 +268,12 @@ def _table(data):
     at = 0
     for _ in range(2):  # skip offset and length of the metadata index
         _, at = _varint(data[-48:], at)
-    handle = data[-48:][at:]
+    handle, seen = data[-48:][at:], set()
     for _, value in _block(data, handle):
+        offset, _ = _varint(value, 0)
+        if offset in seen:  # else a short file could name one block a million times
+            raise ValueError("its index names a block twice")
+        seen.add(offset)
         for key, entry in _block(data, value):
             yield key.decode("utf-8"), entry
 
@@ -276,5 +292,7 @@ def _block(data, handle):
         n_new, at = _varint(block, at)
         length, at = _varint(block, at)
         key = key[:shared] + bytes(block[at : at + n_new])
+        if len(key) > LONGEST_KEY or at + n_new + length > len(block):
+            raise ValueError("its index is damaged")
         yield key, block[at + n_new : at + n_new + length]
         at += n_new + length

@@ -296,5 +296,6 @@ def convert(state_dict: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
     state_dict : dict of str to tensor
     """
     for wrapper in ("model_state_dict", "state_dict"):
-        state_dict = state_dict.get(wrapper, state_dict)
+        inner = state_dict.get(wrapper)
+        state_dict = inner if isinstance(inner, Mapping) else state_dict
     return state_dict

@@ -2,7 +2,7 @@
 
 import json
 import pickle
-import zipfile
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 from gaborscope.store.files import whole
 
 KEY = "gaborscope"
@@ -107,11 +107,21 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     InputError
         If the file is of another kind or damaged, or if reading it would run code.
     """
-    try:
-        state_dict = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"{path} is no complete file of weights alone ({reason})") from error
+    fault = f"{path} is no complete file of weights alone"
+    with reading(fault, "fetch it again, or save model.state_dict() anew"):
+        try:
+            state_dict = torch.load(path, map_location="cpu", weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError) as error:
+            if "weights" not in str(error).lower():
+                raise
+            # not torch's own words: they advise to run the code that the file holds
+            asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+            if asked is None:
+                raise ValueError("it is damaged, or holds more than tensors") from None
+            raise InputError(
+                f"{path} holds more than tensors (it asks for {asked[1]}), and reading it could "
+                "run code; save the tensors alone: torch.save(model.state_dict(), FILE)"
+            ) from None
     if not isinstance(state_dict, dict):
         raise InputError(f"{path} holds a {type(state_dict).__name__}, not a dictionary of tensors")
     return state_dict
@@ -133,11 +143,12 @@ def fit_into(
     Raises
     ------
     InputError
-        If a tensor is missing, unexpected or of another shape; the message names the first.
+        If a tensor is missing, unexpected, of another shape, or not finite; the message names the
+        first.
     """
     wanted = network.state_dict()
     missing = sorted(set(wanted) - set(state_dict))
-    unexpected = sorted(set(state_dict) - set(wanted))
+    unexpected = sorted(set(state_dict) - set(wanted), key=str)
     if missing or unexpected:
         raise InputError(
             f"{path} does not fit the network: first missing tensor "
@@ -145,11 +156,17 @@ def fit_into(
             f"{unexpected[0] if unexpected else 'none'}"
         )
     for key, value in state_dict.items():
+        if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta:
+            raise InputError(f"{path}: {key} is no tensor of values; save model.state_dict()")
+        if value.is_complex() or value.is_quantized:
+            raise InputError(f"{path}: {key} is of {value.dtype}; save it as float32")
         if value.shape != wanted[key].shape:
             raise InputError(
                 f"{path}: {key} has the shape {tuple(value.shape)}, "
                 f"but the network needs {tuple(wanted[key].shape)}"
             )
+        if not torch.isfinite(value).all():
+            raise InputError(f"{path}: {key} holds NaN or infinity; train or fetch it again")
     network.load_state_dict(state_dict)
 
 

@@ -115,7 +115,10 @@ def fetch(
     note = path.with_name(f"{path.name}.sha256")
     with _locked(path.parent):
         if sha256 is None and note.exists():
-            sha256 = note.read_text(encoding="utf-8").split()[0]
+            found = re.match(r"[0-9a-f]{64}\b", note.read_text(encoding="utf-8", errors="replace"))
+            if found is None:
+                raise InputError(f"{note} does not begin with a SHA-256; remove it and run again")
+            sha256 = found[0]
         wanted = {"sha256": sha256, "md5": md5, "git_blob": git_blob}
         if path.exists():
             _check(path, wanted, f"{path}, fetched from {url} before,", "remove it and run again")
@@ -269,6 +272,8 @@ def _append(response, part, have, total, url):
         while chunk := response.read(CHUNK):
             handle.write(chunk)
             have += len(chunk)
+            if total is None:  # the server does not say how much will come
+                _need_space(part, url, 0, 0)
             bar.update(len(chunk))
         handle.flush()
         os.fsync(handle.fileno())
@@ -280,7 +285,8 @@ def _read_state(part, url):
     """Return the saved state of a part; if it cannot be resumed, remove it and return None."""
     try:
         state = json.loads(_state_file(part).read_text(encoding="utf-8"))
-        usable = part.stat().st_size > 0 and state["url"] == url and state["validator"]
+        usable = part.stat().st_size > 0 and state["url"] == url and bool(state["validator"])
+        usable = usable and isinstance(state["validator"], str)
     except (OSError, ValueError, KeyError, TypeError):
         usable = False
     if not usable:

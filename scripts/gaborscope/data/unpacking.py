@@ -6,13 +6,14 @@ import re
 import shutil
 import stat
 import zipfile
-import zlib
 from pathlib import Path, PurePosixPath
 
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 
 log = logging.getLogger("gaborscope")
 
+RATIO = 200  # an archive of more than 1 GB that unpacks to more times its size is a bomb
+DEEPEST = 50  # folders in one another
 SPARE = 1 << 26  # bytes left free on the disk
 CHUNK = 1 << 20
 _LEFT_OUT = re.compile(r"(^|/)(__MACOSX|\.svn|\.git)(/|$)|(^|/)(\.DS_Store|Thumbs\.db|\._[^/]*)$")
@@ -36,39 +37,41 @@ def unpack(archive: str | Path, folder: str | Path, inside: str = "") -> None:
     Raises
     ------
     InputError
-        If the file is damaged or not a zip file, an entry would lie outside of the folder or is a
-        link, or the disk is too full. Nothing is put in place then.
+        If the file is damaged, encrypted or not a zip file, an entry would lie outside of the
+        folder, is a link, has the name of another one or a name that the disk cannot take, or the
+        disk is too full. Nothing is put in place then. Also if a file lies where a folder should.
     """
     archive, folder = Path(archive), Path(folder)
     under_way = folder / f".unpacking-{archive.name}"
     folder.mkdir(parents=True, exist_ok=True)
     shutil.rmtree(under_way, ignore_errors=True)
     try:
-        with zipfile.ZipFile(archive) as file:
+        with (
+            reading(f"{archive} is not a complete zip file", "remove it and run again"),
+            zipfile.ZipFile(archive) as file,
+        ):
             entries = _entries(file, archive, inside)
-            _need_space(sum(entry.file_size for entry, _ in entries), archive, folder)
+            size = sum(entry.file_size for entry, _ in entries)
+            if size > max(RATIO * archive.stat().st_size, 1 << 30):
+                raise ValueError(f"it would unpack to {size / 1e9:.0f} GB")
+            _need_space(size, archive, folder)
             for entry, name in entries:
                 _extract(file, entry, under_way / name)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+        with reading(f"{archive} cannot be unpacked into {folder}", "move what is in its way"):
+            for path in sorted(under_way.iterdir()):
+                _put(path, folder / path.name)
+            under_way.rmdir()
+    finally:
         shutil.rmtree(under_way, ignore_errors=True)
-        raise InputError(
-            f"{archive} is not a complete zip file ({error}); remove it and run again"
-        ) from None
-    except BaseException:
-        shutil.rmtree(under_way, ignore_errors=True)
-        raise
-    for entry in sorted(under_way.iterdir()):
-        _put(entry, folder / entry.name)
-    under_way.rmdir()
     log.info("unpacked %d files of %s into %s", len(entries), archive.name, folder)
 
 
 def _entries(file, archive, inside):
     """Return [(entry, its name below the folder)] of the files to unpack; check every entry."""
     prefix = f"{inside.strip('/')}/" if inside else ""
-    entries = []
+    entries, seen = [], set()
     for entry in file.infolist():
-        name = entry.filename
+        name = entry.orig_filename  # not cut at a zero character
         path = PurePosixPath(name)
         # backslashes and drive letters have a meaning on other systems alone: refused
         if path.is_absolute() or ".." in path.parts or "\\" in name or ":" in name or "\0" in name:
@@ -83,6 +86,11 @@ def _entries(file, archive, inside):
             )
         if entry.is_dir() or not name.startswith(prefix) or _LEFT_OUT.search(name):
             continue
+        if name in seen:
+            raise ValueError(f"it has two entries {name!r}")
+        if len(path.parts) > DEEPEST:
+            raise ValueError(f"it has folders more than {DEEPEST} deep")
+        seen.add(name)
         entries.append((entry, name[len(prefix) :]))
     if not entries:
         raise InputError(f"{archive} holds no file{f' in {inside}' if inside else ''}")
@@ -92,7 +100,8 @@ def _entries(file, archive, inside):
 def _extract(file, entry, path):
     path.parent.mkdir(parents=True, exist_ok=True)
     left = entry.file_size  # bytes to come; an entry longer than it states is an error
-    with file.open(entry) as source, open(path, "wb") as target:
+    # x: on some file systems names that differ in case alone are one
+    with file.open(entry) as source, open(path, "xb") as target:
         while chunk := source.read(min(CHUNK, left + 1)):
             left -= len(chunk)
             if left < 0:

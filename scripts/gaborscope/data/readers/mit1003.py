@@ -104,7 +104,7 @@ def _tracked(base, name, records, observers):
     for observer, _ in records:
         trace = read_mat(base / observer / f"{name}.mat", "a trial of MIT1003", _trace)
         # the authors' pixel is floor(v) - 1; here it is floor(x + 0.5), so x = v - 1.5
-        fixated = eyedata.fixations(trace)[1:] - 1.5
+        fixated = eyedata.fixations(trace).reshape(-1, 2)[1:] - 1.5
         points.append(fixated)
         subject += [observers.index(observer)] * len(fixated)
     return np.concatenate(points), subject
@@ -114,4 +114,7 @@ def _trace(variables):
     """Return the eye positions (n, 2) of a trial: the only variable, named by the stimulus."""
     (trial,) = [value for key, value in variables.items() if not key.startswith("__")]
     data = np.asarray(np.atleast_1d(trial.DATA)[0].eyeData, dtype=float)
-    return np.atleast_2d(data)[:, :2]
+    data = np.atleast_2d(data)
+    if data.ndim > 2 or data.shape[1] not in (0, 2, 3):
+        raise ValueError(f"its eyeData has the shape {data.shape}")
+    return data[:, :2].reshape(-1, 2)

@@ -81,8 +81,8 @@ def _entries(variables):
     return {
         str(entry.img): [
             (
-                np.atleast_1d(np.asarray(observer.fix_x, dtype=float)),
-                np.atleast_1d(np.asarray(observer.fix_y, dtype=float)),
+                np.asarray(observer.fix_x, dtype=float).ravel(),
+                np.asarray(observer.fix_y, dtype=float).ravel(),
             )
             for observer in np.atleast_1d(entry.subjects)
         ]

@@ -9,6 +9,7 @@ licence. The same facts stand in `facts` of the block and in the file written fr
 import hashlib
 import logging
 import struct
+import warnings
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,19 +17,14 @@ from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.images import open_image
 
 log = logging.getLogger("gaborscope")
 
-# Errors that scipy, or code that reads the variables, raises for a damaged or different file.
-BAD_MAT = (
-    OSError, EOFError, KeyError, IndexError, AttributeError, TypeError, ValueError,
-    NotImplementedError, MatReadError, struct.error, zlib.error,
-)  # fmt: skip
+LARGEST_MAT = 1 << 30  # bytes that the variables of a MATLAB file may unpack to
 
 
 def read_files(
@@ -69,14 +65,27 @@ def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], An
     InputError
         If the file cannot be read or has other content.
     """
-    try:
+    with (
+        reading(f"{path} is not {what}", "fetch it again from its authors"),
+        warnings.catch_warnings(action="ignore"),
+    ):
+        _check_unpacked(path)
         return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
-    except BAD_MAT as error:
-        fault = " ".join(str(error).split())  # scipy's messages may have several lines
-        raise InputError(
-            f"{path} is not {what} ({type(error).__name__}: {fault}); "
-            "fetch it again from its authors"
-        ) from None
+
+
+def _check_unpacked(path):
+    """Raise if a MATLAB file of version 5 says that it unpacks to more than `LARGEST_MAT`."""
+    unpacked, data = 0, memoryview(Path(path).read_bytes())
+    order = {b"IM": "<", b"MI": ">"}.get(bytes(data[126:128]))
+    at = 128
+    while order and at + 8 <= len(data):
+        kind, size = struct.unpack_from(f"{order}II", data, at)
+        if kind == 15:  # compressed; the variable begins with its own kind and size
+            tag = zlib.decompressobj().decompress(data[at + 8 : at + 8 + min(size, 999)], 8)
+            unpacked += struct.unpack(f"{order}II", tag)[1]
+        at += 8 + size
+    if unpacked > LARGEST_MAT:
+        raise ValueError(f"it would unpack to {unpacked / 1e9:.1f} GB")
 
 
 def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> np.ndarray:
@@ -100,13 +109,17 @@ def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> n
     Raises
     ------
     InputError
-        If the map does not have the size of the stimulus.
+        If the map does not have the size of the stimulus, or a value is no finite number.
     """
     locations = np.asarray(locations)
     if locations.shape != tuple(size):
         raise InputError(
             f"{where} is a map of shape {locations.shape}, but the stimulus has {size[1]} x "
             f"{size[0]} px (width x height); fetch both again from the authors"
+        )
+    if locations.dtype.kind not in "buif" or not np.isfinite(locations).all():
+        raise InputError(
+            f"{where} holds values that are not finite numbers; fetch it again from the authors"
         )
     y, x = np.nonzero(locations)
     return np.column_stack([x, y]).astype(float)
