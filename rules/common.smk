@@ -13,7 +13,7 @@ sys.path.append(f"{workflow.basedir}/scripts")
 from gaborscope.data import catalogue, map_files
 from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
-from gaborscope.workflow import backbone_entries, contests, digests, ownership, settings
+from gaborscope.workflow import backbone_entries, config_files, digests, ownership, settings
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
 
@@ -37,10 +37,9 @@ def library(script):
 
 # One line for each deprecated setting. Every job parses this file; only the main process logs them.
 DEPRECATED = []
-config = or_stop(settings.complete, config, DEPRECATED)
-or_stop(settings.check, config, f"{workflow.basedir}/rules/config.schema.yaml")
-or_stop(backbone_entries.complete, config)
-or_stop(contests.check_equal, config)
+for path in workflow.overwrite_configfiles:
+    or_stop(config_files.read, path)  # faults that Snakemake's own reading lets pass
+or_stop(settings.settle, config, workflow.basedir, DEPRECATED)
 for line in DEPRECATED if workflow.is_main_process else ():
     logger.warning(line)
 

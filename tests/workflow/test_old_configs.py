@@ -30,6 +30,11 @@ SMALL = {
     "seed": 1,
     "px_per_degree": 8,
 }
+# files that a config names as examples, and such as are here
+HERE = {
+    "path/to/file.py:function": "examples/own_model.py:vit",
+    "my_weights.pth": "pretrained/cmrnet_osie.safetensors",
+}
 SAID = {
     "crowd+cascades": ["bits.explanations: []", "spectra.predictors: []", "faithfulness.expl"],
     "osie_unisal+deep_cascades": ["bits.expl", "spectra.pred", "faithfulness.explanations: []"],
@@ -105,6 +110,8 @@ def planned(tmp_path, cases):
     for i, (files, folder) in enumerate(cases):
         paths.append(str(tmp_path / f"{i}.yaml"))
         text = yaml.safe_dump(laid(files, folder), sort_keys=False)
+        for name, here in HERE.items():
+            text = text.replace(name, here)
         Path(paths[-1]).write_text(text, encoding="utf-8")
     command = [sys.executable, str(ROOT / "tests" / "planning.py")]
     running = [

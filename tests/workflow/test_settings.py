@@ -105,7 +105,7 @@ def test_a_value_out_of_range_is_named_with_its_key(config, path, value, shown):
 @pytest.mark.parametrize("key", ["seed", "explanations", "report"])
 def test_a_missing_key_is_named(config, key):
     del config[key]
-    with pytest.raises(InputError, match=f"'{key}' is a required property"):
+    with pytest.raises(InputError, match=f"the top level has no '{key}'; take it from config.yaml"):
         settings.check(config, SCHEMA)
 
 
@@ -121,7 +121,7 @@ def test_a_fault_is_one_line_however_much_is_shown(config):
     [
         ("cmrnet", {"paths": {"demo": "x"}}, "'cmrnet' is already the name of another predictor"),
         ("theirs", {"paths": {"osie": "x"}}, "maps.theirs.paths names the data set 'osie'"),
-        ("theirs", {}, "'paths' is a required property"),
+        ("theirs", {}, r"maps\.theirs lacks paths \(By data set.*; write paths:"),
         ("theirs", {"paths": {"demo": "x"}, "kind": "heat"}, "'heat'"),
         ("Their-Model", {"paths": {"demo": "x"}}, "must consist of a-z"),
     ],
@@ -257,7 +257,7 @@ def test_names_and_modes_that_cannot_be_are_said_in_one_sentence(changes, text):
 
 
 def test_an_unknown_analysis_is_named_with_the_close_one():
-    with pytest.raises(InputError, match="analyses.1 is 'bit': .*did you mean 'bits'"):
+    with pytest.raises(InputError, match="analyses.1 is 'bit'; .*did you mean 'bits'"):
         laid(analyses=["seeds", "bit"])
 
 
@@ -311,7 +311,10 @@ def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):
             {"c": {"mode": "cascade", "budgets": 8}},
             "unknown key 'budgets' .* did you mean 'budget'",
         ),
-        ({"c": {"mode": "cascades"}}, "'cascades' is not one of"),
+        (
+            {"c": {"mode": "cascades"}},
+            "c.mode is 'cascades'; it must be .*mean 'cascade'",
+        ),
         ({"c": {"budget": 8}}, r"'budget' at explanations\.c \(mode direct\)"),
         ({"c": {"like": "dirct"}}, "c.like is 'dirct', which is no explanation; there are direct"),
         ({"c": {"like": "c"}}, "c.like leads back to itself: c like c"),

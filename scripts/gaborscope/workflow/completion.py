@@ -13,6 +13,7 @@ import yaml
 
 import gaborscope
 from gaborscope.errors import InputError
+from gaborscope.workflow import faults
 from gaborscope.workflow.backbone_entries import overlay
 
 ANALYSES = (
@@ -68,7 +69,7 @@ def add_tables(config: dict[str, Any]) -> None:
         Changed in place: `layers` and `cascade_layers` of the entries of `backbones` that have a
         table in backbones/tables.
     """
-    for name, entry in _part(config, "backbones").items():
+    for name, entry in part(config, "backbones").items():
         path = TABLES / f"{name}.yaml"
         if not isinstance(entry, dict) or "like" in entry or not path.is_file():
             continue
@@ -87,11 +88,11 @@ def fill_regressors(config: dict[str, Any]) -> None:
     config : dict
         Changed in place.
     """
-    regressors = _part(config, "regressors")
+    regressors = part(config, "regressors")
     for keys in LIKE_REGRESSORS:
-        _replace_like(_part(config, *keys), regressors)
-    for entry in _part(config, "explanations").values():
-        _replace_like(_part({"entry": entry}, "entry", "image"), regressors)
+        _replace_like(part(config, *keys), regressors)
+    for entry in part(config, "explanations").values():
+        _replace_like(part({"entry": entry}, "entry", "image"), regressors)
 
 
 def _replace_like(section, regressors):
@@ -131,16 +132,16 @@ def fill_explanations(config: dict[str, Any], scored: bool, said: list[str]) -> 
         If `like` names no explanation, one of another mode, or leads back to itself.
     """
     given, defaults = (
-        _part(config, "explanations"),
-        copy.deepcopy(_part(config, "explanation_defaults")),
+        part(config, "explanations"),
+        copy.deepcopy(part(config, "explanation_defaults")),
     )
     for mode in defaults:
-        if _part(defaults, mode).get("models"):
+        if part(defaults, mode).get("models"):
             said.append(
                 f"config: explanation_defaults.{mode}.models has no effect; say it of the "
                 "explanations"
             )
-    few = _part(defaults, "direct", "sparsity_scores")
+    few = part(defaults, "direct", "sparsity_scores")
     if few and not scored:
         few["budgets"] = []
     filled = {
@@ -148,7 +149,7 @@ def fill_explanations(config: dict[str, Any], scored: bool, said: list[str]) -> 
         for name, entry in given.items()
     }
     given.update(filled)
-    options, direct = _part(config, "ablation", "options"), given.get("direct")
+    options, direct = part(config, "ablation", "options"), given.get("direct")
     for name, entry in options.items():
         if isinstance(entry, dict) and isinstance(direct, dict):
             options[name] = overlay(direct, entry)
@@ -172,9 +173,9 @@ def _filled(name, given, defaults, said, seen):
             )
     if like is None:
         mode = entry.get("mode", "direct")
-        if not isinstance(mode, str) or not _part(defaults, mode):  # for the schema to name
+        if not isinstance(mode, str) or not part(defaults, mode):  # for the schema to name
             return {"mode": mode, **entry}
-        below = {"mode": mode, **_part(defaults, mode)}
+        below = {"mode": mode, **part(defaults, mode)}
     else:
         below = _like(name, like, given, defaults, said, seen)
     return overlay({**below, "models": None}, entry)
@@ -185,8 +186,8 @@ def _like(name, like, given, defaults, said, seen):
     if not isinstance(given.get(like) if isinstance(like, str) else None, dict):
         others = ", ".join(str(other) for other in given if other != name)
         raise InputError(
-            f"config: explanations.{name}.like is {like!r}, which is no explanation; there are "
-            f"{others or 'no others'}"
+            f"config: explanations.{name}.like is {faults.shown(like)}, which is no explanation; "
+            f"there are {others or 'no others'}{faults.meant(like, given)}"
         )
     below = _filled(like, given, defaults, said, (*seen, name))
     mode = given[name].get("mode", below["mode"])
@@ -231,6 +232,11 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     -------
     scored : bool
         Whether sparsity_scores was in the list from the beginning.
+
+    Raises
+    ------
+    InputError
+        If the selector of an analysis that does not run names an explanation that is none.
     """
     wanted = config.get("analyses")
     if not isinstance(wanted, list) or any(name not in ANALYSES for name in wanted):
@@ -240,7 +246,7 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
         off = [
             (name, f"{name}.{key}: [] takes {name} out of analyses")
             for name, key in SELECTORS.items()
-            if _part(config, name).get(key) == []
+            if part(config, name).get(key) == []
         ]
         on = [(name, f"{text} into analyses") for name, text in _switched_on(config)]
     final = {*wanted, *(name for name, _ in on)} - {name for name, _ in off}
@@ -248,31 +254,56 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     instead = f"analyses: [{', '.join(config['analyses'])}]"
     said += [f"config: {text}, which is deprecated; write {instead}" for _, text in off + on]
     for name, key in SELECTORS.items():
-        if name not in final and key in _part(config, name):
+        if name not in final and key in part(config, name):
+            _check_selected(config, name, key)
             config[name][key] = []
     if isinstance(config.get("scores"), dict):
+        if config["scores"].get("calibrate") is False and "calibration" in final:
+            said.append("config: scores.calibrate: false has no effect: analyses has calibration")
         config["scores"].setdefault("calibrate", False)
         if isinstance(config["scores"]["calibrate"], bool):
             config["scores"]["calibrate"] = "calibration" in final
     return "sparsity_scores" in wanted
 
 
+def _check_selected(config, analysis, key):
+    """Refuse an explanation that an analysis selects and that is none, though it does not run."""
+    wanted, known = config[analysis][key], part(config, "explanations")
+    for name in wanted if isinstance(wanted, list) and key == "explanations" else ():
+        if isinstance(name, str) and known and name not in known:
+            raise InputError(
+                f"config: {analysis}.{key} names {name!r}, but explanations has only "
+                f"{', '.join(str(other) for other in known)}{faults.meant(name, known)}"
+            )
+
+
 def _switched_on(config):
     """Analyses that a deprecated switch turns on, each with the beginning of its warning."""
     uses = [
         ("sparsity_scores", f"explanations.{name}.sparsity_scores.budgets puts sparsity_scores")
-        for name, entry in _part(config, "explanations").items()
-        if _part({name: entry}, name, "sparsity_scores").get("budgets")
+        for name, entry in part(config, "explanations").items()
+        if part({name: entry}, name, "sparsity_scores").get("budgets")
     ]
-    if _part(config, "ablation").get("options"):
+    if part(config, "ablation").get("options"):
         uses.append(("ablation", "ablation.options puts ablation"))
-    if _part(config, "scores").get("calibrate") is True:
+    if part(config, "scores").get("calibrate") is True:
         uses.append(("calibration", "scores.calibrate: true puts calibration"))
     return uses
 
 
-def _part(config, *keys):
-    """Return the mapping at some keys, or an empty one where there is none."""
+def part(config: Any, *keys: str) -> dict[str, Any]:
+    """
+    Return the mapping at some keys, or an empty one where there is none.
+
+    Parameters
+    ----------
+    config : dict
+    *keys : str
+
+    Returns
+    -------
+    part : dict
+    """
     for key in keys:
         config = config.get(key)
         if not isinstance(config, dict):

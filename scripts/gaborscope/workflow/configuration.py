@@ -273,22 +273,34 @@ def _row(name, node, default, parent, key=None):
     remark += f" Keys: as in `{node['as']}`." if node.get("as") and "." in name else ""
     return (
         "| "
-        + " | ".join(text.replace("|", r"\|") for text in (f"`{name}`", _type(node), shown, remark))
+        + " | ".join(text.replace("|", r"\|") for text in (f"`{name}`", words(node), shown, remark))
         + " |"
     )
 
 
-def _type(node):
-    """Type and range in words."""
+def words(node: Mapping[str, Any]) -> str:
+    """
+    Type and range of a value in words.
+
+    Parameters
+    ----------
+    node : dict
+        JSON schema of the value.
+
+    Returns
+    -------
+    words : str
+        Such as "whole number, at least 1"; values of an enum stand in backquotes.
+    """
     kinds = node.get("type", "mapping")
-    words = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
-    words |= {"integer": "whole number"}
+    named = {"object": "mapping", "array": "list", "string": "text", "boolean": "true or false"}
+    named |= {"integer": "whole number"}
     kinds = [kinds] if isinstance(kinds, str) else kinds
-    text = " or ".join(words.get(kind, kind) for kind in kinds)
+    text = " or ".join(named.get(kind, kind) for kind in kinds)
     values = node.get("enum") or node.get("items", {}).get("enum")
     if values:
-        named = ", ".join(f"`{flow(value)}`" for value in values)
-        text = f"list of {named}" if "array" in kinds else named
+        listed = ", ".join(f"`{flow(value)}`" for value in values)
+        text = f"list of {listed}" if "array" in kinds else listed
     limits = {"minimum": "at least", "exclusiveMinimum": "above", "maximum": "at most"}
     limits |= {"exclusiveMaximum": "below", "multipleOf": "multiple of"}
     bounds = [f"{word} {flow(node[limit])}" for limit, word in limits.items() if limit in node]

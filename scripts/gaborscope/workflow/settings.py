@@ -5,7 +5,6 @@ Imported whenever the workflow is parsed: standard library, and jsonschema and P
 Snakemake brings along.
 """
 
-import difflib
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,10 +14,20 @@ import jsonschema
 
 import gaborscope
 from gaborscope.errors import InputError
-from gaborscope.workflow import completion, configuration
+from gaborscope.workflow import (
+    backbone_entries,
+    combinations,
+    completion,
+    config_files,
+    configuration,
+    contests,
+    faults,
+)
 from gaborscope.workflow.completion import overlay, read_yaml
 
 NAME = re.compile(r"[a-z0-9_]+")
+# A file is called after a model, an explanation and more: 255 letters in all.
+LONGEST = 100
 ROOT = Path(gaborscope.__path__[0]).parents[1]
 SCHEMA = ROOT / "rules" / "config.schema.yaml"
 
@@ -44,8 +53,33 @@ def load(*files: str | Path) -> dict[str, Any]:
     """
     config = {}
     for path in (ROOT / "config.yaml", *files):
-        config = overlay(config, read_yaml(path) or {})
+        config = overlay(config, config_files.read(path))
     return complete(config)
+
+
+def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
+    """
+    Complete and check a config in all that the plan of the run needs.
+
+    Parameters
+    ----------
+    config : dict
+        Changed in place, see `complete` and `backbone_entries.complete`.
+    root : str or Path
+        The repository, where relative paths start.
+    said : list of str
+        Gets one line for each deprecated use, with what to write instead.
+
+    Raises
+    ------
+    InputError
+        With the first fault in one sentence.
+    """
+    check(complete(config, said), SCHEMA)
+    backbone_entries.complete(config)
+    backbone_entries.check(config, root)
+    combinations.check_banks(config)
+    contests.check_equal(config)
 
 
 def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str, Any]:
@@ -71,14 +105,25 @@ def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str,
     Raises
     ------
     InputError
-        If the `like` of an explanation names none, one of another mode, or leads back to itself.
+        If the `like` of an explanation names none, one of another mode, or leads back to itself;
+        if a value is one that `faults.check_values` refuses.
     """
     said = [] if said is None else said
+    faults.check_values(config)  # before values are copied to where nobody wrote them
     completion.add_tables(config)
     completion.fill_regressors(config)
     scored = completion.settle_analyses(config, said)
     completion.fill_explanations(config, scored, said)
     return config
+
+
+# Whole numbers are written without a point: 2.0 fails where something is counted.
+Validator = jsonschema.validators.extend(
+    jsonschema.Draft202012Validator,
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 
 def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
@@ -96,43 +141,32 @@ def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     InputError
         Naming the key, the value and what is expected.
     """
+    faults.check_values(config)
+    _check_ablated(config)
     schema = read_yaml(schema_file)
-    errors = list(jsonschema.Draft202012Validator(schema).iter_errors(config))
+    errors = list(Validator(schema).iter_errors(config))
     # a wrong value in these sections was copied to others; report it where the user wrote it
     for key in ("regressors", "explanation_defaults"):
         errors = [error for error in errors if key in list(error.absolute_path)[:1]] or errors
     if errors:
-        raise InputError(f"config: {_sentence(jsonschema.exceptions.best_match(errors))}")
+        error = jsonschema.exceptions.best_match(errors)
+        if error.validator == "required" and list(error.absolute_path)[:1] == ["backbones"]:
+            backbone_entries.require_known(*list(error.absolute_path)[1:2])
+        raise InputError(f"config: {faults.sentence(error)}")
     _check_whole(config, configuration.defaults(schema), schema)
     _check_names(config)
-    _check_starts(config["explanations"])
-    _check_solvers("explanations", config["explanations"])
-    _check_solvers("ablation.options", config["ablation"]["options"])
-    _check_analyses(config)
-    _check_explained(config)
-    _check_second_stages(config["explanations"])
-    _check_bits(config["bits"]["explanations"] or (), config["explanations"])
-    _check_spectra(config)
-    _check_faithfulness(config["faithfulness"]["explanations"], config["explanations"])
+    combinations.check(config)
 
 
-def _sentence(error):
-    where = ".".join(str(part) for part in error.absolute_path) or "the top level"
-    if error.validator == "additionalProperties" and "properties" in error.schema:
-        known = list(error.schema["properties"])
-        unknown = next(key for key in error.instance if key not in known)
-        close = difflib.get_close_matches(str(unknown), known, 1)
-        if where.startswith("explanations.") and "mode" in error.instance:
-            where += f" (mode {error.instance['mode']})"
-        hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
-        return f"unknown key {unknown!r} at {where}; {hint}"
-    described = error.schema.get("description", "").rstrip(".")
-    if error.validator == "enum" and isinstance(error.instance, str):
-        known = [value for value in error.validator_value if isinstance(value, str)]
-        close = difflib.get_close_matches(error.instance, known, 1)
-        described = f"did you mean {close[0]!r}?" if close else described
-    hint = f" ({described})" if described else ""
-    return f"{where} is {error.instance!r}: {error.message}{hint}"
+def _check_ablated(config):
+    """Refuse options of an ablation whose explanation `direct` is of another mode."""
+    options, named = completion.part(config, "ablation", "options"), config.get("explanations")
+    mode = completion.part({"explanations": named}, "explanations", "direct").get("mode", "direct")
+    if options and mode in ("cascade", "refined"):
+        raise InputError(
+            f"config: ablation.options change the explanation direct, whose mode is {mode}; they "
+            "are options of mode direct, so give that explanation another name"
+        )
 
 
 def _check_whole(config, default, schema, where=()):
@@ -143,25 +177,11 @@ def _check_whole(config, default, schema, where=()):
             continue
         if key not in config:
             raise InputError(
-                f"config: {key!r} is a required property of {'.'.join(where) or 'the top level'}; "
-                "take it from config.yaml"
+                f"config: {'.'.join(where) or 'the top level'} has no {key!r}; take it from "
+                "config.yaml"
             )
         if isinstance(value, dict) and "properties" in node:
             _check_whole(config[key], value, node, (*where, key))
-
-
-def _check_analyses(config):
-    """Refuse an ablation without options."""
-    if "ablation" in config["analyses"] and not config["ablation"]["options"]:
-        raise InputError(
-            "config: analyses has ablation, but ablation.options is empty; name at least one "
-            "option, such as options: {lab: {colour: lab}}"
-        )
-    if "direct" in config["ablation"]["options"]:
-        raise InputError(
-            "config: ablation.options: the name 'direct' is that of the explanation which options "
-            "are compared with; choose another"
-        )
 
 
 def _check_names(config):
@@ -170,23 +190,10 @@ def _check_names(config):
     }
     for key, names in {**named, "ablation.options": config["ablation"]["options"]}.items():
         for name in names:
-            if not isinstance(name, str):
-                raise InputError(
-                    f"config: {key}: the name {name!r} is read as {type(name).__name__}; "
-                    "put it in quotes"
-                )
-            if not NAME.fullmatch(name):
-                raise InputError(
-                    f"config: {key}: the name {name!r} must consist of a-z, 0-9 and _ alone"
-                )
+            _check_name(key, name)
     for key in ("fit_on", "evaluate_on"):
-        wanted = [config[key]] if isinstance(config[key], str) else config[key]
-        for name in wanted:
-            if name not in config["datasets"]:
-                raise InputError(
-                    f"config: {key} names the data set {name!r}, but datasets has only "
-                    f"{', '.join(config['datasets'])}"
-                )
+        for name in [config[key]] if isinstance(config[key], str) else config[key]:
+            combinations.require(f"{key} names the data set", name, "datasets", config["datasets"])
     baselines = {*config["baselines"]["predictors"], "centre_bias", "gold_standard"}
     for name in config["models"]:
         if name in baselines:
@@ -200,107 +207,36 @@ def _check_names(config):
                 f"config: maps: {name!r} is already the name of another predictor; choose another"
             )
         for dataset in entry["paths"]:
-            if dataset not in config["datasets"]:
-                raise InputError(
-                    f"config: maps.{name}.paths names the data set {dataset!r}, but datasets has "
-                    f"only {', '.join(config['datasets'])}"
-                )
+            where = f"maps.{name}.paths names the data set"
+            combinations.require(where, dataset, "datasets", config["datasets"])
     for name in config["models"] if isinstance(config["models"], list) else ():
         if name not in config["backbones"]:
             raise InputError(
                 f"config: models names {name!r}, but backbones has only "
-                f"{', '.join(config['backbones'])}; a model of your own is given as a mapping, "
-                "models: {name: {factory: ..., layers: ...}}"
+                f"{', '.join(config['backbones'])}{faults.meant(name, config['backbones'])}; a "
+                "model of your own is given as a mapping, models: {name: {factory: ..., layers: "
+                "...}}"
             )
 
 
-def _check_solvers(where, explanations):
-    """Refuse omp or ols without a budget, and a budget for a solver that takes all filters."""
-    for name, entry in explanations.items():
-        solver = entry.get("solver", {"name": "ridge", "budget": None})
-        chooses = solver["name"] in ("omp", "ols")
-        if chooses and solver["budget"] is None:
-            raise InputError(
-                f"config: {where}.{name}.solver is {solver['name']} without a budget; say how "
-                "many filters a map may have, such as budget: 8"
-            )
-        if not chooses and solver["budget"] is not None:
-            raise InputError(
-                f"config: {where}.{name}.solver.budget is {solver['budget']}, but "
-                f"{solver['name']} takes all filters; take omp or ols, or set it to null"
-            )
-
-
-def _check_second_stages(explanations):
-    """Refuse a second stage if the bank has too few scales."""
-    for name, entry in explanations.items():
-        n = entry["bank"]["n_scales"] if entry["mode"] == "direct" else 3
-        if entry.get("second_stage") and n < 3:
-            raise InputError(
-                f"config: explanations.{name}.second_stage is true with a bank of {n} scales; it "
-                "filters amplitudes again two scales above, so give the bank at least 3"
-            )
-
-
-def _check_faithfulness(names, explanations):
-    """Refuse to test an explanation that `explanations` does not have."""
-    for name in names:
-        if name not in explanations:
-            raise InputError(
-                f"config: faithfulness.explanations names {name!r}, but explanations has only "
-                f"{', '.join(explanations)}"
-            )
-
-
-def _check_bits(names, explanations):
-    """Refuse to split bits unless the explanation is of mode direct and solved by ridge."""
-    known = [
-        name
-        for name, entry in explanations.items()
-        if entry["mode"] == "direct" and entry["solver"]["name"] == "ridge"
-    ]
-    for name in names:
-        if name not in known:
-            raise InputError(
-                f"config: bits.explanations names {name!r}, but only explanations of mode direct "
-                f"solved by ridge can be split: {', '.join(known) or 'there is none'}"
-            )
-
-
-def _check_spectra(config):
-    """Refuse the spectrum of a predictor that the run does not have."""
-    known = [*config["models"], *config["baselines"]["predictors"], *config["maps"]]
-    known += ["centre_bias", "gold_standard"]
-    known += [f"{m}-{e}" for m in config["models"] for e in config["explanations"]]
-    wanted = config["spectra"]["predictors"]
-    for name in wanted if isinstance(wanted, list) else ():
-        if name not in known:
-            raise InputError(
-                f"config: spectra.predictors names {name!r}, but the predictors are "
-                f"{', '.join(dict.fromkeys(known))}"
-            )
-
-
-def _check_starts(explanations):
-    """Refuse a refined explanation whose chain of `start` has no cascade or leads to itself."""
-    for name, entry in explanations.items():
-        seen = [name]
-        while entry["mode"] == "refined":
-            start = entry["start"]
-            if start not in explanations or explanations[start]["mode"] == "direct":
-                known = [n for n, e in explanations.items() if e["mode"] != "direct" and n != name]
-                raise InputError(
-                    f"config: explanations.{seen[-1]}.start is {start!r}, which is no explanation "
-                    f"of mode cascade or refined; there {'are' if known else 'is'} "
-                    f"{', '.join(known) or 'none'}"
-                )
-            if start in seen:
-                raise InputError(
-                    f"config: explanations.{name}.start leads back to itself: "
-                    f"{' from '.join([*seen, start])}"
-                )
-            seen.append(start)
-            entry = explanations[start]
+def _check_name(key, name):
+    """Refuse a name that is no text, or that no file can have."""
+    if not isinstance(name, str):
+        words = type(name).__name__
+        if isinstance(name, bool):
+            words = "true or false, as yes, no, on and off are"
+        raise InputError(
+            f"config: {key}: the name {faults.shown(name)} is read as {words}; put it in quotes"
+        )
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f"config: {key}: the name {faults.shown(name)} must consist of a-z, 0-9 and _ alone"
+        )
+    if len(name) > LONGEST:
+        raise InputError(
+            f"config: {key}: the name {faults.shown(name)} has {len(name)} letters; names of files "
+            f"are made of it, so take at most {LONGEST}"
+        )
 
 
 def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
@@ -319,14 +255,3 @@ def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[st
     explained : list of str
     """
     return models if entry["models"] is None else entry["models"]
-
-
-def _check_explained(config):
-    """Refuse an explanation of a model that `models` does not list."""
-    for name, entry in config["explanations"].items():
-        for model in explained_by(entry, []):
-            if model not in config["models"]:
-                raise InputError(
-                    f"config: explanations.{name}.models names {model!r}, but models has only "
-                    f"{', '.join(config['models'])}"
-                )
