@@ -186,7 +186,7 @@ def test_a_network_is_described_from_its_own_files(rng, monkeypatch):
     names = {"dataset": "d", "explanation": "e"}
     filters_of = {n: paths.make("filters", model=n, layer="fine", **names) for n in made}
     files = [
-        paths.make("statistics", model=n, layer="fine", block=b, **names)
+        paths.make("statistics", model=n, block=b, **names)
         for n, b in (("net", "0"), ("net_b", "0"), ("net_b", "1"))
     ]
     filters = {
@@ -204,7 +204,7 @@ def test_a_network_is_described_from_its_own_files(rng, monkeypatch):
         return made["net_b"][1]
 
     monkeypatch.setattr(seeds, "read_filters", lambda path: filters[path])
-    monkeypatch.setattr(seeds, "read_layer_statistics", statistics_of)
+    monkeypatch.setattr(seeds, "read_statistics", statistics_of)
     network = seeds.read_network("net_b", list(filters), files, "ols", ["kind"])
     assert asked == [(files[1:], "fine", 1)]
     assert network.name == "net_b" and [f.name for f in network.fitted] == ["fine"]

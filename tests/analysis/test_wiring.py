@@ -1,0 +1,149 @@
+"""What is listed, ranked and split in an analysis: groups, penalties and the order of maps."""
+
+import math
+
+import numpy as np
+import pytest
+from helpers import SETTINGS, make_layer
+
+from gaborscope.analysis import ablation, bits, coalitions, identities
+from gaborscope.explanation import layers
+from gaborscope.fitting import sparse
+from gaborscope.fitting.statistics import Statistics, combine, explained_variance
+
+FULL = {**SETTINGS, "position": True, "second_stage": True,
+        "bank": {**SETTINGS["bank"], "n_scales": 3}}  # fmt: skip
+
+
+@pytest.fixture
+def table():
+    return layers.make_regressors(FULL).table()
+
+
+def sums(rng, table, names, n=1500):
+    """Statistics of one map per list of names, each the sum of these regressors."""
+    phi = rng.standard_normal((len(table["name"]), n))
+    every = list(table["name"])
+    maps = np.stack([sum((phi[every.index(one)] for one in some), np.zeros(n)) for some in names])
+    made = Statistics.empty(len(phi), len(maps))
+    made.add(phi, maps)
+    return made
+
+
+def test_shares_are_grouped_by_the_property_they_name(rng, table):
+    names = [["U amplitude s1 o2", "position x"], ["Y even s0 o0", "V second"]]
+    names[1][1] = next(n for n in table["name"] if "second" in n)
+    found = identities.shares(sums(rng, table, names), 1e-6, table, "yuv")
+    by = {key: dict(zip(value[0], value[2].T, strict=True)) for key, value in found.items()}
+    # by chance, each of some hundred regressors explains 1/1500 of the variance
+    for grouping, label in (("scale", "1"), ("orientation", "2"), ("colour", "1"),
+                            ("kind", "amplitude")):  # fmt: skip
+        assert by[grouping][label][0] == pytest.approx(0.5, abs=0.1), grouping
+    for grouping, label in (("scale", "none"), ("orientation", "none"), ("colour", "none"),
+                            ("kind", "position")):  # fmt: skip
+        assert by[grouping][label][0] == pytest.approx(0.5, abs=0.1), grouping
+    # only the first stage of luminance has a scale there
+    assert by["luminance_scale"]["0"][1] == pytest.approx(0.5, abs=0.1)
+    assert by["luminance_scale"]["none"][1] == pytest.approx(0.5, abs=0.1)
+    assert by["luminance_scale"]["none"][0] == pytest.approx(1.0, abs=0.1)
+
+
+def test_dominant_filters_are_neither_position_nor_second_stage_nor_named_twice(table):
+    n = len(table["name"])
+    order = ["position y", next(t for t in table["name"] if "second" in t), "V odd s1 o1",
+             "V even s1 o1", "Y amplitude s0 o2", "U even s2 o0"]  # fmt: skip
+    marginal = np.zeros((2, n))
+    for rank, name in enumerate(order):
+        marginal[:, list(table["name"]).index(name)] = [1.0 - rank / 10, 0.8 - rank / 10]
+    rows = identities.dominant({"marginal": marginal, "table": table}, 3)
+    assert rows == [
+        {"name": "V odd s1 o1", "kind": "odd", "scale": 1, "orientation": 1, "colour": 2,
+         "r2": pytest.approx(0.7)},
+        {"name": "Y amplitude s0 o2", "kind": "amplitude", "scale": 0, "orientation": 2,
+         "colour": 0, "r2": pytest.approx(0.5)},
+        {"name": "U even s2 o0", "kind": "even", "scale": 2, "orientation": 0, "colour": 1,
+         "r2": pytest.approx(0.4)},
+    ]  # fmt: skip
+
+
+def test_maps_behind_a_dead_one_are_still_listed(rng, table):
+    made = sums(rng, table, [["Y even s0 o0"], [], ["U odd s1 o1"]])
+    path = sparse.sparse_path(made, made, 2)
+    bank, channels = layers.bank_and_channels(FULL)
+    rows = identities.listed(path, table, bank, channels, 1, 1.0, None)
+    assert [(row["map"], row["name"]) for row in rows] == [(0, "Y even s0 o0"), (2, "U odd s1 o1")]
+
+
+def test_halves_are_fitted_and_chosen_by_the_rule_on_alternate_blocks(rng, table):
+    fit = {name: sums(rng, table, [["Y even s0 o0", "U odd s1 o1", "V even s0 o2"]], 300)
+           for name in ("2", "0", "1", "3")}  # fmt: skip
+    path = sparse.sparse_path(combine(fit.values()), fit["0"], 3)
+    halves = identities.halves(fit, fit["0"], path, 2, "ols")
+    for half, blocks in enumerate((("0", "2"), ("1", "3"))):
+        part = combine(fit[name] for name in blocks)
+        expected = sparse.follow(part, fit["0"], path.chosen, 3)
+        np.testing.assert_array_equal(halves.paths[half].error, expected.error)
+        again = sparse.sparse_path(part, part, 2, "ols")
+        assert halves.chosen[half] == [set(order) for order in again.chosen]
+
+
+def test_a_stimulus_without_fixations_has_no_gain():
+    density = np.full((3, 4), -math.log(12))
+    assert math.isnan(bits.information_gain(density, density, np.zeros((0, 2), int)))
+
+
+def test_information_gain_is_in_bits_per_fixation_at_x_and_y():
+    log_density = np.log(np.full((2, 3), 0.1))
+    log_density[1, 2] = math.log(0.5)
+    reference = np.full((2, 3), -math.log(6))
+    gain = bits.information_gain(log_density, reference, np.array([[2, 1], [0, 0]]))
+    assert gain == pytest.approx((math.log2(0.5 * 6) + math.log2(0.1 * 6)) / 2)
+
+
+def test_the_penalty_of_a_refit_is_the_best_on_the_validation_split(rng, table):
+    noisy = {}
+    for name, n in (("0", 250), ("1", 250), ("v", 900)):
+        phi = rng.standard_normal((len(table["name"]), n))
+        made = Statistics.empty(len(phi), 1)
+        made.add(phi, phi[:1] + 2 * rng.standard_normal((1, n)))
+        noisy[name] = made
+    matrix = coalitions.restriction(table, coalitions.DIMENSIONS, np.ones(len(table["name"])))
+    fitted = layers.FittedLayer("fine", make_layer(4, 1), FULL, np.zeros((1, len(table["name"]))),
+                                np.zeros(1), np.ones(1))  # fmt: skip
+    fit, penalties = {name: noisy[name] for name in "01"}, [1e-6, 0.3, 1e4]
+    layer, _ = coalitions.refit(fitted, fit, noisy["v"], matrix, penalties, 2)
+    explained = [
+        explained_variance(noisy["v"], *coalitions._ridge(combine(fit.values()), p))[1]
+        for p in penalties
+    ]
+    assert int(np.argmax(explained)) == 1
+    expected, _ = coalitions._ridge(combine(fit.values()), 0.3)
+    np.testing.assert_allclose(layer.weight, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_the_pooling_of_an_option_is_the_one_that_explains_more(rng):
+    pools = [{"kind": "gaussian", "width": 2.0}, {"kind": "point", "width": 1.0}]
+    solver = {"name": "ridge", "budget": None, "penalties": [0.01], "folds": 2}
+    settings = {**SETTINGS, "pools": pools, "solver": solver}
+    for best in (0, 1):
+        trial = ablation.Trial(settings, {"fine": make_layer(4, 1)})
+        made = {}
+        for split in ("a", "b", "v"):
+            phi = rng.standard_normal((4, 200))
+            made[split] = []
+            for candidate in (0, 1):
+                noise = (0.1 if candidate == best else 3) * rng.standard_normal((1, 200))
+                part = Statistics.empty(4, 1)
+                part.add(phi, phi[:1] + noise)
+                made[split].append(part)
+        trial._fit = {name: {"fine": made[name]} for name in "ab"}
+        trial._validation = [{"fine": made["v"]}]
+        _, (row,) = trial.solve()
+        assert row["pool"] == pools[best]["kind"] and row["explained_variance"] > 0.9
+        assert row["layer"] == "fine" and row["penalty"] == 0.01
+
+
+def test_differences_of_nested_settings_are_named_by_their_whole_path():
+    plain = {"a": {"b": {"c": 1, "d": 2}}, "e": 3}
+    changed = {"a": {"b": {"c": 5, "d": 2}}, "e": 4}
+    assert ablation.differing(plain, changed) == "a.b.c: 5, e: 4"

@@ -1,0 +1,207 @@
+"""Decisions that the workflow takes from a config: by whole entries, and by nothing else."""
+
+import copy
+
+import pytest
+
+from gaborscope.errors import InputError
+from gaborscope.workflow import backbone_entries, completion, contests, plan, variants
+
+ENTRY = {
+    "input": {"height": 64, "width": 96}, "weights": "train", "start": None, "trained_on": None,
+    "seed": None, "options": {}, "layers": {},
+}  # fmt: skip
+
+
+def config_of(models, seed=1):
+    backbones = {name: {**copy.deepcopy(ENTRY), **entry} for name, entry in models.items()}
+    return {"models": list(models), "backbones": backbones, "seed": seed}
+
+
+def families(models, seed=1):
+    config = config_of(models, seed)
+    return contests.families(config, variants.targets(config))
+
+
+def test_trainings_of_other_seeds_are_a_family():
+    assert families({"a": {}, "b": {"seed": 2, "network": "a"}}) == [["a", "b"]]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": 2},  # another network: no `like` leads to a
+        {"seed": 2, "network": "c"},
+        {"seed": 1, "network": "a"},  # the seed of the config
+        {"seed": 2, "network": "a", "options": {"width": 2}},
+        {"seed": 2, "network": "a", "start": "w"},
+        {"seed": 2, "network": "a", "weights": "published"},
+        {"seed": 2, "network": "a", "weights": None},
+        {"seed": 2, "network": "a", "weights": "random", "like": "a"},
+    ],
+)
+def test_what_differs_in_more_or_in_less_than_the_seed_is_no_family(other):
+    assert families({"a": {}, "b": other}) == []
+
+
+def test_the_order_of_keys_makes_no_other_network():
+    turned = dict(reversed({**ENTRY, "seed": 2, "network": "a"}.items()))
+    config = config_of({"a": {}, "b": {}})
+    config["backbones"]["b"] = turned
+    assert contests.families(config, variants.targets(config)) == [["a", "b"]]
+
+
+def test_networks_of_one_factory_are_a_family_whatever_they_are_called():
+    own = {"factory": "net.py:build"}
+    assert families({"a": own, "b": {**own, "seed": 2}}) == [["a", "b"]]
+    assert families({"a": own, "b": {"factory": "net.py:other", "seed": 2}}) == []
+
+
+def test_the_first_of_equal_seeds_stands_for_them():
+    models = {"a": {}, "twin": {"network": "a"}, "b": {"network": "a", "seed": 5}}
+    assert families(models) == [["a", "b"]]
+
+
+def resolved(backbones):
+    variants.resolve(backbones, backbone_entries.overlay)
+    return backbones
+
+
+def test_other_weights_take_start_and_trained_on_from_their_own_entry():
+    base = {"weights": "a", "start": "s", "trained_on": ["t"], "options": {"n": 1}}
+    own = {"like": "base", "weights": "b", "start": "s2", "trained_on": ["t2"]}
+    found = resolved({"base": base, "own": own, "bare": {"like": "base", "weights": "c"},
+                      "same": {"like": "base", "seed": 3}})  # fmt: skip
+    assert (found["own"]["start"], found["own"]["trained_on"]) == ("s2", ["t2"])
+    assert (found["bare"]["start"], found["bare"]["trained_on"]) == (None, None)
+    assert (found["same"]["start"], found["same"]["trained_on"]) == ("s", ["t"])
+    assert {entry.get("network") for name, entry in found.items() if name != "base"} == {"base"}
+    assert found["own"]["options"] == {"n": 1} and "network" not in found["base"]
+
+
+@pytest.mark.parametrize("key", variants.TAKEN_FROM_LIKE)
+def test_a_random_copy_sets_nothing_that_it_takes_from_its_network(key):
+    base = {"weights": "train", key: "x"}
+    with pytest.raises(InputError, match=rf"backbones\.copy\.{key} cannot be set"):
+        resolved({"base": base, "copy": {"like": "base", "weights": "random", key: "y"}})
+    resolved({"base": base, "copy": {"like": "base", "weights": "random", "seed": 3}})
+    assert set(variants.TAKEN_FROM_LIKE) == {"input", "options", "factory", "start", "trained_on"}
+
+
+def test_a_contest_is_with_every_random_copy_that_is_explained_so():
+    config = {"explanations": {"direct": {"mode": "direct"}}, "baselines": {"predictors": []}}
+    explained = {"net-direct": "net", "blank-direct": "net", "empty-direct": "net"}
+    targets = {"net": "net", "blank": "net", "empty": "net", "bare": "net", "other": "other"}
+    (contest,) = contests.plan(config, explained, targets)
+    assert contest["rivals"][:3] == [
+        ["above_centre_bias", "centre_bias", ""],
+        ["above_random_network", "blank-direct", ""],
+        ["above_random_network", "empty-direct", ""],
+    ]
+    assert [test for test, _, _ in contest["rivals"][3:]] == [
+        "above_loggabor_fixations", "above_loggabor_equal", "above_random_bank",
+        "above_pixel_bank",
+    ]  # fmt: skip
+
+
+def settled(wanted, said=None, **config):
+    config = {"analyses": wanted, **config}
+    scored = completion.settle_analyses(config, [] if said is None else said)
+    return config, scored
+
+
+def test_analyses_are_sorted_and_say_whether_sparse_explanations_are_scored():
+    config, scored = settled(["seeds", "bits"])
+    assert config["analyses"] == ["bits", "seeds"] and scored is False
+    config, scored = settled(["sparsity_scores", "anatomy"])
+    assert config["analyses"] == ["anatomy", "sparsity_scores"] and scored is True
+
+
+@pytest.mark.parametrize("wanted", [None, "bits", ["bits", "unknown"]])
+def test_analyses_that_are_wrong_are_left_for_the_schema_to_refuse(wanted):
+    config, scored = settled(wanted)
+    assert config["analyses"] == wanted and scored is False
+
+
+@pytest.mark.parametrize("name, key", completion.SELECTORS.items())
+def test_a_switch_of_old_takes_its_analysis_out_of_the_default(name, key):
+    said = []
+    config, _ = settled(list(completion.BY_DEFAULT), said, **{name: {key: []}})
+    assert name not in config["analyses"] and len(config["analyses"]) == 5
+    assert len(said) == 1 and f"{name}.{key}: [] takes {name} out" in said[0]
+    config, _ = settled(list(completion.BY_DEFAULT), **{name: {key: ["a"]}})
+    assert config["analyses"] == completion.BY_DEFAULT and config[name][key] == ["a"]
+
+
+@pytest.mark.parametrize(
+    "given, name",
+    [
+        ({"explanations": {"e": {"sparsity_scores": {"budgets": [4]}}}}, "sparsity_scores"),
+        ({"ablation": {"options": {"grey": {}}}}, "ablation"),
+        ({"scores": {"calibrate": True}}, "calibration"),
+    ],
+)
+def test_a_switch_of_old_puts_its_analysis_into_the_default_and_into_no_other(given, name):
+    config, _ = settled(list(completion.BY_DEFAULT), **copy.deepcopy(given))
+    assert set(config["analyses"]) == {*completion.BY_DEFAULT, name}
+    config, _ = settled(["bits"], **copy.deepcopy(given))
+    assert config["analyses"] == ["bits"]
+
+
+def test_what_is_not_listed_looks_at_nothing():
+    config, _ = settled(["spectra"], bits={"explanations": ["a"]}, spectra={"predictors": "all"})
+    assert config["bits"]["explanations"] == [] and config["spectra"]["predictors"] == "all"
+
+
+@pytest.mark.parametrize("listed", [True, False])
+@pytest.mark.parametrize("given", [{}, {"calibrate": True}, {"calibrate": False}])
+def test_scores_are_calibrated_where_the_analysis_is_listed(listed, given):
+    config, _ = settled(["calibration"] if listed else ["bits"], scores=dict(given))
+    assert config["scores"]["calibrate"] is listed
+
+
+@pytest.mark.parametrize("position, second, parts", [
+    (False, False, 1), (True, False, 1), (False, True, 1), (True, True, 2),
+])  # fmt: skip
+def test_coalitions_of_up_to_16_are_one_job(position, second, parts):
+    entry = {"position": position, "second_stage": second}
+    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
+    assert asked == [str(part) for part in range(parts)]
+
+
+class _Told:
+    def __init__(self, config, **known):
+        self.config = config
+        self.__dict__.update(known)
+
+
+def test_the_input_of_the_equal_bank_is_that_of_the_first_model():
+    keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position",
+            "second_stage", "pools")  # fmt: skip
+    explanation = {**{key: f"its {key}" for key in keys}, "fusion": {"stride": 4}, "other": 1}
+    config = {
+        "baselines": {"loggabor_equal": {"like": "e", "penalties": [3]}},
+        "explanations": {"e": explanation},
+        "backbones": {"a": {"input": {"height": 8, "width": 9, "fit": "pad"}},
+                      "b": {"input": {"height": 1, "width": 2}}},
+    }  # fmt: skip
+    assert plan.Plan.equal_bank(_Told(config, models=["a", "b"])) == {
+        **{key: f"its {key}" for key in keys}, "input": {"height": 8, "width": 9}, "stride": 4,
+        "penalties": [3],
+    }  # fmt: skip
+
+
+def test_stimuli_per_block_are_rounded_up_over_the_blocks_of_the_split():
+    told = _Told({"faithfulness": {"n": 10}}, blocks={"d": {"test": list("abc"), "fit": ["x"]}})
+    assert plan.Plan.stimuli_per_block(told, "n", "d", "test") == 4
+    assert plan.Plan.stimuli_per_block(told, "n", "d", "fit") == 10
+
+
+def test_maps_say_their_path_kind_and_whether_they_are_resized():
+    maps = {"m": {"paths": {"d": "here", "e": "there"}},
+            "n": {"paths": {"d": "x"}, "kind": "logits", "resize": True}}  # fmt: skip
+    told = _Told({"maps": maps})
+    assert plan.Plan.map_settings(told, "m", "e") == {
+        "path": "there", "kind": "density", "resize": False,
+    }  # fmt: skip
+    assert plan.Plan.map_settings(told, "n", "d") == {"path": "x", "kind": "logits", "resize": True}
