@@ -23,6 +23,7 @@ from gaborscope.errors import InputError
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import drawing
 from gaborscope.stimuli.images import open_image
+from gaborscope.store.files import whole
 
 log = logging.getLogger("gaborscope")
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
@@ -35,15 +36,16 @@ def main(arguments):
     for note in notes:
         log.info("%s: %s", arguments.image, note)
     stem = arguments.out / Path(arguments.image).stem
-    arguments.out.mkdir(parents=True, exist_ok=True)
     deep = Predictor.load(arguments.weights).predict(image)
     explained, parts = ExplainedModel.load(arguments.explanation).contributions(image)
     for name, density in (("deep", deep), ("explained", explained)):
         grey = np.rint(255 * density / density.max()).astype(np.uint8)
-        Image.fromarray(grey).save(f"{stem}.{name}.png")
+        with whole(f"{stem}.{name}.png") as temporary:
+            Image.fromarray(grey).save(temporary, format="png")
     arrays = {"deep": deep, "explained": explained, **parts}
     single: dict[str, Any] = {k: v.astype(np.float32) for k, v in arrays.items()}
-    np.savez_compressed(f"{stem}.npz", **single)
+    with whole(f"{stem}.npz") as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **single)
     panels = [("", "image", image), ("deep model", "density", deep)]
     panels += [("explained", "density", explained)]
     panels += [(f"{name} adds", "activation", part) for name, part in parts.items()]

@@ -2,7 +2,6 @@
 
 import logging
 
-import pandas as pd
 import torch
 
 from gaborscope.backbones import opening
@@ -28,7 +27,7 @@ def main(smk):
         wildcards.model, params.backbone, smk.input.weights, params.device
     )
     deep = Predictor(backbone, model.box, params.uniform_weight, {})
-    chosen = interventions.leading(pd.read_csv(smk.input.notches), params.leading)
+    chosen = interventions.leading(tables.read_csv(smk.input.notches), params.leading)
     settings, rows = interventions.bank_settings(model), []
     drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)
     for index in progress(drawn, len(drawn)):

@@ -12,14 +12,13 @@ import logging
 import shutil
 from pathlib import Path
 
-import pandas as pd
-
 from gaborscope.backbones import weights
 from gaborscope.backbones.predictor import Predictor
 from gaborscope.report import model_card
 from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
+from gaborscope.store.tables import read_csv
 
 log = logging.getLogger("gaborscope")
 
@@ -48,7 +47,7 @@ def main(results, model, explanation, out):
     source = results / "explained" / model / dataset / f"{explanation}.h5"
     shutil.copyfile(source, out / f"{model}_{dataset}_{explanation}.h5")
     card = model_card.card(
-        description, test, loss, pd.read_csv(results / "summary.csv"), (model, dataset, explanation)
+        description, test, loss, read_csv(results / "summary.csv"), (model, dataset, explanation)
     )
     (out / "README.md").write_text(card, encoding="utf-8")
     log.info("wrote %s; loss by rounding: %s", out, loss)

@@ -3,11 +3,10 @@
 import logging
 from pathlib import Path
 
-import pandas as pd
-
 from gaborscope.refutation import verdicts
 from gaborscope.report import anatomy, faithfulness, page, sections
 from gaborscope.store.files import whole
+from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -20,11 +19,11 @@ def main(smk):
     folder.mkdir(parents=True, exist_ok=True)
     inputs = sections.Inputs.of(smk.input)
     summary = {
-        split: pd.read_csv(path)
+        split: read_csv(path)
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
     }
-    tables = {n: pd.read_csv(smk.input.get(n)) for n in ("shares", *page.COMPARISONS)}
-    calibrated = [pd.read_csv(path) for path in smk.input.calibrated]
+    tables = {n: read_csv(smk.input.get(n)) for n in ("shares", *page.COMPARISONS)}
+    calibrated = [read_csv(path) for path in smk.input.calibrated]
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
@@ -44,12 +43,12 @@ def main(smk):
         "normalised_figures": sections.draw_normalised(
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
-        "verdicts": verdicts.content(pd.read_csv(smk.input.verdicts, dtype={"passed": str})),
+        "verdicts": verdicts.content(read_csv(smk.input.verdicts, dtype={"passed": str})),
         "faithfulness": faithfulness.parts(smk.input.faithfulness, folder, params.report["dpi"]),
         "explained": parts,
         "anatomy": anatomy.content(smk.input, folder, params.report["dpi"]),
     }
-    with whole(smk.output.page) as temporary:
+    with whole(smk.output.page, note=True) as temporary:
         temporary.write_text(page.render(content), encoding="utf-8")
 
 

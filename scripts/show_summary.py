@@ -3,13 +3,14 @@
 import sys
 from pathlib import Path
 
-import pandas as pd
+from gaborscope.errors import InputError
+from gaborscope.store.tables import read_csv
 
 
 def main(folder):
     """Print one line per predictor of the first preset and data set."""
     results = Path(folder).resolve() / "results"
-    table = pd.read_csv(results / "summary.csv")
+    table = read_csv(results / "summary.csv")
     for (preset, dataset), part in table.groupby(["preset", "dataset"], sort=False):
         wide = part.pivot(index="predictor", columns="metric", values="mean")
         wide = wide.loc[list(dict.fromkeys(part["predictor"])), list(dict.fromkeys(part["metric"]))]
@@ -21,4 +22,7 @@ def main(folder):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    try:
+        main(sys.argv[1])
+    except InputError as error:
+        sys.exit(f"error: {error}")

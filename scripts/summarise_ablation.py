@@ -1,7 +1,5 @@
 """Compare the options with the direct explanation (rule summarise_ablation)."""
 
-import pandas as pd
-
 from gaborscope.analysis import ablation
 from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
@@ -11,7 +9,7 @@ def main(smk):
     """Write one table of all options of all models."""
     params = smk.params
     trials = {
-        (model, option): (pd.read_csv(scores), pd.read_csv(layers))
+        (model, option): (tables.read_csv(scores), tables.read_csv(layers))
         for (model, option), scores, layers in zip(
             params.trials, smk.input.scores, smk.input.layers, strict=True
         )

@@ -15,7 +15,7 @@ def main(smk):
     """Read the rows of all blocks; write means, differences and the interventions themselves."""
     resampling = smk.params.n_resamples, smk.params.seed
     replaced, changed = (
-        pd.concat([pd.read_csv(path) for path in paths]).sort_values("stimulus", kind="stable")
+        pd.concat([tables.read_csv(path) for path in paths]).sort_values("stimulus", kind="stable")
         for paths in (smk.input.substituted, smk.input.intervened)
     )
     means, differences = faithfulness.substitution_tables(replaced, *resampling)

@@ -1,7 +1,27 @@
 """The error for faults that the user can mend; only its message is shown."""
 
 import contextlib
+import errno
+import os
 from collections.abc import Iterator
+from pathlib import Path
+
+_ROOM = "make room and run again"
+_RIGHTS = "change the rights or choose another folder"
+_FILE = "a file lies where a folder should be; remove that file"
+# What to do about a file that cannot be written.
+REMEDIES = {
+    errno.ENOSPC: _ROOM,
+    errno.EDQUOT: _ROOM,
+    errno.EFBIG: "raise the limit of the size of a file",
+    errno.EACCES: _RIGHTS,
+    errno.EPERM: _RIGHTS,
+    errno.EROFS: _RIGHTS,
+    errno.ENAMETOOLONG: "choose a folder with a shorter path",
+    errno.EISDIR: "a folder lies in its place; remove that folder",
+    errno.ENOTDIR: _FILE,
+    errno.EEXIST: _FILE,
+}
 
 
 class InputError(ValueError):
@@ -36,3 +56,21 @@ def reading(fault: str, remedy: str) -> Iterator[None]:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = " ".join("".join(c if c.isprintable() else " " for c in words).split())
         raise InputError(f"{fault} ({reason[:300]}); {remedy}") from None
+
+
+def unwritable(path: str | Path, error: OSError) -> InputError:
+    """
+    Error of a file that cannot be written.
+
+    Parameters
+    ----------
+    path : str or Path
+    error : OSError
+
+    Returns
+    -------
+    error : InputError
+    """
+    reason = os.strerror(error.errno) if error.errno else str(error)
+    remedy = REMEDIES.get(error.errno or 0, "check the disk and run again")
+    return InputError(f"{path} cannot be written ({reason}); {remedy}")

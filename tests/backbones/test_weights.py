@@ -83,7 +83,7 @@ def test_a_tensor_of_another_shape_is_named(tmp_path):
 def test_what_is_no_safetensors_file_is_named(tmp_path, content):
     if content is not None:
         (tmp_path / "w").write_bytes(content)
-    with pytest.raises(InputError, match="is not a complete safetensors file"):
+    with pytest.raises(InputError, match="is not a complete safetensors file|there is no file"):
         weights.read_weights(tmp_path / "w")
 
 

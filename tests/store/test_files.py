@@ -7,6 +7,7 @@ from helpers import BOX, ORIGIN, make_block, make_layer
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
+from gaborscope.store import checksums
 from gaborscope.store.blocks import read_data, write_data
 from gaborscope.store.files import create, put, whole
 from gaborscope.store.layers import LayerWriter, read_layers
@@ -153,19 +154,20 @@ def test_equal_content_gives_equal_bytes(tmp_path, kind):
 def test_a_file_says_where_it_comes_from(tmp_path):
     write_data(tmp_path / "0.h5", make_block(SIZES), ORIGIN)
     with h5py.File(tmp_path / "0.h5") as file:
-        assert file.attrs["schema"] == "data/1"
+        assert file.attrs["schema"] == "data/2"
         assert file.attrs["code"] == ORIGIN["code"]
 
 
 def test_another_schema_is_named_with_its_file(tmp_path):
     write_data(tmp_path / "0.h5", make_block(SIZES), ORIGIN)
-    with pytest.raises(InputError, match=r"0\.h5 has the schema data/1 where saliency/1 is needed"):
+    with pytest.raises(InputError, match=r"0\.h5 has the schema data/2 where saliency/2 is needed"):
         list(read_saliency(tmp_path / "0.h5"))
 
 
 def test_a_file_without_a_schema_is_named(tmp_path):
     with h5py.File(tmp_path / "x.h5", "w"):
         pass
+    checksums.seal(tmp_path / "x.h5")
     with pytest.raises(InputError, match=r"x\.h5 has the schema none"):
         read_data(tmp_path / "x.h5")
 

@@ -7,7 +7,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 
+from gaborscope.backbones import weights
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.backbones.devices import autocasts
 from gaborscope.errors import InputError
@@ -675,9 +675,8 @@ class Trainer:
             group["lr"] = self.settings["learning_rate"] * factor * group["rate"]
 
     def _save(self):
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.tmp")
-        torch.save(
+        weights.write_checkpoint(
+            self.checkpoint,
             {
                 "digest": self.digest,
                 "state": self.state,
@@ -686,21 +685,15 @@ class Trainer:
                 "optimiser": self.optimiser.state_dict(),
                 "best": self.best,
             },
-            temporary,
         )
-        os.replace(temporary, self.checkpoint)
 
     def _resume(self):
         if not self.checkpoint.exists():
             return
         try:
-            saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
-        except Exception as error:  # a damaged file may raise anything; training can start over
-            log.warning(
-                "the checkpoint %s cannot be read (%s); training starts over",
-                self.checkpoint,
-                error,
-            )
+            saved = weights.read_checkpoint(self.checkpoint, self.device)
+        except InputError as error:
+            log.warning("training starts over: %s", error)
             return
         if saved.get("digest") != self.digest:
             log.info("the checkpoint has other data, settings or code; training starts over")

@@ -7,14 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors
 import safetensors.torch
 import torch
 
 from gaborscope.errors import InputError, reading
+from gaborscope.store import checksums, paths
 from gaborscope.store.files import whole
-
-KEY = "gaborscope"
 
 
 def write_weights(
@@ -32,10 +30,12 @@ def write_weights(
     """
     tensors = {key: value.contiguous() for key, value in state_dict.items()}
     # a single key, because safetensors writes several keys in random order
-    metadata = {KEY: json.dumps(description, sort_keys=True)}
+    described = {**description, **checksums.STAMP, "file": paths.canonical(path) or ""}
+    metadata = {checksums.METADATA: json.dumps(described, sort_keys=True)}
     with whole(path) as temporary:
         # not save_file: only the owner could read the file
-        temporary.write_bytes(safetensors.torch.save(tensors, metadata=metadata))
+        content = safetensors.torch.save(tensors, metadata=metadata)
+        temporary.write_bytes(checksums.stamp(content))
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -55,15 +55,49 @@ def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, A
     Raises
     ------
     InputError
-        If the file is not a complete safetensors file.
+        If the file is missing, damaged, or not a complete safetensors file.
     """
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-            state_dict = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError) as error:
-        raise InputError(f"{path} is not a complete safetensors file ({error})") from error
-    return state_dict, json.loads(metadata[KEY]) if KEY in metadata else metadata
+    content, description = checksums.read_safetensors(path)
+    with reading(f"{path} is not a complete safetensors file", "get or make it anew"):
+        return safetensors.torch.load(content), description
+
+
+def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
+    """
+    Write the state of a training, whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+    state : dict
+        What `torch.load` reads with `weights_only=True`.
+    """
+    with whole(path) as temporary:
+        torch.save(dict(state), temporary)
+        checksums.seal(temporary)
+
+
+def read_checkpoint(path: str | Path, device: Any = "cpu") -> dict[str, Any]:
+    """
+    Read and check the state of a training.
+
+    Parameters
+    ----------
+    path : str or Path
+    device : torch.device or str
+
+    Returns
+    -------
+    state : dict
+
+    Raises
+    ------
+    InputError
+        If the file is damaged.
+    """
+    with reading(f"{path} cannot be read as a checkpoint", "delete it and run again"):
+        checksums.check_sealed(path)
+        return torch.load(path, map_location=device, weights_only=True)
 
 
 def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:

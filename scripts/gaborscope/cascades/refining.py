@@ -5,7 +5,6 @@ import hashlib
 import json
 import logging
 import math
-import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -15,10 +14,12 @@ import numpy as np
 import torch
 from torch import nn
 
+from gaborscope.backbones import weights
 from gaborscope.backbones.devices import autocasts
 from gaborscope.cascades import observed as observing
 from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import image_tensors
+from gaborscope.errors import InputError
 from gaborscope.explanation import cascade
 from gaborscope.explanation.model import fusion_resampling, grid_shape, log_centre_bias
 from gaborscope.stimuli import geometry
@@ -317,25 +318,20 @@ class Refiner:
             mask.mul_(magnitude > 0)
 
     def _save(self):
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_name(f".{self.checkpoint.name}.tmp")
         state = {
             "digest": self.digest, "epoch": self.epoch, "net": self.net.state_dict(),
             "fused": self.fused.state_dict(), "optimiser": self.optimiser.state_dict(),
             "best": self.best,
         }  # fmt: skip
-        torch.save(state, temporary)
-        os.replace(temporary, self.checkpoint)
+        weights.write_checkpoint(self.checkpoint, state)
 
     def _resume(self):
         if not self.checkpoint.exists():
             return
         try:
-            state = torch.load(self.checkpoint, weights_only=True)
-        except Exception as error:  # any fault of the file: training can start anew
-            log.warning(
-                "checkpoint %s is unreadable (%s): training starts anew", self.checkpoint, error
-            )
+            state = weights.read_checkpoint(self.checkpoint)
+        except InputError as error:
+            log.warning("training starts anew: %s", error)
             return
         if state.get("digest") != self.digest:
             log.info("the checkpoint is of other data, settings or code: training starts anew")

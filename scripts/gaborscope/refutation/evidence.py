@@ -8,6 +8,7 @@ import pandas as pd
 from gaborscope.refutation import verdicts
 from gaborscope.scoring import summaries
 from gaborscope.store import paths
+from gaborscope.store.tables import read_csv
 
 SINGLE_LAYERS = "identities of single layers are those of mode direct"
 
@@ -77,7 +78,7 @@ def _read(kind, files, *names):
     tables = {}
     for path in files:
         wildcards = paths.parse(kind, path)
-        tables[tuple(wildcards[name] for name in names)] = pd.read_csv(path)
+        tables[tuple(wildcards[name] for name in names)] = read_csv(path)
     return tables
 
 

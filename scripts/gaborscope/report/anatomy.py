@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
+from gaborscope.store.tables import read_csv
 
 SHADES = {
     "contrast": "0.45",
@@ -42,7 +43,7 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
         (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
     tables = {
-        "{model}-{explanation}".format(**grammar.parse("bits", path)): pd.read_csv(path).set_index(
+        "{model}-{explanation}".format(**grammar.parse("bits", path)): read_csv(path).set_index(
             "part"
         )
         for path in files.bits
@@ -68,7 +69,7 @@ def _layers(files, folder, dpi):
     for path in files:
         wildcards = grammar.parse("anatomy", path)
         name = "{model}-{explanation}".format(**wildcards)
-        tables.setdefault(name, {})[wildcards["table"]] = pd.read_csv(path)
+        tables.setdefault(name, {})[wildcards["table"]] = read_csv(path)
     figures = []
     for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"
@@ -81,7 +82,7 @@ def _spectra(files, folder, dpi):
     """Draw the spectra of all predictors, and return the figure and the table."""
     if not files:
         return {"spectra_figure": None, "spectra_table": None}
-    table = pd.read_csv(files[0])
+    table = read_csv(files[0])
     path = folder / "spectra.png"
     drawing.save(spectra_lines(table), path, dpi)
     columns = {

@@ -15,6 +15,7 @@ import numpy as np
 
 from gaborscope.filters import loggabor
 from gaborscope.stimuli import colour as stimuli_colour
+from gaborscope.store.files import whole
 
 GREY = "0.35"
 
@@ -30,7 +31,10 @@ def save(figure: Figure, path: str | Path, dpi: int) -> None:
     dpi : int
     """
     # no software version or date in the file: equal inputs give equal bytes
-    figure.savefig(path, dpi=dpi, bbox_inches="tight", metadata={"Software": None})
+    with whole(path) as temporary:
+        figure.savefig(
+            temporary, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None}
+        )
     plt.close(figure)
 
 

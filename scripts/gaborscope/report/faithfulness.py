@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
+from gaborscope.store.tables import read_csv
 
 SHADES = {
     "reconstruction": "crimson",
@@ -43,7 +44,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     content = []
     for first, second in zip(paths[::2], paths[1::2], strict=True):
         model, dataset, explanation = grammar.parse("substitution", first).values()
-        replaced, changed = pd.read_csv(first), second
+        replaced, changed = read_csv(first), second
         figure = Path(folder) / f"faithfulness_{model}_{dataset}_{explanation}.png"
         drawing.save(substitution_curves(replaced), figure, dpi)
         intact = replaced[(replaced["way"] == "intact") & (replaced["metric"] == "nss")]
@@ -56,7 +57,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
                 "n": int(replaced["n"].max()),
                 "intact": f"{intact['mean'].iloc[0]:z.3f}",
                 "substitution": substitution_table(replaced),
-                "interventions": intervention_table(pd.read_csv(changed)),
+                "interventions": intervention_table(read_csv(changed)),
             }
         )
     return content

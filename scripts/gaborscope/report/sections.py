@@ -18,6 +18,7 @@ from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
+from gaborscope.store.tables import read_csv
 
 
 @dataclasses.dataclass
@@ -141,7 +142,7 @@ class Section:
             (scores,) = grammar.select(
                 "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
-            self.nss = pd.read_csv(scores).set_index("stimulus")["nss"]
+            self.nss = read_csv(scores).set_index("stimulus")["nss"]
         # a cascade has no files of filters
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
@@ -220,7 +221,7 @@ class Section:
     def _table_of(self, kind):
         """Read the only table of a kind for this backbone and explanation."""
         (path,) = self._paths_of(kind)
-        return pd.read_csv(path)
+        return read_csv(path)
 
     def _identity_rows(self):
         """Return, for each layer, the map that its filters explain best, and these filters."""

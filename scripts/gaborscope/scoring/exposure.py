@@ -15,8 +15,6 @@ Data sets of type `folder`, `demo` and `pysaliency` are told apart by `dataset`,
 config. Entries of video data sets (DHF1K, Hollywood-2, UCF Sports) match no stimulus here.
 """
 
-import json
-import struct
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,7 +22,9 @@ from typing import Any
 import numpy as np
 
 from gaborscope.data import catalogue
+from gaborscope.errors import InputError
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store import checksums
 
 # types under which any images may be given: only the config's name tells such data sets apart
 NAMED = ("folder", "demo", "pysaliency")
@@ -89,11 +89,18 @@ def trained_on(path: str | Path) -> list[dict[str, Any]]:
     Returns
     -------
     trained_on : list of dict
+
+    Raises
+    ------
+    InputError
+        If the file is missing or damaged, or of another program.
     """
-    with open(path, "rb") as handle:
-        (length,) = struct.unpack("<Q", handle.read(8))
-        header = json.loads(handle.read(length))
-    return json.loads(header["__metadata__"]["gaborscope"])["trained_on"]
+    description = checksums.read_safetensors(path)[1]
+    if "trained_on" not in description:
+        raise InputError(
+            f"{path} does not say what it was trained on; was it written by this workflow?"
+        )
+    return description["trained_on"]
 
 
 def seen_in(

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.errors import InputError
+from gaborscope.store.tables import read_csv
 
 LEVEL = 0.95
 SHARE_COLUMNS = (
@@ -200,7 +201,7 @@ def read_tables(
         The index holds the names of the stimuli.
     """
     return {
-        (preset, predictor, dataset): pd.read_csv(path).set_index("stimulus")
+        (preset, predictor, dataset): read_csv(path).set_index("stimulus")
         for (preset, predictor, dataset), path in zip(cells, paths, strict=True)
     }
 

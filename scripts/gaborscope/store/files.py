@@ -2,9 +2,11 @@
 
 import contextlib
 import importlib.metadata
+import io
 import json
 import os
 import subprocess
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,16 +20,18 @@ import h5py
 import numpy as np
 
 from gaborscope import __version__
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading, unwritable
+from gaborscope.store import checksums
+from gaborscope.store import paths as grammar
 
 VERSIONS = {
-    "data": 1,
-    "activations": 1,
-    "saliency": 1,
-    "statistics": 2,
-    "filters": 2,
-    "explained": 1,
-    "fixation_bank": 1,
+    "data": 2,
+    "activations": 2,
+    "saliency": 2,
+    "statistics": 3,
+    "filters": 3,
+    "explained": 2,
+    "fixation_bank": 2,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 
@@ -76,35 +80,98 @@ def _versions():
 
 
 @contextlib.contextmanager
-def whole(path: str | Path) -> Iterator[Path]:
+def whole(path: str | Path, note: bool = False) -> Iterator[Path]:
     """
     Temporary path to write to, renamed to `path` if the block ends without an error.
 
     Parameters
     ----------
     path : str or Path
+    note : bool
+        Whether the file gets a note with its checksum beside it, see `store.checksums`.
 
     Yields
     ------
     temporary : Path
         In the same folder; removed if the block fails, so that no half-written file stays.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be written: the disk is full, the folder is read-only, ...
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        if note:
+            with whole(checksums.note_of(path)) as described:
+                described.write_text(checksums.note(path, temporary), encoding="utf-8")
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        # an error of another file, such as one that is read meanwhile, is not ours to explain
+        named = error.filename and Path(error.filename)
+        if error.errno and named in (None, temporary, *path.parents):
+            raise unwritable(path, error) from error
+        raise
     finally:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+class _Output(io.RawIOBase):
+    """
+    The file that HDF5 writes to; `error` keeps the first error of writing.
+
+    HDF5 hears of no error: it cannot close a file that it could not write, and takes the process
+    down with it.
+    """
+
+    def __init__(self, path: Path, temporary: Path) -> None:
+        self._path = path
+        self.error: OSError | None = None
+        self._file = open(temporary, "w+b", buffering=0)
+
+    def __repr__(self) -> str:
+        return str(self._path)  # in the messages of `put`
+
+    def close(self):
+        self._file.close()
+        super().close()
+
+    def seek(self, offset, whence=os.SEEK_SET):
+        return self._file.seek(offset, whence)
+
+    def tell(self):
+        return self._file.tell()
+
+    def readinto(self, buffer):
+        return self._file.readinto(buffer)
+
+    def truncate(self, size=None):
+        self._attempt(self._file.truncate, size)
+        return size
+
+    def write(self, content):
+        left = memoryview(content).cast("B")
+        while len(left) and self.error is None:  # a nearly full disk takes a part
+            left = left[self._attempt(self._file.write, left) or 0 :]
+        return len(content)
+
+    def _attempt(self, function, argument):
+        try:
+            return function(argument)
+        except OSError as error:
+            self.error = self.error or error
 
 
 @contextlib.contextmanager
 def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h5py.File]:
     """
-    Open a new HDF5 file to write; it appears at `path` only when it is complete.
+    Open a new HDF5 file to write; it appears at `path` only when it is complete, with checksums.
 
     Parameters
     ----------
@@ -112,23 +179,85 @@ def create(path: str | Path, kind: str, origin: Mapping[str, Any]) -> Iterator[h
     kind : str
         Key of `VERSIONS`.
     origin : dict
-        From `provenance`; becomes root attributes.
+        From `provenance`; becomes root attributes, beside `schema` and `file`, the path below
+        the folder of the run.
 
     Yields
     ------
     file : h5py.File
     """
-    with whole(path) as temporary, h5py.File(temporary, "w") as file:
-        file.attrs["schema"] = f"{kind}/{VERSIONS[kind]}"
-        for key, value in origin.items():
-            file.attrs[key] = value
-        yield file
+    with whole(path) as temporary:
+        with contextlib.closing(_Output(Path(path), temporary)) as output:
+            file = h5py.File(output, "w")
+            try:
+                file.attrs["schema"] = f"{kind}/{VERSIONS[kind]}"
+                file.attrs["file"] = grammar.canonical(path) or ""
+                for key, value in origin.items():
+                    file.attrs[key] = value
+                yield file
+                parts = _chunks(file)
+            finally:
+                file.close()
+            if output.error is not None:
+                raise output.error
+        checksums.seal(temporary, parts)
+
+
+def _chunks(file):
+    """Place and size of the chunks of all datasets that have any, see `read_row`."""
+    found = []
+
+    def visit(_, member):
+        if isinstance(member, h5py.Dataset) and member.chunks:
+            chunks = map(member.id.get_chunk_info, range(member.id.get_num_chunks()))
+            found.extend((chunk.byte_offset, chunk.size) for chunk in chunks)
+
+    file.flush()
+    file.visititems(visit)
+    return found
+
+
+class SealedFile(h5py.File):
+    """An HDF5 file with the checksums of the parts that are not checked yet, by their place."""
+
+    parts: dict[int, int]
+
+
+def read_row(file: SealedFile, name: str, row: int) -> np.ndarray:
+    """
+    Read and check one row of a dataset that has a chunk for each row.
+
+    Parameters
+    ----------
+    file : SealedFile
+        From `open_file`.
+    name : str
+        Of the dataset.
+    row : int
+
+    Returns
+    -------
+    values : array
+
+    Raises
+    ------
+    InputError
+        If the bytes are not those that were written.
+    """
+    dataset = file[name]
+    values = dataset[row]
+    at = dataset.id.get_chunk_info_by_coord((row, *[0] * (dataset.ndim - 1))).byte_offset
+    if zlib.crc32(values) != file.parts.get(at):
+        raise checksums.damaged(
+            file.filename, f"is damaged: row {row} of {name} is not what was written"
+        )
+    return values
 
 
 @contextlib.contextmanager
-def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
+def open_file(path: str | Path, kind: str) -> Iterator[SealedFile]:
     """
-    Open an HDF5 file to read and check its schema.
+    Open an HDF5 file to read and check it, but for the chunks that `read_row` checks.
 
     Parameters
     ----------
@@ -137,30 +266,32 @@ def open_file(path: str | Path, kind: str) -> Iterator[h5py.File]:
 
     Yields
     ------
-    file : h5py.File
+    file : SealedFile
 
     Raises
     ------
     InputError
-        If the file is not an HDF5 file or has another schema.
+        If there is no such file, it is damaged or cut short, no HDF5 file, of another schema, or
+        another file of results/ than its path says; and where the block that reads it meets a
+        member that is missing or of another type than it needs.
     """
     expected = f"{kind}/{VERSIONS[kind]}"
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InputError(f"there is no file {path}; correct the path")
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read as HDF5 ({error}); remove it and run again") from (
-            error
-        )
-    with file:
-        schema = file.attrs.get("schema", "none")
-        if schema != expected:
-            raise InputError(
-                f"{path} has the schema {schema} where {expected} is needed; "
-                "remove it and run again, or use the version of the code that wrote it"
-            )
-        yield file
+    with reading(f"{path} cannot be read as a file of {kind}", "delete it and run again"):
+        if not h5py.is_hdf5(path):
+            raise checksums.damaged(path, "cannot be read as HDF5")
+        parts = checksums.check_sealed(path)
+        with SealedFile(path, "r") as file:
+            schema = file.attrs.get("schema", "none")
+            if schema != expected:
+                raise InputError(
+                    f"{path} has the schema {schema} where {expected} is needed; "
+                    "remove it and run again, or use the version of the code that wrote it"
+                )
+            checksums.check_name(path, file.attrs.get("file"))
+            file.parts = parts
+            yield file
 
 
 def put(

@@ -1,7 +1,6 @@
 """Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,7 +14,8 @@ import numpy as np
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer
-from gaborscope.store.files import create, open_file, put, whole
+from gaborscope.store.files import create, open_file, put, read_row
+from gaborscope.store.tables import read_json, write_json
 
 
 def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
@@ -28,9 +28,7 @@ def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
     layers : dict of str to Layer
         By alias.
     """
-    entries = {name: layer.to_json() for name, layer in layers.items()}
-    with whole(path) as temporary:
-        temporary.write_text(json.dumps(entries, indent=1) + "\n", encoding="utf-8")
+    write_json(path, {name: layer.to_json() for name, layer in layers.items()})
 
 
 def read_layer_table(path: str | Path) -> dict[str, Layer]:
@@ -46,7 +44,7 @@ def read_layer_table(path: str | Path) -> dict[str, Layer]:
     layers : dict of str to Layer
         By alias.
     """
-    entries = json.loads(Path(path).read_text(encoding="utf-8"))
+    entries = read_json(path)
     return {name: Layer.from_json(entry) for name, entry in entries.items()}
 
 
@@ -174,7 +172,10 @@ def read_layers(
             height, width = (int(extent) for extent in name.split("x"))
             for row, index in enumerate(group["stimulus"][()]):
                 top, left, rows, columns = (int(v) for v in group["valid"][row])
-                maps = {layer: group[layer][row].astype(np.float32) for layer in layers}
+                maps = {
+                    layer: read_row(file, f"{name}/{layer}", row).astype(np.float32)
+                    for layer in layers
+                }
                 yield int(index), (top, left, rows, columns), (height, width), maps
 
 

@@ -197,6 +197,26 @@ def kind_of(path: str | Path) -> str:
     raise InputError(f"{path} is no file of results/; see store.paths.PATTERNS")
 
 
+def canonical(path: str | Path) -> str | None:
+    """
+    Path of a file of results/ without the folders before results/.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    path : str or None
+        None if the path matches no pattern.
+    """
+    try:
+        kind = kind_of(path)
+    except InputError:
+        return None
+    return make(kind, **parse(kind, path))
+
+
 def index(kind: str, paths: Iterable[str], wildcard: str, **values: str) -> dict[str, str]:
     """
     Paths by the value of one wildcard.

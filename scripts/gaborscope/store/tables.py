@@ -1,5 +1,6 @@
 """Tables of a run: CSV and JSON files, each written whole or not at all, all in one format."""
 
+import io
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from gaborscope.errors import reading
+from gaborscope.store import checksums
 from gaborscope.store.files import whole
 
 # Ten significant digits of every float. The statistics of no table are that exact, and rounding by
@@ -40,8 +43,32 @@ def write_csv(
         table = rows if columns is None else rows[columns]
     else:
         table = pd.DataFrame(list(rows), columns=columns)
-    with whole(path) as temporary:
+    with whole(path, note=True) as temporary:
         table.to_csv(temporary, index=False, float_format=FLOAT_FORMAT)
+
+
+def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
+    """
+    Read a table that `write_csv` wrote.
+
+    Parameters
+    ----------
+    path : str or Path
+    **options
+        For `pandas.read_csv`.
+
+    Returns
+    -------
+    table : DataFrame
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no table.
+    """
+    content = checksums.read_noted(path)
+    with reading(f"{path} cannot be read as a table", "delete it and run again"):
+        return pd.read_csv(io.BytesIO(content), **options)
 
 
 def write_json(path: str | Path, content: Any, sort_keys: bool = False) -> None:
@@ -56,7 +83,7 @@ def write_json(path: str | Path, content: Any, sort_keys: bool = False) -> None:
         By default keys keep their order, because the order of layers has a meaning.
     """
     text = json.dumps(content, indent=1, sort_keys=sort_keys)
-    with whole(path) as temporary:
+    with whole(path, note=True) as temporary:
         temporary.write_text(text + "\n", encoding="utf-8")
 
 
@@ -71,5 +98,12 @@ def read_json(path: str | Path) -> Any:
     Returns
     -------
     content
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged or no JSON.
     """
-    return json.loads(Path(path).read_text(encoding="utf-8"))
+    content = checksums.read_noted(path)
+    with reading(f"{path} cannot be read as JSON", "delete it and run again"):
+        return json.loads(content)

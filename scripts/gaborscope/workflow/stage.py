@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
-from gaborscope.errors import InputError
+from gaborscope.errors import REMEDIES, InputError, unwritable
 
 Item = TypeVar("Item")
 
@@ -28,9 +28,14 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     smk : the `snakemake` object of the script
     """
     before = time.process_time()
+    # a log that cannot be written must not bury the reason in tracebacks
+    logging.raiseExceptions = False
     handlers: list[logging.Handler] = [logging.StreamHandler(sys.stderr)]
     if len(smk.log):
-        handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
+        try:
+            handlers.append(logging.FileHandler(str(smk.log[0]), mode="w"))
+        except OSError as error:
+            sys.exit(f"error: {unwritable(smk.log[0], error)}")
     name = " ".join([smk.rule, *dict(smk.wildcards.items()).values()])
     logging.basicConfig(level=logging.INFO, format=f"[{name}] %(message)s", handlers=handlers)
     log = logging.getLogger("gaborscope")
@@ -42,8 +47,11 @@ def run_stage(main: Callable[[Any], None], smk: Any) -> None:
     except InputError as error:
         log.error("error: %s", error)
         sys.exit(1)
-    except Exception:
-        log.exception("unexpected error")
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in REMEDIES:
+            log.error("error: %s", unwritable(error.filename or smk.output[0], error))
+        else:
+            log.exception("unexpected error")
         sys.exit(1)
 
 
