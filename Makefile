@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster check config catalogue rulegraph unlock clean-venv
+.PHONY: demo run test test-cluster torture check config catalogue rulegraph unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -29,6 +29,10 @@ test: $(VENV)/dev.stamp
 # On a SLURM that the tests bring up on this machine themselves; skipped where it is not installed.
 test-cluster: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest tests/cluster -x -s
+
+# A hundred kills of running workflows, and every file compared with undisturbed runs; half an hour.
+torture: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" tests/torture.py
 
 check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/snakemake" --lint

@@ -39,6 +39,8 @@ All files lie below results/ in the working directory (--directory):
 split, the next 10 % the validation split, the last 20 % the test split.
 """
 
+import os
+
 from snakemake.utils import min_version
 
 min_version("9.0")
@@ -89,7 +91,17 @@ localrules:
 
 
 onstart:
-    ownership.claim()
+    os.environ[ownership.MARK] = or_stop(ownership.claim)
+    ownership.note_when_asked_to_end()
+    if workflow.executor_plugin.name == "slurm":
+        asked = [
+            (job.rule.name, job.threads, job.resources)
+            for job in workflow.dag.needrun_jobs()
+            if not job.is_local
+        ]
+        for line in or_stop(slurm.require_startable, asked):
+            logger.warning(line)
+        slurm.watch(".", logger)
 
 
 onsuccess:

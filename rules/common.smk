@@ -13,7 +13,7 @@ sys.path.append(f"{workflow.basedir}/scripts")
 from gaborscope.data import catalogue, map_files
 from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
-from gaborscope.workflow import backbone_entries, config_files, digests, ownership, settings
+from gaborscope.workflow import backbone_entries, config_files, digests, ownership, settings, slurm
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
 
@@ -42,6 +42,8 @@ for path in workflow.overwrite_configfiles:
 or_stop(settings.settle, config, workflow.basedir, DEPRECATED)
 for line in DEPRECATED if workflow.is_main_process else ():
     logger.warning(line)
+if workflow.is_main_process and (sentence := ownership.said_of_lock()):
+    logger.warning(sentence)  # Snakemake's own says neither who nor how
 
 
 def index_dataset(dataset):

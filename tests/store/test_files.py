@@ -1,5 +1,8 @@
 """HDF5 files: complete, finite, of a known schema, and equal bytes for equal content."""
 
+import contextlib
+import json
+
 import h5py
 import numpy as np
 import pytest
@@ -202,3 +205,19 @@ def test_a_file_is_whole_when_it_appears(tmp_path):
         temporary.write_text("all")
         assert not path.exists() and temporary.parent == tmp_path
     assert [p.read_text() for p in tmp_path.iterdir()] == ["all"]
+
+
+def test_a_job_whose_run_was_replaced_writes_nothing(tmp_path, monkeypatch):
+    record = tmp_path / "owner.json"
+    monkeypatch.setenv("GABORSCOPE_RUN", f"mine:{record}")
+    for owner, appears in (("mine", True), ("another", False)):
+        record.write_text(json.dumps({"run": owner}))
+        path = tmp_path / f"{owner}.csv"
+        with contextlib.nullcontext() if appears else pytest.raises(InputError, match="taken over"):
+            with whole(path) as temporary:
+                temporary.write_text("a\n")
+        assert path.exists() == appears and not list(tmp_path.glob(".*.tmp"))
+    record.unlink()  # a container that has the folder elsewhere
+    with whole(tmp_path / "late.csv") as temporary:
+        temporary.write_text("a\n")
+    assert (tmp_path / "late.csv").exists()

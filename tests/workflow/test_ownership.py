@@ -1,11 +1,14 @@
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from gaborscope.errors import InputError
 from gaborscope.workflow import ownership
 
 UNLOCK = Path(__file__).resolve().parents[2] / "scripts" / "unlock.py"
@@ -88,17 +91,174 @@ def test_nothing_is_said_where_nothing_is_locked(tmp_path):
     assert unlock(tmp_path) == (0, "", False)
 
 
+SLEEP = "import time; print('up', flush=True); time.sleep(60)"
+
+
+@pytest.fixture
+def job():
+    """Start a process as a stage script of a run: with its mark, or known by its command line."""
+    started = []
+
+    def start(folder, run, mark=True, code=SLEEP):
+        script = folder / ".snakemake" / "scripts" / "tmp_1.train_backbone.py"
+        script.parent.mkdir(parents=True, exist_ok=True)
+        script.write_text(code)
+        marked = {ownership.MARK: f"{run}:{folder / ownership.RECORD}"} if mark else {}
+        process = subprocess.Popen(
+            [sys.executable, script if not mark else "-c", code], stdout=subprocess.PIPE,
+            env={**os.environ, **marked},
+        )  # fmt: skip
+        process.stdout.readline()
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
+@pytest.mark.parametrize("with_lock", [True, False])
+@pytest.mark.parametrize("mark", [True, False])
+def test_what_a_killed_run_left_at_work_is_ended(locked, job, mark, with_lock):
+    write_owner(locked, started=1.0)
+    left = job(locked, "dead", mark)
+    if not with_lock:
+        (locked / ".snakemake" / "locks" / "0.input.lock").unlink()
+    status, output, lock = unlock(locked)
+    assert status == 0 and not lock and left.wait(10) == -signal.SIGTERM
+    assert "ending 1 processes that a killed run has left" in output
+
+
+def test_a_stopped_process_is_ended_too(locked, job):
+    write_owner(locked, started=1.0)
+    left = job(locked, "dead")
+    left.send_signal(signal.SIGSTOP)
+    assert unlock(locked)[0] == 0 and left.wait(10) == -signal.SIGTERM
+
+
+def test_one_that_does_not_listen_is_killed(locked, job):
+    write_owner(locked, started=1.0)
+    deaf = job(locked, "dead", code=f"import signal; signal.signal(15, signal.SIG_IGN); {SLEEP}")
+    assert ownership.end(ownership.leftovers(locked), patience=0.5) == []
+    assert deaf.wait(10) == -signal.SIGKILL
+
+
+def test_children_of_children_are_found(locked, job):
+    write_owner(locked, started=1.0)
+    spawn = "import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', %r]); "
+    job(locked, "dead", code=spawn % "import time; time.sleep(60)" + SLEEP)
+    assert len(ownership.leftovers(locked)) == 2
+    assert unlock(locked)[0] == 0 and ownership.leftovers(locked) == []
+
+
+def test_a_living_run_and_another_folder_keep_their_processes(locked, job, tmp_path_factory):
+    run = ownership.claim(locked).split(":")[0]
+    other = tmp_path_factory.mktemp("other")
+    (other / ownership.RECORD).parent.mkdir(parents=True)
+    kept = [job(locked, run), job(other, "dead"), job(other, "dead", mark=False)]
+    assert ownership.leftovers(locked) == [] and unlock(locked)[0] == 1
+    assert [process.poll() for process in kept] == [None] * 3
+
+
+def test_a_run_out_of_sight_keeps_its_processes(locked, job):
+    write_owner(locked, host="node3", run="theirs")
+    assert job(locked, "theirs") and ownership.leftovers(locked) == []
+    write_owner(locked, namespace="pid:[1]", run="theirs")  # a container with this host's name
+    assert ownership.leftovers(locked) == [] and "cannot be seen" in ownership.holder(locked)
+
+
+def test_a_start_beside_what_a_killed_run_left_stops_and_names_it(locked, job):
+    left = job(locked, "dead", mark=False)
+    with pytest.raises(InputError, match=rf"^train_backbone \(process {left.pid}\): still at work"):
+        ownership.claim(locked)
+
+
+def test_a_start_beside_a_living_run_stops(tmp_path, job):
+    living = job(tmp_path / "elsewhere", "living")
+    started = ownership._started(living.pid)
+    write_owner(tmp_path, run="living", pid=living.pid, started=started)
+    with pytest.raises(InputError, match=f"is in use by process {living.pid} on this machine"):
+        ownership.claim(tmp_path)
+
+
+def test_temporary_files_of_killed_jobs_go_at_the_start_and_no_others(tmp_path):
+    left = ["results/a/.b.h5.17.tmp", "results/checkpoints/.c.pt.tmp", ".snakemake/scripts/tmp1.py"]
+    left += [".snakemake/gaborscope/.made.json.x1", ".snakemake/gaborscope/imports.json.17.tmp"]
+    kept = [
+        "results/a/b.h5",
+        "results/checkpoints/c.pt",
+        ".snakemake/gaborscope/made.json",
+        ".x.tmp",
+    ]
+    for name in left + kept:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("")
+    ownership.claim(tmp_path)
+    assert not any((tmp_path / name).exists() for name in left)
+    assert all((tmp_path / name).exists() for name in kept)
+
+
+RUN = """
+import sys
+from gaborscope.workflow import ownership
+ownership.claim(sys.argv[1])
+ownership.note_when_asked_to_end(sys.argv[1])
+try:
+    print("up", flush=True)
+    sys.stdin.read()
+except KeyboardInterrupt:
+    sys.stdin.read()
+"""
+
+
+def test_unlock_waits_for_a_run_that_was_asked_to_end(locked):
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    library = {**os.environ, "PYTHONPATH": str(UNLOCK.parent)}
+    run = subprocess.Popen([sys.executable, "-c", RUN, locked], env=library, **pipes)
+    run.stdout.readline()
+    assert "wait for it or stop it" in ownership.said_of_lock(locked)
+    run.send_signal(signal.SIGINT)
+    while not ownership.ending(locked):
+        time.sleep(0.01)
+    assert "has been asked to end" in ownership.said_of_lock(locked)
+    waiting = subprocess.Popen([sys.executable, UNLOCK, locked], stdout=subprocess.PIPE, text=True)
+    assert f"waiting for process {run.pid}" in waiting.stdout.readline()
+    run.communicate()  # it ends
+    assert waiting.communicate()[0].startswith("removed the lock") and waiting.returncode == 0
+
+
+def test_a_locked_folder_is_said_to_be_held_or_left(locked):
+    ownership.claim(locked)
+    assert f"is in use by process {os.getpid()} on this machine" in ownership.said_of_lock(locked)
+    write_owner(locked, started=1.0)
+    assert "a run that was killed has left its lock" in ownership.said_of_lock(locked)
+    assert ownership.said_of_lock(locked / "elsewhere") is None
+
+
+def test_where_no_process_can_be_seen_nothing_is_ended(locked, monkeypatch):
+    def no_proc(*arguments):
+        raise FileNotFoundError("/proc/stat")
+
+    write_owner(locked, started=1.0)
+    monkeypatch.setattr(ownership.psutil, "process_iter", no_proc)
+    assert ownership.leftovers(locked) == []
+
+
 def test_jobs_that_a_dead_run_left_in_the_folder_are_cancelled(locked, monkeypatch):
     tools = locked / "tools"
     tools.mkdir()
     logs = [f"{locked}/results/logs/slurm/1.log", "/elsewhere/2.log", f"{locked}2/3.log", ""]
-    lines = "\n".join(f"{job + 1:<20}{log}" for job, log in enumerate(logs))
-    (tools / "squeue").write_text(f"#!/bin/sh\ncat <<END\n{lines}\nEND\n")
-    (tools / "scancel").write_text(f"#!/bin/sh\necho $@ > {tools}/cancelled\n")
+    lines = "\n".join(f"{job + 1:<20}{'None':<40}{'':<200}{log}" for job, log in enumerate(logs))
+    (tools / "queue").write_text(lines)
+    (tools / "squeue").write_text(f"#!/bin/sh\ncat {tools}/queue\n")
+    (tools / "scancel").write_text(f"#!/bin/sh\necho $@ > {tools}/cancelled\n: > {tools}/queue\n")
     for tool in ("squeue", "scancel"):
         (tools / tool).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     write_owner(locked, started=1.0)
+    monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+    with pytest.raises(InputError, match="SLURM job 1: still at work"):
+        ownership.claim(locked)
     output = unlock(locked)[1]
     assert "cancelled 1 jobs" in output
     assert (tools / "cancelled").read_text() == "1\n"

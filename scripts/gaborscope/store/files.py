@@ -110,6 +110,7 @@ def whole(path: str | Path, note: bool = False) -> Iterator[Path]:
                 described.write_text(checksums.note(path, temporary), encoding="utf-8")
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
+        _require_run(path)
         os.replace(temporary, path)
     except OSError as error:
         # an error of another file, such as one that is read meanwhile, is not ours to explain
@@ -166,6 +167,17 @@ class _Output(io.RawIOBase):
             return function(argument)
         except OSError as error:
             self.error = self.error or error
+
+
+def _require_run(path):
+    """Stop a job whose run was killed, once another run owns the folder (workflow/ownership.py)."""
+    run, _, record = os.environ.get("GABORSCOPE_RUN", "").partition(":")
+    try:
+        owner = json.loads(Path(record).read_text(encoding="utf-8"))["run"] if run else run
+    except (OSError, ValueError, KeyError, TypeError):
+        return  # no record here, such as in a container that has the folder elsewhere
+    if owner != run:
+        raise InputError(f"{path} is not written: another run has taken over since this job began")
 
 
 @contextlib.contextmanager
