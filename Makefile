@@ -11,7 +11,8 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster torture check config catalogue rulegraph unlock clean-venv
+.PHONY: demo run test test-cluster torture mutants check config catalogue rulegraph unlock \
+	clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -33,6 +34,11 @@ test-cluster: $(VENV)/dev.stamp
 # A hundred kills of running workflows, and every file compared with undisturbed runs; half an hour.
 torture: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" tests/torture.py
+
+# Small changes of core modules on a copy of the tree: do tests notice them? SAMPLE of each module.
+mutants: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" tests/mutants/run.py --cores $(CORES) \
+		--each $(or $(SAMPLE),7) --seed $(or $(SEED),1)
 
 check: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/snakemake" --lint
