@@ -40,13 +40,13 @@ KILLS = [
 NOT_COMPARED = ("logs", "benchmarks")
 
 
-def configs(data):
-    """Two configs of one data set that differ in their training and in what follows from it."""
-    for epochs in (2, 4):
+def configs(data, models):
+    """Two configs that differ in their training, or without a model in their baselines."""
+    for number in (2, 4):
         config = runs.tiny_config(data)
-        config["analyses"] = []
+        config |= {"analyses": [], "models": models, "seed": number}
         config["activations"] = {"layers": ["logits"]}
-        config["training"] |= {"epochs": epochs, "patience": epochs}
+        config["training"] |= {"epochs": number, "patience": number}
         yield config
 
 
@@ -145,18 +145,22 @@ def main(arguments):
     signal.signal(signal.SIGINT, signal.default_int_handler)
     base = Path(arguments.folder or tempfile.mkdtemp(prefix="gaborscope-torture-"))
     runs.make_dataset(base / "data", blocks={0, 7, 8})
-    both, right = list(configs(base / "data")), []
-    for number, config in enumerate(both):
-        folder = base / f"undisturbed-{number}"
-        folder.mkdir()
-        with open(folder / "make.log", "a", encoding="utf-8") as log:
-            if end(make_run(folder, config, log), folder):
-                sys.exit(f"an undisturbed run has failed; see {folder / 'make.log'}")
-        right.append(digests(folder))
-    print(f"two undisturbed runs of {len(right[0])} and {len(right[1])} files", flush=True)
+    pairs = []
+    for models in ([], ["cmrnet"]):
+        both, right = list(configs(base / "data", models)), []
+        for config in both:
+            folder = base / f"undisturbed-{len(models)}-{len(right)}"
+            folder.mkdir()
+            with open(folder / "make.log", "a", encoding="utf-8") as log:
+                if end(make_run(folder, config, log), folder):
+                    sys.exit(f"an undisturbed run has failed; see {folder / 'make.log'}")
+            right.append(digests(folder))
+        pairs.append((both, right))
+        print(f"undisturbed, models {models}: {len(right[0])} files", flush=True)
     counts, ended, compared, faults = collections.Counter(), 0, 0, 0
     while sum(counts.values()) < arguments.rounds:
         folder = base / f"run-{ended}"
+        both, right = pairs[ended % 3 == 2]  # networks take most of the time
         wrong = torture(folder, both[: 1 + ended % 2], right, 8, counts)
         ended += 1
         compared += len(right[0])
