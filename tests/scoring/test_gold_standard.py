@@ -1,13 +1,17 @@
 """Observers as predictors of each other, against plain loops over observers and pixels."""
 
+import math
+
 import numpy as np
 import pytest
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import gold_standard, metrics
 from gaborscope.stimuli import fixations
+from gaborscope.stimuli.centre_bias import uniform
 
 SIZE = (14, 23)  # height, width
+LARGE = (30, 43)
 SIGMA = 2.5
 WEIGHT = 0.05
 PRESETS = list(metrics.METRICS)
@@ -249,3 +253,73 @@ def test_each_fixation_needs_its_observer(people, score):
         score(points, subjects[1:], SIZE, SIGMA, None, None, "exact", WEIGHT)
     with pytest.raises(InputError, match="unknown preset 'mti'; known are mit, pysaliency, exact"):
         score(points, subjects, SIZE, SIGMA, None, None, "mti", WEIGHT)
+
+
+# People who agree, and who do not
+
+
+def clusters(rng, n_observers, n_fixations, size=LARGE):
+    """Fixations of observers who agree: around two places of the stimulus."""
+    height, width = size
+    places = np.array([[0.3 * width, 0.4 * height], [0.8 * width, 0.7 * height]])
+    n = n_observers * n_fixations
+    points = places[rng.integers(0, 2, n)] + 2.5 * rng.standard_normal((n, 2))
+    pixels = np.clip(np.round(points), 0, (width - 1, height - 1)).astype(int)
+    return pixels, np.repeat(np.arange(n_observers), n_fixations)
+
+
+def test_pooled_auc_depends_on_ranks_within_each_map_alone(rng):
+    maps = [rng.random(LARGE) for _ in range(3)]
+    sets = [rng.integers(0, (43, 30), (8, 2)) for _ in range(3)]
+    moved = [scale * saliency_map**3 for scale, saliency_map in zip((1, 50, 9), maps, strict=True)]
+    assert gold_standard.pooled_auc_judd(maps, sets) == pytest.approx(
+        gold_standard.pooled_auc_judd(moved, sets), abs=1e-12
+    )
+
+
+def test_pooled_auc_is_not_inflated_by_few_fixations_per_observer(rng):
+    # a random map of the 9 fixations of one observer scores 0.5 + 1 / (2 * 9) in expectation
+    maps = [rng.random(LARGE) for _ in range(40)]
+    sets = [rng.integers(0, (43, 30), (9, 2)) for _ in range(40)]
+    each = np.mean([metrics.auc_judd(*pair) for pair in zip(maps, sets, strict=True)])
+    pooled, _ = gold_standard.pooled_auc_judd(maps, sets)
+    standard_error = 0.29 / math.sqrt(360)
+    assert each - pooled > 0.03
+    assert abs(pooled - 0.5) < 4 * standard_error
+
+
+@pytest.mark.parametrize("preset", metrics.METRICS)
+def test_people_who_agree_predict_each_other_and_people_who_do_not_do_not(rng, preset):
+    baseline = uniform(LARGE)
+    agreed = clusters(rng, 8, 10)
+    at_random = rng.integers(0, (43, 30), (80, 2)), agreed[1]
+    first, second = (
+        gold_standard.score_gold_standard(*people, LARGE, 3.0, None, baseline, preset, 0.01)
+        for people in (agreed, at_random)
+    )
+    area = metrics.METRICS[preset][0]
+    assert first[area] > 0.85
+    assert abs(second[area] - 0.5) < 0.1
+    assert first["nss"] > 1 > second["nss"]
+    assert first["ig"] > 0.5 > second["ig"]
+    assert first["cc"] > 0.8 > second["cc"]
+
+
+def test_gold_standard_does_not_depend_on_the_order_of_fixations(rng):
+    pixels, subjects = clusters(rng, 4, 6)
+    order = rng.permutation(len(pixels))
+    first, second = (
+        gold_standard.score_gold_standard(*people, LARGE, 3.0, None, None, "mit", 0.01)
+        for people in ((pixels, subjects), (pixels[order], subjects[order]))
+    )
+    assert first == pytest.approx(second, abs=1e-9, nan_ok=True)
+
+
+def test_one_observer_predicts_worse_than_all_others_do(rng):
+    people = clusters(rng, 8, 6)
+    single, gold = (
+        score(*people, LARGE, 3.0, None, uniform(LARGE), "exact", 0.01)
+        for score in (gold_standard.score_one_observer, gold_standard.score_gold_standard)
+    )
+    for name in ("auc", "nss", "ig"):
+        assert single[name] < gold[name]

@@ -1,4 +1,4 @@
-"""Uniform, centre bias and gold standard."""
+"""Uniform and centre bias."""
 
 import math
 
@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from gaborscope.errors import InputError
-from gaborscope.scoring import gold_standard, metrics
 from gaborscope.stimuli import centre_bias as centre_biases
-from gaborscope.stimuli import densities, fixations
+from gaborscope.stimuli import fixations
 from gaborscope.stimuli.centre_bias import GRID, CentreBias, relative, select_sigma, uniform
 
 SIZE = (30, 43)  # height, width
@@ -17,19 +16,6 @@ SIZE = (30, 43)  # height, width
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-def clusters(rng, n_observers, n_fixations, size=SIZE):
-    """Fixations of observers who agree: around two places of the stimulus."""
-    height, width = size
-    places = np.array([[0.3 * width, 0.4 * height], [0.8 * width, 0.7 * height]])
-    n = n_observers * n_fixations
-    points = places[rng.integers(0, 2, n)] + 2.5 * rng.standard_normal((n, 2))
-    pixels = np.clip(np.round(points), 0, (width - 1, height - 1)).astype(int)
-    return pixels, np.repeat(np.arange(n_observers), n_fixations)
-
-
-# --- uniform and centre bias ----------------------------------------------------------------------
 
 
 def test_uniform_has_the_same_value_everywhere():
@@ -143,174 +129,3 @@ def test_the_only_stimulus_cannot_be_left_out():
     bias = CentreBias({"a": [[0.5, 0.5]]}, (0.1, 0.1), 0.01)
     with pytest.raises(InputError, match="only the stimulus 'a' has fixations"):
         bias.density(SIZE, exclude="a")
-
-
-# --- gold standard --------------------------------------------------------------------------------
-
-
-def test_pooled_auc_of_one_map_is_judds(rng):
-    saliency_map = rng.random(SIZE)
-    pixels = np.stack(np.unravel_index(rng.permutation(30 * 43)[:36], SIZE), axis=1)[:, ::-1]
-    pooled = gold_standard.pooled_auc_judd([saliency_map] * 4, np.split(pixels, 4))
-    assert pooled[0] == pytest.approx(metrics.auc_judd(saliency_map, pixels), abs=1e-12)
-    assert pooled[1] == pytest.approx(metrics.auc_judd_nojit(saliency_map, pixels), abs=1e-12)
-
-
-def test_pooled_auc_depends_on_ranks_within_each_map_alone(rng):
-    maps = [rng.random(SIZE) for _ in range(3)]
-    sets = [rng.integers(0, (43, 30), (8, 2)) for _ in range(3)]
-    moved = [scale * saliency_map**3 for scale, saliency_map in zip((1, 50, 9), maps, strict=True)]
-    assert gold_standard.pooled_auc_judd(maps, sets) == pytest.approx(
-        gold_standard.pooled_auc_judd(moved, sets), abs=1e-12
-    )
-
-
-def test_pooled_auc_is_not_inflated_by_few_fixations_per_observer(rng):
-    # a random map of the 9 fixations of one observer scores 0.5 + 1 / (2 * 9) in expectation
-    maps = [rng.random(SIZE) for _ in range(40)]
-    sets = [rng.integers(0, (43, 30), (9, 2)) for _ in range(40)]
-    each = np.mean([metrics.auc_judd(*pair) for pair in zip(maps, sets, strict=True)])
-    pooled, _ = gold_standard.pooled_auc_judd(maps, sets)
-    standard_error = 0.29 / math.sqrt(360)
-    assert each - pooled > 0.03
-    assert abs(pooled - 0.5) < 4 * standard_error
-
-
-def test_pooled_auc_without_fixations_or_other_pixels_is_nan():
-    nothing = np.zeros((0, 2), dtype=int)
-    everything = np.argwhere(np.ones((3, 2)))
-    for pixels in (nothing, everything):
-        assert np.isnan(gold_standard.pooled_auc_judd([np.eye(2, 3)], [pixels])).all()
-    assert gold_standard.pooled_auc_judd([np.ones((2, 3))], [everything[:2]]) == (0.5, 0.5)
-
-
-@pytest.mark.parametrize("preset", metrics.METRICS)
-def test_gold_standard_is_the_weighted_mean_over_observers_left_out(rng, preset):
-    pixels, subjects = clusters(rng, 3, 5)
-    pixels, subjects = pixels[:-3], subjects[:-3]  # the last observer has fewer fixations
-    elsewhere, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
-    gold = gold_standard.score_gold_standard(
-        pixels, subjects, SIZE, 3.0, elsewhere, baseline, preset, 0.01
-    )
-    assert tuple(gold) == metrics.METRICS[preset]
-    total = {name: 0.0 for name in ("nss", "ig", "auc_shuffled")}
-    weights = 0
-    for observer in range(3):
-        observed = pixels[subjects == observer]
-        density = fixations.density(pixels[subjects != observer], SIZE, 3.0)
-        saliency_map = densities.to_density(density, "density", 0.01)
-        scores = metrics.score(saliency_map, observed, None, elsewhere, baseline, preset)
-        weight = len(np.unique(observed, axis=0)) if preset == "mit" else len(observed)
-        weights += weight
-        for name in total:
-            total[name] += weight * scores[name]
-    for name, value in total.items():
-        assert gold[name] == pytest.approx(value / weights, abs=1e-12), name
-
-
-def test_gold_standard_of_two_observers_compares_the_one_with_the_other(rng):
-    pixels, subjects = clusters(rng, 2, 12)
-    gold = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0)
-    a, b = (fixations.density(pixels[subjects == i], SIZE, 3.0) for i in (0, 1))
-    assert gold["cc"] == pytest.approx(metrics.cc(a, b), abs=1e-12)
-    assert gold["sim"] == pytest.approx(metrics.sim(a, b), abs=1e-12)
-    both = (metrics.kld(a, b) + metrics.kld(b, a)) / 2
-    assert gold["kld"] == pytest.approx(both, abs=1e-12)
-
-
-def test_split_halves_are_equal_and_drop_the_last_odd_observer(rng):
-    pixels, subjects = clusters(rng, 5, 6)
-    subjects = np.array(["s3", "s1", "s9", "s2", "s4"])[subjects]
-    gold = gold_standard.score_gold_standard(pixels, subjects, SIZE, 3.0, None, None, "mit", 0.01)
-    kept = subjects != "s9"
-    even = gold_standard.score_gold_standard(
-        pixels[kept], subjects[kept], SIZE, 3.0, None, None, "mit", 0.01
-    )
-    for name in ("cc", "kld", "sim"):
-        assert gold[name] == even[name]
-    assert gold["nss"] != even["nss"]
-    first = np.isin(subjects, ["s1", "s3"])
-    second = np.isin(subjects, ["s2", "s4"])
-    truth = [fixations.density(pixels[half], SIZE, 3.0) for half in (first, second)]
-    prediction = [densities.to_density(half, "density", 0.01) for half in truth]
-    expected = metrics.cc(prediction[0], truth[1]) + metrics.cc(prediction[1], truth[0])
-    assert gold["cc"] == pytest.approx(expected / 2, abs=1e-12)
-
-
-@pytest.mark.parametrize("preset", metrics.METRICS)
-def test_people_who_agree_predict_each_other_and_people_who_do_not_do_not(rng, preset):
-    baseline = uniform(SIZE)
-    agreed = clusters(rng, 8, 10)
-    at_random = rng.integers(0, (43, 30), (80, 2)), agreed[1]
-    first, second = (
-        gold_standard.score_gold_standard(*people, SIZE, 3.0, None, baseline, preset, 0.01)
-        for people in (agreed, at_random)
-    )
-    area = metrics.METRICS[preset][0]
-    assert first[area] > 0.85
-    assert abs(second[area] - 0.5) < 0.1
-    assert first["nss"] > 1 > second["nss"]
-    assert first["ig"] > 0.5 > second["ig"]
-    assert first["cc"] > 0.8 > second["cc"]
-
-
-def test_gold_standard_does_not_depend_on_the_order_of_fixations(rng):
-    pixels, subjects = clusters(rng, 4, 6)
-    order = rng.permutation(len(pixels))
-    first, second = (
-        gold_standard.score_gold_standard(*people, SIZE, 3.0, None, None, "mit", 0.01)
-        for people in ((pixels, subjects), (pixels[order], subjects[order]))
-    )
-    assert first == pytest.approx(second, abs=1e-9, nan_ok=True)
-
-
-@pytest.mark.parametrize("preset", metrics.METRICS)
-@pytest.mark.parametrize("n", [0, 3])
-def test_fewer_than_two_observers_have_no_gold_standard(preset, n):
-    points = np.zeros((n, 2), dtype=int)
-    scores = gold_standard.score_gold_standard(
-        points, np.zeros(n), SIZE, 3.0, None, None, preset, 0.01
-    )
-    assert tuple(scores) == metrics.METRICS[preset]
-    assert np.isnan(list(scores.values())).all()
-
-
-def test_one_subject_per_fixation_is_needed():
-    with pytest.raises(InputError, match="2 fixations need as many subjects"):
-        gold_standard.score_gold_standard([[1, 1], [2, 2]], [0], SIZE, 3.0, None, None, "mit", 0.01)
-
-
-@pytest.mark.parametrize("preset", metrics.METRICS)
-def test_one_observer_is_the_mean_over_observers_as_predictors_of_the_others(rng, preset):
-    pixels, subjects = clusters(rng, 3, 5)
-    elsewhere, baseline = rng.integers(0, (43, 30), (60, 2)), uniform(SIZE)
-    scores = gold_standard.score_one_observer(
-        pixels, subjects, SIZE, 3.0, elsewhere, baseline, preset, 0.01
-    )
-    rows = []
-    for observer in range(3):
-        by_observer = subjects == observer
-        prediction = densities.to_density(
-            fixations.density(pixels[by_observer], SIZE, 3.0), "density", 0.01
-        )
-        truth = fixations.density(pixels[~by_observer], SIZE, 3.0)
-        rows.append(
-            metrics.score(prediction, pixels[~by_observer], truth, elsewhere, baseline, preset)
-        )
-    for name in metrics.METRICS[preset]:
-        assert scores[name] == pytest.approx(np.mean([row[name] for row in rows]), abs=1e-12), name
-
-
-def test_one_observer_predicts_worse_than_all_others_do(rng):
-    people = clusters(rng, 8, 6)
-    single, gold = (
-        score(*people, SIZE, 3.0, None, uniform(SIZE), "exact", 0.01)
-        for score in (gold_standard.score_one_observer, gold_standard.score_gold_standard)
-    )
-    for name in ("auc", "nss", "ig"):
-        assert single[name] < gold[name]
-
-
-def test_a_single_observer_predicts_nobody():
-    scores = gold_standard.score_one_observer([[1, 1]], [0], SIZE, 3.0, None, None, "exact", 0.01)
-    assert np.isnan(list(scores.values())).all()
