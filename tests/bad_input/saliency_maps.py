@@ -38,13 +38,14 @@ def read(data, name="a.png", kind="map", resize=False):
         logged = BufferingHandler(99)
         logger = logging.getLogger("gaborscope")
         logger.addHandler(logged)
-        level, logger.level = logger.level, logging.INFO
+        level = logger.level
+        logger.setLevel(logging.INFO)
         try:
             maps = imported_maps.log_densities("m", where, ["a.jpg"], [SIZE], kind, resize, 0.001)
             (log_density,) = maps
         finally:
             logger.removeHandler(logged)
-            logger.level = level
+            logger.setLevel(level)
         y, x = np.unravel_index(log_density.argmax(), SIZE)
         notes = [record.getMessage() for record in logged.buffer]
         return "; ".join([f"peak at ({x}, {y})", *notes])
