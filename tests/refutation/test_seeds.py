@@ -64,3 +64,10 @@ def test_rows_name_both_networks_and_how_well_their_maps_correlate(tmp_path, fit
     assert {row["layer"]: row["correlation"] for row in rows} == {
         "fine": matched["fine"], "all": matched["fine"],
     }  # fmt: skip
+
+
+def test_agreement_is_resampled_as_often_and_from_the_seed_that_are_given(tmp_path, fitted):
+    rows, _ = compared(tmp_path, fitted)
+    (row,) = (r for r in rows if (r["layer"], r["measure"]) == ("fine", "identity"))
+    expected = stability.agreement([np.eye(3)], 50, 1)
+    assert {key: row[key] for key in expected} == pytest.approx(expected)

@@ -1,6 +1,7 @@
 """Interventions on an explanation and a network that differ: which is which, and what is whose."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from gaborscope.filters.loggabor import LogGaborBank
@@ -220,3 +221,23 @@ def test_fixations_are_those_of_the_image_as_the_network_sees_it():
     # half as large: pixel p covers p / 2, so its centre (p + 0.5) / 2 lies in pixel floor of it
     assert pixels.tolist() == [[0, 0], [29, 14], [15, 7], [5, 14]]
     assert content[7, 3, 0] == 200 and content[7, 26, 0] == 0
+
+
+def test_the_first_scale_and_orientation_are_no_notch_of_all():
+    rows = [
+        {"notch": "a", "family": "orientation", "channel": 2, "scale": -1, "orientation": 0},
+        {"notch": "b", "family": "band", "channel": 1, "scale": 0, "orientation": -1},
+    ]
+    assert interventions.leading(pd.DataFrame(rows), 1) == [
+        ("a", notches.Notch("orientation", 2, orientation=0)),
+        ("b", notches.Notch("band", 1, scale=0)),
+    ]
+
+
+def test_notches_that_change_nothing_stay_in_the_order_of_the_candidates(image):
+    table = interventions.rank([image], lambda _: np.full(SIZE, 1 / 680), SETTINGS, ["band"])
+    assert not table["contribution"].any()
+    wanted = notches.candidates(LogGaborBank(**BANK), ["band"])
+    assert list(zip(table["channel"], table["scale"], strict=True)) == [
+        (notch.channel, notch.scale) for notch in wanted
+    ]
