@@ -78,6 +78,21 @@ def test_kept_import_statements_give_the_same_digests_without_parsing(tmp_path, 
     assert digests.digest("explained") == before
 
 
+def test_kept_import_statements_with_a_flipped_bit_are_parsed_again(tmp_path, monkeypatch):
+    path = tmp_path / "imports.json"
+    expected = digests.script_digest(ROOT / "scripts" / "score.py")
+    digests.save_imports(path)
+    content = path.read_bytes()
+    for place in (content.index(b"gaborscope") + 2, 12, len(content) // 2):
+        damaged = bytearray(content)
+        damaged[place] ^= 1
+        path.write_bytes(damaged)
+        monkeypatch.setattr(digests, "_statements", {})
+        digests.load_imports(path)
+        assert digests._statements == {}
+    assert digests.script_digest(ROOT / "scripts" / "score.py") == expected
+
+
 @pytest.mark.parametrize("content", [None, "", "{", "[]", "3"])
 def test_kept_import_statements_that_cannot_be_read_are_parsed_again(tmp_path, content):
     path = tmp_path / "imports.json"

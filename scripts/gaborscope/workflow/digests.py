@@ -113,8 +113,14 @@ def load_imports(path: str | Path) -> None:
     path : str or Path
         A file that is missing or damaged counts as empty.
     """
-    with contextlib.suppress(OSError, ValueError, TypeError, AttributeError):
-        _statements.update(json.loads(Path(path).read_text(encoding="utf-8")))
+    with contextlib.suppress(OSError, ValueError, TypeError, LookupError):
+        kept = json.loads(Path(path).read_text(encoding="utf-8"))
+        if kept["check"] == _check(kept["statements"]):
+            _statements.update(kept["statements"])
+
+
+def _check(statements):
+    return hashlib.sha256(json.dumps(statements).encode()).hexdigest()
 
 
 def save_imports(path: str | Path) -> None:
@@ -127,7 +133,8 @@ def save_imports(path: str | Path) -> None:
         Its folder is made. A folder that cannot be written to is no fault: then files are parsed
         again the next time.
     """
-    text = json.dumps({sha256: _statements[sha256] for sha256 in sorted(_in_use)})
+    statements = {sha256: _statements[sha256] for sha256 in sorted(_in_use)}
+    text = json.dumps({"check": _check(statements), "statements": statements})
     path = Path(path)
     temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
     with contextlib.suppress(OSError):
