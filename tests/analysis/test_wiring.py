@@ -1,13 +1,14 @@
 """What is listed, ranked and split in an analysis: groups, penalties and the order of maps."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_layer
+from helpers import SETTINGS, make_explained, make_layer
 
 from gaborscope.analysis import ablation, bits, coalitions, identities
-from gaborscope.explanation import layers
+from gaborscope.explanation import layers, warm_fusion
 from gaborscope.fitting import sparse
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 
@@ -147,3 +148,31 @@ def test_differences_of_nested_settings_are_named_by_their_whole_path():
     plain = {"a": {"b": {"c": 1, "d": 2}}, "e": 3}
     changed = {"a": {"b": {"c": 5, "d": 2}}, "e": 4}
     assert ablation.differing(plain, changed) == "a.b.c: 5, e: 4"
+
+
+def test_coalitions_are_fused_on_the_fit_split_and_chosen_on_the_validation_split(rng):
+    def problem(n):
+        features = rng.normal(size=(n, 20, 6)).astype(np.float32)
+        targets = rng.dirichlet(np.ones(20), n)
+        batches = [(f, t) for f, t in zip(features, targets, strict=True)]
+        return Sized(batches)
+
+    class Sized(list):
+        def batches(self):
+            return iter(self)
+
+    whole = make_explained()
+    data = {split: {"none": problem(n)} for split, n in (("fit", 3), ("validation", 5))}
+    settings = {"stride": 6, "smoothing": 2.0, "penalties": [0.01, 10.0], "target": "fixations"}
+    member = SimpleNamespace(layers=whole.layers[::-1])
+    many = SimpleNamespace(members={"none": member}, data=data, settings=settings)
+    said = []
+    made = bits.fuse(many, whole, said.append)["none"]
+    fit, validation = (data[split]["none"].batches for split in ("fit", "validation"))
+    expected = warm_fusion.fit(fit, validation, whole.weight, [0.01, 10.0])
+    np.testing.assert_array_equal(made.weight, expected.weight)
+    assert made.settings == {"stride": 6, "smoothing": 2.0} and made.layers is member.layers
+    least = min(step[2] for step in expected.path)
+    assert said == [
+        f"none: cross-entropy {least:.4f} on 5 validation stimuli (penalty {expected.penalty:g})"
+    ]

@@ -86,8 +86,8 @@ def test_coordinates_and_indices_of_a_block_come_back_each_in_its_place(tmp_path
     )
 
 
-@pytest.mark.parametrize("n", [1, 2, 4])
-def test_as_many_items_are_made_ahead_as_are_asked_for(n):
+@pytest.mark.parametrize("asked, n", [((), 2), ((1,), 1), ((4,), 4)])
+def test_as_many_items_are_made_ahead_as_are_asked_for(asked, n):
     made, held = [], threading.Semaphore(0)
 
     def items():
@@ -96,7 +96,7 @@ def test_as_many_items_are_made_ahead_as_are_asked_for(n):
             held.release()
             yield number
 
-    ahead = overlap.ahead(items(), n)
+    ahead = overlap.ahead(items(), *asked)
     assert next(ahead) == 0
     for _ in range(n + 1):  # what was given and n more
         assert held.acquire(timeout=5)
