@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster torture mutants check config catalogue rulegraph unlock \
+.PHONY: demo run test test-cluster torture mutants fuzz check config catalogue rulegraph unlock \
 	clean-venv
 
 demo: $(VENV)/run.stamp unlock
@@ -51,6 +51,10 @@ check: $(VENV)/dev.stamp
 # config.yaml and docs/reference/configuration.md from rules/config.schema.yaml.
 config: $(VENV)/run.stamp
 	"$(BIN)/python" scripts/document_config.py
+
+# 100,000 damaged files through the readers of files that others made (CASES=1000 for fewer).
+fuzz: $(VENV)/dev.stamp
+	"$(BIN)/python" tests/fuzz/driver.py $(CASES)
 
 # docs/reference/bad_input.md from tests/bad_input.
 catalogue: $(VENV)/dev.stamp
