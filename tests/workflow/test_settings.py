@@ -68,7 +68,7 @@ def test_a_name_that_cannot_be_a_wildcard_is_refused(config, section, name):
 def test_a_name_that_yaml_reads_as_a_number_is_refused(config):
     config["datasets"][2019] = config["datasets"]["demo"]
     with pytest.raises(
-        InputError, match="datasets: the name 2019 is read as int; put it in quotes"
+        InputError, match="datasets: the name 2019 is read as a number; put it in quotes"
     ):
         settings.check(config, SCHEMA)
 

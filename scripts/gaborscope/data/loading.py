@@ -61,7 +61,8 @@ def load_block(
     ------
     InputError
         If an image cannot be read or a fixation lies outside its image. The message names file,
-        row, value and size.
+        row, value and size. If the fixation density that the settings state is wider than a
+        stimulus.
     """
     if settings.get("type") not in READERS:
         raise InputError(
@@ -73,6 +74,17 @@ def load_block(
     if stated:
         kept = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
         block.facts = {**kept, **stated}
+        _check_width(block, *next(iter(stated.items())))
     if settings.get("exif"):
         block.facts["exif"] = settings["exif"]
     return block
+
+
+def _check_width(block, key, width):
+    """Refuse a width of the fixation density that is wider than a stimulus, or below a px."""
+    for name, (rows, columns) in zip(block.names, block.sizes, strict=True):
+        if not 1 <= width <= max(rows, columns):
+            raise InputError(
+                f"{key} is {width:g}, so the fixation density is a Gaussian of {width:g} px, but "
+                f"{name} has {columns} x {rows} px; state {key} in px of the stimuli"
+            )

@@ -192,7 +192,7 @@ def _check_weights(name, key, path, root):
     named = Path(root) / Path(path).expanduser()
     if not (named.exists() or named.with_name(f"{named.name}.index").exists()):
         words = ("published",) if key == "start" else ("train", "published", "random")
-        close = faults.nearest(path, words, "it is a path, or one of")
+        close = faults.nearest(path, words, "it may be a path, or")
         raise InputError(
             f"config: {key} of {name} is {path!r}, but there is no file {named}; {close}"
         )
@@ -223,12 +223,13 @@ def _check_factory(name, factory, root):
     except (SyntaxError, ValueError) as error:
         line = getattr(error, "lineno", None)
         raise InputError(
-            f"{where}, but {path} is no Python ({f'line {line}' if line else error})"
+            f"{where}, but {module} is no Python ({f'line {line}' if line else error})"
         ) from None
     names = _defined(body)
     if names is not None and function not in names:
         raise InputError(
-            f"{where}, but {path} has no function {function!r}; {faults.nearest(function, names)}"
+            f"{where}, but {module} has no function {function!r}; "
+            f"{faults.nearest(function, names, 'it has')}"
         )
 
 
@@ -279,9 +280,10 @@ def _check_modules(config, name, entry, network):
     modules = json.loads(MODULES.read_text(encoding="utf-8"))[network]
     for where, path in wanted.items():
         if path and path not in modules:
+            outer = ", ".join(module for module in modules if "." not in module)
             raise InputError(
-                f"config: {where} {path!r}, but {network} has no module of that name; "
-                f"{faults.nearest(path, modules)[:300]}"
+                f"config: {where} {path!r}, but {network} has no module of that name"
+                f"{faults.meant(path, modules) or f'; its parts are {outer}'}"
             )
 
 

@@ -48,6 +48,8 @@ def shown(value: Any) -> str:
         return f"the date {value}"
     if isinstance(value, int) and abs(value) > 10**60:  # str() of it may be refused
         return SHORT.repr(value)
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
     if isinstance(value, list | tuple):
         text = f"[{', '.join(shown(one) for one in value[:LONG])}]"
     elif isinstance(value, dict):

@@ -213,16 +213,16 @@ def _check_names(config):
         if name not in config["backbones"]:
             raise InputError(
                 f"config: models names {name!r}, but backbones has only "
-                f"{', '.join(config['backbones'])}{faults.meant(name, config['backbones'])}; a "
-                "model of your own is given as a mapping, models: {name: {factory: ..., layers: "
-                "...}}"
+                f"{', '.join(config['backbones'])}; a model of your own is given as a mapping, "
+                "models: {name: {factory: ..., layers: ...}}"
+                f"{faults.meant(name, config['backbones'])}"
             )
 
 
 def _check_name(key, name):
     """Refuse a name that is no text, or that no file can have."""
     if not isinstance(name, str):
-        words = type(name).__name__
+        words = "a number" if isinstance(name, int | float) else "no text"
         if isinstance(name, bool):
             words = "true or false, as yes, no, on and off are"
         raise InputError(

@@ -1,0 +1,146 @@
+"""Settings that exclude each other."""
+
+from bad_input.case import Case
+from bad_input.laid import settled
+
+FAMILY = "Combinations"
+
+CASES = [
+    Case(
+        "a model twice",
+        settled("models: [cmrnet, cmrnet]\n"),
+        says="config: models has 'cmrnet' twice; leave one of them",
+    ),
+    Case(
+        "an input that does not divide",
+        settled("backbones: {cmrnet: {input: {height: 100}}}\n"),
+        says="config: backbones.cmrnet.input.height is 100 px, but height and width must be "
+        "multiples of 16; set it to 96 or 112",
+    ),
+    Case(
+        "an own input that does not divide",
+        settled(
+            'models: {mine: {factory: "examples/own_model.py:vit", layers: {early: block'
+            "s.0}, input: {width: 200}}}\n"
+        ),
+        says="config: models.mine.input.width is 200 px, but height and width must be multiples of"
+        " 32; set it to 192 or 224",
+    ),
+    Case(
+        "sizes for nearest that the network cannot have",
+        settled("models: [unisal]\nbackbones: {unisal: {input: {multiple: 16}}}\n"),
+        says="config: backbones.unisal.input.multiple is 16; with fit: nearest it must be a "
+        "multiple of 32, as unisal needs it",
+    ),
+    Case(
+        "a longest wavelength beyond the image",
+        settled("explanations: {direct: {bank: {n_scales: 7}}}\n"),
+        says="config: explanations.direct.bank has 7 scales from 3.0 px, each 2.0 times the one "
+        "before, and the longest is longer than the input of cmrnet, 96 x 128 px; lower "
+        "n_scales, scale_factor or min_wavelength_px",
+    ),
+    Case(
+        "wavelengths of less than 2 px",
+        settled("explanations: {direct: {bank: {min_wavelength_px: 1.5}}}\n"),
+        says="config: explanations.direct.bank.min_wavelength_px is 1.5; it must be a number, "
+        "above 2 (Shortest wavelength)",
+    ),
+    Case(
+        "no orientation",
+        settled("explanations: {direct: {bank: {n_orientations: 0}}}\n"),
+        says="config: explanations.direct.bank.n_orientations is 0; it must be a whole number, at "
+        "least 1, at most 16 (Number of orientations)",
+    ),
+    Case(
+        "a second stage without coarser scales",
+        settled("explanations: {direct: {second_stage: true, bank: {n_scales: 2}}}\n"),
+        says="config: explanations.direct.second_stage is true with a bank of 2 scales; it filters"
+        " amplitudes again two scales above, so give the bank at least 3",
+    ),
+    Case(
+        "omp without a budget",
+        settled("explanations: {direct: {solver: {name: omp}}}\n"),
+        says="config: explanations.direct.solver is omp without a budget; say how many filters a "
+        "map may have, such as budget: 8",
+    ),
+    Case(
+        "a budget for a solver that takes all filters",
+        settled("explanations: {direct: {solver: {budget: 8}}}\n"),
+        says="config: explanations.direct.solver.budget is 8, but ridge takes all filters; take "
+        "omp or ols, or set it to null",
+    ),
+    Case(
+        "a budget above the number of regressors",
+        settled("explanations: {direct: {solver: {name: omp, budget: 5000}}}\n"),
+        says="config: explanations.direct.solver.budget is 5000, but there are only 393 "
+        "regressors; lower it, or take ridge",
+    ),
+    Case(
+        "a refined explanation without a cascade",
+        settled("explanations: {better: {mode: refined}}\n"),
+        says="config: explanations.better.start is 'cascade', which is no explanation of mode "
+        "cascade or refined; there is none",
+    ),
+    Case(
+        "options of the ablation where direct is a cascade",
+        settled(
+            "explanations: {direct: {mode: cascade}}\n"
+            "analyses: [ablation]\n"
+            "ablation: {options: {lab: {colour: lab}}}\n"
+        ),
+        says="config: ablation.options change the explanation direct, whose mode is cascade; they "
+        "are options of mode direct, so give that explanation another name",
+    ),
+    Case(
+        "an ablation without options",
+        settled("analyses: [ablation]\n"),
+        says="config: analyses has ablation, but ablation.options is empty; name at least one "
+        "option, such as options: {lab: {colour: lab}}",
+    ),
+    Case(
+        "a setting of another mode",
+        settled("explanations: {few: {budget: 8}}\n"),
+        says="config: unknown key 'budget' at explanations.few (mode direct); known are colour, "
+        "boundary, bank, kinds, residual, normalisation, position, control, activation, "
+        "second_stage, pools, solver, identities, sparsity_scores, fusion, mode, like, models",
+    ),
+    Case(
+        "photographs called demo, which get settings of the generated ones",
+        settled("datasets: {demo: {type: folder, path: /data}}\n"),
+        says="config: datasets.demo is of type folder, but has n_stimuli, which type demo alone "
+        "has (the data set called demo gets it from config.yaml); call yours by another name,"
+        " or take it out",
+    ),
+    Case(
+        "spectra of maps that the data set of the fits has not",
+        settled(
+            "datasets: {mine: {type: folder, path: /data}}\n"
+            "maps: {theirs: {paths: {mine: /maps}}}\n"
+            "spectra: {predictors: [theirs]}\n"
+        ),
+        says="config: spectra.predictors names the maps 'theirs', but maps.theirs.paths has none "
+        "of demo, the data set of fit_on, which spectra are fitted to",
+    ),
+    Case(
+        "a start beside weights that are not trained",
+        settled("models: [unisal]\nbackbones: {unisal: {weights: published, start: published}}\n"),
+        says="config: unisal has start: published, where training begins, but its weights are "
+        "'published'; set weights: train",
+    ),
+    Case(
+        "a random copy without its network",
+        settled("models: [copy]\nbackbones: {copy: {weights: random, input: {}}}\n"),
+        says="config: backbones has 'copy', but Gaborscope has only cmrnet, msinet, unisal; a "
+        "variant names one of them by like, and a model of your own belongs under models: "
+        "{name: {factory: ..., layers: ...}}",
+    ),
+    Case(
+        "an equal bank like a cascade",
+        settled(
+            "explanations: {c: {mode: cascade}}\n"
+            "baselines: {predictors: [loggabor_equal], loggabor_equal: {like: c}}\n"
+        ),
+        says="config: baselines.loggabor_equal.like is 'c', which is no explanation of mode "
+        "direct; there are direct",
+    ),
+]
