@@ -20,6 +20,7 @@ demo: $(VENV)/run.stamp unlock
 	@"$(BIN)/python" scripts/show_summary.py "$(OUT)"
 
 run: $(VENV)/run.stamp unlock
+	@$(if $(CONFIG),"$(BIN)/python" scripts/check_config.py "$(CONFIG)")
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --directory "$(OUT)" \
 		$(if $(PROFILE),--profile "$(PROFILE)",--cores $(CORES)) \
 		$(if $(CONFIG),--configfile "$(CONFIG)")

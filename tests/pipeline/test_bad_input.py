@@ -2,11 +2,14 @@
 
 import re
 import shutil
+import subprocess
+import sys
 
 import pytest
 from pipeline.runs import (
     FIRST,
     FIRST_BLOCK,
+    ROOT,
     made_names,
     make_dataset,
     remove_stimulus,
@@ -31,6 +34,14 @@ def drop_split(data):
 
 BAD_INPUT = {
     "unknown key": (lambda d, c: c.update(n_blok=10), r"unknown key 'n_blok'.*did you mean"),
+    "not a number": (
+        lambda d, c: c["training"].update(learning_rate=float("nan")),
+        r"training\.learning_rate is nan; it must be a finite number",
+    ),
+    "missing weights": (
+        lambda d, c: c["backbones"]["cmrnet"].update(weights="/nowhere/best.pth"),
+        r"weights of cmrnet is '/nowhere/best\.pth', but there is no file",
+    ),
     "unknown type": (lambda d, c: c["datasets"]["made"].update(type="foldr"), r"foldr.*folder"),
     "missing column": (
         lambda d, c: edit_csv(d, lambda t: t.replace("subject", "observer", 1)),
@@ -67,3 +78,23 @@ def test_bad_input_stops_in_one_sentence(tmp_path, fault):
     assert sentences, output[-3000:]
     assert "Traceback" not in output
     assert not list((tmp_path / "results").rglob("*.tmp"))
+
+
+def test_a_dry_run_refuses_a_key_that_stands_twice(tmp_path):
+    path = tmp_path / "twice.yaml"
+    path.write_text("seed: 1\nseed: 2\n", encoding="utf-8")
+    command = [sys.executable, "-m", "snakemake", "--dry-run", "--snakefile", ROOT / "Snakefile"]
+    command += ["--directory", tmp_path, "--configfile", path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    output = done.stdout + done.stderr
+    assert done.returncode == 1 and "Traceback" not in output
+    assert f"{path} has the key 'seed' in line 1 and again in line 2; leave one" in output
+
+
+def test_make_run_names_a_config_that_is_no_utf_8(tmp_path):
+    path = tmp_path / "mine.yaml"
+    path.write_bytes("# café".encode("latin-1"))
+    command = [sys.executable, "scripts/check_config.py", path]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{path}, line 1: the byte 0xe9 is not UTF-8; save the file as UTF-8\n"
