@@ -77,6 +77,8 @@ def test_splits_are_kept_apart_and_negatives_are_those_of_all_stimuli(block):
     negatives = scores.negatives()
     assert list(negatives) == [*block.names, *other.names]
     assert negatives["t1.png"] == scores.scorer.others("t1.png")
+    scores.scorer = Scorer("exact", [block, other], 2, 1)
+    assert scores.negatives() == "all other stimuli"
 
 
 def test_densities_without_their_centre_bias_are_refused(block):

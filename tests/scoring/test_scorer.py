@@ -1,8 +1,10 @@
+import hashlib
+
 import numpy as np
 import pytest
 
 from gaborscope.scoring import metrics
-from gaborscope.scoring.scorer import FEW, Scorer, score_few
+from gaborscope.scoring.scorer import FEW, OtherStimuli, Scorer, score_few
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.block import StimulusBlock
 
@@ -34,7 +36,35 @@ def test_shuffle_takes_ten_other_stimuli(block):
 
 
 def test_pysaliency_takes_all_other_stimuli(block):
-    assert len(Scorer("pysaliency", [block], 10, 1).others("s00.png")) == 13
+    scorer = Scorer("pysaliency", [block], 10, 1)
+    assert len(scorer.others("s03.png")) == 13
+    expected = [scorer.pixels[other] for other in scorer.others("s03.png")]
+    np.testing.assert_array_equal(scorer.other_fixations("s03.png"), np.concatenate(expected))
+
+
+def test_few_other_stimuli_are_drawn_by_the_hash_of_both_names():
+    names = [f"{i}.png" for i in range(50)]
+    hashed = {n: hashlib.sha256(f"7\0{names[3]}\0{n}".encode()).hexdigest() for n in names}
+    expected = sorted(set(names) - {names[3]}, key=hashed.get)
+    assert OtherStimuli(names, 7).of(names[3]) == expected
+
+
+def test_of_many_other_stimuli_each_is_drawn_about_as_often(monkeypatch):
+    monkeypatch.setattr(OtherStimuli, "NEAREST", 100)
+    names = [f"{i}.png" for i in range(500)]
+    draws = OtherStimuli(names, 1)
+    drawn = [other for name in names for other in draws.of(name)[:10]]
+    assert not any(name in draws.of(name) for name in names)
+    counts = np.array([drawn.count(name) for name in names])
+    assert counts.mean() == 10 and counts.std() < 2 * np.sqrt(10)  # independent draws: sqrt(10)
+
+
+def test_a_stimulus_more_changes_few_draws(monkeypatch):
+    monkeypatch.setattr(OtherStimuli, "NEAREST", 100)
+    names = [f"{i}.png" for i in range(500)]
+    before, after = OtherStimuli(names, 1), OtherStimuli([*names, "more.png"], 1)
+    changed = [name for name in names if before.of(name)[:10] != after.of(name)[:10]]
+    assert len(changed) < 0.1 * len(names)
 
 
 def test_draw_depends_on_the_seed_alone(block):

@@ -1,6 +1,5 @@
 """Baselines by name: chance levels, upper bounds and classical saliency models."""
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import classical
+from gaborscope.scoring.scorer import OtherStimuli
 from gaborscope.stimuli import fixations
 from gaborscope.stimuli.block import Predicts, StimulusBlock
 from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
@@ -94,17 +94,16 @@ def shuffled_stimulus(
     -------
     predict : function of (StimulusBlock, index)
     """
-    candidates = sorted(name for name, fixated in points.items() if len(fixated))
+    candidates = OtherStimuli([name for name, fixated in points.items() if len(fixated)], seed)
 
     def drawn(name):
-        others = [other for other in candidates if other != name]
+        others = candidates.of(name)
         if not others:
             raise InputError(
                 f"no stimulus of the fit split other than {name!r} has fixations, so no "
                 "stimulus can predict this one; add stimuli with fixations"
             )
-        key = f"{seed}\0{name}\0"
-        return min(others, key=lambda o: hashlib.sha256((key + o).encode()).hexdigest())
+        return others[0]
 
     def predict(block, index):
         height, width = size = block.size(index)

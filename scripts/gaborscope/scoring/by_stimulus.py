@@ -103,6 +103,8 @@ class PredictorScores:
         """Return the stimuli whose scores are nan because the network was trained on them."""
         return [name for name in self.names() if name in self.seen]
 
-    def negatives(self) -> dict[str, list[str]]:
-        """Return, for each stimulus, the stimuli whose fixations are its shuffled negatives."""
+    def negatives(self) -> dict[str, list[str]] | str:
+        """Return by stimulus the stimuli whose fixations are its shuffled negatives, if drawn."""
+        if self.scorer.n_shuffle is None:
+            return "all other stimuli"
         return {name: self.scorer.others(name) for name in self.names()}

@@ -1,7 +1,8 @@
 """Score a predictor on the stimuli of a data set, one row per stimulus."""
 
+import bisect
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -61,6 +62,40 @@ def score_few(
     return scores
 
 
+class OtherStimuli:
+    """
+    Seeded draws of other stimuli.
+
+    They are drawn by a seeded hash of both names, among the `NEAREST` stimuli that follow on a ring
+    of hashed names. So a draw costs the same however many stimuli there are, and a stimulus that is
+    added changes the draws of few. Up to NEAREST others, all are in.
+
+    Parameters
+    ----------
+    names : iterable of str
+    seed : int
+    """
+
+    NEAREST = 1024
+
+    def __init__(self, names: Iterable[str], seed: int) -> None:
+        self.seed = seed
+        self._ring = sorted((_hash(name), name) for name in names)
+
+    def of(self, name: str) -> list[str]:
+        """Return others of a stimulus in the order in which they are drawn."""
+        start = bisect.bisect(self._ring, (_hash(name), name))
+        following = self._ring[start : start + self.NEAREST]
+        if len(following) < self.NEAREST:
+            following += self._ring[: min(start, self.NEAREST - len(following))]
+        others = [other for _, other in following if other != name]
+        return sorted(others, key=lambda other: _hash(f"{self.seed}\0{name}\0{other}"))
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 class Scorer:
     """
     Scores of one preset on one data set.
@@ -79,7 +114,7 @@ class Scorer:
     def __init__(
         self, preset: str, blocks: Sequence[StimulusBlock], n_shuffle: int, seed: int
     ) -> None:
-        self.preset, self.seed = preset, seed
+        self.preset = preset
         self.n_shuffle = n_shuffle if preset == "mit" else None
         self.pixels, self.sizes = {}, {}
         for block in blocks:
@@ -88,13 +123,18 @@ class Scorer:
                 points, _ = block.points(index)
                 self.sizes[name] = size
                 self.pixels[name] = fixations.to_pixels(points, size)
+        self._names = sorted(self.pixels)
+        self._others = OtherStimuli(self._names, seed)
+        parts = [centre_biases.relative(self.pixels[n], self.sizes[n]) for n in self._names]
+        # relative fixations of all stimuli one after another, and where those of each begin
+        self._relative = np.concatenate([np.zeros((0, 2)), *parts])
+        self._starts = np.cumsum([0, *map(len, parts)])
 
     def others(self, name: str) -> list[str]:
         """
         Names of the other stimuli whose fixations are the negatives of the shuffled AUC.
 
-        They are drawn by a seeded hash of both names. A stimulus that is added to the data set
-        therefore changes the draws of few stimuli.
+        All other stimuli without `n_shuffle`, else draws of `OtherStimuli`.
 
         Parameters
         ----------
@@ -104,13 +144,9 @@ class Scorer:
         -------
         others : list of str
         """
-        candidates = [other for other in sorted(self.pixels) if other != name]
         if self.n_shuffle is None:
-            return candidates
-        return sorted(
-            candidates,
-            key=lambda o: hashlib.sha256(f"{self.seed}\0{name}\0{o}".encode()).hexdigest(),
-        )[: self.n_shuffle]
+            return [other for other in self._names if other != name]
+        return self._others.of(name)[: self.n_shuffle]
 
     def other_fixations(self, name: str) -> np.ndarray:
         """
@@ -126,11 +162,18 @@ class Scorer:
             x, y.
         """
         height, width = self.sizes[name]
-        parts = [np.zeros((0, 2), int)]
-        for other in self.others(name):
-            relative = centre_biases.relative(self.pixels[other], self.sizes[other])
-            parts.append(np.floor(relative * (width, height)).astype(int))
-        return np.concatenate(parts)
+        if self.n_shuffle is None:
+            begin, end = self._bounds(name)
+            relative = np.delete(self._relative, slice(begin, end), axis=0)
+        else:
+            parts = [self._relative[slice(*self._bounds(other))] for other in self.others(name)]
+            relative = np.concatenate([np.zeros((0, 2)), *parts])
+        return np.floor(relative * (width, height)).astype(int)
+
+    def _bounds(self, name):
+        """Rows of `_relative` of a stimulus: from, to."""
+        place = bisect.bisect_left(self._names, name)
+        return self._starts[place], self._starts[place + 1]
 
     def score(
         self, block: StimulusBlock, index: int, density: np.ndarray, centre_bias: np.ndarray
