@@ -47,26 +47,31 @@ if workflow.is_main_process and (sentence := ownership.said_of_lock()):
 
 
 def index_dataset(dataset):
-    """Stimuli of a data set with a digest each, and the blocks of each split."""
+    """Index of a data set, and the blocks of each split; a job takes the index of its run."""
     entry = config["datasets"][dataset]
     try:
-        stimuli = catalogue.index(dataset, entry, workflow.basedir, ".snakemake/gaborscope")
+        index = catalogue.BlockIndex(
+            dataset,
+            entry,
+            workflow.basedir,
+            config["n_blocks"],
+            ".snakemake/gaborscope",
+            trust=not workflow.is_main_process,
+        )
     except InputError as error:
         if not or_stop(archives.pending, dataset, entry, workflow.basedir):
             raise WorkflowError(str(error)) from None
-        return {}, {split: [] for split in catalogue.SPLITS}
-    blocks = or_stop(catalogue.blocks, stimuli, config["n_blocks"])
-    or_stop(catalogue.require_splits, dataset, blocks, catalogue.SPLITS, len(stimuli))
-    return stimuli, blocks
+        return None, {split: [] for split in catalogue.SPLITS}
+    blocks = catalogue.splits(index.sizes, config["n_blocks"])
+    n_stimuli = sum(index.sizes.values())
+    or_stop(catalogue.require_splits, dataset, blocks, catalogue.SPLITS, n_stimuli)
+    return index, blocks
 
 
-STIMULI, splits = {}, {}
+INDEX, splits = {}, {}
 for dataset in dict.fromkeys([config["fit_on"], *config["evaluate_on"]]):
-    STIMULI[dataset], splits[dataset] = index_dataset(dataset)
-DIGESTS = {
-    dataset: catalogue.block_digests(stimuli, config["n_blocks"])
-    for dataset, stimuli in STIMULI.items()
-}
+    INDEX[dataset], splits[dataset] = index_dataset(dataset)
+SIZES = {dataset: index.sizes if index else {} for dataset, index in INDEX.items()}
 plan = or_stop(Plan.of, config, splits)
 
 
@@ -89,8 +94,7 @@ wildcard_constraints:
 
 def maps_digest(wildcards):
     """Digest of the files of imported maps of one block."""
-    stimuli = STIMULI[wildcards.dataset]
-    names = catalogue.block_stimuli(stimuli, wildcards.block, config["n_blocks"])
+    names = or_stop(INDEX[wildcards.dataset].stimuli, wildcards.block)
     path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
     return or_stop(map_files.digest, wildcards.imported, path, workflow.basedir, names)
 

@@ -51,7 +51,7 @@ rule prepare_dataset:
         runtime=runtime("prepare_dataset"),
         disk_mb=disk_mb("prepare_dataset"),
     params:
-        digest=lambda wildcards: DIGESTS[wildcards.dataset][wildcards.block],
+        digest=lambda wildcards: INDEX[wildcards.dataset].digests[wildcards.block],
         dataset=lambda wildcards: config["datasets"][wildcards.dataset],
         n_blocks=config["n_blocks"],
         code=library("prepare_dataset"),

@@ -153,10 +153,7 @@ ASK = asking.Resources(
         heavier=HEAVIER,
         heavier_cascades=HEAVIER_CASCADES,
     ),
-    n_stimuli={dataset: len(STIMULI[dataset]) for dataset in plan.datasets},
-    block_sizes={
-        dataset: catalogue.block_sizes(STIMULI[dataset], config["n_blocks"])
-        for dataset in plan.datasets
-    },
+    n_stimuli={dataset: sum(sizes.values()) for dataset, sizes in SIZES.items()},
+    block_sizes=SIZES,
 )
 mem_mb, runtime, disk_mb = ASK.mem_mb, ASK.runtime, ASK.disk_mb

@@ -15,8 +15,10 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Load the block's stimuli and write them."""
     settings, root, n_blocks = smk.params.dataset, Path(smk.scriptdir).parent, smk.params.n_blocks
-    index = catalogue.index(smk.wildcards.dataset, settings, root, ".snakemake/gaborscope")
-    names = catalogue.block_stimuli(index, smk.wildcards.block, n_blocks)
+    index = catalogue.BlockIndex(
+        smk.wildcards.dataset, settings, root, n_blocks, ".snakemake/gaborscope", trust=True
+    )
+    names = index.stimuli(smk.wildcards.block)
     block = loading.load_block(settings, names, root)
     origin = provenance(smk)
     write_data(smk.output.data, block, origin)

@@ -1,7 +1,9 @@
-import json
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -40,9 +42,18 @@ def make_folder(path, names, rows=None):
     (path / "fixations.csv").write_text("\n".join([HEADER, *rows]) + "\n", encoding="utf-8")
 
 
-def index(folder, cache=None, **settings):
+def index(folder, **settings):
     settings = {"type": "folder", "path": folder.name, **settings}
-    return catalogue.index("mine", settings, folder.parent, cache)
+    return catalogue.index("mine", settings, folder.parent)
+
+
+def by_block(folder, cache=None, n_blocks=10, **options):
+    settings = {"type": "folder", "path": folder.name}
+    return catalogue.BlockIndex("mine", settings, folder.parent, n_blocks, cache, **options)
+
+
+def content(built):
+    return built.digests, {block: built.stimuli(block) for block in built.sizes}
 
 
 def refused(folder, **settings):
@@ -84,7 +95,7 @@ def test_splits_are_70_10_and_20_percent_in_this_order(n_blocks):
 @pytest.mark.parametrize("n_blocks", [0, -10, 15, 10.0, True, "10", None])
 def test_n_blocks_must_be_a_positive_multiple_of_ten(n_blocks):
     with pytest.raises(InputError, match="multiple of 10"):
-        catalogue.blocks({"a.png": "0"}, n_blocks)
+        catalogue.block_stimuli(["a.png"], n_blocks)
 
 
 def test_a_block_beyond_the_last_is_refused():
@@ -94,29 +105,24 @@ def test_a_block_beyond_the_last_is_refused():
 
 def test_blocks_are_those_that_hold_a_stimulus():
     i = catalogue.block_of("a.png", 20)
-    blocks = catalogue.blocks({"a.png": "0"}, 20)
-    assert sum(blocks.values(), []) == [f"{i:02d}"]
+    assert catalogue.block_stimuli(["a.png"], 20) == {f"{i:02d}": ["a.png"]}
 
 
 def test_every_stimulus_is_in_exactly_one_block(folder):
-    digests = index(folder)
-    members = [
-        name
-        for blocks in catalogue.blocks(digests, 10).values()
-        for block in blocks
-        for name in catalogue.block_stimuli(digests, block, 10)
-    ]
-    assert sorted(members) == sorted(digests)
+    built = by_block(folder)
+    members = [name for block in built.sizes for name in built.stimuli(block)]
+    assert sorted(members) == sorted(index(folder))
+    assert built.sizes == {block: len(names) for block, names in content(built)[1].items()}
 
 
 def test_stimuli_of_a_block_are_sorted(folder):
-    names = catalogue.block_stimuli(index(folder), "03", 10)
+    names = by_block(folder).stimuli("03")
     assert len(names) > 1 and names == sorted(names)
 
 
 def test_an_empty_split_is_refused_with_set_size_and_remedy():
     name = next(f"{i}.png" for i in range(99) if catalogue.block_of(f"{i}.png", 10) < 7)
-    blocks = catalogue.blocks({name: "0"}, 10)
+    blocks = catalogue.splits(catalogue.block_stimuli([name], 10), 10)
     with pytest.raises(InputError, match="'mine' with its 1 stimuli .*test split.*n_blocks"):
         catalogue.require_splits("mine", blocks, ["fit", "test"], n_stimuli=1)
 
@@ -128,38 +134,40 @@ def test_a_split_that_is_not_needed_may_be_empty():
 # Digests
 
 
-def changed_blocks(before, after):
-    old, new = (catalogue.block_digests(digests, 10) for digests in (before, after))
+def changed_blocks(old, new):
     return {block for block in old | new if old.get(block) != new.get(block)}
 
 
 def test_a_blocks_digest_depends_on_its_own_stimuli_alone(folder):
-    digests = index(folder)
-    for block, digest in catalogue.block_digests(digests, 10).items():
-        of_block = {name: digests[name] for name in catalogue.block_stimuli(digests, block, 10)}
-        assert catalogue.block_digests(of_block, 10) == {block: digest}
+    before = by_block(folder)
+    for name in before.stimuli("03"):
+        (folder / "stimuli" / name).unlink()
+    rows = (folder / "fixations.csv").read_text().splitlines()
+    write_csv(folder, "\n".join(r for r in rows if r.split(",")[0] not in before.stimuli("03")))
+    after = by_block(folder).digests
+    assert after == {block: digest for block, digest in before.digests.items() if block != "03"}
 
 
 def test_adding_a_stimulus_changes_only_its_own_block(folder):
-    before = index(folder)
+    before = by_block(folder).digests
     (folder / "stimuli" / "new.png").write_bytes(b"new")
     block = catalogue.block_name(catalogue.block_of("new.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {block}
+    assert changed_blocks(before, by_block(folder).digests) == {block}
 
 
 def test_changing_one_fixation_changes_only_its_own_block(folder):
-    before = index(folder)
+    before = by_block(folder).digests
     text = (folder / "fixations.csv").read_text()
     write_csv(folder, text.replace("s07.png,o1,1.5,2", "s07.png,o1,1.5,3"))
     block = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {block}
+    assert changed_blocks(before, by_block(folder).digests) == {block}
 
 
 def test_an_edited_stimulus_changes_only_its_own_block(folder):
-    before = index(folder)
+    before = by_block(folder).digests
     (folder / "stimuli" / "s07.png").write_bytes(b"something longer than before")
     block = catalogue.block_name(catalogue.block_of("s07.png", 10), 10)
-    assert changed_blocks(before, index(folder)) == {block}
+    assert changed_blocks(before, by_block(folder).digests) == {block}
 
 
 def test_the_place_of_a_stimulus_in_the_csv_does_not_change_its_digest(folder):
@@ -347,47 +355,102 @@ def test_a_csv_that_is_not_utf8_is_refused(folder):
     assert "not comma-separated UTF-8 text" in refused(folder)
 
 
-# The cache
+# The kept index
 
 
-def test_the_cached_index_equals_the_built_one(folder, tmp_path):
-    built = index(folder, tmp_path / "cache")
-    assert index(folder, tmp_path / "cache") == built
+def test_the_kept_index_equals_the_built_one(folder, tmp_path):
+    built = content(by_block(folder))
+    assert content(by_block(folder, tmp_path / "cache")) == built
+    assert content(by_block(folder, tmp_path / "cache")) == built
+    assert content(by_block(folder, tmp_path / "cache", trust=True)) == built
 
 
-def test_a_second_call_does_not_read_the_fixations(folder, tmp_path, monkeypatch):
-    built = index(folder, tmp_path / "cache")
+def test_a_second_process_does_not_read_the_fixations(folder, tmp_path, monkeypatch):
+    built = content(by_block(folder, tmp_path / "cache"))
     monkeypatch.setattr(folder_layout, "read_fixation_rows", None)
-    assert index(folder, tmp_path / "cache") == built
+    assert content(by_block(folder, tmp_path / "cache")) == built
 
 
-def test_a_change_of_the_raw_files_is_seen_through_the_cache(folder, tmp_path):
-    built = index(folder, tmp_path / "cache")
+def test_a_job_of_a_run_does_not_look_at_the_raw_files(folder, tmp_path, monkeypatch):
+    built = content(by_block(folder, tmp_path / "cache"))
+    monkeypatch.setattr(folder_layout, "scan", None)
+    assert content(by_block(folder, tmp_path / "cache", trust=True)) == built
+
+
+def test_a_job_without_an_index_of_its_settings_makes_one(folder, tmp_path):
+    by_block(folder, tmp_path / "cache", n_blocks=20)
+    assert content(by_block(folder, tmp_path / "cache", trust=True)) == content(by_block(folder))
+
+
+def test_a_change_of_the_raw_files_is_seen_through_the_kept_index(folder, tmp_path):
+    built = content(by_block(folder, tmp_path / "cache"))
     os.utime(folder / "fixations.csv", ns=(1, 1))
     write_csv(folder, f"{HEADER}\ns00.png,a,1,2\n")
-    assert index(folder, tmp_path / "cache") != built
+    assert content(by_block(folder, tmp_path / "cache")) != built
+    trusted = by_block(folder, tmp_path / "cache", trust=True)
+    assert content(trusted) == content(by_block(folder))
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[]", '{"key": 1}', None])
-def test_a_damaged_cache_is_ignored(folder, tmp_path, damage):
-    built = index(folder, tmp_path)
-    cache = tmp_path / "mine.json"
-    if damage is None:  # valid JSON with the right key, one digest altered
-        kept = json.loads(cache.read_text())
-        kept["index"]["s00.png"] = "0" * 64
-        damage = json.dumps(kept)
-    cache.write_text(damage)
-    assert index(folder, tmp_path) == built
+def damage_bytes(path):
+    path.write_bytes(b"not SQLite")
 
 
-def test_a_cache_folder_that_cannot_be_made_only_means_no_cache(folder, tmp_path):
+def cut(path):
+    path.write_bytes(path.read_bytes()[:5000])
+
+
+def altered(statement):
+    def alter(path):
+        with contextlib.closing(sqlite3.connect(path)) as database:
+            database.execute(statement)
+            database.commit()
+
+    return alter
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        Path.unlink,
+        lambda path: path.write_bytes(b""),
+        damage_bytes,
+        cut,
+        altered("DROP TABLE whole"),
+        altered("DELETE FROM block WHERE name = '03'"),
+        altered("UPDATE block SET size = 99"),
+        altered("UPDATE block SET digest = ''"),
+        altered("UPDATE block SET stimuli = '{'"),
+        altered('UPDATE block SET stimuli = \'{"a.png": "0"}\''),
+        altered("UPDATE block SET stimuli = NULL"),
+    ],
+)
+@pytest.mark.parametrize("trust", [False, True])
+def test_a_damaged_index_is_made_anew(folder, tmp_path, damage, trust):
+    built = content(by_block(folder, tmp_path / "cache"))
+    [kept] = (tmp_path / "cache").iterdir()
+    damage(kept)
+    assert content(by_block(folder, tmp_path / "cache", trust=trust)) == built
+    assert content(by_block(folder, tmp_path / "cache", trust=True)) == built
+
+
+def test_a_cache_folder_that_cannot_be_made_only_means_that_nothing_is_kept(folder, tmp_path):
     (tmp_path / "file").write_text("in the way")
-    assert index(folder, tmp_path / "file" / "cache") == index(folder)
+    nowhere = by_block(folder, tmp_path / "file" / "cache", trust=True)
+    assert content(nowhere) == content(by_block(folder))
 
 
-def test_the_cache_leaves_no_temporary_file(folder, tmp_path):
-    index(folder, tmp_path / "cache")
-    assert os.listdir(tmp_path / "cache") == ["mine.json"]
+def test_no_temporary_file_is_left(folder, tmp_path):
+    by_block(folder, tmp_path / "cache")
+    [kept] = os.listdir(tmp_path / "cache")
+    assert kept.startswith("mine.") and kept.endswith(".sqlite")
+
+
+def test_many_processes_at_once_read_a_whole_index(folder, tmp_path):
+    built = content(by_block(folder))
+    with ThreadPoolExecutor(8) as pool:
+        made = [pool.submit(by_block, folder, tmp_path / "cache", trust=i % 2) for i in range(40)]
+    assert all(content(one.result()) == built for one in made)
+    assert len(os.listdir(tmp_path / "cache")) == 1
 
 
 # Cost

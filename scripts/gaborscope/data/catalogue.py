@@ -9,12 +9,13 @@ job starts.
 `layouts` knows where each type keeps its files; `loading.load_block` reads them into arrays.
 """
 
-import functools
+import contextlib
 import hashlib
 import json
 import os
+import sqlite3
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ LAYOUTS = {
 }
 TYPES = ("demo", *LAYOUTS)
 SPLITS = ("fit", "validation", "test")
-_CACHE_VERSION = 2  # increase it when the meaning of a digest changes
+_CACHE_VERSION = 3  # increase it when the meaning of a digest changes
 
 
 # ---------------------------------------------------------------------------------------------
@@ -87,20 +88,20 @@ def split_of_block(i: int, n_blocks: int) -> str:
     return "fit" if tenth < 7 else "validation" if tenth < 8 else "test"
 
 
-def blocks(index: Iterable[str], n_blocks: int) -> dict[str, list[str]]:
+def splits(blocks: Iterable[str], n_blocks: int) -> dict[str, list[str]]:
     """
-    Return {'fit': [...], 'validation': [...], 'test': [...]}: names of blocks that hold a stimulus.
+    Return {'fit': [...], 'validation': [...], 'test': [...]}: sorted names of blocks by split.
 
     Parameters
     ----------
-    index : dict
-        Stimulus name -> digest, from `index`.
+    blocks : iterable of str
+        Names of the blocks that hold a stimulus, as `block_name` writes them.
     n_blocks : int
         A positive multiple of 10.
     """
     by_split = {split: [] for split in SPLITS}
-    for i in sorted({block_of(name, n_blocks) for name in index}):
-        by_split[split_of_block(i, n_blocks)].append(block_name(i, n_blocks))
+    for block in sorted(blocks):
+        by_split[split_of_block(int(block), n_blocks)].append(block)
     return by_split
 
 
@@ -118,7 +119,7 @@ def require_splits(
     name : str
         Name of the data set, for the message.
     blocks : dict
-        Split -> block names, from `blocks`.
+        Split -> block names, from `splits`.
     needed : sequence of str
         Splits that must hold a stimulus: some of 'fit', 'validation', 'test'.
     n_stimuli : int, optional
@@ -134,33 +135,15 @@ def require_splits(
         )
 
 
-def block_stimuli(index: Iterable[str], block: str, n_blocks: int) -> list[str]:
-    """Return the sorted names of the stimuli of one block (`block` as `block_name` writes it)."""
-    return sorted(n for n in index if block_name(block_of(n, n_blocks), n_blocks) == block)
-
-
-def block_sizes(index: Iterable[str], n_blocks: int) -> dict[str, int]:
-    """Return {block name: number of stimuli} of all blocks that hold a stimulus."""
-    counts = {}
-    for name in index:
-        block = block_name(block_of(name, n_blocks), n_blocks)
-        counts[block] = counts.get(block, 0) + 1
-    return counts
-
-
-def block_digests(index: Mapping[str, str], n_blocks: int) -> dict[str, str]:
-    """Return {block name: digest} of all blocks that hold a stimulus, in one pass."""
+def block_stimuli(index: Iterable[str], n_blocks: int) -> dict[str, list[str]]:
+    """Return {block name: sorted names of its stimuli} of all blocks that hold a stimulus."""
+    _check_n_blocks(n_blocks)
     members = {}
     for name in sorted(index):
-        members.setdefault(block_name(block_of(name, n_blocks), n_blocks), []).append(name)
-    return {block: _digest_of(index, members[block]) for block in sorted(members)}
+        members.setdefault(_name_hash(name) % n_blocks, []).append(name)
+    return {block_name(i, n_blocks): members[i] for i in sorted(members)}
 
 
-def _digest_of(index, names):
-    return sha256(*(part for name in names for part in (name, index[name])))
-
-
-@functools.cache
 def _name_hash(name):
     return int(hashlib.sha256(name.encode()).hexdigest(), 16)
 
@@ -174,9 +157,7 @@ def _check_n_blocks(n_blocks):
 # The index of a data set
 
 
-def index(
-    name: str, settings: Mapping[str, Any], root: str | Path, cache_folder: str | Path | None = None
-) -> dict[str, str]:
+def index(name: str, settings: Mapping[str, Any], root: str | Path) -> dict[str, str]:
     """
     Return {stimulus name: digest} of a data set, after checking that it can be used.
 
@@ -189,14 +170,11 @@ def index(
     Parameters
     ----------
     name : str
-        Name of the data set in the config, for messages and the cache file.
+        Name of the data set in the config, for messages.
     settings : dict
         The data set's entry of the config: `type` (of TYPES), `path`, ...
     root : str or path
         Folder that a relative `path` starts at.
-    cache_folder : str or path, optional
-        Folder where the index is kept, keyed by names, sizes and times of the raw files. If it
-        cannot be written, nothing is kept. A damaged cache is ignored.
 
     Returns
     -------
@@ -209,6 +187,11 @@ def index(
         fixation belongs to an unknown stimulus; or a coordinate is not a number or below -0.5.
         `loading.load_block` checks the right and lower edge, because it knows the image size.
     """
+    return _look(name, settings, root)[1]()
+
+
+def _look(name, settings, root):
+    """Return a key of names, sizes and times of the raw files, and what makes the index."""
     kind = settings.get("type")
     if kind not in TYPES:
         raise InputError(
@@ -216,54 +199,158 @@ def index(
             + ", ".join(TYPES)
         )
     if kind == "demo":
-        return demo.index(name, settings)
+        return sha256(json.dumps(settings, sort_keys=True)), lambda: demo.index(name, settings)
     scan = LAYOUTS[kind].scan(data_folder(settings, root, name), settings, name)
-    state = [_CACHE_VERSION, kind, str(settings["path"]), scan.shared, scan.tables]
-    key = sha256(json.dumps([*state, sorted(scan.stimuli.items())]))
-    cache = Path(cache_folder) / f"{name}.json" if cache_folder is not None else None
-    digests = _read_cache(cache, key)
-    if digests is None:
-        contents = scan.contents() if scan.contents else {}
-        common = json.dumps(scan.shared) if scan.shared else ""
-        digests = {
-            stimulus: sha256(
-                json.dumps(scan.stimuli.get(stimulus)), common, contents.get(stimulus, "")
-            )
-            for stimulus in sorted(scan.stimuli or contents)
-        }
-        _write_cache(cache, key, digests)
-    return digests
+    state = [kind, str(settings["path"]), scan.shared, scan.tables, sorted(scan.stimuli.items())]
+    return sha256(json.dumps(state)), lambda: _digests(scan)
+
+
+def _digests(scan):
+    contents = scan.contents() if scan.contents else {}
+    common = json.dumps(scan.shared) if scan.shared else ""
+    return {
+        stimulus: sha256(json.dumps(scan.stimuli.get(stimulus)), common, contents.get(stimulus, ""))
+        for stimulus in sorted(scan.stimuli or contents)
+    }
 
 
 # ---------------------------------------------------------------------------------------------
-# The cache
+# The index by block, kept in a file
 
 
-def _read_cache(path, key):
+class BlockIndex:
+    """
+    Sizes and digests of the blocks of a data set; the names of a block are read when asked for.
+
+    The index is made of the raw files, and kept in a file of SQLite. Where it is kept, a process
+    reads the blocks it needs, not all stimuli. The file is written beside and renamed, and never
+    changed: it is read without locks, which network file systems may not have. If it cannot be
+    written, nothing is kept; a damaged one is made anew.
+
+    Parameters
+    ----------
+    name, settings, root
+        As for `index`.
+    n_blocks : int
+        A positive multiple of 10.
+    cache_folder : str or path, optional
+        Folder where the index is kept.
+    trust : bool
+        Take the kept index as it is, without a look at the raw files. For the jobs of a run, whose
+        main process has looked at them. The file's name has a digest of the settings, so a job
+        finds the index of its own settings alone.
+
+    Attributes
+    ----------
+    sizes : dict of str to int
+        Stimuli by block, of all blocks that hold one, sorted.
+    digests : dict of str to str
+        By block; changes if, and only if, the stimuli or fixations of this block change.
+
+    Raises
+    ------
+    InputError
+        As `index`; also if `n_blocks` is not a positive multiple of 10.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        settings: Mapping[str, Any],
+        root: str | Path,
+        n_blocks: int,
+        cache_folder: str | Path | None = None,
+        trust: bool = False,
+    ) -> None:
+        _check_n_blocks(n_blocks)
+        self._of = (name, settings, root)
+        self._n_blocks = n_blocks
+        self._names: dict[str, list[str]] = {}
+        self._file: Path | None = None
+        if cache_folder is not None:
+            key = sha256(
+                json.dumps([_CACHE_VERSION, dict(settings), str(root), n_blocks], sort_keys=True)
+            )[:16]
+            self._file = Path(cache_folder) / f"{name}.{key}.sqlite"
+        if not (trust and self._take(None)):
+            key, make = _look(*self._of)
+            if not self._take(key):
+                self._keep(key, make)
+
+    def stimuli(self, block: str) -> list[str]:
+        """Return the sorted names of the stimuli of one block (as `block_name` writes it)."""
+        if block not in self.sizes:
+            return []
+        if not self._names:
+            row = _rows(self._file, "SELECT stimuli FROM block WHERE name = ?", block)
+            with contextlib.suppress(ValueError, TypeError, AttributeError, IndexError):
+                digests = json.loads(row[0][0])
+                if _digest_of(digests.items()) == self.digests[block]:
+                    return list(digests)
+            self._keep(*_look(*self._of))
+        return self._names.get(block, [])
+
+    def _take(self, key: str | None) -> bool:
+        """Take sizes and digests of a kept index, if it is whole and of these raw files."""
+        kept = _rows(self._file, "SELECT key, total FROM whole")
+        rows = _rows(self._file, "SELECT name, size, digest FROM block ORDER BY name")
+        if not rows or not kept or key not in (None, kept[0][0]):
+            return False
+        if kept[0][1] != sha256(json.dumps(rows)):
+            return False
+        self.sizes = {block: size for block, size, _ in rows}
+        self.digests = {block: digest for block, _, digest in rows}
+        return True
+
+    def _keep(self, key: str, make: Callable[[], dict[str, str]]) -> None:
+        """Make the index and write it, if there is a folder to write it to."""
+        index = make()
+        self._names = block_stimuli(index, self._n_blocks)
+        digests = {b: {name: index[name] for name in names} for b, names in self._names.items()}
+        rows = [(b, len(names), _digest_of(digests[b].items())) for b, names in self._names.items()]
+        self.sizes = {block: size for block, size, _ in rows}
+        self.digests = {block: digest for block, _, digest in rows}
+        total = sha256(json.dumps(rows))
+        _write(self._file, (key, total), [(*row, json.dumps(digests[row[0]])) for row in rows])
+
+
+def _digest_of(digests):
+    return sha256(*(part for pair in digests for part in pair))
+
+
+def _rows(path, query, *values):
+    """Return the rows of a query; none where the file is absent or damaged."""
     if path is None:
-        return None
+        return []
     try:
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept["key"] == key and kept["check"] == sha256(json.dumps(kept["index"])):
-            return kept["index"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # absent, damaged or of another version: the index is made again
-    return None
+        # immutable: nothing is locked, and nothing is written beside the file
+        address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+        with contextlib.closing(sqlite3.connect(address, uri=True)) as database:
+            return database.execute(query, values).fetchall()
+    except (OSError, sqlite3.Error):
+        return []
 
 
-def _write_cache(path, key, digests):
+def _write(path, whole, rows):
     if path is None:
         return
-    kept = {"key": key, "check": sha256(json.dumps(digests)), "index": digests}
     temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with open(handle, "w", encoding="utf-8") as file:
-            json.dump(kept, file)
+        os.close(handle)
+        with contextlib.closing(sqlite3.connect(temporary, isolation_level=None)) as database:
+            database.execute("PRAGMA journal_mode = OFF")
+            database.execute("BEGIN")
+            database.execute("CREATE TABLE whole (key TEXT, total TEXT)")
+            database.execute("INSERT INTO whole VALUES (?, ?)", whole)
+            database.execute(
+                "CREATE TABLE block (name TEXT PRIMARY KEY, size INT, digest TEXT, stimuli TEXT)"
+            )
+            database.executemany("INSERT INTO block VALUES (?, ?, ?, ?)", rows)
+            database.execute("COMMIT")
         os.replace(temporary, path)
-    except OSError:
-        if temporary is not None and os.path.exists(temporary):
-            os.unlink(
-                temporary
-            )  # not an error: without a cache the next parse makes the index again
+    except (OSError, sqlite3.Error):  # not an error: the next process makes the index again
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)

@@ -53,7 +53,7 @@ def load_block(
         `sigma_px` in it replace both values that the reader of a published data set states; `exif`
         says what an EXIF orientation means (`images.open_image`).
     names : sequence of str
-        From `catalogue.block_stimuli`; the order is kept.
+        From `catalogue.BlockIndex.stimuli`; the order is kept.
     root : str or path
         Folder that a relative `path` in the settings starts at.
 
