@@ -150,7 +150,7 @@ def _pysaliency_fixations():
 
 
 def _state():
-    return {"0.weight": torch.ones(3, 4), "0.bias": torch.zeros(3), "n": torch.tensor(5)}
+    return {"0.weight": torch.ones(3, 4), "0.bias": torch.zeros(3)}
 
 
 def _pickles():

@@ -9,9 +9,9 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import h5py
 import numpy as np
 
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, reading
 
-_BAD_FILE = (OSError, KeyError, ValueError, TypeError, IndexError, UnicodeDecodeError)
+LARGEST = 1 << 28  # values of one dataset
 
 
 def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
@@ -56,16 +56,24 @@ def read_fixations(path: str | Path, n_stimuli: int) -> list[np.ndarray]:
     InputError
         If the file is not pysaliency's file of fixations, or numbers a stimulus that is missing.
     """
-    x, y, stimulus, subject = _open(path, "fixations", _columns)
-    if len(stimulus) and not 0 <= stimulus.min() <= stimulus.max() < n_stimuli:
+    x, y, stimulus, subject = _open(path, "fixations", _checked_columns)
+    wrong = stimulus[(stimulus < 0) | (stimulus >= n_stimuli)]
+    if len(wrong):
         raise InputError(
-            f"{path} has fixations on stimulus {stimulus.max()}, but there are {n_stimuli}; do the "
+            f"{path} has fixations on stimulus {wrong[0]}, but there are {n_stimuli}; do the "
             "two files belong together?"
         )
     order = np.argsort(stimulus, kind="stable")
     rows = np.column_stack([x, y, subject]).astype(float)[order]
     bounds = np.searchsorted(stimulus[order], np.arange(n_stimuli + 1))
     return [rows[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+
+
+def _checked_columns(file):
+    columns = x, *_ = _columns(file)
+    if any(column.shape != (len(x),) for column in columns):
+        raise ValueError("its columns differ in length")
+    return columns
 
 
 def _columns(file):
@@ -112,19 +120,26 @@ def _rgb(image):
         raise ValueError(f"an image is {image.dtype} of shape {image.shape}")
     if image.ndim == 2 or image.shape[2] == 1:
         return np.repeat(image.reshape(*image.shape[:2], 1), 3, axis=2)
+    if image.shape[2] == 4 and (image[..., 3] < 255).any() or image.shape[2] not in (3, 4):
+        raise ValueError("an image has transparent pixels, or channels other than RGB")
     return np.ascontiguousarray(image[..., :3])
 
 
 def _open(path, content, read):
-    try:
-        with h5py.File(path, "r") as file:
-            return read(file)
-    except _BAD_FILE as error:
-        fault = " ".join(str(error).split())
-        raise InputError(
-            f"{path} is not a file of {content} that pysaliency wrote ({fault}); write it again "
-            "with to_hdf5"
-        ) from None
+    fault = f"{path} is not a file of {content} that pysaliency wrote"
+    with reading(fault, "write it again with to_hdf5"), h5py.File(path, "r") as file:
+        file.visititems(_check_member)
+        return read(file)
+
+
+def _check_member(name, member):
+    """Raise if a dataset is too large, or its values lie in other files."""
+    if not isinstance(member, h5py.Dataset):
+        return
+    if (member.size or 0) > LARGEST:
+        raise ValueError(f"{name} has the shape {member.shape}")
+    if member.external or member.is_virtual:
+        raise ValueError(f"{name} refers to other files")
 
 
 def _kind(file):

@@ -82,7 +82,7 @@ def _check_unpacked(path):
         kind, size = struct.unpack_from(f"{order}II", data, at)
         if kind == 15:  # compressed; the variable begins with its own kind and size
             tag = zlib.decompressobj().decompress(data[at + 8 : at + 8 + min(size, 999)], 8)
-            unpacked += struct.unpack(f"{order}II", tag)[1]
+            unpacked += int.from_bytes(tag[4:8], "little" if order == "<" else "big")
         at += 8 + size
     if unpacked > LARGEST_MAT:
         raise ValueError(f"it would unpack to {unpacked / 1e9:.1f} GB")

@@ -1,0 +1,167 @@
+"""Files of weights that hold code, too little, or too much."""
+
+import numpy as np
+import safetensors.torch
+import torch
+from bad_input.case import Case
+
+from gaborscope.backbones import published, tensorflow, weights
+
+FAMILY = "Weights"
+
+
+class Code:
+    """An object whose pickle runs code."""
+
+    def __reduce__(self):
+        import os
+
+        return os.system, ("touch HARMED",)
+
+
+def load(content, name="w.pth"):
+    """Return a use that loads a file into a network of one layer of 4 inputs and 3 outputs."""
+
+    def use(folder):
+        path = folder / name
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            torch.save(content, path)
+        state, _ = published.read("unisal", path)
+        weights.fit_into(torch.nn.Linear(4, 3), state, path)
+        return sorted(state)
+
+    return use
+
+
+def graph(*nodes):
+    """Return a use that reads a frozen graph of TensorFlow."""
+
+    def use(folder):
+        (folder / "g.pb").write_bytes(message(*((1, message(*node)) for node in nodes)))
+        return sorted(tensorflow.read_tensors(folder / "g.pb"))
+
+    return use
+
+
+def varint(number):
+    low, rest = number & 127, number >> 7
+    return bytes([low | 128]) + varint(rest) if rest else bytes([low])
+
+
+def message(*fields):
+    """Bytes of a message of Protocol Buffers; a value is a number, a text or bytes."""
+    parts = []
+    for number, value in fields:
+        if isinstance(value, int):
+            parts += [varint(number << 3), varint(value)]
+        else:
+            value = value.encode() if isinstance(value, str) else value
+            parts += [varint(number << 3 | 2), varint(len(value)), value]
+    return b"".join(parts)
+
+
+def constant(name, shape, values):
+    """Fields of a node that is a constant of float32."""
+    sizes = message(*((2, message((1, size))) for size in shape))
+    tensor = message((1, 1), (2, sizes), (5, np.asarray(values, "<f4").tobytes()))
+    attribute = message((1, "value"), (2, message((8, tensor))))
+    return [(1, name), (2, "Const"), (5, attribute)]
+
+
+WHOLE = {"weight": torch.ones(3, 4), "bias": torch.zeros(3)}
+NAN = {**WHOLE, "bias": torch.tensor([0, float("nan"), 0])}
+ALONE = "{folder}/w.pth is no complete file of weights alone "
+SAVE = "; fetch it again, or save model.state_dict() anew"
+NO_GRAPH = "{folder}/g.pb is no complete file of TensorFlow "
+RING = [[(1, name), (2, "Identity"), (3, other)] for name, other in ("ab", "ba")]
+
+CASES = [
+    Case("a state dict", load(WHOLE), gives="['bias', 'weight']"),
+    Case(
+        "a pickle with code",
+        load({"weight": Code()}),
+        says="{folder}/w.pth holds more than tensors (it asks for posix.system), and reading it "
+        "could run code; save the tensors alone: torch.save(model.state_dict(), FILE)",
+    ),
+    Case(
+        "a whole model",
+        load(torch.nn.Linear(4, 3)),
+        says="{folder}/w.pth holds more than tensors (it asks for torch.nn.modules.linear.Linear), "
+        "and reading it could run code; save the tensors alone: torch.save(model.state_dict(), "
+        "FILE)",
+    ),
+    Case(
+        "text",
+        load(b"no weights"),
+        says=f"{ALONE}(it is damaged, or holds more than tensors){SAVE}",
+    ),
+    Case("an empty file", load(b""), says=f"{ALONE}(EOFError){SAVE}"),
+    Case(
+        "a list of tensors",
+        load([torch.ones(3)]),
+        says="{folder}/w.pth holds a list, not a dictionary of tensors",
+    ),
+    Case(
+        "a number in the place of a tensor",
+        load({**WHOLE, "bias": 3}),
+        says="{folder}/w.pth: bias is no tensor of values; save model.state_dict()",
+    ),
+    Case(
+        "a sparse tensor",
+        load({**WHOLE, "weight": torch.eye(3, 4).to_sparse()}),
+        says="{folder}/w.pth: weight is no tensor of values; save model.state_dict()",
+    ),
+    Case(
+        "complex numbers",
+        load({**WHOLE, "bias": torch.zeros(3, dtype=torch.complex64)}),
+        says="{folder}/w.pth: bias is of torch.complex64; save it as float32",
+    ),
+    Case(
+        "NaN",
+        load(NAN),
+        says="{folder}/w.pth: bias holds NaN or infinity; train or fetch it again",
+    ),
+    Case(
+        "another shape",
+        load({**WHOLE, "bias": torch.zeros(4)}),
+        says="{folder}/w.pth: bias has the shape (4,), but the network needs (3,)",
+    ),
+    Case(
+        "safetensors cut in half",
+        load(safetensors.torch.save(WHOLE)[:80], "w.safetensors"),
+        says="{folder}/w.safetensors is not a complete safetensors file (Unterminated string "
+        "starting at: line 1 column 69 (char 68)); get or make it anew",
+    ),
+    Case(
+        "a graph of TensorFlow",
+        graph(constant("w", (2, 3), np.ones(6))),
+        gives="['w']",
+    ),
+    Case(
+        "a graph whose last number is repeated",
+        graph(constant("w", (2, 3), [7])),
+        gives="['w']",
+    ),
+    Case(
+        "a graph with a tensor of 8 TB",
+        graph(constant("w", (1 << 20, 1 << 20), [7])),
+        says=f"{NO_GRAPH}(a tensor has the shape (1048576, 1048576)); download it again",
+    ),
+    Case(
+        "a graph with a negative shape",
+        graph(constant("w", ((1 << 64) - 1, 3), [7])),
+        says=f"{NO_GRAPH}(a tensor has the shape (18446744073709551615, 3)); download it again",
+    ),
+    Case(
+        "a graph that goes round in a circle",
+        graph(constant("w", (3,), [7]), *RING, [(1, "c/conv"), (2, "Conv2D"), (3, "x"), (3, "a")]),
+        gives="['w']",
+    ),
+    Case(
+        "a graph with a number in the place of a message",
+        graph([(1, "w"), (2, "Const"), (5, 3)]),
+        says=f"{NO_GRAPH}(object of type 'int' has no len()); download it again",
+    ),
+]
