@@ -3,6 +3,7 @@
 import io
 import struct
 import zlib
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -53,10 +54,19 @@ def saved(**options):
     return file.getvalue()
 
 
-def bomb():
-    """Bytes of a MATLAB file that says that it unpacks to 4 GB."""
-    body = zlib.compress(struct.pack("<II", 14, 0xFFFFFFF8) + bytes(99))
-    return saved()[:128] + struct.pack("<II", 15, len(body)) + body
+def flipped():
+    """Bytes of a MATLAB file with one wrong bit in a compressed variable."""
+    data = bytearray(saved(do_compression=True))
+    data[-1] ^= 1
+    return bytes(data)
+
+
+def bomb(folder):
+    """Read a MATLAB file of 4 kB that unpacks to 4 MB, where 1 MB is the limit."""
+    body = zlib.compress(bytes(1 << 22))
+    (folder / "f.mat").write_bytes(saved()[:128] + struct.pack("<II", 15, len(body)) + body)
+    with mock.patch.object(reading, "LARGEST_MAT", 1 << 20):
+        reading.read_mat(folder / "f.mat", TABLE, osie._entries)
 
 
 XY = {"x": [1.0, 2.0], "y": [3.0, 4.0]}
@@ -166,12 +176,17 @@ CASES = [
     Case(
         "a MATLAB file cut in half",
         matlab(osie._entries, TABLE, saved(do_compression=True)[:160]),
-        says=f"{NO_TABLE}(could not read bytes){FETCH}",
+        says=f"{NO_TABLE}(it is cut short){FETCH}",
     ),
     Case(
-        "a MATLAB file that would unpack to 4 GB",
-        matlab(osie._entries, TABLE, bomb()),
-        says=f"{NO_TABLE}(it would unpack to 4.3 GB){FETCH}",
+        "a MATLAB file with one wrong bit",
+        matlab(osie._entries, TABLE, flipped()),
+        says=f"{NO_TABLE}(Error -3 while decompressing data: incorrect data check){FETCH}",
+    ),
+    Case(
+        "a MATLAB file that unpacks to more than the limit (here 1 MB, else 1 GB)",
+        bomb,
+        says=f"{NO_TABLE}(it unpacks to more than 1 MB){FETCH}",
     ),
     Case(
         "eye positions of one column",
