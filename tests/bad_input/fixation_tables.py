@@ -26,6 +26,6 @@ CASES = [
         "a header without a column that is needed",
         index("stimulus,subject,x\na.png,s1,3\n"),
         says="{folder}/fixations.csv has no column 'y': its header is 'stimulus,subject,x'; "
-        "'stimulus,subject,x,y' are needed, separated by commas",
+        "'stimulus,subject,x,y' are needed once each, separated by commas, semicolons or tabs",
     ),
 ]

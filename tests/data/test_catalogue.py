@@ -313,7 +313,7 @@ def test_a_csv_without_rows_is_refused(folder):
     assert "no fixation" in refused(folder)
 
 
-@pytest.mark.parametrize("header", ["stimulus,subject,y", "stimulus,subject,X,y", "x;y"])
+@pytest.mark.parametrize("header", ["stimulus,subject,y", "stimulus,subject,x_px,y", "x;y"])
 def test_a_missing_column_is_named_with_the_header_found(folder, header):
     write_csv(folder, f"{header}\n")
     missing = "stimulus" if ";" in header else "x"
@@ -352,7 +352,7 @@ def test_a_short_row_is_named_with_its_line(folder):
 
 def test_a_csv_that_is_not_utf8_is_refused(folder):
     write_csv(folder, HEADER.encode() + b"\ns00.png,\xe9,1,2\n")
-    assert "not comma-separated UTF-8 text" in refused(folder)
+    assert "line 2: the byte 0xe9 is not UTF-8 text" in refused(folder)
 
 
 # The kept index

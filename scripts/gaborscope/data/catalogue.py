@@ -42,6 +42,7 @@ LAYOUTS = {
     "toronto": toronto,
 }
 TYPES = ("demo", *LAYOUTS)
+UNORDERED = ("cat2000", "demo", "toronto")  # whose fixations have no order
 SPLITS = ("fit", "validation", "test")
 _CACHE_VERSION = 3  # increase it when the meaning of a digest changes
 
@@ -197,6 +198,11 @@ def _look(name, settings, root):
         raise InputError(
             f"data set '{name}' has the type {kind!r}, which is unknown; known are "
             + ", ".join(TYPES)
+        )
+    if settings.get("drop_first") and kind in UNORDERED:
+        raise InputError(
+            f"data set '{name}' of type {kind} has fixations without order, so that none is the "
+            "first; remove drop_first"
         )
     if kind == "demo":
         return sha256(json.dumps(settings, sort_keys=True)), lambda: demo.index(name, settings)

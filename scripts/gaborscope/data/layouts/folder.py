@@ -1,14 +1,45 @@
 """A data set of any origin in a plain folder: stimuli/ and fixations.csv."""
 
 import csv
-from collections.abc import Iterator, Mapping
+import hashlib
+import itertools
+import logging
+import math
+import re
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from gaborscope.data.layouts.scan import Scan, images, sha256, stamp
+from gaborscope.data.layouts import coordinates
+from gaborscope.data.layouts.scan import (
+    IMAGE_EXTENSIONS,
+    Scan,
+    images,
+    observer,
+    observer_number,
+    one_form,
+    stamp,
+)
 from gaborscope.errors import InputError
 
+log = logging.getLogger("gaborscope")
+
 COLUMNS = ("stimulus", "subject", "x", "y")
+ONSETS = ("onset", "onset_s", "onset_ms")  # sign and order count, so the unit does not matter
+SEPARATORS = ",;\t"
+MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none", "missing")
+
+
+class Fixation(NamedTuple):
+    """A row of fixations.csv: x and y are nan where the eye was lost, onset if it is not stated."""
+
+    line: int
+    stimulus: str
+    subject: str
+    x: float
+    y: float
+    onset: float
+    text: str  # that the digest of the stimulus is made of
 
 
 def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
@@ -16,98 +47,300 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     stimuli = images(folder / "stimuli", name)
     table = folder / "fixations.csv"
     try:
-        tables = [stamp(table)]
+        tables: list[Any] = [stamp(table)]
     except OSError:
         raise InputError(
             f"data set '{name}': there is no readable {table}; write one with the header "
             f"'{','.join(COLUMNS)}' and a row per fixation"
         ) from None
-    return Scan(stimuli, tables=tables, contents=lambda: _row_digests(table, stimuli))
+    return Scan(
+        stimuli,
+        tables=[*tables, *coordinates.checks(settings)],
+        contents=lambda: _row_digests(table, stimuli, settings),
+    )
 
 
-def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, str]]:
+def _row_digests(path, stimuli, settings):
+    """Return {stimulus: digest of its rows}; every row is checked."""
+    rows = {}
+    for fixation in read_fixations(path, stimuli, settings):
+        if fixation.stimulus in rows:
+            rows[fixation.stimulus].update(f"\x1f{fixation.text}".encode())
+        else:
+            rows[fixation.stimulus] = hashlib.sha256(fixation.text.encode())
+    if not rows:
+        raise InputError(f"{path} has a header but no fixation; add a row per fixation")
+    return {stimulus: digest.hexdigest() for stimulus, digest in rows.items()}
+
+
+# ---------------------------------------------------------------------------------------------
+# Fixations
+
+
+def read_fixations(
+    path: Path,
+    stimuli: Collection[str],
+    settings: Mapping[str, Any],
+    wanted: Collection[str] | None = None,
+) -> Iterator[Fixation]:
     """
-    Yield (line number, stimulus, subject, x, y) of each row of a fixations.csv.
+    Yield the fixations of a fixations.csv; what is wrong with a number raises after the last row.
 
-    Comma-separated UTF-8 with or without byte order mark, any line ends, columns in any order,
-    further columns and empty lines ignored. The line number counts from 1 at the header; the
-    other four are text, as written.
+    Parameters
+    ----------
+    path : Path
+    stimuli : collection of str
+        All file names in the folder stimuli.
+    settings : dict
+        The data set's entry of the config. With `outside: drop` rows without coordinates, and those
+        at -1/-1 or 0/0, are blinks: their x and y are nan. `coordinates: px` keeps 0/0.
+    wanted : collection of str, optional
+        Stimuli whose fixations are yielded; all by default.
 
     Raises
     ------
     InputError
-        If the file has no header, lacks a column, has a row that is too short, or is not text of
-        this kind.
+        As `read_fixation_rows`, and if a row has an unknown stimulus, no observer, or a coordinate
+        that is no number or below -0.5; if two observers would get one number; or if the
+        coordinates are not px of the images (`coordinates.require_px`).
     """
+    forms = {one_form(name): name for name in stimuli}
+    drop = settings.get("outside") == "drop"
+    lost = {(-1, -1)} if settings.get("coordinates") == "px" else {(-1, -1), (0, 0)}
+    names, subjects, observers, sample, error = {}, {}, {}, {}, None
+    for line, *texts in read_fixation_rows(path):
+        stimulus, subject, x_text, y_text, onset_text = texts
+        if (name := names.get(stimulus)) is None:
+            name = names[stimulus] = forms.get(one_form(stimulus.strip()))
+            if name is None:
+                raise _unknown_stimulus(path, line, stimulus.strip(), stimuli)
+        if subject not in subjects:
+            subjects[subject] = observer(subject)
+            observers.setdefault(subjects[subject], line)
+        taken = wanted is None or name in wanted
+        points = sample.get(name)
+        if points is None and len(sample) < coordinates.N_STIMULI:
+            points = sample[name] = []
+        if not taken and points is None:
+            continue
+        x, y = _number(path, line, "x", x_text), _number(path, line, "y", y_text)
+        onset = _number(path, line, "onset", onset_text) if onset_text else math.nan
+        if drop and (x, y) in lost:
+            x = y = math.nan
+        if not onset < 0:
+            if points is not None and len(points) < coordinates.N_FIXATIONS:
+                points.append((x, y))
+            if not (error or drop or (-0.5 <= x < math.inf and -0.5 <= y < math.inf)):
+                column, text = ("y", y_text) if -0.5 <= x < math.inf else ("x", x_text)
+                error = number_error(path, line, column, text)
+        if taken:
+            text = f"{subjects[subject]}\x1f{x_text}\x1f{y_text}"
+            yield Fixation(
+                line, name, subjects[subject], x, y, onset,
+                f"{text}\x1f{onset_text}" if onset_text else text,
+            )  # fmt: skip
+    _check_observers(path, observers)
+    folder = path.parent / "stimuli"
+    coordinates.require_px(
+        path, sample, lambda n: coordinates.image_size(folder / n, settings), settings
+    )
+    if error:
+        raise error
+
+
+def number_error(path: str | Path, line: int, column: str, text: str) -> InputError:
+    """Return the InputError for a coordinate that is not finite or below -0.5."""
+    try:
+        negative = -math.inf < float(text) < -0.5
+    except ValueError:
+        negative = False
+    fault = "lies outside the image" if negative else "is not a finite number"
+    return InputError(
+        f"{path}, line {line}: {column} = {text!r} {fault}; coordinates are 0-based px from the "
+        "upper left pixel, correct or remove the row, or leave out such rows by `outside: drop`"
+    )
+
+
+def _number(path, line, column, text):
+    """Return the number in a column, nan if it is missing."""
+    try:
+        if "_" not in text:  # Python takes 1_000
+            return float(text)
+    except ValueError:
+        if text.strip().lower() in MISSING:
+            return math.nan
+    if re.fullmatch(r"[+-]?\d+,\d*", text):
+        fault = f"has a decimal comma; write decimal points ({text.replace(',', '.')})"
+    else:
+        fault = "is not a finite number; correct or remove the row"
+    raise InputError(f"{path}, line {line}: {column} = {text!r} {fault}")
+
+
+def _check_observers(path, observers):
+    """Raise if an id is missing or two have one number; say where two may be one observer."""
+    numbers, alike = {}, {}
+    for subject, line in observers.items():
+        if subject in ("", "nan"):
+            raise InputError(
+                f"{path}, line {line}: the row has no subject; write the observer's id, or one id "
+                "in all rows if observers are not told apart"
+            )
+        other = numbers.setdefault(observer_number(subject), subject)
+        if other != subject:
+            raise InputError(
+                f"{path}, line {line}: the observers {other!r} and {subject!r} have the same "
+                "checksum, by which observers are told apart; rename one of them"
+            )
+        other = alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)|\s", "", subject.casefold()), subject)
+        if other != subject:
+            log.warning(
+                "%s: %r and %r are two observers; write one id if they are one",
+                path,
+                other,
+                subject,
+            )
+
+
+def _unknown_stimulus(path, line, stimulus, stimuli):
+    folder = path.parent / "stimuli"
+    extension = Path(stimulus).suffix.lower()
+    alike = [name for name in stimuli if one_form(name).casefold() == one_form(stimulus).casefold()]
+    remedy = "the column takes a file name with its extension"
+    if "/" in stimulus or "\\" in stimulus:
+        remedy = "the column takes a file name without a folder, and subfolders are not read"
+    elif alike:
+        remedy = f"upper and lower case count: there is {alike[0]!r}"
+    elif extension and extension not in IMAGE_EXTENSIONS and (folder / stimulus).exists():
+        remedy = f"images with the extension {extension} are not read, save it as PNG or JPEG"
+    return InputError(
+        f"{path}, line {line}: there is no stimulus {stimulus!r} in {folder}; {remedy}"
+    )
+
+
+# ---------------------------------------------------------------------------------------------
+# Text
+
+
+def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, str, str]]:
+    """
+    Yield (line number, stimulus, subject, x, y, onset) of each row of a fixations.csv.
+
+    UTF-8 with or without byte order mark, any line ends, separated by commas, semicolons or tabs;
+    columns in any order and case; further columns and empty rows are ignored. The line number
+    counts from 1; the others are text as written. The onset is "" where no column states it.
+
+    Raises
+    ------
+    InputError
+        If the file has no header, lacks a column or has one twice, has a row with more or fewer
+        values than the header, a line break between quotes, or is not text of this kind.
+    """
+    path = Path(path)
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, skipinitialspace=True)
-            header = next((row for row in reader if row), None)
-            if header is None:
-                raise InputError(f"{path} is empty; it needs the header '{','.join(COLUMNS)}'")
-            columns = [_column(path, header, wanted) for wanted in COLUMNS]
-            stimulus, subject, x, y = columns
-            least = max(columns) + 1
-            for row in reader:
-                if len(row) < least:
-                    if not row:
-                        continue
-                    raise InputError(
-                        f"{path}, line {reader.line_num}: the row has {len(row)} values where the "
-                        f"header has {len(header)}; complete or remove it"
-                    )
-                yield reader.line_num, row[stimulus], row[subject], row[x], row[y]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError(
-            f"{path} is not comma-separated UTF-8 text ({error}); save it as such"
-        ) from None
+            yield from _rows(path, _lines(path, file))
+    except UnicodeDecodeError:
+        raise _not_utf8(path) from None
     except OSError as error:
         raise InputError(
             f"{path} cannot be read ({error.strerror}); check its permissions"
         ) from None
 
 
-def number_error(path: str | Path, line: int, column: str, text: str) -> InputError:
-    """Return the InputError for a coordinate that is no usable number (see `catalogue.index`)."""
+def _lines(path, file):
+    for number, text in enumerate(file, 1):
+        if "\0" in text:
+            raise InputError(
+                f"{path}, line {number}: the line holds a NUL byte, so it is no UTF-8 text or was "
+                "damaged; write the file again as UTF-8"
+            )
+        yield text
+
+
+def _rows(path, lines):
+    skipped, first = next(((n, text) for n, text in enumerate(lines) if text.strip()), (0, None))
+    if first is None:
+        raise InputError(f"{path} is empty; it needs the header '{','.join(COLUMNS)}'")
+    separator = max(SEPARATORS, key=lambda s: len(set(COLUMNS) & set(_names(first.split(s)))))
+    reader = csv.reader(
+        itertools.chain([first], lines), delimiter=separator, skipinitialspace=True, strict=True
+    )
+    records = _records(path, reader, skipped)
+    _, header = next(records)
+    stimulus, subject, x, y = (_column(path, header, wanted, first) for wanted in COLUMNS)
+    names = _names(header)
+    onset = next((names.index(name) for name in ONSETS if name in names), None)
+    for line, row in records:
+        if len(row) != len(header) or not row[stimulus].strip():
+            if not any(text.strip() for text in row):
+                continue
+            if len(row) != len(header):
+                raise _wrong_length(path, line, row, header, separator)
+        onset_text = "" if onset is None else row[onset].strip()
+        yield line, row[stimulus], row[subject], row[x], row[y], onset_text
+
+
+def _records(path, reader, skipped):
+    """Yield (line number, values) of each row; a row must not go on in another line."""
+    line, fault = skipped, None
     try:
-        negative = float(text) < -0.5
-    except ValueError:
-        negative = False
-    fault = "lies outside the image" if negative and text != "-inf" else "is not a finite number"
-    return InputError(
-        f"{path}, line {line}: {column} = {text!r} {fault}; coordinates are 0-based px from the "
-        "upper left pixel, correct or remove the row"
+        for row in reader:
+            line += 1
+            if reader.line_num + skipped > line:
+                break
+            yield line, row
+        else:
+            return
+    except csv.Error as error:
+        line, fault = line + 1, error
+    if reader.line_num + skipped > line:
+        raise InputError(
+            f"{path}, line {line}: a quote opens here and no other closes it in this line, so that "
+            "the lines below would be swallowed; remove the quote"
+        )
+    raise InputError(
+        f"{path}, line {line}: there is a quote where none may be ({fault}); remove it"
     )
 
 
-def _column(path, header, wanted):
-    names = [column.strip() for column in header]
-    if wanted not in names:
-        raise InputError(
-            f"{path} has no column '{wanted}': its header is '{','.join(header)}'; "
-            f"'{','.join(COLUMNS)}' are needed, separated by commas"
+def _names(header):
+    return [one_form(name).strip(' \t\r\n\ufeff"').casefold() for name in header]
+
+
+def _column(path, header, wanted, text):
+    exact = [place for place, name in enumerate(header) if name.strip() == wanted]
+    places = exact or [place for place, name in enumerate(_names(header)) if name == wanted]
+    if len(places) == 1:
+        return places[0]
+    fault = f"two columns '{wanted}'" if places else f"no column '{wanted}'"
+    raise InputError(
+        f"{path} has {fault}: its header is {text.strip()!r}; '{','.join(COLUMNS)}' are needed "
+        "once each, separated by commas, semicolons or tabs"
+    )
+
+
+def _wrong_length(path, line, row, header, separator):
+    remedy = "complete or remove it"
+    if len(row) > len(header) and separator == ",":
+        remedy = (
+            "if its numbers have decimal commas, write points, else quote or remove what is more"
         )
-    return names.index(wanted)
+    return InputError(
+        f"{path}, line {line}: the row has {len(row)} values where the header has {len(header)}; "
+        + remedy
+    )
 
 
-def _row_digests(path, stimuli):
-    """Return {stimulus: digest of its rows}; every row is checked."""
-    rows = {}
-    infinity = float("inf")
-    for line, stimulus, subject, x, y in read_fixation_rows(path):
-        if stimulus not in stimuli:
-            raise InputError(
-                f"{path}, line {line}: there is no stimulus {stimulus!r} in "
-                f"{path.parent / 'stimuli'}; the column takes a file name with its extension"
-            )
-        for column, text in (("x", x), ("y", y)):
-            try:
-                usable = -0.5 <= float(text) < infinity
-            except ValueError:
-                usable = False
-            if not usable:
-                raise number_error(path, line, column, text)
-        rows.setdefault(stimulus, []).append(f"{subject}\x1f{x}\x1f{y}")
-    if not rows:
-        raise InputError(f"{path} has a header but no fixation; add a row per fixation")
-    return {stimulus: sha256(*lines) for stimulus, lines in rows.items()}
+def _not_utf8(path):
+    data = path.read_bytes()
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return InputError(f"{path} is UTF-16 text; save it as UTF-8 (as CSV, not Unicode text)")
+    try:
+        data.decode()
+    except UnicodeDecodeError as error:
+        line = len(data[: error.start + 1].splitlines())
+        return InputError(
+            f"{path}, line {line}: the byte {data[error.start]:#04x} is not UTF-8 text; save the "
+            "file as UTF-8"
+        )
+    return InputError(f"{path} changed while it was read; try again")

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts.scan import IMAGE_EXTENSIONS, Scan, sha256, stamp
 from gaborscope.errors import InputError
 
@@ -37,10 +38,11 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
     for base, _, entries in sorted(os.walk(folder)):
         pictures = sorted(e for e in entries if e.lower().endswith(IMAGE_EXTENSIONS))
         tables += [(e, *stamp(os.path.join(base, e))) for e in pictures]
-    return Scan({}, tables=tables, contents=lambda: _digests(stimuli, fixations))
+    tables += coordinates.checks(settings)
+    return Scan({}, tables=tables, contents=lambda: _digests(stimuli, fixations, settings))
 
 
-def _digests(stimuli, fixations):
+def _digests(stimuli, fixations, settings):
     try:
         from gaborscope.data.readers import pysaliency_hdf5
     except ImportError as error:
@@ -50,6 +52,7 @@ def _digests(stimuli, fixations):
         ) from None
     names, paths = pysaliency_hdf5.read_names(stimuli)
     points = pysaliency_hdf5.read_fixations(fixations, len(names))
+    pysaliency_hdf5.require_px(stimuli, fixations, names, paths, points, settings)
     # reading embedded images would take long: a change of the file counts for all of them
     file_stamp = str(stamp(stimuli))
     try:

@@ -9,6 +9,9 @@ an index of it whenever the workflow is parsed, so these modules need the standa
 import dataclasses
 import hashlib
 import os
+import re
+import unicodedata
+import zlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,32 @@ class Scan:
 def sha256(*parts: str) -> str:
     """Return the SHA-256 of texts, joined by a character that no name or number contains."""
     return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()
+
+
+def one_form(text: str) -> str:
+    """
+    Return a name in Unicode's composed form (NFC), in which names are compared.
+
+    A file system and a spreadsheet may write the same letter with an accent in two ways.
+    """
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def observer(text: str) -> str:
+    """
+    Return the id of an observer in one form: without blanks around it, in NFC, 1.0 as 1.
+
+    pandas writes whole numbers as 1.0 where a column has gaps. Other ids stay as they are: `01` and
+    `1`, `S1` and `s1` are two observers.
+    """
+    text = one_form(text).strip().strip("\u200b\ufeff")
+    whole = re.fullmatch(r"([+-]?\d+)\.0*", text)
+    return whole[1] if whole else text
+
+
+def observer_number(text: str) -> int:
+    """Return the number of an observer: the CRC-32 of the id in one form, without the top bit."""
+    return zlib.crc32(observer(text).encode()) & 0x7FFFFFFF
 
 
 def data_folder(settings: Mapping[str, Any], root: str | Path, name: str = "?") -> Path:
@@ -147,7 +176,15 @@ def images(folder: str | Path, name: str) -> dict[str, tuple[int, int]]:
         raise InputError(
             f"data set '{name}': {folder} holds no image; accepted are "
             + ", ".join(extension[1:] for extension in IMAGE_EXTENSIONS)
+            + (" (its subfolders are not read)" if subfolders(folder) else "")
         )
+    forms: dict[str, str] = {}
+    for file in by_name:
+        if forms.setdefault(one_form(file), file) != file:
+            raise InputError(
+                f"data set '{name}': two images in {folder} have the name {file!r}, in two forms "
+                "of Unicode; remove or rename one"
+            )
     return by_name
 
 

@@ -1,7 +1,5 @@
 """A data set of any origin in a plain folder: stimuli/ and fixations.csv."""
 
-import math
-import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from gaborscope.data.layouts import folder as layout
-from gaborscope.data.layouts.scan import data_folder
-from gaborscope.data.readers.reading import assemble, read_files
+from gaborscope.data.layouts.scan import data_folder, images, observer_number
+from gaborscope.data.readers.reading import Selection, assemble, read_files
 from gaborscope.errors import InputError
 from gaborscope.stimuli.block import StimulusBlock
 
@@ -29,36 +27,37 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     files = read_files(folder / "stimuli", names, settings)
     position = {name: i for i, name in enumerate(names)}
     path = folder / "fixations.csv"
-    points, subjects = [[] for _ in names], [[] for _ in names]
-    for line, stimulus, subject, x, y in layout.read_fixation_rows(path):
-        i = position.get(stimulus)
-        if i is None:
-            continue
-        height, width = files[2][i]
-        points[i].append(
-            (_coordinate(path, line, "x", x, width), _coordinate(path, line, "y", y, height))
-        )
-        subjects[i].append(zlib.crc32(subject.encode()) & 0x7FFFFFFF)
-    return assemble(
-        names,
-        files,
-        [(np.array(p, float).reshape(-1, 2), s) for p, s in zip(points, subjects, strict=True)],
-        {key: settings[key] for key in FACTS if settings.get(key) is not None},
-    )
+    rows, error = [[] for _ in names], None
+    stimuli = images(folder / "stimuli", path.name)
+    for fixation in layout.read_fixations(path, stimuli, settings, position):
+        i = position[fixation.stimulus]
+        error = error or _outside(path, fixation, files[2][i], settings)
+        rows[i].append(fixation)
+    if error:
+        raise error
+    selection, fixations = Selection(settings), []
+    for name, size, found in zip(names, files[2], rows, strict=True):
+        points = np.array([(fixation.x, fixation.y) for fixation in found]).reshape(-1, 2)
+        subjects = np.array([observer_number(fixation.subject) for fixation in found], dtype=int)
+        onset = np.array([fixation.onset for fixation in found], dtype=float)
+        fixations.append(selection.take(points, subjects, size, f"{path}, {name}", onset=onset))
+    selection.log()
+    facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
+    return assemble(names, files, fixations, facts)
 
 
-def _coordinate(path, line, column, text, limit):
-    """Return `text` as a number; raise unless -0.5 <= number < limit."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = math.nan
-    if not -0.5 <= value < math.inf:
-        raise layout.number_error(path, line, column, text)
-    if value >= limit:
-        extent = "wide" if column == "x" else "high"
-        raise InputError(
-            f"{path}, line {line}: {column} = {text} lies outside the image, which is {limit} px "
-            f"{extent}; coordinates are 0-based px; correct or remove the row"
-        )
-    return value
+def _outside(path, fixation, size, settings):
+    """Return the error of a fixation beyond the right or lower edge, if that is one."""
+    if settings.get("outside") == "drop" or fixation.onset < 0:
+        return None
+    (height, width), texts = size, fixation.text.split("\x1f")[1:]
+    for column, value, text, limit in zip(
+        "xy", fixation[3:5], texts, (width, height), strict=False
+    ):
+        if value >= limit:
+            return InputError(
+                f"{path}, line {fixation.line}: {column} = {text} lies outside the image, which is "
+                f"{limit} px {'wide' if column == 'x' else 'high'}; coordinates are 0-based px, "
+                "correct or remove the row, or leave out such rows by `outside: drop`"
+            )
+    return None

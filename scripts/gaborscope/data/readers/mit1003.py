@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts import mit1003 as layout
 from gaborscope.data.layouts.scan import data_folder, nested, stem
 from gaborscope.data.readers import eyedata
 from gaborscope.data.readers.reading import (
+    Selection,
     assemble,
-    inside,
-    log,
     mapped_points,
     read_files,
     read_mat,
@@ -71,6 +71,11 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     records = layout.eye_data(folder)
     facts: dict[str, Any] = dict(FACTS)
     if records is None:
+        if settings.get("drop_first"):
+            raise InputError(
+                f"{folder} has maps of fixations, in which none is the first; remove drop_first, "
+                "or unpack the authors' folder DATA"
+            )
         facts["observers"] += ", not told apart"
         facts["faults"] = "JPEG maps of the pixels fixated, once each, by any observer"
         base = nested(folder, "ALLFIXATIONMAPS")
@@ -81,13 +86,16 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
         base = nested(folder, "DATA")
         observers = sorted({observer for trials in records.values() for observer, _ in trials})
         per_stimulus = [_tracked(base, stem(n), records.get(stem(n), []), observers) for n in names]
-    fixations = []
-    for (points, subject), size in zip(per_stimulus, files[2], strict=True):
-        kept = inside(points, size)
-        fixations.append((points[kept], np.asarray(subject, dtype=int)[kept]))
-    n_all, n_kept = (sum(len(points) for points, _ in part) for part in (per_stimulus, fixations))
-    if n_kept < n_all:
-        log.info("left out %d of %d fixations, outside of their images", n_all - n_kept, n_all)
+    sizes = dict(zip(names, files[2], strict=True))
+    points = {name: found[0] for name, found in zip(names, per_stimulus, strict=True)}
+    coordinates.require_px(base, points, sizes.get, settings)
+    # eyedata has left out the first fixations already, as the authors do
+    selection = Selection({**settings, "drop_first": False}, outside="drop")
+    fixations = [
+        selection.take(points[name], subjects, sizes[name], f"{base}, {name}")
+        for name, (_, subjects) in zip(names, per_stimulus, strict=True)
+    ]
+    selection.log()
     return assemble(names, files, fixations, facts)
 
 

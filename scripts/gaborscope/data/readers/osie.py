@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts.scan import data_folder
-from gaborscope.data.readers.reading import assemble, check_inside, read_files, read_mat
+from gaborscope.data.readers.reading import Selection, assemble, read_files, read_mat
 from gaborscope.errors import InputError
 from gaborscope.stimuli.block import StimulusBlock
 
@@ -54,7 +55,14 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     files = read_files(folder / "stimuli", names, settings)
     path = folder / "eye" / "fixations.mat"
     entries = read_mat(path, "OSIE's table of fixations", _entries)
-    fixations = []
+    coordinates.require_px(
+        path,
+        {image: [(x - 1, y - 1) for o in entry for x, y in zip(*o, strict=False)]
+         for image, entry in entries.items()},
+        lambda image: coordinates.image_size(folder / "stimuli" / image, settings),
+        settings,
+    )  # fmt: skip
+    selection, fixations = Selection(settings), []
     for name, size in zip(names, files[2], strict=True):
         if name not in entries:
             raise InputError(
@@ -69,10 +77,11 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
                     f"{where} has {x.size} fix_x but {y.size} fix_y; fetch the file again"
                 )
             zero_based = np.column_stack([x, y]) - 1
-            check_inside(zero_based, size, where, shift=1)
-            points.append(zero_based)
-            subject += [j] * len(zero_based)
+            taken = selection.take(zero_based, [j] * len(zero_based), size, where, shift=1)
+            points.append(taken[0])
+            subject += taken[1].tolist()
         fixations.append((np.concatenate(points), subject))
+    selection.log()
     return assemble(names, files, fixations, dict(FACTS))
 
 

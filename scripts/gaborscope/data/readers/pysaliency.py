@@ -5,12 +5,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from gaborscope.data.layouts import pysaliency as layout
 from gaborscope.data.layouts.scan import data_folder
 from gaborscope.data.readers import pysaliency_hdf5
-from gaborscope.data.readers.reading import assemble, check_inside, read_files
+from gaborscope.data.readers.reading import Selection, assemble, read_files
 from gaborscope.errors import InputError
 from gaborscope.stimuli.block import StimulusBlock
 
@@ -44,12 +42,14 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     else:
         files = read_files("", [str(places[number]) for number in numbers], settings)
     points = pysaliency_hdf5.read_fixations(table, len(known))
-    fixations = []
+    pysaliency_hdf5.require_px(path, table, known, places, points, settings)
+    selection, fixations = Selection(settings), []
     for name, number, size in zip(names, numbers, files[2], strict=True):
-        stored = points[number][:, :2] - 0.5
-        for shift in (0.5, 0.0):  # 0 <= x < width
-            check_inside(stored + shift, size, f"{table}, {name}", shift=0.5 - shift)
-        fixations.append((stored, points[number][:, 2].astype(np.int32)))
+        found = points[number]
+        where = f"{table}, {name}"
+        taken, subjects = selection.take(found[:, :2], found[:, 2], size, where, least=0.0)
+        fixations.append((taken - 0.5, subjects))
+    selection.log()
     facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}
     facts.setdefault("source", f"pysaliency: {path.name}, {table.name}")
     return assemble(names, files, fixations, facts, images=images)

@@ -1,15 +1,22 @@
 """The HDF5 files that pysaliency writes by `to_hdf5`: names, images, fixations."""
 
+import logging
 import os
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 
 import h5py
 import numpy as np
 
+from gaborscope.data.layouts import coordinates
+from gaborscope.data.layouts.scan import observer, observer_number, one_form
 from gaborscope.errors import InputError, reading
+
+log = logging.getLogger("gaborscope")
 
 LARGEST = 1 << 28  # values of one dataset
 
@@ -39,7 +46,7 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
         names = [entry.replace("\\", "/").rsplit("/", 1)[-1] for entry in relative]
         if len(set(names)) < len(names):
             names = [os.path.normpath(entry) for entry in relative]
-        return names, [Path(path).parent / entry for entry in relative]
+        return names, [_existing(Path(path).parent, entry) for entry in relative]
 
     names, paths = _open(path, "stimuli", read)
     if not names:
@@ -76,26 +83,98 @@ def _checked_columns(file):
     return columns
 
 
+def require_px(
+    path: Path,
+    table: Path,
+    names: Sequence[str],
+    images: Sequence[Path | None],
+    points: Sequence[np.ndarray],
+    settings: Mapping[str, Any],
+) -> None:
+    """
+    Raise an InputError if the fixations cannot be px of the images.
+
+    Parameters
+    ----------
+    path, table : Path
+        The files of stimuli and of fixations.
+    names, images
+        As `read_names` returns them.
+    points
+        As `read_fixations` returns them.
+    settings : dict
+        See `coordinates.fault`.
+    """
+    by_name = {name: rows[:, :2].tolist() for name, rows in zip(names, points, strict=True)}
+    if images[0] is not None:
+        places = {name: Path(image) for name, image in zip(names, images, strict=True) if image}
+        coordinates.require_px(
+            table, by_name, lambda name: coordinates.image_size(places[name], settings), settings
+        )
+        return
+    number = {name: str(index) for index, name in enumerate(names)}
+
+    def check(file):
+        sizes = lambda name: file[number[name]].shape[:2]  # noqa: E731
+        coordinates.require_px(table, by_name, sizes, settings)
+
+    _open(path, "stimuli", check)
+
+
+def _existing(folder, entry):
+    """Return the path of an image; its name may stand in another form of Unicode on the disk."""
+    path = folder / entry
+    if entry.isascii() or path.exists():
+        return path
+    alike = (p for p in path.parent.glob("*") if one_form(p.name) == one_form(path.name))
+    return next(alike, path)
+
+
+def _observers(ids):
+    """
+    Return the number of the observer of each fixation, from numbers or texts.
+
+    Whole numbers below 10^9 stay as they are where all ids are such; else every number is the
+    checksum of the id, as of the ids in fixations.csv.
+    """
+    values, place = np.unique(np.asarray(ids), return_inverse=True)
+    texts = [observer(_text(value)) for value in values.tolist()]
+    if any(text in ("", "nan") for text in texts):
+        raise ValueError("a fixation has no observer")
+    whole = all(re.fullmatch(r"0|[1-9]\d{0,8}", text) for text in texts)
+    numbers = [int(text) if whole else observer_number(text) for text in texts]
+    if len(set(numbers)) < len(set(texts)):
+        raise ValueError("two ids of observers have the same checksum")
+    return np.array(numbers, dtype=int)[place]
+
+
 def _columns(file):
     kind = _kind(file)
     if kind == "Fixations":
         x, y, n = (np.asarray(file[key][()]) for key in ("x", "y", "n"))
-        key = "subjects" if "subjects" in file else "subject"
-        return x, y, n.astype(int), np.asarray(file[key][()]) if key in file else np.zeros(len(x))
+        return x, y, n.astype(int), _subjects(file, len(x))
     if kind == "FixationTrains":
         keys = ("train_xs", "train_ys", "train_ns", "train_subjects")
         xs, ys, n, subject = (np.asarray(file[key][()]) for key in keys)
+        subject = _observers(subject)
     elif kind in ("ScanpathFixations", "Scanpaths"):
         group = file["scanpaths"] if kind == "ScanpathFixations" else file
         xs, ys, n = (np.asarray(group[key][()]) for key in ("xs", "ys", "n"))
-        attributes = group["scanpath_attributes"]
-        subject = np.zeros(len(n))
-        if "subject" in attributes and attributes["subject"].dtype.kind in "iuf":
-            subject = np.asarray(attributes["subject"][()])
+        subject = _subjects(group["scanpath_attributes"], len(n))
     else:
         raise ValueError(f"it holds {kind}, not fixations")
-    train, place = np.nonzero(~np.isnan(xs))  # shorter trains are filled up with nan
+    # shorter trains are filled up with nan; nan before the end is a lost eye
+    known = ~np.isnan(xs)
+    train, place = np.nonzero(np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1])
     return xs[train, place], ys[train, place], n[train].astype(int), subject[train]
+
+
+def _subjects(group, n):
+    for key in ("subjects", "subject"):
+        if key in group:
+            return _observers(group[key][()])
+    log.warning("%s does not tell observers apart: all are taken as one", group.file.filename)
+    return np.zeros(n, dtype=int)
 
 
 def read_embedded(path: str | Path, numbers: Iterable[int]) -> list[np.ndarray]:

@@ -131,13 +131,19 @@ def mapped_points(locations: np.ndarray, size: tuple[int, int], where: str) -> n
     return np.column_stack([x, y]).astype(float)
 
 
-def inside(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Return which points lie in the stimulus: -0.5 <= value < extent (false for nan)."""
+def inside(points: np.ndarray, size: tuple[int, int], least: float = -0.5) -> np.ndarray:
+    """Return which points lie in the stimulus: least <= value < extent (false for nan)."""
     extent = np.array([size[1], size[0]], dtype=float)
-    return np.asarray(((points >= -0.5) & (points < extent)).all(axis=1))
+    return np.asarray(((points >= least) & (points < extent)).all(axis=1))
 
 
-def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: float = 0.0) -> None:
+def check_inside(
+    points: np.ndarray,
+    size: tuple[int, int],
+    where: str,
+    shift: float = 0.0,
+    least: float = -0.5,
+) -> None:
     """
     Raise an InputError that names the first point outside of the stimulus.
 
@@ -149,14 +155,111 @@ def check_inside(points: np.ndarray, size: tuple[int, int], where: str, shift: f
         File and stimulus, for the message.
     shift : float
         Difference of a value in the file and in `points`, added in the message.
+    least : float
+        Smallest value inside.
     """
-    wrong = np.flatnonzero(~inside(points, size))
+    wrong = np.flatnonzero(~inside(points, size, least))
     if wrong.size:
         x, y = points[wrong[0]] + shift
+        fault = "has no place in" if np.isnan(x + y) else "lies outside"
         raise InputError(
-            f"{where}, fixation {wrong[0]}: x = {x:g}, y = {y:g} lies outside the image of "
-            f"{size[1]} x {size[0]} px; is the image of the size its authors distribute?"
+            f"{where}, fixation {wrong[0]}: x = {x:g}, y = {y:g} {fault} the image of {size[1]} "
+            f"x {size[0]} px; is the image of the size its authors distribute? `outside: drop` "
+            "leaves out such fixations"
         )
+
+
+class Selection:
+    """
+    Which fixations of a block are taken, by the settings of the data set.
+
+    - `drop_first: true` leaves out the first fixation of each observer on each stimulus, by onset
+      where there is one, else by order;
+    - fixations with a negative onset, which began before the stimulus came on, are left out;
+    - `outside: drop` leaves out fixations outside of the stimulus, and places that are nan because
+      the eye was lost; `outside: error` stops at the first one.
+
+    A first fixation is one whether or not it lies outside or began early. A lost eye is none.
+
+    Parameters
+    ----------
+    settings : dict
+        The data set's entry of the config.
+    outside : {'error', 'drop'}
+        What holds where the settings do not say.
+    """
+
+    def __init__(self, settings: Mapping[str, Any], outside: str = "error") -> None:
+        self._drop_first = bool(settings.get("drop_first"))
+        self._drop_outside = settings.get("outside", outside) == "drop"
+        self._n = {"all": 0, "lost": 0, "outside": 0, "early": 0, "first": 0}
+
+    def take(
+        self,
+        points: np.ndarray,
+        subjects: np.ndarray | Sequence[int],
+        size: tuple[int, int],
+        where: str,
+        shift: float = 0.0,
+        least: float = -0.5,
+        onset: np.ndarray | None = None,
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """
+        Return the fixations of one stimulus that are taken.
+
+        Parameters
+        ----------
+        points : float array (n, 2)
+            In the order of looking, for each observer.
+        subjects : int array (n,)
+        size : (height, width)
+        where, shift, least
+            See `check_inside`.
+        onset : float array (n,), optional
+            nan where it is unknown.
+
+        Returns
+        -------
+        points : float array (m, 2)
+        subjects : int array (m,)
+
+        Raises
+        ------
+        InputError
+            If a fixation lies outside, or is nan, and such ones are not left out.
+        """
+        subjects = np.asarray(subjects, dtype=int)
+        onset = np.full(len(points), np.nan) if onset is None else onset
+        lost = np.isnan(points).any(axis=1)
+        early = ~lost & (onset < 0)
+        first = np.zeros(len(points), dtype=bool)
+        if self._drop_first:
+            order = np.argsort(np.nan_to_num(onset), kind="stable")
+            order = order[~lost[order]]
+            first[order[np.unique(subjects[order], return_index=True)[1]]] = True
+        outside = ~lost & ~inside(points, size, least)
+        if not self._drop_outside:
+            check_inside(points[~early], size, where, shift, least)
+        self._n["all"] += len(points)
+        kept = np.ones(len(points), dtype=bool)
+        for kind, wrong in (
+            ("lost", lost), ("outside", outside), ("early", early), ("first", first),
+        ):  # fmt: skip
+            self._n[kind] += int((kept & wrong).sum())
+            kept &= ~wrong
+        return points[kept], subjects[kept]
+
+    def log(self) -> None:
+        """Say how many fixations were left out, and why."""
+        reasons = {
+            "lost": "without coordinates (blinks)",
+            "outside": "outside of their images",
+            "early": "begun before the stimulus",
+            "first": "each observer's first",
+        }
+        left_out = [f"{self._n[kind]} {why}" for kind, why in reasons.items() if self._n[kind]]
+        if left_out:
+            log.info("left out of %d fixations: %s", self._n["all"], ", ".join(left_out))
 
 
 def assemble(

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts import salicon as layout
 from gaborscope.data.layouts.scan import data_folder, stem
-from gaborscope.data.readers.reading import assemble, inside, log, read_files, read_mat
+from gaborscope.data.readers.reading import Selection, assemble, read_files, read_mat
 from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
@@ -56,16 +57,21 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     parts = layout.part_folders(folder)
     places = {name: _place(parts, name) for name in names}
     files = read_files("", [places[name][0] for name in names], settings)
-    n_outside, fixations = 0, []
-    for name, size in zip(names, files[2], strict=True):
-        observers = read_mat(places[name][1], "SALICON's fixations of an image", _observers)
-        points = np.concatenate([np.empty((0, 2)), *observers])
-        subject = np.repeat(np.arange(len(observers)), [len(fixated) for fixated in observers])
-        kept = inside(points, size)
-        n_outside += int((~kept).sum())
-        fixations.append((points[kept], subject[kept]))
-    if n_outside:
-        log.info("left out %d fixations, outside of their images", n_outside)
+    tables = {
+        name: read_mat(places[name][1], "SALICON's fixations of an image", _observers)
+        for name in names
+    }
+    sizes = dict(zip(names, files[2], strict=True))
+    points = {name: np.concatenate([np.empty((0, 2)), *tables[name]]) for name in names}
+    coordinates.require_px(folder, points, sizes.get, settings)
+    selection, fixations = Selection(settings, outside="drop"), []
+    for name in names:
+        subject = np.repeat(
+            np.arange(len(tables[name])), [len(fixated) for fixated in tables[name]]
+        )
+        where = str(places[name][1])
+        fixations.append(selection.take(points[name], subject, sizes[name], where, shift=1))
+    selection.log()
     return assemble(names, files, fixations, dict(FACTS))
 
 

@@ -1,0 +1,185 @@
+"""
+Whether the fixations of a data set can be px of its images.
+
+One fixation cannot tell: (0.4, 0.6) is a place in the first pixel. So the fixations of many stimuli
+decide together. Standard library alone; Pillow, where there is one, reads the sizes of images.
+"""
+
+import itertools
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from gaborscope.errors import InputError
+
+Points = Mapping[str, Any]  # by stimulus a sequence of (x, y), or an array (n, 2)
+Size = tuple[int, int]  # height, width
+
+N_STIMULI = 300  # whose fixations decide
+N_FIXATIONS = 50  # of each of them
+INSIST = "or insist by `coordinates: px` in the data set's entry"
+
+
+def checks(settings: Mapping[str, Any]) -> list[str]:
+    """Return the settings that decide what is accepted, for the key of an index."""
+    keys = ("coordinates", "outside", "px_per_degree")
+    return [f"{key}: {settings[key]}" for key in keys if settings.get(key) is not None]
+
+
+def image_size(path: Path, settings: Mapping[str, Any]) -> Size | None:
+    """Return (height, width) by the header of an image, None if that cannot be read here."""
+    try:
+        from PIL import Image
+
+        with Image.open(path) as file:
+            turned = settings.get("exif") == "apply" and file.getexif().get(0x0112, 1) > 4
+            return file.size if turned else (file.height, file.width)
+    except (ImportError, OSError, SyntaxError, ValueError):
+        return None  # not decided here: the stage that decodes the image says what is wrong
+
+
+def require_px(
+    where: str | Path,
+    points: Points,
+    size_of: Callable[[str], Size | None],
+    settings: Mapping[str, Any],
+) -> None:
+    """Raise an InputError that names the file if its fixations cannot be px, see `fault`."""
+    if found := fault(points, size_of, settings):
+        raise InputError(f"{where}: {found}")
+
+
+def fault(
+    points: Points, size_of: Callable[[str], Size | None], settings: Mapping[str, Any]
+) -> str | None:
+    """
+    Return why the fixations of a data set cannot be px of its images, and what to do.
+
+    Parameters
+    ----------
+    points : mapping of str to sequence of (x, y)
+        Fixations by stimulus, 0-based, as they would be taken; nan is left out. The first 50
+        fixations of each of the first 300 stimuli decide.
+    size_of : callable
+        Takes the name of a stimulus and returns its (height, width) in px, or None if unknown.
+    settings : dict
+        The data set's entry of the config: `coordinates: px` insists, so that nothing is checked;
+        `px_per_degree` tells degrees.
+
+    Returns
+    -------
+    sentence : str or None
+        None if they can be px, or are too few to tell.
+    """
+    if settings.get("coordinates") == "px":
+        return None
+    with_size = ((name, size_of(name)) for name in points if len(points[name]))
+    known = ((name, size) for name, size in with_size if size is not None)
+    sizes = dict(itertools.islice(known, N_STIMULI))
+    places = [
+        (x, y, *sizes[name])
+        for name in sizes
+        for x, y in points[name][:N_FIXATIONS]
+        if math.isfinite(x) and math.isfinite(y)
+    ]
+    found = _fault(places, len(sizes), settings.get("px_per_degree"))
+    return found and f"{found}, {INSIST}"
+
+
+def _fault(places, n_stimuli, px_per_degree):
+    lost = sum((x, y) == (0, 0) for x, y, *_ in places)
+    near = sum(max(abs(x), abs(y)) <= 3 for x, y, *_ in places) - lost
+    if lost >= max(3, 0.02 * len(places)) and lost > 2 * near:
+        return (
+            f"{lost} of {len(places)} fixations lie at exactly x = 0, y = 0, where many eye "
+            "trackers put blinks; remove these rows, or set `outside: drop`"
+        )
+    places = [place for place in places if place[:2] not in ((0, 0), (-1, -1))]
+    if len(places) < 5:
+        return None
+    x, y, height, width = (list(column) for column in zip(*places, strict=True))
+    u, v = _ratios(x, width), _ratios(y, height)
+    span = f"x from {min(x):g} to {max(x):g}, y from {min(y):g} to {max(y):g}"
+    small = min(min(height), min(width))
+    if small > 10 and any(_are_shares(values) for values in (x, y)):
+        if min(*x, *y) < -0.55:
+            return (
+                f"the coordinates run from -1 to 1 around the centre of the image ({span}); write "
+                "px, which are (x + 1) / 2 times the width, and so for y"
+            )
+        return (
+            f"the coordinates look like shares of the image ({span}), not px; multiply them by "
+            "width and height"
+        )
+    if len(places) < 20:
+        return None
+    if _share(a < -0.5 or b < -0.5 for a, b in zip(x, y, strict=True)) > 0.3:
+        return (
+            f"many coordinates are negative ({span}), but px count from the upper left pixel, x "
+            "right and y down; add half of the width and height to what counts from the centre "
+            "(degrees times px per degree first)"
+        )
+    outside = _share(a >= 1 or b >= 1 for a, b in zip(u, v, strict=True))
+    turned = zip(_ratios(y, width), _ratios(x, height), strict=True)
+    if outside > 0.02 and _share(a >= 1 or b >= 1 for a, b in turned) < outside / 5:
+        return (
+            f"{outside:.0%} of the fixations lie outside of their images ({span}), but would not "
+            "if x and y were exchanged; exchange the columns"
+        )
+    if outside > 0.25:
+        return (
+            f"{outside:.0%} of the fixations lie outside of their images ({span}); if they are px "
+            "of the screen or of larger copies, subtract the image's place or divide"
+        )
+    high = [_quantile(values, 0.99) for values in (x, y, u, v)]
+    middle = [_quantile(values, 0.5) for values in (x, y, u, v)]
+    if max(high[2:]) > 0.8 or max(middle[2:]) > 0.42 or min(high) <= 0:
+        return None  # fixations reach, or centre on, what they would as px
+    filled = [0.3 < m / h < 0.7 for m, h in zip(middle, high, strict=True)]
+    equal = abs(math.log(high[0] / high[1])) < 0.2
+    percent = equal and small >= 120 and 80 < min(max(x), max(y)) and max(high[:2]) <= 101
+    if percent and all(filled[:2]) and n_stimuli >= 5:
+        return (
+            f"the coordinates look like percent of the image ({span}), not px; multiply them by "
+            "width and height over 100"
+        )
+    if len(places) < 100 or n_stimuli < 10 or not all(filled[2:]):
+        return None
+    if max(high[2:]) >= 0.22 and min(high[2:]) > 0.12:
+        return (
+            f"all fixations lie in the upper left of their images, up to {high[2]:.0%} of the "
+            f"width and {high[3]:.0%} of the height ({span}); multiply them if they are px of "
+            "smaller copies"
+        )
+    degrees = px_per_degree and all(0.85 < a * px_per_degree < 1.05 for a in high[2:])
+    even = abs(math.log(high[2] / high[3])) < 0.15 and height != width
+    if degrees or (even and len(places) >= 1000 and not _whole([*x, *y])):
+        return (
+            f"the coordinates look like degrees of visual angle ({span}), not px; multiply them by "
+            "the px per degree"
+        )
+    return None
+
+
+def _ratios(values, extents):
+    return [value / extent for value, extent in zip(values, extents, strict=True)]
+
+
+def _share(conditions: Iterable[bool]) -> float:
+    conditions = list(conditions)
+    return sum(conditions) / len(conditions)
+
+
+def _quantile(values, q):
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(q * len(ordered)))]
+
+
+def _are_shares(values):
+    """Whether nine of ten values are at most 1 (and a little beyond it), and not all whole."""
+    return _share(abs(value) <= 1.05 for value in values) >= 0.9 and not _whole(values)
+
+
+def _whole(values):
+    return all(value == int(value) for value in values)
