@@ -8,6 +8,7 @@ All files lie below results/ in the working directory (--directory):
     weights/{model}.safetensors  start/{model}.safetensors  train_, import_, randomise_backbone, import_start
     checkpoints/{predictor}.pt                 train_backbone, refine_cascade, while they train
     layers/{model}.json                                              measure_layers
+    centre_bias/{dataset}.h5                                         fit_centre_bias
     {fixation_bank,equal_bank}/{dataset}.h5                          fit_fixation_bank, fit_equal_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps

@@ -27,6 +27,7 @@ EPOCH = re.compile(r"epoch (\d+)/\d+:")
 # Cascades are fitted to 400 stimuli at most, faithfulness to as many as the config says.
 STAGES = {
     "prepare_dataset": ("stimuli", "px"),
+    "import_maps": ("stimuli", "px"),
     "train_backbone": ("stimuli", "area", "epochs", "models"),
     "measure_layers": ("area", "models"),
     "dump_activations": ("stimuli", "area", "models"),
@@ -48,6 +49,7 @@ STAGES = {
     "evaluate_cascade": ("stimuli", "area", "models"),
     "predict_explained": ("stimuli", "px", "models"),
     "predict_baseline": ("stimuli", "px"),
+    "fit_centre_bias": ("stimuli",),
     "fit_fixation_bank": ("stimuli",),
     "fit_equal_bank": ("stimuli", "area"),
     "accumulate_spectra": ("stimuli", "predictors"),
@@ -59,11 +61,13 @@ STAGES = {
     "score": ("stimuli", "px", "predictors"),
     "summarise": ("stimuli", "predictors"),
     "compare": ("stimuli", "predictors", "predictors"),
+    "judge": ("stimuli", "predictors"),
     "report": ("models",),
 }
 # what the number of its jobs grows with
 JOBS = {
     "prepare_dataset": ("blocks",),
+    "import_maps": ("blocks",),
     "dump_activations": ("blocks", "models"),
     "predict_backbone": ("blocks", "models"),
     "accumulate": ("blocks", "models"),
@@ -72,6 +76,7 @@ JOBS = {
     "score_coalitions": ("blocks", "models"),
     "predict_explained": ("blocks", "models"),
     "predict_baseline": ("blocks",),
+    "fit_centre_bias": (),
     "fit_fixation_bank": (),
     "fit_equal_bank": (),
     "accumulate_spectra": (),
@@ -79,6 +84,7 @@ JOBS = {
     "score": ("predictors",),
     "summarise": (),
     "compare": (),
+    "judge": (),
     "report": (),
 }
 BY_LAYER = ("dump_activations", "accumulate", "reconstruct", "fit_fusion", "train_backbone")

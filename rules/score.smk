@@ -2,7 +2,8 @@
 Score predictors on human fixations.
 
 Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset}/{block}.h5
-Makes   results/fixation_bank/{dataset}.h5  results/equal_bank/{dataset}.h5
+Makes   results/centre_bias/{dataset}.h5
+        results/fixation_bank/{dataset}.h5  results/equal_bank/{dataset}.h5
         results/saliency/{baseline}/{dataset}/{block}.h5
         results/scores/{preset}/{predictor}/{dataset}.csv
         results/summary.csv  results/shares.csv
@@ -10,6 +11,40 @@ Makes   results/fixation_bank/{dataset}.h5  results/equal_bank/{dataset}.h5
         results/calibration/{predictor}/{dataset}.json
         results/calibrated/{preset}/{predictor}/{dataset}.csv  results/summary.calibrated.csv
 """
+
+
+rule fit_centre_bias:
+    """Fit the centre bias of a data set once, so that a block need not read all others."""
+    input:
+        fit=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.blocks[wildcards.dataset]["fit"],
+        ),
+        validation=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.blocks[wildcards.dataset]["validation"],
+        ),
+    output:
+        bias="results/centre_bias/{dataset}.h5",
+    log:
+        "results/logs/fit_centre_bias/{dataset}.log",
+    benchmark:
+        "results/benchmarks/fit_centre_bias/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("fit_centre_bias"),
+        runtime=runtime("fit_centre_bias"),
+        disk_mb=disk_mb("fit_centre_bias"),
+    params:
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("fit_centre_bias"),
+    script:
+        "../scripts/fit_centre_bias.py"
 
 
 rule fit_fixation_bank:
@@ -72,12 +107,12 @@ rule predict_baseline:
         fit=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",
             dataset=wildcards.dataset,
-            block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset, "fit"),
+            block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset),
         ),
-        validation=lambda wildcards: expand(
-            "results/data/{dataset}/{block}.h5",
-            dataset=wildcards.dataset,
-            block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset, "validation"),
+        bias=lambda wildcards: (
+            [f"results/centre_bias/{wildcards.dataset}.h5"]
+            if wildcards.baseline == "centre_bias"
+            else []
         ),
         bank=lambda wildcards: (
             [f"results/{BANK_FOLDERS[wildcards.baseline]}/{plan.fit_on}.h5"]

@@ -17,14 +17,14 @@ def main(smk):
     """Write the baseline's log-density of each stimulus of the block."""
     block = read_data(smk.input.data)
     weight = smk.params.uniform_weight
-    fit, validation = (
-        [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
-    )
+    fit = [read_data(path) for path in smk.input.fit]
     settings = {**smk.params.settings, "uniform_weight": weight}
-    bank = [fixation_bank.FixationBank.load(path) for path in smk.input.bank]
-    predict = baselines.make(
-        smk.wildcards.baseline, fit, validation, settings, smk.params.seed, *bank
-    )
+    bank, bias = None, None
+    for path in smk.input.bank:
+        bank = fixation_bank.FixationBank.load(path)
+    for path in smk.input.bias:
+        bias = baselines.read_centre_bias(path, smk.wildcards.block, block)
+    predict = baselines.make(smk.wildcards.baseline, fit, [], settings, smk.params.seed, bank, bias)
     maps = [
         densities.to_log_density(*predict(block, index), weight)
         for index in progress(range(len(block.names)), len(block.names))

@@ -19,9 +19,9 @@ def test_every_stage_runs(finished):
     assert {
         "prepare_dataset", "train_backbone", "measure_layers", "dump_activations",
         "predict_backbone", "accumulate", "fit_filters", "evaluate_filters", "identify",
-        "reconstruct", "fit_fusion", "fuse", "predict_baseline", "score", "summarise", "compare",
-        "compare_halves", "judge", "describe_tuning", "score_coalitions", "split_bits", "dissect",
-        "accumulate_spectra", "fit_spectra", "report",
+        "reconstruct", "fit_fusion", "fuse", "fit_centre_bias", "predict_baseline", "score",
+        "summarise", "compare", "compare_halves", "judge", "describe_tuning", "score_coalitions",
+        "split_bits", "dissect", "accumulate_spectra", "fit_spectra", "report",
     } == set(finished[3])  # fmt: skip
 
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from helpers import make_block
+from helpers import ORIGIN, make_block
 
 from gaborscope.errors import InputError
 from gaborscope.scoring import baselines, classical
 from gaborscope.stimuli import densities, fixations
+from gaborscope.stimuli.centre_bias import centre_bias
 
 SETTINGS = {"sigmas": [0.05, 0.1], "uniform_weight": 0.01, "n_stimuli": 3}
 NAMES = (
@@ -89,3 +90,16 @@ def test_predictors_of_several_names_are_those_of_each():
     for name, predict in made.items():
         alone = baselines.make(name, [block], [block], {"uniform_weight": 1e-3}, 1)
         np.testing.assert_array_equal(predict(block, 0)[0], alone(block, 0)[0])
+
+
+def test_a_centre_bias_read_from_its_file_leaves_each_stimulus_out(blocks, tmp_path):
+    weight, sigmas = 1e-3, [0.1, 0.2]
+    bias = centre_bias(blocks[:2], blocks[2:], sigmas, weight)
+    baselines.write_centre_bias(tmp_path / "bias.h5", bias, ["00", "01"], ORIGIN)
+    settings = {"sigmas": sigmas, "uniform_weight": weight}
+    fitted = baselines.make("centre_bias", blocks[:2], blocks[2:], settings, 1)
+    for name, block in zip(("00", "01", "07"), blocks, strict=True):
+        kept = baselines.read_centre_bias(tmp_path / "bias.h5", name, block)
+        again = baselines.make("centre_bias", [], [], settings, 1, None, kept)
+        for index in range(len(block.names)):
+            np.testing.assert_array_equal(again(block, index)[0], fitted(block, index)[0])

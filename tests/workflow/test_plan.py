@@ -101,9 +101,8 @@ def test_a_data_set_without_blocks_is_pending(config):
 
 def test_blocks_of_a_baseline_are_those_of_the_splits_that_it_is_fitted_to(config):
     plan = planned(config)
-    assert plan.baseline_blocks("centre_bias", "demo", "validation") == ["07"]
-    assert plan.baseline_blocks("sun", "demo", "validation") == []
-    assert plan.baseline_blocks("uniform", "demo", "fit") == []
+    assert plan.baseline_blocks("centre_bias", "demo") == []
+    assert plan.baseline_blocks("sun", "demo") == plan.blocks["demo"]["fit"]
 
 
 def test_splits_add_up(config):

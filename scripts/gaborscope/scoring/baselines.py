@@ -1,6 +1,7 @@
 """Baselines by name: chance levels, upper bounds and classical saliency models."""
 
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,8 @@ from gaborscope.scoring import classical
 from gaborscope.scoring.scorer import OtherStimuli
 from gaborscope.stimuli import fixations
 from gaborscope.stimuli.block import Predicts, StimulusBlock
-from gaborscope.stimuli.centre_bias import centre_bias, relative_points, uniform
+from gaborscope.stimuli.centre_bias import CentreBias, centre_bias, relative_points, uniform
+from gaborscope.store.files import create, open_file, put, put_text
 
 
 def make(
@@ -20,6 +22,7 @@ def make(
     settings: Mapping[str, Any],
     seed: int,
     bank: Predicts | None = None,
+    bias: CentreBias | None = None,
 ) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
     Return the baseline predictor with a given name.
@@ -47,6 +50,8 @@ def make(
     seed : int
     bank : fixation_bank.FixationBank, optional
         Fitted bank, only for `loggabor_fixations` and `loggabor_equal`.
+    bias : CentreBias, optional
+        Fitted centre bias; without it, one is fitted.
 
     Returns
     -------
@@ -59,8 +64,10 @@ def make(
         If no baseline has this name.
     """
     if name == "centre_bias":
-        bias = centre_bias(fit, validation, settings["sigmas"], settings["uniform_weight"])
-        return lambda block, i: (bias.density(block.size(i), exclude=block.names[i]), "density")
+        fitted = bias or centre_bias(
+            fit, validation, settings["sigmas"], settings["uniform_weight"]
+        )
+        return lambda block, i: (fitted.density(block.size(i), exclude=block.names[i]), "density")
     if name == "shuffled_stimulus":
         return shuffled_stimulus(relative_points(fit), seed)
     if name == "sun":
@@ -154,6 +161,53 @@ SIMPLE = {
     "gold_standard": fixations.observed_density,
     "one_observer": first_observer,
 }
+
+
+def write_centre_bias(
+    path: str | Path, bias: CentreBias, blocks: Sequence[str], origin: Mapping[str, Any]
+) -> None:
+    """
+    Write a fitted centre bias.
+
+    Parameters
+    ----------
+    path : str or Path
+    bias : CentreBias
+    blocks : sequence of str
+        Names of the blocks that it is fitted to.
+    origin : dict
+    """
+    with create(path, "centre_bias", origin) as file:
+        put(file, "total", bias.total, "row, column", "fixations")
+        file.attrs["n_points"] = bias.n_points
+        file.attrs["sigma"] = bias.sigma
+        file.attrs["uniform_weight"] = bias.uniform_weight
+        put_text(file, "block", np.array(blocks), "block")
+
+
+def read_centre_bias(path: str | Path, name: str, block: StimulusBlock) -> CentreBias:
+    """
+    Read a fitted centre bias for the stimuli of one block.
+
+    Parameters
+    ----------
+    path : str or Path
+    name : str
+        Name of the block. If it is one of those fitted to, each stimulus of it can be left out.
+    block : StimulusBlock
+
+    Returns
+    -------
+    bias : CentreBias
+    """
+    with open_file(path, "centre_bias") as file:
+        own = name in file["block"].asstr()[()]
+        return CentreBias(
+            relative_points([block]) if own else {},
+            tuple(file.attrs["sigma"]),
+            float(file.attrs["uniform_weight"]),
+            (file["total"][()], int(file.attrs["n_points"])),
+        )
 
 
 def make_all(

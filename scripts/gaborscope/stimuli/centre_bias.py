@@ -67,6 +67,16 @@ class CentreBias:
         `GRID`, 1 / 128 and 1 / 96.
     uniform_weight : float in [0, 1]
         Share of the uniform density in the mixture.
+    fitted : (float array of shape GRID, int), optional
+        `total` and `n_points` of a centre bias fitted before; `points` need then hold the stimuli
+        that will be left out, no others.
+
+    Attributes
+    ----------
+    total : float64 array of shape GRID
+        Sum of the Gaussians.
+    n_points : int
+        Fixations in it.
 
     Raises
     ------
@@ -75,7 +85,11 @@ class CentreBias:
     """
 
     def __init__(
-        self, points: Mapping[str, np.ndarray], sigma: tuple[float, float], uniform_weight: float
+        self,
+        points: Mapping[str, np.ndarray],
+        sigma: tuple[float, float],
+        uniform_weight: float,
+        fitted: tuple[np.ndarray, int] | None = None,
     ) -> None:
         rows, columns = GRID
         self.sigma = tuple(float(value) for value in sigma)
@@ -88,14 +102,17 @@ class CentreBias:
             )
         self.uniform_weight = uniform_weight
         self._points = {name: _checked_relative(name, array) for name, array in points.items()}
+        if fitted is not None:
+            self.total, self.n_points = fitted
+            return
         all_points = np.concatenate([np.zeros((0, 2)), *self._points.values()])
-        self._n_points = len(all_points)
-        if self._n_points == 0:
+        self.n_points = len(all_points)
+        if self.n_points == 0:
             raise InputError(
                 f"none of {len(self._points)} stimuli has a fixation, so there is no centre bias; "
                 "add stimuli with fixations to the fit split"
             )
-        self._total = self._gaussians(all_points)
+        self.total = self._gaussians(all_points)
 
     def _gaussians(self, points):
         rows, columns = GRID
@@ -127,9 +144,9 @@ class CentreBias:
         InputError
             If only the excluded stimulus has fixations.
         """
-        total = self._total
+        total = self.total
         excluded = () if exclude is None else self._points.get(exclude, ())
-        if len(excluded) == self._n_points:
+        if len(excluded) == self.n_points:
             raise InputError(
                 f"only the stimulus {exclude!r} has fixations, so that no centre bias is left "
                 "without it; add stimuli with fixations to the fit split"

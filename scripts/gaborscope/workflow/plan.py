@@ -11,12 +11,8 @@ import itertools
 
 from gaborscope.workflow import backbone_entries, contests, settings, variants
 
-# Baselines that are fitted, and the splits that they need.
-FITTED_BASELINES = {
-    "centre_bias": ("fit", "validation"),
-    "shuffled_stimulus": ("fit",),
-    "sun": ("fit",),
-}
+# Baselines that look at the stimuli of the fit split whenever they predict a block.
+READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
 # Baselines that are banks fitted to fixations, and the folder of results/ where each bank lies.
 BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_bank"}
 # Coalitions of dimensions that one job refits.
@@ -210,11 +206,9 @@ class Plan:
         """Return the blocks of the fit and the validation split, which fits and penalties use."""
         return self.blocks[self.fit_on]["fit"] + self.blocks[self.fit_on]["validation"]
 
-    def baseline_blocks(self, baseline: str, dataset: str, split: str) -> list[str]:
-        """Return the blocks of a split that a baseline is fitted to."""
-        if split in FITTED_BASELINES.get(baseline, ()):
-            return self.blocks[dataset][split]
-        return []
+    def baseline_blocks(self, baseline: str, dataset: str) -> list[str]:
+        """Return the blocks that a baseline looks at whenever it predicts a block."""
+        return self.blocks[dataset]["fit"] if baseline in READ_FIT_SPLIT else []
 
     def stimuli_per_block(self, key: str, dataset: str, split: str) -> int:
         """Return how many stimuli of one block faithfulness is tested with, at most."""
