@@ -28,15 +28,14 @@ index = BlockIndex("made", settings, "/", int(sys.argv[3]), sys.argv[2] + "/cach
 if trust:
     assert index.stimuli(next(iter(index.sizes)))
 after = resource.getrusage(resource.RUSAGE_SELF)
-peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0].split()[1]
-print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, int(peak) / 1024)
+print(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 """
 
 
 def main(arguments):
     """Make each data set and print a row of the table."""
     print(circumstances())
-    print("| stimuli | blocks | new, CPU s, MB | kept, CPU s, MB | job, CPU s, MB |")
+    print("| stimuli | blocks | new, CPU s | kept, CPU s | job, CPU s |")
     print("|---|---|---|---|---|", flush=True)
     for n_stimuli in arguments.stimuli:
         n_blocks = 10 * max(1, n_stimuli // 3000)
@@ -48,8 +47,7 @@ def main(arguments):
                 done = subprocess.run(
                     [*command, str(n_blocks), what], check=True, capture_output=True, text=True
                 )
-                seconds, megabytes = map(float, done.stdout.split())
-                cells.append(f"{seconds:.3g}, {megabytes:.0f}")
+                cells.append(f"{float(done.stdout):.3g}")
         print(f"| {n_stimuli:,} | {n_blocks} | {' | '.join(cells)} |", flush=True)
 
 
