@@ -2,6 +2,7 @@
 
 import logging
 
+from gaborscope.errors import InputError
 from gaborscope.scoring import by_stimulus, calibration, exposure
 from gaborscope.scoring.scorer import Scorer
 from gaborscope.store import paths, tables
@@ -25,13 +26,21 @@ def main(smk):
         params.uniform_weight,
         *temperatures,
     )
+    n_fixations = {"validation": 0, "test": 0}
     files = zip(smk.input.data, smk.input.saliency, smk.input.centre_bias, strict=True)
     for data, saliency, centre_bias in files:
         validation = paths.parse("data", data)["block"] in params.validation_blocks
         block = read_data(data)
         densities = progress(read_saliency(saliency), len(block.names))
         split = "validation" if validation else "test"
+        n_fixations[split] += len(block.x)
         scores.add(split, block, densities, read_saliency(centre_bias))
+    for split, n in n_fixations.items():
+        if not n:
+            raise InputError(
+                f"no stimulus of the {split} split of '{dataset}' has a fixation, so nothing can "
+                "be scored; add fixations, or choose another n_blocks"
+            )
     for split, path in (("validation", smk.output.validation), ("test", smk.output.scores)):
         table = scores.table(split)
         tables.write_csv(path, table)

@@ -188,6 +188,19 @@ def test_touching_osie_fixations_changes_every_digest(tmp_path):
     assert all(before[name] != after[name] for name in before)
 
 
+def test_planning_checks_again_when_a_setting_of_the_check_changes(folder, tmp_path):
+    write_csv(folder, f"{HEADER}\ns00.png,a,-1,-1\ns01.png,a,1,2\n")
+    index(folder, outside="drop")
+    with pytest.raises(InputError, match="line 2: x = '-1' lies outside"):
+        index(folder)
+
+
+@pytest.mark.parametrize("kind", ["cat2000", "demo", "toronto"])
+def test_drop_first_is_refused_where_fixations_have_no_order(kind):
+    with pytest.raises(InputError, match="fixations without order"):
+        catalogue.index("set", {"type": kind, "path": ".", "drop_first": True}, ".")
+
+
 # Generated data set
 
 
@@ -385,7 +398,7 @@ def test_a_job_without_an_index_of_its_settings_makes_one(folder, tmp_path):
 def test_a_change_of_the_raw_files_is_seen_through_the_kept_index(folder, tmp_path):
     built = content(by_block(folder, tmp_path / "cache"))
     os.utime(folder / "fixations.csv", ns=(1, 1))
-    write_csv(folder, f"{HEADER}\ns00.png,a,1,2\n")
+    write_csv(folder, (folder / "fixations.csv").read_text() + "s00.png,a,1,2\n")
     assert content(by_block(folder, tmp_path / "cache")) != built
     trusted = by_block(folder, tmp_path / "cache", trust=True)
     assert content(trusted) == content(by_block(folder))

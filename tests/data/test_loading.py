@@ -248,6 +248,40 @@ def test_an_unknown_type_lists_the_known_ones():
         loading.load_block({"type": "mit"}, [], ".")
 
 
+def test_stimuli_without_fixations_are_said(tmp_path, rgb, caplog):
+    settings = folder(tmp_path, {"a.png": rgb, "b.png": rgb}, ["b.png,s,1,2"])
+    loading.load_block(settings, ["a.png", "b.png"], tmp_path)
+    assert "1 of 2 stimuli have no fixation: a.png" in caplog.text
+
+
+def test_rows_that_stand_twice_are_said_and_count_twice(tmp_path, rgb, caplog):
+    settings = folder(tmp_path, {"a.png": rgb}, ["a.png,s,1,2", "a.png,s,3,4"] * 2)
+    block = loading.load_block(settings, ["a.png"], tmp_path)
+    assert "2 of 4 fixations repeat another" in caplog.text and block.x.tolist() == [1, 3, 1, 3]
+
+
+def test_observers_that_may_be_one_are_said(tmp_path, rgb, caplog):
+    settings = folder(tmp_path, {"a.png": rgb}, ["a.png,s01,1,2", "a.png,s1,3,4"])
+    loading.load_block(settings, ["a.png"], tmp_path)
+    assert "'s01' and 's1' are two observers" in caplog.text
+
+
+def test_fixations_left_out_are_counted_by_reason(tmp_path, rgb, caplog):
+    rows = ["a.png,s,1,2", "a.png,s,nan,nan", "a.png,s,40,2", "a.png,s,5,6", "a.png,s,7,8"]
+    settings = {**folder(tmp_path, {"a.png": rgb}, rows), "outside": "drop", "drop_first": True}
+    with caplog.at_level("INFO"):
+        block = loading.load_block(settings, ["a.png"], tmp_path)
+    assert "left out of 5 fixations: 1 without coordinates (blinks), 1 outside" in caplog.text
+    assert "1 each observer's first" in caplog.text and block.x.tolist() == [5, 7]
+
+
+def test_the_whole_table_decides_the_unit_for_every_block(tmp_path, rgb):
+    rows = ["a.png,s,0.3,0.4", *[f"b.png,s,0.{i}5,0.{i}7" for i in range(9)]]
+    settings = folder(tmp_path, {"a.png": rgb, "b.png": rgb}, rows)
+    with pytest.raises(InputError, match="shares of the image"):
+        loading.load_block(settings, ["a.png"], tmp_path)
+
+
 # OSIE
 
 
@@ -285,6 +319,21 @@ def test_osie_observers_may_have_one_fixation(tmp_path):
     settings = osie(tmp_path, [(5.0, 6.0), ([7.0, 8.0], [9.0, 10.0]), (11.0, 12.0)])
     block = loading.load_block(settings, ["1001.jpg"], tmp_path)
     assert block.subject.tolist() == [0, 1, 1, 2] and block.x.tolist() == [4, 6, 7, 10]
+
+
+def test_osie_first_fixations_and_those_outside_are_left_out_on_request(tmp_path):
+    settings = osie(tmp_path, [([5.0, 6.0, 90.0], [6.0, 7.0, 8.0]), ([9.0, 10.0], [9.0, 10.0])])
+    block = loading.load_block(
+        {**settings, "drop_first": True, "outside": "drop"}, ["1001.jpg"], tmp_path
+    )
+    assert block.subject.tolist() == [0, 1] and block.x.tolist() == [5, 9]
+
+
+def test_osie_coordinates_from_the_centre_are_named(tmp_path):
+    values = np.linspace(-30, 30, 40)
+    settings = osie(tmp_path, [(values, values / 2)])
+    with pytest.raises(InputError, match="fixations.mat: many coordinates are negative"):
+        loading.load_block(settings, ["1001.jpg"], tmp_path)
 
 
 def test_osie_has_24_px_per_degree(tmp_path):

@@ -136,6 +136,23 @@ def test_files_may_have_other_names(pair):
     assert len(load(pair, stimuli="stimuli_val.hdf5", fixations="fixations_val.hdf5").x) == 3
 
 
+def test_a_lost_eye_within_a_train_is_refused_or_left_out(pair):
+    trains = [[1.0, np.nan, 5.0], [3.0]], [[7.0, np.nan, 8.0], [2.0]]
+    fixation_trains(pair, *trains, [1, 0], [4, 2])
+    assert "b.png, fixation 1: x = nan, y = nan has no place in the image" in refused(pair)
+    assert pixels(load(pair, outside="drop")) == [[3, 2], [1, 7], [5, 8]]
+
+
+def test_drop_first_drops_the_first_of_each_train(pair):
+    assert pixels(load(pair, drop_first=True)) == [[5, 8]]
+
+
+def test_shares_are_refused_at_planning(pair):
+    plain_fixations(pair, [0.1, 0.2, 0.3, 0.4, 0.5], [0.2, 0.4, 0.3, 0.1, 0.6], [0, 0, 1, 1, 1])
+    with pytest.raises(InputError, match="shares of the image"):
+        catalogue.index("set", {"type": "pysaliency", "path": str(pair)}, pair)
+
+
 def test_changed_fixations_change_their_stimulus_alone(pair):
     settings = {"type": "pysaliency", "path": str(pair)}
     before = catalogue.index("set", settings, pair)

@@ -1,5 +1,7 @@
 """Saliency maps made outside the workflow, from folders and HDF5."""
 
+import unicodedata
+
 import h5py
 import numpy as np
 import pytest
@@ -65,6 +67,21 @@ def test_a_stimulus_may_have_a_longer_path_than_its_key(tmp_path, values):
     with h5py.File(tmp_path / "maps.h5", "w") as file:
         file["a.jpg"] = values[0]
     ((read_map, _),) = read(tmp_path / "maps.h5", names=["Action/a.jpg"])
+    np.testing.assert_array_equal(read_map, values[0])
+
+
+@pytest.mark.parametrize("stored", ["NFC", "NFD"])
+@pytest.mark.parametrize("kind", ["folder", "hdf5"])
+def test_names_of_maps_are_compared_in_one_unicode_form(tmp_path, values, stored, kind):
+    name = unicodedata.normalize(stored, "\u00e9t\u00e9")
+    if kind == "folder":
+        np.save(tmp_path / f"{name}.npy", values[0])
+    else:
+        with h5py.File(tmp_path / "maps.h5", "w") as file:
+            file[f"{name}.png"] = values[0]
+    other = unicodedata.normalize("NFD" if stored == "NFC" else "NFC", "\u00e9t\u00e9.png")
+    path = tmp_path if kind == "folder" else tmp_path / "maps.h5"
+    ((read_map, _),) = read(path, names=[other])
     np.testing.assert_array_equal(read_map, values[0])
 
 

@@ -44,6 +44,11 @@ LAYOUTS = {
 TYPES = ("demo", *LAYOUTS)
 UNORDERED = ("cat2000", "demo", "toronto")  # whose fixations have no order
 SPLITS = ("fit", "validation", "test")
+USES = {
+    "fit": "there is no centre bias to compare with and nothing to train on",
+    "validation": "nothing can be chosen",
+    "test": "nothing can be scored",
+}
 _CACHE_VERSION = 3  # increase it when the meaning of a digest changes
 
 
@@ -180,6 +185,7 @@ def index(name: str, settings: Mapping[str, Any], root: str | Path) -> dict[str,
     Returns
     -------
     index : dict of str to str, sorted by name
+        A digest begins with "-" where the stimulus is known to have no fixation.
 
     Raises
     ------
@@ -214,9 +220,12 @@ def _look(name, settings, root):
 def _digests(scan):
     contents = scan.contents() if scan.contents else {}
     common = json.dumps(scan.shared) if scan.shared else ""
+    none = "-" if scan.contents else ""
+    parts = {name: contents.get(name, none) for name in sorted(scan.stimuli or contents)}
     return {
-        stimulus: sha256(json.dumps(scan.stimuli.get(stimulus)), common, contents.get(stimulus, ""))
-        for stimulus in sorted(scan.stimuli or contents)
+        name: ("-" if part.startswith("-") else "")
+        + sha256(json.dumps(scan.stimuli.get(name)), common, part)
+        for name, part in parts.items()
     }
 
 
@@ -311,6 +320,7 @@ class BlockIndex:
     def _keep(self, key: str, make: Callable[[], dict[str, str]]) -> None:
         """Make the index and write it, if there is a folder to write it to."""
         index = make()
+        _require_fixations(self._of[0], index, self._n_blocks)
         self._names = block_stimuli(index, self._n_blocks)
         digests = {b: {name: index[name] for name in names} for b, names in self._names.items()}
         rows = [(b, len(names), _digest_of(digests[b].items())) for b, names in self._names.items()]
@@ -318,6 +328,20 @@ class BlockIndex:
         self.digests = {block: digest for block, _, digest in rows}
         total = sha256(json.dumps(rows))
         _write(self._file, (key, total), [(*row, json.dumps(digests[row[0]])) for row in rows])
+
+
+def _require_fixations(name, index, n_blocks):
+    """Raise if a split has stimuli, but no fixation on any of them."""
+    lacking = {split: [] for split in SPLITS}
+    for stimulus, digest in index.items():
+        split = split_of_block(block_of(stimulus, n_blocks), n_blocks)
+        lacking[split].append(digest.startswith("-"))
+    for split in SPLITS:
+        if lacking[split] and all(lacking[split]):
+            raise InputError(
+                f"data set '{name}': no stimulus of the {split} split has a fixation, so that "
+                f"{USES[split]}; add fixations, or choose another n_blocks (a multiple of 10)"
+            )
 
 
 def _digest_of(digests):

@@ -10,9 +10,12 @@ the upper left pixel at (0, 0). The pixel of a fixation is floor(x + 0.5), so x 
 edge of the pixel. The pixel therefore has to be clipped to width - 1.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from gaborscope.data import catalogue
 from gaborscope.data.readers import (
@@ -27,6 +30,8 @@ from gaborscope.data.readers import (
 )
 from gaborscope.errors import InputError
 from gaborscope.stimuli.block import StimulusBlock
+
+log = logging.getLogger("gaborscope")
 
 READERS = {
     "cat2000": cat2000,
@@ -70,6 +75,7 @@ def load_block(
             + ", ".join(catalogue.TYPES)
         )
     block = READERS[settings["type"]].load(settings, list(names), root)
+    _log_fixations(block)
     stated = {k: settings[k] for k in ("px_per_degree", "sigma_px") if settings.get(k) is not None}
     if stated:
         kept = {k: v for k, v in block.facts.items() if k not in ("px_per_degree", "sigma_px")}
@@ -78,6 +84,25 @@ def load_block(
     if settings.get("exif"):
         block.facts["exif"] = settings["exif"]
     return block
+
+
+def _log_fixations(block):
+    """Say which stimuli have no fixation, and whether many fixations stand more than once."""
+    seen = set(block.stimulus.tolist())
+    empty = [name for index, name in enumerate(block.names) if index not in seen]
+    if empty:
+        more = ", ..." if len(empty) > 5 else ""
+        log.warning(
+            "%d of %d stimuli have no fixation: %s%s",
+            len(empty), len(block.names), ", ".join(empty[:5]), more,
+        )  # fmt: skip
+    rows = np.column_stack([block.stimulus, block.subject, block.x, block.y])
+    repeated = len(rows) - len(np.unique(rows, axis=0))
+    if repeated > 0.1 * len(rows):
+        log.warning(
+            "%d of %d fixations repeat another (stimulus, observer, x, y) and count again; was a "
+            "table joined twice?", repeated, len(rows),
+        )  # fmt: skip
 
 
 def _check_width(block, key, width):

@@ -9,6 +9,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from gaborscope.data.layouts.scan import one_form
 from gaborscope.errors import InputError
 
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
@@ -74,11 +75,12 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
         for file in files:
             stem, extension = os.path.splitext(file)
             if extension.lower() in EXTENSIONS:
-                key = (Path(place).relative_to(folder) / stem).as_posix()
+                key = one_form((Path(place).relative_to(folder) / stem).as_posix())
                 known.setdefault(key, []).append(Path(place) / file)
     chosen = {}
     for stimulus in stimuli:
-        candidates = known.get(stimulus, []) + known.get(os.path.splitext(stimulus)[0], [])
+        key = one_form(stimulus)
+        candidates = known.get(key, []) + known.get(os.path.splitext(key)[0], [])
         if len(candidates) != 1:
             fault = (
                 f"the maps {candidates[0].name} and {candidates[1].name}"

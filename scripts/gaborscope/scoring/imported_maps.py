@@ -9,6 +9,7 @@ import h5py
 import numpy as np
 
 from gaborscope.data import map_files
+from gaborscope.data.layouts.scan import one_form
 from gaborscope.errors import InputError, reading
 from gaborscope.stimuli import densities
 from gaborscope.stimuli.images import read_grey
@@ -194,10 +195,12 @@ class _Hdf5:
         self._file.close()
 
     def read(self, stimulus):
-        keys = [key for key in self._keys if key == stimulus] or [
+        name = one_form(stimulus)
+        forms = {key: one_form(key) for key in self._keys}
+        keys = [key for key, form in forms.items() if form == name] or [
             key
-            for key in self._keys
-            if stimulus.endswith(f"/{key}") or key.endswith(f"/{stimulus}")
+            for key, form in forms.items()
+            if name.endswith(f"/{form}") or form.endswith(f"/{name}")
         ]
         if len(keys) != 1:
             maps = f"the maps {keys[0]} and {keys[1]}" if keys else "no map"

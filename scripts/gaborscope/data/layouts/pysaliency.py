@@ -57,7 +57,8 @@ def _digests(stimuli, fixations, settings):
     file_stamp = str(stamp(stimuli))
     try:
         return {
-            name: sha256(file_stamp if path is None else str(stamp(path)), rows.tobytes().hex())
+            name: ("" if len(rows) else "-")
+            + sha256(file_stamp if path is None else str(stamp(path)), rows.tobytes().hex())
             for name, path, rows in zip(names, paths, points, strict=True)
         }
     except OSError as error:

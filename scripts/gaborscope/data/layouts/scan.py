@@ -35,8 +35,9 @@ class Scan:
     tables : list
         Stamps of the files that hold a part for each stimulus; `contents` separates the parts.
     contents : callable, optional
-        Returns {stimulus name: digest of its part of `tables`}. It may be slow: the catalogue calls
-        it only if it has no index of the same files yet.
+        Returns {stimulus name: digest of its part of `tables`}; a digest begins with "-", or is
+        left out, where the stimulus has no fixation. It may be slow: the catalogue calls it only
+        if it has no index of the same files yet.
     """
 
     stimuli: Mapping[str, Sequence[Any]]
