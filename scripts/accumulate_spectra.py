@@ -16,7 +16,8 @@ def main(smk):
     table = layer_tools.make_regressors(params.spectra).table()
     blocks = read_blocks(smk.input.data)
     fit, validation = (
-        list(read_blocks(smk.input.get(split)).values()) for split in ("fit", "validation")
+        list(read_blocks(smk.input.get(split), images=False).values())
+        for split in ("fit", "validation")
     )
     pairs = zip(params.banks, smk.input.banks, strict=True)
     banks = {name: fixation_bank.FixationBank.load(path) for name, path in pairs}

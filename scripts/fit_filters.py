@@ -7,7 +7,7 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
-from gaborscope.fitting.statistics import combine, marginal_correlation
+from gaborscope.fitting.statistics import combine, higher, marginal_correlation
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import read_layer_table
 from gaborscope.workflow.stage import run_stage
@@ -30,7 +30,7 @@ def main(smk):
             solution.pooled,
             solution.penalty,
         )
-        if best is None or solution.pooled > best[0].pooled:
+        if best is None or higher(solution.pooled, best[0].pooled):
             best = (solution, candidate, pool, combine(fit.values()))
     if best is None:
         raise ValueError("there is no pooling to choose; give at least one")

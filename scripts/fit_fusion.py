@@ -12,7 +12,7 @@ from gaborscope.workflow.stage import run_stage
 def main(smk):
     """Fit the fusion, choose its penalty on the validation split, and write the model."""
     params = smk.params
-    blocks = read_blocks(smk.input.data)
+    blocks = read_blocks(smk.input.data, images=False)
     layers = [layer_tools.fitted_layer(read_filters(path)) for path in smk.input.filters]
     model = fusing.fit(
         layers,

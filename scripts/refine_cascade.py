@@ -31,6 +31,7 @@ def main(smk):
     }
     predictor = f"{smk.wildcards.model}-{smk.wildcards.explanation}"
     decisive = [settings, entry, smk.params.seed, smk.params.code, smk.params.start]
+    decisive += [smk.params.target, smk.params.threads, str(observed.device)]
     net = fusing.make_net(start.whole_cascade, observed.device)
     fused = refining.FusedDensity(
         start.whole_cascade, settings["fusion"], start.weight, start.centre_bias
@@ -43,7 +44,11 @@ def main(smk):
         examples["validation"],
         {**settings, "seed": smk.params.seed},
         paths.make("checkpoints", predictor=predictor),
-        refining.digest([*decisive, smk.params.target], examples.values()),
+        refining.digest(
+            decisive,
+            examples.values(),
+            [net, fused, *(shown.network for shown in (backbone, teacher) if shown)],
+        ),
     )
     refiner.run()
     targets = paths.index("saliency", smk.input.target, "block")

@@ -17,7 +17,7 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Score the validation and the test stimuli; record whose fixations were the negatives."""
     params, dataset = smk.params, smk.wildcards.dataset
-    others = [read_data(path) for path in smk.input.others]
+    others = [read_data(path, images=False) for path in smk.input.others]
     temperatures = [calibration.read_temperature(p) for p in smk.input.get("temperature", [])]
     scores = by_stimulus.PredictorScores(
         smk.wildcards.predictor,

@@ -523,11 +523,19 @@ def test_rows_of_explained_variance_say_what_a_layer_reads(watched):
 
 
 def test_a_refinement_of_other_stimuli_or_settings_has_another_digest():
-    first, second = types.SimpleNamespace(name="a"), types.SimpleNamespace(name="b")
+    def example(name, value):
+        filled = np.full((2, 3), value)
+        return types.SimpleNamespace(name=name, placement=1, content=filled, seen=filled)
+
+    first, second, turned = example("a", 1), example("b", 1), example("a", 2)
+    one, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
     digests = {
         refining.digest([1], [[first], [second]]),
         refining.digest([1], [[second], [first]]),
         refining.digest([2], [[first], [second]]),
+        refining.digest([1], [[turned], [second]]),
+        refining.digest([1], [[first], [second]], [one]),
+        refining.digest([1], [[first], [second]], [other]),
     }
-    assert len(digests) == 3
+    assert len(digests) == 6
     assert refining.digest([1], [[first], [second]]) in digests

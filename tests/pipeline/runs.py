@@ -102,7 +102,7 @@ def environment(folder, **variables):
 def snakemake(folder, config, *arguments, root=ROOT, check=True, prefix=(), **variables):
     """Run the workflow; return its output and the number of jobs by rule."""
     write_config(folder, config)
-    command = [*prefix, sys.executable, "-m", "snakemake", *arguments, "--cores", "2"]
+    command = [*prefix, sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
     command += ["--directory", str(folder), "--snakefile", str(root / "Snakefile")]
     command += ["--configfile", str(folder / "settings.yaml")]
     done = subprocess.run(

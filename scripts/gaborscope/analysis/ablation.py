@@ -15,7 +15,7 @@ from gaborscope.explanation import accumulation
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import ridge
-from gaborscope.fitting.statistics import combine
+from gaborscope.fitting.statistics import combine, higher
 from gaborscope.scoring import summaries
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
@@ -208,7 +208,7 @@ class Trial:
             fit = {part: statistics[name][candidate] for part, statistics in self._fit.items()}
             held_out = combine(statistics[name][candidate] for statistics in self._validation)
             solution = ridge.solve(fit, held_out, **self.settings["solver"])
-            if best is None or solution.pooled > best[0].pooled:
+            if best is None or higher(solution.pooled, best[0].pooled):
                 best = solution, pool
         return best
 

@@ -187,8 +187,8 @@ def choose_penalty(fit: Statistics, validation: Statistics, penalties: Sequence[
     penalty : float
     """
     path = RidgePath(fit)
-    scores = [np.nanmean(variance_of(validation, path.solve(p)[0])) for p in penalties]
-    return float(penalties[int(np.argmax(scores))])
+    means = [np.nanmean(variance_of(validation, path.solve(p)[0])) for p in penalties]
+    return float(penalties[int(np.argmax(np.nan_to_num(means, nan=-np.inf)))])
 
 
 def variance_of(statistics: Statistics, weight: np.ndarray) -> np.ndarray:

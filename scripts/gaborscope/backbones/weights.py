@@ -1,5 +1,6 @@
 """Weights of a backbone as safetensors, with a description of their training; no pickle."""
 
+import io
 import json
 import pickle
 import re
@@ -72,8 +73,10 @@ def write_checkpoint(path: str | Path, state: Mapping[str, Any]) -> None:
     state : dict
         What `torch.load` reads with `weights_only=True`.
     """
+    content = io.BytesIO()  # torch's own writing hides the reason where the disk is full
+    torch.save(dict(state), content)
     with whole(path) as temporary:
-        torch.save(dict(state), temporary)
+        temporary.write_bytes(content.getbuffer())
         checksums.seal(temporary)
 
 

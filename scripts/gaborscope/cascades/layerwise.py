@@ -216,7 +216,7 @@ class CascadeFit:
         best = None
         for penalty, weight, intercept in self._candidates(fit):
             _, pooled = fitting_statistics.explained_variance(validation, weight, intercept)
-            if best is None or pooled > best[0]:
+            if best is None or fitting_statistics.higher(pooled, best[0]):
                 best = (pooled, penalty, weight, intercept)
         if best is None:
             raise ValueError("there is no penalty to choose; give at least one")

@@ -120,7 +120,11 @@ def vary(
     return content, seen
 
 
-def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) -> str:
+def digest(
+    settings: Sequence,
+    examples: Iterable[Iterable[observing.Example]],
+    modules: Iterable[nn.Module] = (),
+) -> str:
     """
     Digest of a refinement, so that a checkpoint of other settings or data is not resumed.
 
@@ -130,14 +134,26 @@ def digest(settings: Sequence, examples: Iterable[Sequence[observing.Example]]) 
         All settings that decide the outcome, as JSON can write them.
     examples : iterable of sequence of Example
         Split by split.
+    modules : iterable of torch.nn.Module
+        What is refined, and the networks that it follows.
 
     Returns
     -------
     digest : str
         SHA-256.
     """
-    content = [*settings, [[example.name for example in split] for split in examples]]
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    found = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for split in examples:
+        found.update(b"split")
+        for example in split:
+            found.update(repr((example.name, example.placement)).encode())
+            found.update(example.content.tobytes())
+            found.update(example.seen.tobytes())
+    for module in modules:
+        for name, value in module.state_dict().items():
+            found.update(name.encode())
+            found.update(value.cpu().numpy().tobytes())
+    return found.hexdigest()
 
 
 class Refiner:
@@ -214,6 +230,11 @@ class Refiner:
             losses = self._train_epoch()
             self.epoch += 1
             held_out = self.validate()
+            if not (np.isfinite(losses).all() and math.isfinite(held_out)):
+                raise InputError(
+                    f"refinement diverged in epoch {self.epoch} (the loss is not finite); lower "
+                    "the learning_rate of this explanation"
+                )
             history.append(held_out)
             sparse = self.epoch >= self._pruned_epochs()
             if sparse and (self.best is None or held_out < self.best["value"]):
@@ -226,7 +247,10 @@ class Refiner:
                 self.epoch, self.settings["epochs"], *losses, held_out, time.monotonic() - started,
             )  # fmt: skip
         if self.best is None:
-            raise ValueError("no epoch came after the pruning; raise epochs")
+            raise InputError(
+                f"no epoch of {self.settings['epochs']} came after the pruning; raise the epochs "
+                "of this explanation, or lower its prune_until"
+            )
         self.net.load_state_dict(self.best["net"])
         self.fused.load_state_dict(self.best["fused"])
         self.checkpoint.unlink(missing_ok=True)

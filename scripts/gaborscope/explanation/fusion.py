@@ -8,7 +8,11 @@ from typing import Any
 import numpy as np
 from scipy import linalg
 
+from gaborscope.errors import InputError
+
 MAX_STEPS = 30
+# A feature whose spread within stimuli is below this share of its root mean square is constant.
+CONSTANT = 1e-6
 
 
 @dataclasses.dataclass
@@ -59,6 +63,8 @@ def objective(
     curvature = np.zeros((len(weight), len(weight))) if hessian else None
     narrow = np.asarray(weight, dtype=np.float32)
     for features, target in batches:
+        # a constant of a stimulus changes nothing, but digits are lost where it is large
+        features = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
         score = (features @ narrow).astype(float)
         score -= score.max()
         log_z = math.log(np.exp(score).sum())
@@ -67,9 +73,8 @@ def objective(
         mean = p @ features
         gradient += mean - target @ features
         if curvature is not None:
-            scaled = features * np.sqrt(p).astype(np.float32)[:, None]
+            scaled = (features - mean.astype(np.float32)) * np.sqrt(p).astype(np.float32)[:, None]
             curvature += scaled.T @ scaled
-            curvature -= np.outer(mean, mean)
         n += 1
     return value / n, gradient / n, None if curvature is None else curvature / n
 
@@ -116,12 +121,17 @@ def fit(
                 f"penalty {penalty:g}: cross-entropy {value:.4f} on the fit split, "
                 f"{held_out:.4f} on the validation split"
             )
+        if not math.isfinite(held_out):
+            continue
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight.copy())
         elif held_out > best[0] + 0.02:
             break  # smaller penalties only overfit more
     if best is None:
-        raise ValueError("there is no penalty to choose; give at least one")
+        raise InputError(
+            f"the fusion diverged with each of the penalties {', '.join(map(str, penalties))} (the "
+            "loss is not finite); give larger fusion.penalties"
+        )
     return Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
@@ -142,12 +152,46 @@ def feature_scale(
     scale : float64 array (feature,)
         1 / root mean squared deviation from the mean of the stimulus; 0 for a constant feature.
     """
-    total, n = np.zeros(n_features), 0
+    variance, square, n = np.zeros(n_features), np.zeros(n_features), 0
     for features, _ in batches():
-        total += features.var(axis=0, dtype=np.float64)
+        variance += features.var(axis=0, dtype=np.float64)
+        square += np.square(features, dtype=np.float64).mean(axis=0)
         n += 1
-    spread = np.sqrt(total / n)
-    return np.divide(1, spread, out=np.zeros(n_features), where=spread > 1e-9)
+    spread, size = np.sqrt(variance / n), np.sqrt(square / n)
+    return np.divide(1, spread, out=np.zeros(n_features), where=spread > CONSTANT * size)
+
+
+def newton_direction(
+    curvature: Any, ridge: np.ndarray, scale: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """
+    Return a function that turns a gradient into a Newton direction.
+
+    Parameters
+    ----------
+    curvature : float64 array (feature, feature)
+        Hessian of the objective.
+    ridge : float64 array (feature,)
+        Second derivatives of the penalty.
+    scale : float64 array (feature,)
+        From `feature_scale`.
+
+    Returns
+    -------
+    direction : callable
+        Takes and returns a float64 array (feature,).
+    """
+    unit = np.where(scale > 0, scale, 1.0)
+    system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
+    # rounding of float32 products can make the Hessian indefinite
+    for lift in 10.0 ** np.arange(-10, 3):
+        system[np.diag_indices_from(system)] += lift * np.diag(system).mean()
+        try:
+            factor = linalg.cho_factor(system)
+            break
+        except linalg.LinAlgError:
+            continue
+    return lambda slope: -unit * linalg.cho_solve(factor, unit * slope)
 
 
 def _newton(batches, weight, scale, penalty, tolerance):
@@ -161,10 +205,7 @@ def _newton(batches, weight, scale, penalty, tolerance):
 
     value, total, gradient, curvature = penalised(weight)
     for _ in range(MAX_STEPS):
-        unit = np.where(scale > 0, scale, 1.0)
-        system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
-        system[np.diag_indices_from(system)] += 1e-10
-        direction = -unit * linalg.solve(system, unit * gradient, assume_a="pos")
+        direction = newton_direction(curvature, ridge, scale)(gradient)
         promise = -gradient @ direction / 2
         if promise < tolerance:
             break

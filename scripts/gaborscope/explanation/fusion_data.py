@@ -1,6 +1,5 @@
 """Features and targets that the fusion is fitted to, kept on disk while it is fitted."""
 
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,14 +16,15 @@ from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import GRID, CentreBias
 from gaborscope.store.layers import read_layers
 from gaborscope.store.saliency import read_density
+from gaborscope.store.scratch import Scratch
 
 
 class FusionData:
     """
     Features and targets of many stimuli.
 
-    Features are stored as float16 in an unnamed temporary file (in TMPDIR) and read one stimulus
-    at a time. The memory needed for features does not grow with the number of stimuli.
+    Features (float16) and targets are stored in a temporary file (`store.scratch.Scratch`) and read
+    one stimulus at a time. The memory needed does not grow with the number of stimuli.
 
     Parameters
     ----------
@@ -37,13 +37,12 @@ class FusionData:
         self, layers: Sequence[layer_tools.FittedLayer | CascadeLayer], settings: Mapping[str, Any]
     ) -> None:
         self.layers, self.settings = layers, settings
-        self._file = tempfile.TemporaryFile()
-        self._shapes, self._targets = [], []
+        self._stimuli = Scratch()
         self.n_features = sum(len(fitted.weight) for fitted in layers) + 1
 
     def __len__(self) -> int:
         """Return the number of stimuli."""
-        return len(self._targets)
+        return len(self._stimuli)
 
     def add_block(
         self,
@@ -131,11 +130,8 @@ class FusionData:
                 f"{name}: a reconstructed map exceeds float16 (65504); larger penalties in the "
                 "solver make the maps smaller"
             )
-        self._file.seek(0, 2)
-        self._file.write(features.tobytes())
         target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
-        self._shapes.append(features.shape)
-        self._targets.append((target / target.sum()).ravel())
+        self._stimuli.append((features, (target / target.sum()).ravel()))
 
     def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """
@@ -147,7 +143,5 @@ class FusionData:
         target : float64 array (cell,)
             Sum 1.
         """
-        self._file.seek(0)
-        for shape, target in zip(self._shapes, self._targets, strict=True):
-            raw = self._file.read(2 * shape[0] * shape[1])
-            yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target
+        for features, target in self._stimuli:
+            yield features.astype(np.float32), target

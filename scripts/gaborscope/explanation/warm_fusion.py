@@ -1,9 +1,9 @@
 """Fit many similar fusions fast: start close to the solution and reuse the Hessian."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
-from scipy import linalg
 
 from gaborscope.explanation import fusion
 
@@ -47,10 +47,10 @@ def fit(
         weight, value, curvature = _descend(fit_batches, weight, scale, ridge, curvature, tolerance)
         held_out, _, _ = fusion.objective(validation_batches(), weight)
         path.append((float(penalty), float(value), float(held_out)))
-        if best is None or held_out < best[0]:
+        if math.isfinite(held_out) and (best is None or held_out < best[0]):
             best = (held_out, penalty, weight)
     if best is None:
-        raise ValueError("there is no penalty to choose; give at least one")
+        raise ValueError("there is no penalty with a finite loss to choose; give larger ones")
     return fusion.Fusion(weight=best[2], penalty=float(best[1]), path=path)
 
 
@@ -59,7 +59,7 @@ def _descend(batches, weight, scale, ridge, curvature, tolerance):
     fresh, last = curvature is None, np.inf
     value, gradient, hessian = fusion.objective(batches(), weight, hessian=fresh)
     curvature = hessian if fresh else curvature
-    newton = _newton(curvature, ridge, scale)
+    newton = fusion.newton_direction(curvature, ridge, scale)
     for _ in range(MAX_STEPS):
         slope = gradient + ridge * weight
         direction = newton(slope)
@@ -68,7 +68,7 @@ def _descend(batches, weight, scale, ridge, curvature, tolerance):
             break
         if promise > SLOW * last and not fresh:
             value, gradient, curvature = fusion.objective(batches(), weight, hessian=True)
-            newton, fresh, last = _newton(curvature, ridge, scale), True, np.inf
+            newton, fresh, last = fusion.newton_direction(curvature, ridge, scale), True, np.inf
             continue
         step = _search(batches, weight, value, direction, ridge, slope)
         if step is None and fresh:
@@ -78,21 +78,6 @@ def _descend(batches, weight, scale, ridge, curvature, tolerance):
             continue
         (weight, value, gradient), fresh, last = step, False, promise
     return weight, value, curvature
-
-
-def _newton(curvature, ridge, scale):
-    """Return a function that turns a gradient into a Newton direction."""
-    unit = np.where(scale > 0, scale, 1.0)
-    system = (curvature + np.diag(ridge)) * np.outer(unit, unit)
-    # rounding of float32 products can make the Hessian indefinite
-    for lift in 10.0 ** np.arange(-10, 3):
-        system[np.diag_indices_from(system)] += lift * np.diag(system).mean()
-        try:
-            factor = linalg.cho_factor(system)
-            break
-        except linalg.LinAlgError:
-            continue
-    return lambda slope: -unit * linalg.cho_solve(factor, unit * slope)
 
 
 def _search(batches, weight, value, direction, ridge, slope):

@@ -125,8 +125,19 @@ class Statistics:
         )
 
     def total_variation(self) -> np.ndarray:
-        """Return the sum of squared deviations from these pixels' mean, float64 array (C,)."""
-        return np.maximum(np.diag(self.cov) - self.sum**2 / self.n, 0)
+        """
+        Return the sum of squared deviations from these pixels' mean, float64 array (C,).
+
+        0 where it is below the rounding of the sums (`ROUNDING`): a constant map.
+        """
+        square = np.diag(self.cov)
+        variation = square - self.sum**2 / self.n
+        return np.where(variation > ROUNDING**2 * square, variation, 0)
+
+
+def higher(value: float, best: float) -> bool:
+    """Return whether an explained variance is the higher one; one that is nan never is."""
+    return value > best or (math.isnan(best) and not math.isnan(value))
 
 
 def combine(parts: Iterable[Statistics]) -> Statistics:

@@ -50,22 +50,24 @@ def write_data(path: str | Path, block: StimulusBlock, origin: Mapping[str, Any]
             put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
 
 
-def read_data(path: str | Path) -> StimulusBlock:
+def read_data(path: str | Path, images: bool = True) -> StimulusBlock:
     """
     Read the stimuli and fixations of one block.
 
     Parameters
     ----------
     path : str or Path
+    images : bool
+        Whether to read the images of generated data, which the file holds.
 
     Returns
     -------
     block : StimulusBlock
     """
     with open_file(path, "data") as file:
-        images = None
-        if "image" in file["stimulus"]:
-            images = [
+        embedded = None
+        if images and "image" in file["stimulus"]:
+            embedded = [
                 file[f"stimulus/image/{index}"][()] for index in range(len(file["stimulus/name"]))
             ]
         return StimulusBlock(
@@ -78,11 +80,11 @@ def read_data(path: str | Path) -> StimulusBlock:
             stimulus=file["fixation/stimulus"][()],
             subject=file["fixation/subject"][()],
             facts={key: file.attrs[key] for key in FACTS if key in file.attrs},
-            images=images,
+            images=embedded,
         )
 
 
-def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
+def read_blocks(paths: Sequence[str], images: bool = True) -> dict[str, StimulusBlock]:
     """
     Read the stimuli and fixations of several blocks.
 
@@ -90,6 +92,8 @@ def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
     ----------
     paths : sequence of str
         `results/data/{dataset}/{block}.h5` of one data set.
+    images : bool
+        See `read_data`.
 
     Returns
     -------
@@ -102,7 +106,7 @@ def read_blocks(paths: Sequence[str]) -> dict[str, StimulusBlock]:
         If a path is none of these, or two are of the same block.
     """
     by_block = grammar.index("data", paths, "block")
-    return {name: read_data(path) for name, path in by_block.items()}
+    return {name: read_data(path, images) for name, path in by_block.items()}
 
 
 def by_split(
