@@ -4,6 +4,7 @@ Files of imported saliency maps, listed with the standard library alone.
 The Snakefile takes a digest per block from this module; `scoring.imported_maps` reads the maps.
 """
 
+import functools
 import hashlib
 import os
 from collections.abc import Sequence
@@ -70,13 +71,7 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     InputError
         If a stimulus has no map, or more than one.
     """
-    known = {}
-    for place, _, files in os.walk(folder):
-        for file in files:
-            stem, extension = os.path.splitext(file)
-            if extension.lower() in EXTENSIONS:
-                key = one_form((Path(place).relative_to(folder) / stem).as_posix())
-                known.setdefault(key, []).append(Path(place) / file)
+    known = _maps_of(folder, folder.stat().st_mtime_ns)
     chosen = {}
     for stimulus in stimuli:
         key = one_form(stimulus)
@@ -93,6 +88,19 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
             )
         chosen[stimulus] = candidates[0]
     return chosen
+
+
+@functools.lru_cache(maxsize=4)
+def _maps_of(folder, changed):
+    """Return {name without extension: paths}; listed once for all blocks of a plan."""
+    known = {}
+    for place, _, files in os.walk(folder):
+        for file in files:
+            stem, extension = os.path.splitext(file)
+            if extension.lower() in EXTENSIONS:
+                key = one_form((Path(place).relative_to(folder) / stem).as_posix())
+                known.setdefault(key, []).append(Path(place) / file)
+    return known
 
 
 def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> str:
