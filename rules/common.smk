@@ -42,8 +42,11 @@ for path in workflow.overwrite_configfiles:
 or_stop(settings.settle, config, workflow.basedir, DEPRECATED)
 for line in DEPRECATED if workflow.is_main_process else ():
     logger.warning(line)
-if workflow.is_main_process and (sentence := ownership.said_of_lock()):
-    logger.warning(sentence)  # Snakemake's own says neither who nor how
+if workflow.is_main_process:
+    if sentence := ownership.said_of_lock():
+        logger.warning(sentence)  # Snakemake's own says neither who nor how
+    else:
+        or_stop(ownership.require_rest)
 
 
 def index_dataset(dataset):

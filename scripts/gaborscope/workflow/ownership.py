@@ -57,16 +57,36 @@ def claim(folder: str | Path = ".") -> str:
         owner = _owner(folder)
         if owner and owner["pid"] != os.getpid() and _alive(owner):
             raise InputError(f"{folder} is in use by {_named(owner)}; wait for it or stop it")
-        left = [_described(process) for process in leftovers(folder)]
-        left += [f"SLURM job {job.id}" for job in slurm.jobs(folder)]
-        if left:
-            raise InputError(
-                f"{', '.join(left)}: still at work in {folder} for a run that was killed; "
-                f"`python scripts/unlock.py {folder}` ends that, as `make run` does"
-            )
+        require_rest(folder)
+        _require_none([f"SLURM job {job.id}" for job in slurm.jobs(folder)], folder)
         _write(path, {"run": run, **_this_process()})
     _remove_temporary_files(folder)
     return f"{run}:{path}"
+
+
+def require_rest(folder: str | Path = ".") -> None:
+    """
+    Stop where processes of a killed run are at work in a folder, also if there is nothing to run.
+
+    Parameters
+    ----------
+    folder : str or Path
+
+    Raises
+    ------
+    InputError
+        If there are such processes; the sentence names them.
+    """
+    _require_none([_described(process) for process in leftovers(folder)], folder)
+
+
+def _require_none(left, folder):
+    if left:
+        folder = Path(folder).resolve()
+        raise InputError(
+            f"{', '.join(left)}: still at work in {folder} for a run that was killed; "
+            f"`python scripts/unlock.py {folder}` ends that, as `make run` does"
+        )
 
 
 def note_when_asked_to_end(folder: str | Path = ".") -> None:
