@@ -42,7 +42,9 @@ def trained(config, block, folder):
     torch.manual_seed(1)
     entry = config["backbones"]["cmrnet"]
     backbone = configured("cmrnet", entry)
-    examples = training.make_examples(block, geometry.Box.of(entry["input"]), backbone.content)
+    examples = list(
+        training.make_examples(block, geometry.Box.of(entry["input"]), backbone.content)
+    )
     recipe = {**backbone_entries.training(config, "cmrnet"), "seed": 1}
     cut = len(examples) * 4 // 5
     trainer = training.Trainer(
