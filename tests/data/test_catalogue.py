@@ -404,6 +404,20 @@ def test_a_change_of_the_raw_files_is_seen_through_the_kept_index(folder, tmp_pa
     assert content(trusted) == content(by_block(folder))
 
 
+def test_a_job_never_keeps_an_index_that_no_main_process_looks_at(folder, tmp_path):
+    by_block(folder, tmp_path / "cache", trust=True)
+    assert not list(tmp_path.glob("cache/*"))
+
+
+def test_a_job_finds_the_index_of_a_folder_spelt_in_another_way(folder, tmp_path, monkeypatch):
+    settings, cache = {"type": "folder", "path": folder.name}, tmp_path / "cache"
+    built = catalogue.BlockIndex("mine", settings, folder.parent, 10, cache)
+    monkeypatch.setattr(folder_layout, "scan", None)
+    spelt = f"{folder}/.."
+    job = catalogue.BlockIndex("mine", settings, spelt, 10, cache, trust=True)
+    assert job.digests == built.digests
+
+
 def damage_bytes(path):
     path.write_bytes(b"not SQLite")
 

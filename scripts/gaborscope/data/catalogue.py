@@ -251,9 +251,9 @@ class BlockIndex:
     cache_folder : str or path, optional
         Folder where the index is kept.
     trust : bool
-        Take the kept index as it is, without a look at the raw files. For the jobs of a run, whose
-        main process has looked at them. The file's name has a digest of the settings, so a job
-        finds the index of its own settings alone.
+        Take the kept index as it is, without a look at the raw files, and never write one. For the
+        jobs of a run, whose main process has looked at the files. The name of the index has a
+        digest of the settings, so a job finds that of its own settings alone.
 
     Attributes
     ----------
@@ -282,10 +282,11 @@ class BlockIndex:
         self._n_blocks = n_blocks
         self._names: dict[str, list[str]] = {}
         self._file: Path | None = None
+        self._writes = not trust
         if cache_folder is not None:
-            key = sha256(
-                json.dumps([_CACHE_VERSION, dict(settings), str(root), n_blocks], sort_keys=True)
-            )[:16]
+            # resolved: Snakemake spells its folder in another way in a job
+            decisive = [_CACHE_VERSION, dict(settings), str(Path(root).resolve()), n_blocks]
+            key = sha256(json.dumps(decisive, sort_keys=True))[:16]
             self._file = Path(cache_folder) / f"{name}.{key}.sqlite"
         if not (trust and self._take(None)):
             key, make = _look(*self._of)
@@ -327,6 +328,8 @@ class BlockIndex:
         self.sizes = {block: size for block, size, _ in rows}
         self.digests = {block: digest for block, _, digest in rows}
         total = sha256(json.dumps(rows))
+        if not self._writes:  # else no main process would look at this index before the next job
+            return
         _write(self._file, (key, total), [(*row, json.dumps(digests[row[0]])) for row in rows])
 
 
