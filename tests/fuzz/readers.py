@@ -31,8 +31,9 @@ class Reader:
     A reader, whose outcome is a value or an InputError.
 
     `seeds` returns whole files as bytes. `read` takes the path of a file of the name `name`, in a
-    folder of its own. `library_may_end` is true where the library is known to end the process for
-    some damaged files; those cases are counted, and are no failures of ours.
+    folder of its own. `library_may_end` is true where the library is known to end the process,
+    or to take all time or memory, for some damaged files: scipy for MATLAB, HDF5 for texts whose
+    stored length is wrong. Those cases are counted, and are no failures of ours.
     """
 
     name: str
@@ -233,9 +234,12 @@ READERS = {
     "maps as .npy": _maps("a.npy"),
     "maps in HDF5": _maps("a.h5"),
     "MATLAB": Reader("a.mat", _matlab, _read_matlab, library_may_end=True),
-    "pysaliency's stimuli": Reader("a.hdf5", _pysaliency_stimuli, _read_stimuli),
+    "pysaliency's stimuli": Reader("a.hdf5", _pysaliency_stimuli, _read_stimuli, True),
     "pysaliency's fixations": Reader(
-        "a.hdf5", _pysaliency_fixations, lambda path: pysaliency_hdf5.read_fixations(path, 2)
+        "a.hdf5",
+        _pysaliency_fixations,
+        lambda path: pysaliency_hdf5.read_fixations(path, 2),
+        library_may_end=True,
     ),
     "torch.save": Reader("a.pth", _pickles, _read_pickle),
     "safetensors": Reader("a.safetensors", _tensor_files, weights.read_weights),

@@ -1,6 +1,7 @@
 """The HDF5 files that pysaliency writes by `to_hdf5`: names, images, fixations."""
 
 import logging
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,8 @@ from gaborscope.errors import InputError, reading
 
 log = logging.getLogger("gaborscope")
 
-LARGEST = 1 << 28  # values of one dataset
+LARGEST = 1 << 28  # bytes of one dataset
+RATIO = 1100  # bytes that one stored byte may unpack to; gzip reaches 1032
 
 
 def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
@@ -38,7 +40,9 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
 
     def read(file):
         if _kind(file) == "Stimuli":
-            size = int(file.attrs["size"])
+            size = int(_attribute(file, "size"))
+            if size > len(file):
+                raise ValueError(f"it holds {len(file)} of {size} stimuli")
             return [f"stimulus_{i:05d}.png" for i in range(size)], [None] * size
         if _kind(file) != "FileStimuli":
             raise ValueError(f"it holds {_kind(file)}, not stimuli")
@@ -215,14 +219,23 @@ def _check_member(name, member):
     """Raise if a dataset is too large, or its values lie in other files."""
     if not isinstance(member, h5py.Dataset):
         return
-    if (member.size or 0) > LARGEST:
-        raise ValueError(f"{name} has the shape {member.shape}")
+    limit = min(LARGEST, (1 << 20) + RATIO * member.id.get_storage_size())
+    if (member.size or 0) * member.dtype.itemsize > limit:
+        raise ValueError(f"{name} has the shape {member.shape}, but not as many values")
     if member.external or member.is_virtual:
         raise ValueError(f"{name} refers to other files")
 
 
+def _attribute(file, name):
+    """Return an attribute of the file, unless it is larger than a word or a number can be."""
+    found = file.attrs.get_id(name)
+    if found.dtype.itemsize * math.prod(found.shape) > 1000 or found.get_storage_size() > 1000:
+        raise ValueError(f"its attribute {name} is too large")
+    return file.attrs[name]
+
+
 def _kind(file):
-    return _text(file.attrs["type"])
+    return _text(_attribute(file, "type"))
 
 
 def _text(value):
