@@ -394,6 +394,15 @@ CASES = [
         gives="a.png 300 200",
     ),
     Case(
+        "a row without its onset, with `drop_first: true`: the order of the file counts",
+        read(
+            "stimulus,subject,x,y,onset\na.png,s1,512,384,0.1\na.png,s1,300,200,nan\n"
+            "a.png,s1,310,210,0.4\n",
+            drop_first=True,
+        ),
+        gives="a.png 300 200; a.png 310 210",
+    ),
+    Case(
         "an onset that is no number",
         read("stimulus,subject,x,y,onset\na.png,s1,512,384,early\n"),
         says="{folder}/fixations.csv, line 2: onset = 'early' is not a finite number; "

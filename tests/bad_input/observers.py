@@ -86,6 +86,12 @@ CASES = [
         "id, or one id in all rows if observers are not told apart",
     ),
     Case(
+        "NA, which is how R writes that there is none",
+        table("s1", "NA"),
+        says="{folder}/fixations.csv, line 3: the row has no subject; write the observer's "
+        "id, or one id in all rows if observers are not told apart",
+    ),
+    Case(
         "nan as an id, as pandas writes a gap",
         table("s1", "nan"),
         says="{folder}/fixations.csv, line 3: the row has no subject; write the observer's "

@@ -135,6 +135,10 @@ ORIENTED = (
 FRAMES = "{folder}/a.png holds 2 pages or frames; save the one that was shown as a file of its own"
 WHOLE = RAMP.astype("<u2") * 257
 RGB16 = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PICTURE * np.uint16(257))
+HOLE12 = np.full((40, 60, 4), 4080, ">u2")
+HOLE12[..., 3] = 65535
+HOLE12[0, 0, 3] = 0
+HOLE12 = b"".join(b"\0" + row.tobytes() for row in HOLE12)
 RGB12 = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PICTURE * np.uint16(16))
 TRUNCATED = "{folder}/a.png cannot be read as an image (image file is truncated"
 
@@ -230,6 +234,11 @@ CASES = [
     Case(
         "12 bits in a 16-bit RGB PNG",
         shown(png((60, 40, 16, 2, 0), zlib.compress(RGB12)), "a.tif"),
+        says=TWELVE,
+    ),
+    Case(
+        "12 bits in a 16-bit PNG with a transparent hole",
+        shown(png((60, 40, 16, 6, 0), zlib.compress(HOLE12)), "a.tif"),
         says=TWELVE,
     ),
     Case(

@@ -312,7 +312,7 @@ class BlockIndex:
         rows = _rows(self._file, "SELECT name, size, digest FROM block ORDER BY name")
         if not rows or not kept or key not in (None, kept[0][0]):
             return False
-        if kept[0][1] != sha256(json.dumps(rows)):
+        if kept[0][1] != sha256(json.dumps(rows, default=repr)):
             return False
         self.sizes = {block: size for block, size, _ in rows}
         self.digests = {block: digest for block, _, digest in rows}

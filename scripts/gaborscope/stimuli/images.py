@@ -140,7 +140,8 @@ def _load(path, file):
 
 def _decoded(path, file, exif):
     kind, tags = file.format, getattr(file, "tag_v2", {})
-    wide = any(";16" in str(tile[3]) for tile in file.tile)  # 16 bits per channel
+    # 16 bits per channel; in a BMP they are those of all three
+    wide = file.format != "BMP" and any(";16" in str(tile[3]) for tile in file.tile)
     orientation = _load(path, file)
     image, notes = _rgb(path, file, tags, wide)
     if file.info.get("icc_profile") and b"sRGB" not in _ascii(file.info["icc_profile"]):
@@ -176,6 +177,11 @@ def _rgb(path, file, tags, wide):
     notes = ["CMYK is converted without a colour profile"] if file.mode == "CMYK" else []
     if file.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in file.info:
         image = file.convert("RGBA")
+        shown = np.asarray(image)
+        shown = shown[shown[..., 3] > 0]
+        if wide and shown.size:
+            _check_range(path, int(shown[:, :3].max()), 64)
+            _check_range(path, int(shown[:, 3].max()), 64)
         least, most = image.getchannel("A").getextrema()
         if most == 0:
             raise InputError(f"{path} is transparent all over; save it without transparency")
@@ -186,8 +192,8 @@ def _rgb(path, file, tags, wide):
         image = image.convert("RGB")
     else:
         image = file.convert("RGB")
-    if wide:
-        _check_range(path, int(np.asarray(image).max()), 64)
+        if wide:
+            _check_range(path, int(np.asarray(image).max()), 64)
     return image, notes
 
 

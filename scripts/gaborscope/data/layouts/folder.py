@@ -180,7 +180,7 @@ def _check_observers(path, observers):
     """Raise if an id is missing or two have one number; say where two may be one observer."""
     numbers, alike = {}, {}
     for subject, line in observers.items():
-        if subject in ("", "nan"):
+        if subject.lower() in MISSING:
             raise InputError(
                 f"{path}, line {line}: the row has no subject; write the observer's id, or one id "
                 "in all rows if observers are not told apart"

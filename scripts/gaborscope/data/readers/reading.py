@@ -234,8 +234,9 @@ class Selection:
         early = ~lost & (onset < 0)
         first = np.zeros(len(points), dtype=bool)
         if self._drop_first:
-            order = np.argsort(np.nan_to_num(onset), kind="stable")
-            order = order[~lost[order]]
+            order = np.flatnonzero(~lost)
+            if not np.isnan(onset[order]).any():  # else the order of the file is all that is known
+                order = order[np.argsort(onset[order], kind="stable")]
             first[order[np.unique(subjects[order], return_index=True)[1]]] = True
         outside = ~lost & ~inside(points, size, least)
         if not self._drop_outside:
