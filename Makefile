@@ -32,7 +32,7 @@ test: $(VENV)/dev.stamp
 test-cluster: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest tests/cluster -x -s
 
-# A hundred kills of running workflows, and every file compared with undisturbed runs; half an hour.
+# A hundred kills of running workflows, and every file compared with undisturbed runs.
 torture: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" tests/torture.py
 
