@@ -14,7 +14,9 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Choose its width on the validation split and write the sum over the fit split."""
-    fit, validation = (read_blocks(smk.input.get(split)) for split in ("fit", "validation"))
+    fit, validation = (
+        read_blocks(smk.input.get(split), images=False) for split in ("fit", "validation")
+    )
     bias = centre_bias(
         list(fit.values()),
         list(validation.values()),

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from gaborscope.errors import InputError
 from gaborscope.explanation import fusion
 from gaborscope.explanation.model import grid_shape
 
@@ -80,6 +81,27 @@ def test_a_shift_of_all_features_of_a_stimulus_changes_nothing(rng):
     assert fusion.objective(shifted, weight)[0] == pytest.approx(
         fusion.objective(batches, weight)[0], abs=1e-4
     )
+
+
+def test_a_large_mean_of_a_feature_costs_no_digits(rng):
+    weight = rng.standard_normal(4)
+    targets = [target for _, target in made(rng, 2, weight)]
+    # quarters: at 30,000 float32 still holds them exactly
+    features = [np.float32(rng.integers(-8, 9, (150, 4)) / 4) for _ in targets]
+    shifted = [values + np.float32(30_000) for values in features]
+    plain, moved = (
+        fusion.objective(list(zip(values, targets, strict=True)), weight, hessian=True)
+        for values in (features, shifted)
+    )
+    for one, other in zip(plain, moved, strict=True):
+        np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-5)  # scores are float32
+
+
+def test_a_penalty_whose_validation_loss_is_nan_is_never_chosen(rng):
+    fit = noisy(rng, 2, np.zeros(4))
+    lost = [(features, np.full_like(target, np.nan)) for features, target in fit]
+    with pytest.raises(InputError, match="diverged with each of the penalties"):
+        fusion.fit(lambda: fit, lambda: lost, 4, [0.1, 1.0])
 
 
 def test_the_fit_recovers_the_weights_of_a_log_linear_density(rng):

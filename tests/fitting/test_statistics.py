@@ -147,3 +147,12 @@ def test_coalitions_are_all_subsets_smaller_ones_first():
 def test_pooled_shares_weigh_maps_by_their_variance():
     explained, variance = np.array([[1.0, 2.0], [0.5, 0.0]]), np.array([4.0, 6.0])
     np.testing.assert_allclose(shapley.pooled(explained, variance), [0.3, 0.05])
+
+
+@pytest.mark.parametrize(
+    ("value", "best", "expected"),
+    [(0.2, 0.1, True), (0.1, 0.2, False), (0.1, np.nan, True), (np.nan, 0.1, False),
+     (np.nan, np.nan, False)],
+)  # fmt: skip
+def test_an_explained_variance_that_is_nan_is_never_the_higher_one(value, best, expected):
+    assert statistics.higher(value, best) is expected

@@ -31,7 +31,7 @@ class Reader:
     A reader, whose outcome is a value or an InputError.
 
     `seeds` returns whole files as bytes. `read` takes the path of a file of the name `name`, in a
-    folder of its own. `library_may_end` is true where the library is known to end the process,
+    folder of its own. `may_crash` is true where the library is known to end the process,
     or to take all time or memory, for some damaged files: scipy for MATLAB, HDF5 for texts whose
     stored length is wrong. Those cases are counted, and are no failures of ours.
     """
@@ -39,7 +39,7 @@ class Reader:
     name: str
     seeds: Callable[[], list[bytes]]
     read: Callable[[Path], object]
-    library_may_end: bool = False
+    may_crash: bool = False
 
 
 def _hdf5(fill):
@@ -233,13 +233,13 @@ READERS = {
     "maps as images": _maps("a.png"),
     "maps as .npy": _maps("a.npy"),
     "maps in HDF5": _maps("a.h5"),
-    "MATLAB": Reader("a.mat", _matlab, _read_matlab, library_may_end=True),
+    "MATLAB": Reader("a.mat", _matlab, _read_matlab, may_crash=True),
     "pysaliency's stimuli": Reader("a.hdf5", _pysaliency_stimuli, _read_stimuli, True),
     "pysaliency's fixations": Reader(
         "a.hdf5",
         _pysaliency_fixations,
         lambda path: pysaliency_hdf5.read_fixations(path, 2),
-        library_may_end=True,
+        may_crash=True,
     ),
     "torch.save": Reader("a.pth", _pickles, _read_pickle),
     "safetensors": Reader("a.safetensors", _tensor_files, weights.read_weights),

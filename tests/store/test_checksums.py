@@ -1,5 +1,7 @@
 """Of 200 flipped bits none passes: a file is refused, or gives equal results."""
 
+import errno
+import os
 import random
 import resource
 import subprocess
@@ -16,6 +18,7 @@ from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 from gaborscope.store import checksums, tables
 from gaborscope.store.blocks import read_data, write_data
+from gaborscope.store.files import open_file
 from gaborscope.store.layers import LayerWriter, read_layers
 from gaborscope.store.saliency import read_saliency, write_saliency
 
@@ -145,10 +148,10 @@ def test_a_deleted_file_is_named_and_written_anew_with_equal_bytes(written):
     read(path)
 
 
+# a checkpoint has a digest of its own, and there is only one summary
+@pytest.mark.parametrize("written", sorted({*KINDS} - {"checkpoint", "table"}), indirect=True)
 def test_a_file_is_not_taken_for_another_one(written):
     path, write, read = written
-    if path.suffix == ".pt" or path.name == "summary.csv":
-        pytest.skip("a checkpoint has a digest of its own; there is only one summary")
     other = path.with_name(path.name.replace("00", "01").replace("a.", "b.").replace("mine", "our"))
     write(other)
     path.write_bytes(other.read_bytes())
@@ -156,6 +159,26 @@ def test_a_file_is_not_taken_for_another_one(written):
     if note.exists():
         checksums.note_of(path).write_bytes(note.read_bytes())
     assert refused_or_equal(path, read, None)
+
+
+def test_a_checkpoint_stays_where_the_next_one_cannot_be_written(tmp_path, monkeypatch):
+    path = tmp_path / "results/checkpoints/a.pt"
+    weights.write_checkpoint(path, {"epoch": 3})
+
+    def full(path, content):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(InputError, match="No space left"):
+        weights.write_checkpoint(path, {"epoch": 4})
+    assert weights.read_checkpoint(path) == {"epoch": 3}
+
+
+def test_an_error_of_the_reader_is_not_taken_for_one_of_the_file(tmp_path):
+    path = tmp_path / "results/saliency/a/mine/00.h5"
+    write_saliency_file(path)
+    with pytest.raises(ZeroDivisionError), open_file(path, "saliency"):
+        1 / 0  # noqa: B018
 
 
 def test_a_note_is_one_that_sha256sum_checks(tmp_path):

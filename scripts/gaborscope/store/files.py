@@ -291,20 +291,27 @@ def open_file(path: str | Path, kind: str) -> Iterator[SealedFile]:
     expected = f"{kind}/{VERSIONS[kind]}"
     if not os.path.isfile(path):
         raise InputError(f"there is no file {path}; correct the path")
-    with reading(f"{path} cannot be read as a file of {kind}", "delete it and run again"):
+    fault = f"{path} cannot be read as a file of {kind}", "delete it and run again"
+    with reading(*fault):
         if not h5py.is_hdf5(path):
             raise checksums.damaged(path, "cannot be read as HDF5")
         parts = checksums.check_sealed(path)
-        with SealedFile(path, "r") as file:
-            schema = file.attrs.get("schema", "none")
-            if schema != expected:
-                raise InputError(
-                    f"{path} has the schema {schema} where {expected} is needed; "
-                    "remove it and run again, or use the version of the code that wrote it"
-                )
-            checksums.check_name(path, file.attrs.get("file"))
-            file.parts = parts
+        file = SealedFile(path, "r")
+    with file:
+        schema = file.attrs.get("schema", "none")
+        if schema != expected:
+            raise InputError(
+                f"{path} has the schema {schema} where {expected} is needed; "
+                "remove it and run again, or use the version of the code that wrote it"
+            )
+        checksums.check_name(path, file.attrs.get("file"))
+        file.parts = parts
+        try:
             yield file
+        # a member that is missing or of another type; any other error is not the file's
+        except (KeyError, TypeError, AttributeError, OSError):
+            with reading(*fault):
+                raise
 
 
 def put(

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts.scan import (
     IMAGE_EXTENSIONS,
+    MISSING,
     Scan,
     images,
     observer,
@@ -27,7 +28,6 @@ log = logging.getLogger("gaborscope")
 COLUMNS = ("stimulus", "subject", "x", "y")
 ONSETS = ("onset", "onset_s", "onset_ms")  # sign and order count, so the unit does not matter
 SEPARATORS = ",;\t"
-MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none", "missing")
 
 
 class Fixation(NamedTuple):

@@ -19,6 +19,8 @@ from typing import Any
 from gaborscope.errors import InputError
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
+# What programs write where there is no value, in lower case.
+MISSING = ("", ".", "-", "nan", "na", "n/a", "null", "none", "missing")
 
 
 @dataclasses.dataclass

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from gaborscope.data.layouts import coordinates
-from gaborscope.data.layouts.scan import observer, observer_number, one_form
+from gaborscope.data.layouts.scan import MISSING, observer, observer_number, one_form
 from gaborscope.errors import InputError, reading
 
 log = logging.getLogger("gaborscope")
@@ -143,7 +143,7 @@ def _observers(ids):
     """
     values, place = np.unique(np.asarray(ids), return_inverse=True)
     texts = [observer(_text(value)) for value in values.tolist()]
-    if any(text in ("", "nan") for text in texts):
+    if any(text.lower() in MISSING for text in texts):
         raise ValueError("a fixation has no observer")
     whole = all(re.fullmatch(r"0|[1-9]\d{0,8}", text) for text in texts)
     numbers = [int(text) if whole else observer_number(text) for text in texts]
