@@ -101,9 +101,10 @@ def test_a_job_that_stays_pending_is_said_once(tool, tmp_path, caplog, reason, s
     comment = "rule_dump_activations_wildcards_made_07"
     queue = tool("squeue", f"{7:<20}{reason:<40}{comment:<200}{log}\n")
     scancel = tool("scancel", "")
-    slurm.watch(tmp_path, logging.getLogger("watched"), pause=0.05)
+    ended = slurm.watch(tmp_path, logging.getLogger("watched"), pause=0.05)
     while not queue.exists() or len(queue.read_text().splitlines()) < 3:
         time.sleep(0.02)
+    ended.set()
     (record,) = caplog.records
     assert record.message.startswith("dump_activations made_07 (SLURM job 7) ")
     assert re.search(sentence, record.message)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gaborscope.errors import InputError
-from gaborscope.workflow import faults
+from gaborscope.workflow import completion, faults
 
 # Settings of data sets that are generated.
 GENERATED = ("n_stimuli", "n_observers", "fixations_per_observer", "kinds")
@@ -81,8 +81,7 @@ def check_banks(config: Mapping[str, Any]) -> None:
     """
     for name, entry in config["explanations"].items():
         bank = entry["bank"] if entry["mode"] == "direct" else entry.get("image", {}).get("bank")
-        models = config["models"] if entry["models"] is None else entry["models"]
-        for model in models if bank else ():
+        for model in completion.explained_by(entry, config["models"]) if bank else ():
             size = config["backbones"][model]["input"]
             image = "" if entry["mode"] == "direct" else ".image"
             _check_bank(f"explanations.{name}{image}", bank, size, f"the input of {model}")
@@ -203,8 +202,8 @@ def _check_spectra(config):
     known = [*config["models"], *config["baselines"]["predictors"], *config["maps"]]
     known += ["centre_bias", "gold_standard"]
     for name, entry in config["explanations"].items():
-        models = config["models"] if entry["models"] is None else entry["models"]
-        known += [f"{model}-{name}" for model in models]
+        explained = completion.explained_by(entry, config["models"])
+        known += [f"{model}-{name}" for model in explained]
     wanted = config["spectra"]["predictors"]
     for name in wanted if isinstance(wanted, list) else ():
         if name not in known:

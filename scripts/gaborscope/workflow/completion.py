@@ -6,6 +6,7 @@ stays as it is, for the check against the schema to name.
 """
 
 import copy
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -309,3 +310,21 @@ def part(config: Any, *keys: str) -> dict[str, Any]:
         if not isinstance(config, dict):
             return {}
     return config
+
+
+def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
+    """
+    Return the models that an explanation explains.
+
+    Parameters
+    ----------
+    entry : dict
+        Complete entry of `explanations`. Its `models` is None for all models, empty for none.
+    models : list of str
+        `models` of the config.
+
+    Returns
+    -------
+    explained : list of str
+    """
+    return models if entry["models"] is None else entry["models"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-from gaborscope.workflow import backbone_entries, contests, settings, variants
+from gaborscope.workflow import backbone_entries, completion, contests, variants
 
 # Baselines that look at the stimuli of the fit split whenever they predict a block.
 READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
@@ -143,7 +143,7 @@ class Plan:
         sections = [
             [model, explanation]
             for model, explanation in itertools.product(models, explanations)
-            if model in settings.explained_by(explanations[explanation], models)
+            if model in completion.explained_by(explanations[explanation], models)
             and (model in salient or explanation in by_mode["direct"])
         ]
         explained = {

@@ -6,7 +6,7 @@ Snakemake brings along.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import jsonschema
 import gaborscope
 from gaborscope.errors import InputError
 from gaborscope.workflow import (
+    backbone_checks,
     backbone_entries,
     combinations,
     completion,
@@ -77,7 +78,7 @@ def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
     """
     check(complete(config, said), SCHEMA)
     backbone_entries.complete(config)
-    backbone_entries.check(config, root)
+    backbone_checks.check(config, root)
     combinations.check_banks(config)
     contests.check_equal(config)
 
@@ -237,21 +238,3 @@ def _check_name(key, name):
             f"config: {key}: the name {faults.shown(name)} has {len(name)} letters; names of files "
             f"are made of it, so take at most {LONGEST}"
         )
-
-
-def explained_by(entry: Mapping[str, Any], models: Sequence[str]) -> Sequence[str]:
-    """
-    Return the models that an explanation explains.
-
-    Parameters
-    ----------
-    entry : dict
-        Complete entry of `explanations`. Its `models` is None for all models, empty for none.
-    models : list of str
-        `models` of the config.
-
-    Returns
-    -------
-    explained : list of str
-    """
-    return models if entry["models"] is None else entry["models"]

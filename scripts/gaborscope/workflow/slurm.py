@@ -196,7 +196,7 @@ def require_startable(asked: Iterable[tuple[str, int, Mapping[str, Any]]]) -> li
     return [f"{', '.join(rules)}: {warning}" for warning, rules in warnings.items()]
 
 
-def watch(folder: str | Path, log: logging.Logger, pause: float = 20) -> None:
+def watch(folder: str | Path, log: logging.Logger, pause: float = 20) -> threading.Event:
     """
     Say, once for each job, why it does not start; cancel it where waiting is of no use.
 
@@ -207,12 +207,17 @@ def watch(folder: str | Path, log: logging.Logger, pause: float = 20) -> None:
     log : logging.Logger
     pause : float
         Seconds between two looks at the queue.
+
+    Returns
+    -------
+    ended : threading.Event
+        Ends the watch once it is set.
     """
+    ended = threading.Event()
 
     def look():
         said = set()
-        while True:
-            time.sleep(pause)
+        while not ended.wait(pause):
             for job in jobs(folder, "--states=PENDING"):
                 if job.id not in said and (sentence := _said_of(job)):
                     said.add(job.id)
@@ -221,6 +226,7 @@ def watch(folder: str | Path, log: logging.Logger, pause: float = 20) -> None:
                         subprocess.run(["scancel", job.id], timeout=60, check=False)
 
     threading.Thread(target=look, daemon=True).start()
+    return ended
 
 
 def _said_of(job):
