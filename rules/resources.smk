@@ -92,7 +92,7 @@ MEGABYTES = {
     "report": 1000,
 }
 # MB of memory per stimulus, in addition.
-HELD = {"train_backbone": 0.01, "fit_fusion": 0.01, "fit_cascade": 3.5, "refine_cascade": 0.15}
+HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
 # MB that a job writes at any number of stimuli (checkpoints, statistics); only stages above 100.
 FIXED = {"train_backbone": 1000, "accumulate": 500, "fit_cascade": 500, "refine_cascade": 500}
 # MB that a job writes per stimulus, in addition.
