@@ -141,8 +141,9 @@ def torture(folder, configs, right, rounds, counts):
 def main(arguments):
     """Make the undisturbed runs, then disturb others until there were enough rounds."""
     random.seed(arguments.seed)
-    # in the background of a shell it would be ignored, and so by all that is started here
+    # in the background of a shell, or below nohup, they would be ignored, and so by all runs
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     base = Path(arguments.folder or tempfile.mkdtemp(prefix="gaborscope-torture-"))
     runs.make_dataset(base / "data", blocks={0, 7, 8})
     pairs = []
