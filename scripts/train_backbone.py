@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from gaborscope.backbones import checking, devices, training, weights
+from gaborscope.backbones import checking, devices, examples, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
@@ -29,7 +29,7 @@ def main(smk):
     for path in smk.input.start:
         before = weights.load_into(backbone.network, path)
     (fit, points), (validation, _) = (
-        training.gather(map(read_data, smk.input.get(split)), box, backbone.content)
+        examples.gather(map(read_data, smk.input.get(split)), box, backbone.content)
         for split in ("fit", "validation")
     )
     decisive = [entry, before, smk.params.training, smk.params.seed, smk.params.code]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from helpers import make_block
 
+from gaborscope.backbones import examples as reading
 from gaborscope.backbones import training
 from gaborscope.backbones.backbone import build, describe
 from gaborscope.errors import InputError
@@ -26,7 +27,7 @@ SETTINGS = {
 @pytest.fixture(scope="module")
 def examples():
     block = make_block([(32, 48)] * 8, n_points=10)
-    made = list(training.make_examples(block, (32, 48)))
+    made = list(reading.make_examples(block, (32, 48)))
     return made[:6], made[6:]
 
 
@@ -208,9 +209,9 @@ def test_a_training_of_other_settings_stimuli_or_fixations_has_another_digest(ex
 def test_examples_of_blocks_are_those_of_each_without_stimuli_that_nobody_looked_at():
     blocks = [make_block([(20, 30)] * 2), make_block([(30, 20)], n_points=0, seed=3)]
     blocks[1].names[:] = ["unseen.png"]
-    found, points = training.gather(iter(blocks), geometry.Box(32, 48), geometry.content)
+    found, points = reading.gather(iter(blocks), geometry.Box(32, 48), geometry.content)
     assert len(found) == 2
-    alone = list(training.make_examples(blocks[0], geometry.Box(32, 48)))
+    alone = list(reading.make_examples(blocks[0], geometry.Box(32, 48)))
     np.testing.assert_array_equal(found[1].points, alone[1].points)
     np.testing.assert_array_equal(found[1].content, alone[1].content)
     assert {name: len(array) for name, array in points.items()} == {
@@ -258,7 +259,7 @@ def test_what_is_to_beat_is_the_best_centre_bias(examples):
     none = {"cc": 0.0, "nss": 0.0}
     centre = {"a": np.full((50, 2), 0.5)}
     # fixations drawn uniformly: no bump is better than the uniform density
-    density, _, _ = training._targets(validation)
+    density, _, _ = reading.targets_of(validation)
     flat = density.flatten(1).double().numpy()
     expected = np.mean([(p[p > 0] * np.log(p[p > 0] * p.size)).sum() for p in flat])
     assert training.centre_bias_loss(centre, validation, none) == pytest.approx(expected, rel=1e-5)

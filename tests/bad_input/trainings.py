@@ -12,7 +12,7 @@ import torch
 from bad_input.case import Case
 from helpers import make_block
 
-from gaborscope.backbones import training, weights
+from gaborscope.backbones import examples, training, weights
 from gaborscope.backbones.backbone import describe
 from gaborscope.errors import InputError
 from gaborscope.explanation import fusion
@@ -41,7 +41,7 @@ def train(n_points=(10, 10), to_beat=np.inf, **changes):
         box, splits = geometry.Box(32, 48), []
         for n in n_points:
             block = make_block([(32, 48)] * 4, n_points=n)
-            splits.append(list(training.make_examples(block, box)))
+            splits.append(list(examples.make_examples(block, box)))
         settings, device = {**SETTINGS, **changes}, torch.device("cpu")
         backbone = describe("cmrnet", widths=[8, 8, 8])
         path = folder / "checkpoints/cmrnet.pt"

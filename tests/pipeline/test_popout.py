@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from gaborscope.analysis import identities as identity_tools
-from gaborscope.backbones import recording, training
+from gaborscope.backbones import examples, recording, training
 from gaborscope.backbones.backbone import batches, configured
 from gaborscope.data.layouts import demo as layout
 from gaborscope.data.readers import demo
@@ -42,13 +42,11 @@ def trained(config, block, folder):
     torch.manual_seed(1)
     entry = config["backbones"]["cmrnet"]
     backbone = configured("cmrnet", entry)
-    examples = list(
-        training.make_examples(block, geometry.Box.of(entry["input"]), backbone.content)
-    )
+    made = list(examples.make_examples(block, geometry.Box.of(entry["input"]), backbone.content))
     recipe = {**backbone_entries.training(config, "cmrnet"), "seed": 1}
-    cut = len(examples) * 4 // 5
+    cut = len(made) * 4 // 5
     trainer = training.Trainer(
-        backbone, examples[:cut], examples[cut:], recipe, torch.device("cpu"), folder / "c.pt", ""
+        backbone, made[:cut], made[cut:], recipe, torch.device("cpu"), folder / "c.pt", ""
     )
     state_dict, _ = trainer.run()
     backbone.network.load_state_dict(state_dict)

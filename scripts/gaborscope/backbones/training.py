@@ -9,152 +9,26 @@ import logging
 import math
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 
 from gaborscope.backbones import weights
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.backbones.devices import autocasts
+from gaborscope.backbones.examples import Example, augment, inside, targets_of
 from gaborscope.errors import InputError
-from gaborscope.stimuli import fixations, geometry
-from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import CentreBias, relative_points
-from gaborscope.store.scratch import Scratch
+from gaborscope.stimuli.centre_bias import CentreBias
 
 log = logging.getLogger(__name__)
-
-MIN_POINTS = 5  # a crop with fewer fixations is not used; the whole stimulus is kept
 
 # The centre bias that a training must beat: widths of the Gaussian around a fixation, as shares of
 # the sides of the image, and the share of the uniform density.
 CENTRE_BIAS_WIDTHS = (0.02, 0.03, 0.045, 0.07, 0.1, 0.2)
 UNIFORM_WEIGHT = 1e-3
-
-
-@dataclasses.dataclass
-class Example:
-    """
-    One stimulus with its fixations, at the resolution of the network's input.
-
-    Attributes
-    ----------
-    content : uint8 array (height, width, 3)
-    placement : geometry.Placement
-    points : float64 array (n, 2)
-        Fixations x, y in px of the content.
-    sigma_px : float
-        Standard deviation of the fixation density in px of the content.
-    """
-
-    content: np.ndarray
-    placement: geometry.Placement
-    points: np.ndarray
-    sigma_px: float
-
-
-def make_examples(
-    block: StimulusBlock,
-    box: geometry.Box | tuple[int, int],
-    resize: Callable[..., Any] = geometry.content,
-) -> Iterator[Example]:
-    """
-    Yield an example of every stimulus of a block that has fixations.
-
-    Parameters
-    ----------
-    block : StimulusBlock
-    box : geometry.Box or (int, int)
-        The network's input for landscape stimuli.
-    resize : callable
-        Takes an image and its placement and returns the content, such as `Backbone.content`. The
-        content is rounded to uint8 to save memory.
-
-    Yields
-    ------
-    example : Example
-    """
-    for index in range(len(block.names)):
-        points, _ = block.points(index)
-        if not len(points):
-            continue
-        height, width = (int(extent) for extent in block.sizes[index])
-        place = geometry.place((height, width), box)
-        scale = np.array([place.width / width, place.height / height])
-        sigma, _ = fixations.sigma_px(height, width, block.facts)
-        yield Example(
-            content=np.rint(resize(block.image(index), place)).astype(np.uint8),
-            placement=place,
-            points=(points + 0.5) * scale - 0.5,
-            sigma_px=sigma * float(scale.mean()),
-        )
-
-
-def augment(example: Example, settings: Mapping[str, Any], rng: np.random.Generator) -> Example:
-    """
-    Flip, crop and change brightness, contrast and saturation of an example at random.
-
-    Parameters
-    ----------
-    example : Example
-    settings : dict
-        `flip` (probability), `min_crop` (smallest side of a crop as a share of the whole side),
-        `photometric` (largest relative change).
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    example : Example
-        New example with the same placement.
-    """
-    content, points, sigma = example.content, example.points, example.sigma_px
-    height, width = content.shape[:2]
-    share = rng.uniform(settings["min_crop"], 1)
-    size = (max(2, round(height * share)), max(2, round(width * share)))
-    top, left = int(rng.integers(height - size[0] + 1)), int(rng.integers(width - size[1] + 1))
-    cut = points - [left, top]
-    inside = ((cut >= -0.5) & (cut < [size[1] - 0.5, size[0] - 0.5])).all(axis=1)
-    if inside.sum() >= MIN_POINTS:
-        zoom = np.array([width / size[1], height / size[0]])
-        points, sigma = (cut[inside] + 0.5) * zoom - 0.5, sigma * float(zoom.mean())
-        content = content[top : top + size[0], left : left + size[1]]
-        content = cv2.resize(content, (width, height), interpolation=cv2.INTER_LINEAR)
-    if rng.random() < settings["flip"]:
-        content = content[:, ::-1]
-        points = np.column_stack([width - 1 - points[:, 0], points[:, 1]])
-    change = 1 + settings["photometric"] * rng.uniform(-1, 1, 3)
-    content = content.astype(np.float32)
-    grey = content.mean(axis=2, keepdims=True)
-    content = grey + (content - grey) * change[0]
-    content = (content - content.mean()) * change[1] + content.mean() * change[2]
-    content = np.clip(content, 0, 255).astype(np.uint8)
-    return Example(content, example.placement, points, sigma)
-
-
-def _inside(place):
-    """Return the rows and the columns of the content in the padded input."""
-    rows = slice(place.top, place.top + place.height)
-    return rows, slice(place.left, place.left + place.width)
-
-
-def _targets(examples):
-    """Densities, fixation counts and masks of the content, on the padded inputs of a batch."""
-    height, width = examples[0].placement.input_size
-    density = np.zeros((len(examples), height, width), np.float32)
-    counts, mask = np.zeros_like(density), np.zeros(density.shape, bool)
-    for row, example in enumerate(examples):
-        place = example.placement
-        size = (place.height, place.width)
-        rows, columns = _inside(place)
-        pixels = fixations.to_pixels(np.clip(example.points, 0, [size[1] - 1, size[0] - 1]), size)
-        density[row, rows, columns] = fixations.density(pixels, size, example.sigma_px)
-        counts[row, rows, columns] = fixations.fixation_map(pixels, size)
-        mask[row, rows, columns] = True
-    return torch.from_numpy(density), torch.from_numpy(counts), torch.from_numpy(mask)
 
 
 def loss_terms(
@@ -255,7 +129,7 @@ def validate(
     for group in by_size.values():
         for first in range(0, len(group), batch_size):
             batch = [examples[index] for index in group[first : first + batch_size]]
-            targets = [t.to(device) for t in _targets(batch)]
+            targets = [t.to(device) for t in targets_of(batch)]
             maps = _forward(backbone, batch, device, layout)
             rows.append(torch.stack(loss_terms(maps, *targets), 1))
     return torch.cat(rows).double().mean(0).cpu().numpy()
@@ -319,34 +193,6 @@ def make_optimiser(network: torch.nn.Module, settings: Mapping[str, Any]) -> tor
     return kind(groups, lr=rate)
 
 
-def gather(
-    blocks: Iterable[StimulusBlock], box: geometry.Box, resize: Callable[..., Any]
-) -> tuple[Scratch, dict[str, np.ndarray]]:
-    """
-    Gather the examples of a split on disk and its relative fixations in memory.
-
-    Parameters
-    ----------
-    blocks : iterable of StimulusBlock
-        Taken one at a time.
-    box : geometry.Box
-    resize : callable
-        See `make_examples`.
-
-    Returns
-    -------
-    examples : Scratch of Example
-    points : dict of str to float64 array (n, 2)
-        See `centre_bias.relative_points`.
-    """
-    examples, points = Scratch(), {}
-    for block in blocks:
-        points.update(relative_points([block]))
-        for example in make_examples(block, box, resize):
-            examples.append(example)
-    return examples, points
-
-
 def centre_bias_loss(
     fit: Mapping[str, np.ndarray], examples: Iterable[Example], weights: Mapping[str, float]
 ) -> float:
@@ -372,8 +218,8 @@ def centre_bias_loss(
     rivals.append(CentreBias(fit, (1, 1), uniform_weight=1.0))
     total, n = np.zeros(len(rivals)), 0
     for example in examples:
-        place, (density, counts, mask) = example.placement, _targets([example])
-        rows, columns = _inside(place)
+        place, (density, counts, mask) = example.placement, targets_of([example])
+        rows, columns = inside(place)
         maps = torch.zeros(len(rivals), *mask.shape[1:])
         for number, rival in enumerate(rivals):
             values = np.log(rival.density((place.height, place.width)))
@@ -628,7 +474,7 @@ class Trainer:
 
     def _step(self, batch):
         self._train_mode()
-        targets = [t.to(self.device) for t in _targets(batch)]
+        targets = [t.to(self.device) for t in targets_of(batch)]
         maps = _forward(self.backbone, batch, self.device, self.layout, self.bf16)
         loss = combined(*loss_terms(maps, *targets), self.settings["loss"]).mean()
         self.optimiser.zero_grad(set_to_none=True)
