@@ -1,9 +1,12 @@
 """One input of the catalogue: what is given, and what must come of it."""
 
+import contextlib
 import dataclasses
 import importlib
+import logging
 import pkgutil
 from collections.abc import Callable
+from logging.handlers import BufferingHandler
 from pathlib import Path
 
 import bad_input
@@ -29,6 +32,22 @@ class Case:
     def __post_init__(self):
         if (self.says is None) == (self.gives is None):
             raise TypeError(f"{self.given}: either says or gives")
+
+
+@contextlib.contextmanager
+def said(level=logging.WARNING):
+    """Yield a list that holds, at the end, what the block logged of this level and above."""
+    handler, logger, messages = BufferingHandler(999), logging.getLogger("gaborscope"), []
+    before = logger.level
+    handler.setLevel(level)
+    logger.addHandler(handler)
+    logger.setLevel(level)
+    try:
+        yield messages
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(before)
+        messages += [record.getMessage() for record in handler.buffer]
 
 
 def families():

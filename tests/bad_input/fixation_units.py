@@ -1,29 +1,43 @@
 """Coordinates in other units than px of the image."""
 
 import numpy as np
-from bad_input.case import Case
+from bad_input.case import Case, said
 from bad_input.fixation_tables import HEADER, lay
+from PIL import Image
 
 from gaborscope.data import catalogue
 
 FAMILY = "Coordinates"
 
 
-def index(change, size=(1024, 768), per_image=16, n=40, **settings):
-    """Return a use that plans a folder whose px (n, 2) are changed; it counts the stimuli taken."""
+def index(change, size=(1024, 768), per_image=16, n=40, spread=0.2, mixed=False, **settings):
+    """
+    Return a use that plans a folder whose px (n, 2) are changed; it gives the stimuli and warnings.
+
+    Fixations gather at the centre, with `spread` as standard deviation in shares of the image. With
+    `mixed` the photographs have 0.4 to 1.6 times the size, and every third stands upright.
+    """
 
     def use(folder):
         rng = np.random.default_rng(7)
-        centre = np.array(size) / 2
-        points = rng.normal(centre, centre / 2.5, (n * per_image, 2))
-        points = change(np.clip(points, 0, np.array(size) - 1), np.array(size))
+        sizes = np.array([size] * n)
+        if mixed:
+            sizes = (sizes * np.linspace(0.4, 1.6, n)[:, None]).astype(int)
+            sizes[::3] = sizes[::3, ::-1]
+        of = np.tile(sizes, (per_image, 1))
+        points = np.clip(rng.normal(of / 2, of * spread), 0, of - 1)
         names = [f"{i}.png" for i in range(n)]
         rows = [
-            f"{names[i % n]},s{i % 3},{x:.4f},{y:.4f}\n" for i, (x, y) in enumerate(points.tolist())
+            f"{names[i % n]},s{i % 3},{x:.4f},{y:.4f}\n"
+            for i, (x, y) in enumerate(change(points, of).tolist())
         ]
         lay(folder, HEADER + "".join(rows), names, size)
+        for name, shape in zip(names if mixed else [], sizes.tolist(), strict=False):
+            Image.new("1", shape).save(folder / "stimuli" / name)
         entry = {"type": "folder", "path": str(folder), **settings}
-        return f"{len(catalogue.index('mine', entry, folder))} stimuli"
+        with said() as warnings:
+            found = catalogue.index("mine", entry, folder)
+        return "; ".join([f"{len(found)} stimuli", *warnings])
 
     return use
 
@@ -54,7 +68,7 @@ CASES = [
     ),
     Case(
         "shares of the width, 0 to 1",
-        index(lambda p, s: p / s[0]),
+        index(lambda p, s: p / s[0, 0]),
         says="{folder}/fixations.csv: the coordinates look like shares of the image (x from "
         "0 to 0.999, y from 0 to 0.749), not px; multiply them by width and height, or "
         "insist by `coordinates: px` in the data set's entry",
@@ -88,7 +102,7 @@ CASES = [
     ),
     Case(
         "shares in x alone",
-        index(lambda p, s: p / [s[0], 1]),
+        index(lambda p, s: p / [s[0, 0], 1]),
         says="{folder}/fixations.csv: the coordinates look like shares of the image (x from "
         "0 to 0.999, y from 0 to 767), not px; multiply them by width and height, or "
         "insist by `coordinates: px` in the data set's entry",
@@ -121,9 +135,10 @@ CASES = [
     Case(
         "degrees from the corner, with px_per_degree",
         index(lambda p, s: p / 30, px_per_degree=30),
-        says="{folder}/fixations.csv: the coordinates look like degrees of visual angle (x "
-        "from 0 to 34.1, y from 0 to 25.5667), not px; multiply them by the px per "
-        "degree, or insist by `coordinates: px` in the data set's entry",
+        says="{folder}/fixations.csv: the coordinates look like degrees of visual angle or "
+        "centimetres (x from 0 to 34.1, y from 0 to 25.5667), not px; multiply them by "
+        "the px per degree or per centimetre, or insist by `coordinates: px` in the data "
+        "set's entry",
     ),
     Case(
         "px of a screen of 1920 x 1080 around the photograph",
@@ -193,11 +208,21 @@ CASES = [
         gives="40 stimuli",
     ),
     Case("two fixations at 0/0", index(some((0, 0), 2 / 640)), gives="40 stimuli"),
-    Case("px that all lie in a corner", index(corner), gives="40 stimuli"),
     Case(
-        "px that all lie in a corner of small photographs",
+        "px that all lie in a corner (said in the log)",
+        index(corner),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 1% of the width and "
+        "2% of the height of their images (x from 0.0345 to 29.9941, y from 0.0481 to "
+        "29.8536); write px of these images, counted from the upper left pixel, or say by"
+        " `coordinates: px` that they are",
+    ),
+    Case(
+        "px that all lie in a corner of small photographs (said in the log)",
         index(corner, size=(192, 144)),
-        gives="40 stimuli",
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 8% of the width and "
+        "11% of the height of their images (x from 0.0345 to 29.9941, y from 0.0481 to "
+        "29.8536); write px of these images, counted from the upper left pixel, or say by"
+        " `coordinates: px` that they are",
     ),
     Case(
         "a data set of two fixations in the first pixel",
@@ -205,6 +230,118 @@ CASES = [
         gives="2 stimuli",
     ),
     Case(
-        "px of photographs of 8 x 6 px", index(lambda p, s: p / 8, size=(8, 6)), gives="40 stimuli"
+        "px of the first pixel of photographs of 8 x 6 px (said in the log)",
+        index(lambda p, s: p / 8, size=(8, 6)),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 6% of the width and "
+        "6% of the height of their images (x from 0 to 0.875, y from 0 to 0.625); write "
+        "px of these images, counted from the upper left pixel, or say by `coordinates: "
+        "px` that they are",
+    ),
+    Case("px of photographs of many sizes", index(lambda p, s: p, mixed=True), gives="40 stimuli"),
+    Case(
+        "px of gaze that stays at the centre",
+        index(lambda p, s: p, spread=0.05),
+        gives="40 stimuli",
+    ),
+    Case(
+        "px of copies of 640 x 480 of photographs of many sizes",
+        index(lambda p, s: p / s * [640, 480], mixed=True),
+        says="{folder}/fixations.csv: the fixations do not follow the sizes of their images: "
+        "they centre on x = 316.581, y = 226.014 in small and in large ones; if they are "
+        "px of the screen or of copies of one size, subtract the image's place or "
+        "multiply, or insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "px of copies of half the size of photographs of many sizes",
+        index(lambda p, s: p / 2, mixed=True),
+        says="{folder}/fixations.csv: all fixations lie in the upper left of their images, up "
+        "to 47% of the width and 48% of the height (x from 0 to 766.204, y from 0 to "
+        "676.5); multiply them if they are px of smaller copies, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "px of a screen around photographs of many sizes, with `outside: drop`",
+        index(lambda p, s: p + ([1280, 1024] - s) / 2, mixed=True, spread=0.08, outside="drop"),
+        says="{folder}/fixations.csv: 28% of the fixations lie outside of their images (x from"
+        " 394.783 to 931.764, y from 233.75 to 783.774); if they are px of the screen or "
+        "of larger copies, subtract the image's place or divide, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "degrees from the corner of gaze that stays at the centre",
+        index(lambda p, s: p / 30, spread=0.1),
+        says="{folder}/fixations.csv: the coordinates look like degrees of visual angle or "
+        "centimetres (x from 5.9684 to 25.8446, y from 5.5819 to 20.0306), not px; "
+        "multiply them by the px per degree or per centimetre, or insist by `coordinates:"
+        " px` in the data set's entry",
+    ),
+    Case(
+        "degrees of photographs of many sizes",
+        index(lambda p, s: p / 30, mixed=True),
+        says="{folder}/fixations.csv: the coordinates look like degrees of visual angle or "
+        "centimetres (x from 0 to 51.0803, y from 0 to 45.1), not px; multiply them by "
+        "the px per degree or per centimetre, or insist by `coordinates: px` in the data "
+        "set's entry",
+    ),
+    Case(
+        "centimetres",
+        index(lambda p, s: p * 0.0264),
+        says="{folder}/fixations.csv: the coordinates look like degrees of visual angle or "
+        "centimetres (x from 0 to 27.0072, y from 0 to 20.2488), not px; multiply them by"
+        " the px per degree or per centimetre, or insist by `coordinates: px` in the data"
+        " set's entry",
+    ),
+    Case(
+        "degrees on three photographs (said in the log)",
+        index(lambda p, s: p / 30, n=3),
+        gives="3 stimuli; {folder}/fixations.csv: the fixations centre on 2% of the width and "
+        "2% of the height of their images (x from 0 to 26.887, y from 2.5988 to 23.0421);"
+        " write px of these images, counted from the upper left pixel, or say by "
+        "`coordinates: px` that they are",
+    ),
+    Case(
+        "px of copies of half the size of three photographs (said in the log)",
+        index(lambda p, s: p / 2, n=3),
+        gives="3 stimuli; {folder}/fixations.csv: the fixations centre on 25% of the width and "
+        "24% of the height of their images (x from 0 to 403.305, y from 38.9822 to "
+        "345.632); write px of these images, counted from the upper left pixel, or say by"
+        " `coordinates: px` that they are",
+    ),
+    Case(
+        "x and y exchanged of gaze that stays at the centre (said in the log)",
+        index(lambda p, s: p[:, ::-1], spread=0.08),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 37% of the width and"
+        " 66% of the height of their images (x from 210.766 to 557.533, y from 245.642 to"
+        " 722.671); write px of these images, counted from the upper left pixel, or say "
+        "by `coordinates: px` that they are",
+    ),
+    Case(
+        "px of text in the upper left (said in the log)",
+        index(lambda p, s: p * [0.7, 0.3]),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 35% of the width and"
+        " 14% of the height of their images (x from 0 to 716.1, y from 0 to 230.1); write"
+        " px of these images, counted from the upper left pixel, or say by `coordinates: "
+        "px` that they are",
+    ),
+    Case(
+        "px of the left half (said in the log)",
+        index(lambda p, s: p * [0.5, 1]),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 25% of the width and"
+        " 47% of the height of their images (x from 0 to 511.5, y from 0 to 767); write "
+        "px of these images, counted from the upper left pixel, or say by `coordinates: "
+        "px` that they are",
+    ),
+    Case(
+        "px of the first 400 rows of pages of many heights (said in the log)",
+        index(lambda p, s: p / s * np.column_stack([s[:, 0], np.full(len(s), 400)]), mixed=True),
+        gives="40 stimuli; {folder}/fixations.csv: the fixations centre on 49% of the width and"
+        " 22% of the height of their images (x from 0 to 1532.41, y from 0 to 399.705); "
+        "write px of these images, counted from the upper left pixel, or say by "
+        "`coordinates: px` that they are",
+    ),
+    Case(
+        "px of the upper left quarter, with `coordinates: px`",
+        index(lambda p, s: p / 2, coordinates="px"),
+        gives="40 stimuli",
     ),
 ]

@@ -3,11 +3,10 @@
 import io
 import logging
 import pickle
-from logging.handlers import BufferingHandler
 
 import h5py
 import numpy as np
-from bad_input.case import Case
+from bad_input.case import Case, said
 from bad_input.photographs import CUT, FRAMES, PICTURE, closed, encoded, frames, tiff, turned
 from PIL import Image
 
@@ -35,19 +34,10 @@ def read(data, name="a.png", kind="map", resize=False):
         else:
             np.save(path, data)
         where = path if path.suffix == ".h5" else folder
-        logged = BufferingHandler(99)
-        logger = logging.getLogger("gaborscope")
-        logger.addHandler(logged)
-        level = logger.level
-        logger.setLevel(logging.INFO)
-        try:
+        with said(logging.INFO) as notes:
             maps = imported_maps.log_densities("m", where, ["a.jpg"], [SIZE], kind, resize, 0.001)
             (log_density,) = maps
-        finally:
-            logger.removeHandler(logged)
-            logger.setLevel(level)
         y, x = np.unravel_index(log_density.argmax(), SIZE)
-        notes = [record.getMessage() for record in logged.buffer]
         return "; ".join([f"peak at ({x}, {y})", *notes])
 
     return use

@@ -12,7 +12,7 @@ ALL = [(heading, case) for heading, cases in families().items() for case in case
 @pytest.mark.parametrize("case", [case for _, case in ALL], ids=[f"{h}: {c.given}" for h, c in ALL])
 def test_input_comes_out_as_the_docs_say(case, tmp_path):
     if case.says is None:
-        assert str(case.use(tmp_path)) == case.gives
+        assert str(case.use(tmp_path)).replace(str(tmp_path), "{folder}") == case.gives
         return
     with pytest.raises(InputError) as refusal:
         case.use(tmp_path)

@@ -6,12 +6,15 @@ decide together. Standard library alone; Pillow, where there is one, reads the s
 """
 
 import itertools
+import logging
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from gaborscope.errors import InputError
+
+log = logging.getLogger("gaborscope")
 
 Points = Mapping[str, Any]  # by stimulus a sequence of (x, y), or an array (n, 2)
 Size = tuple[int, int]  # height, width
@@ -45,19 +48,15 @@ def require_px(
     size_of: Callable[[str], Size | None],
     settings: Mapping[str, Any],
 ) -> None:
-    """Raise an InputError that names the file if its fixations cannot be px, see `fault`."""
-    if found := fault(points, size_of, settings):
-        raise InputError(f"{where}: {found}")
-
-
-def fault(
-    points: Points, size_of: Callable[[str], Size | None], settings: Mapping[str, Any]
-) -> str | None:
     """
-    Return why the fixations of a data set cannot be px of its images, and what to do.
+    Raise an InputError if the fixations of a data set cannot be px of its images.
+
+    Where that is doubtful, but cannot be decided, the log says so.
 
     Parameters
     ----------
+    where : str or Path
+        File of the fixations, for the message.
     points : mapping of str to sequence of (x, y)
         Fixations by stimulus, 0-based, as they would be taken; nan is left out. The first 50
         fixations of each of the first 300 stimuli decide.
@@ -67,24 +66,26 @@ def fault(
         The data set's entry of the config: `coordinates: px` insists, so that nothing is checked;
         `px_per_degree` tells degrees.
 
-    Returns
-    -------
-    sentence : str or None
-        None if they can be px, or are too few to tell.
+    Raises
+    ------
+    InputError
+        If they cannot be px; the sentence says what they look like.
     """
     if settings.get("coordinates") == "px":
-        return None
+        return
     with_size = ((name, size_of(name)) for name in points if len(points[name]))
     known = ((name, size) for name, size in with_size if size is not None)
     sizes = dict(itertools.islice(known, N_STIMULI))
     places = [
-        (x, y, *sizes[name])
+        (x, y, *sizes[name], name)
         for name in sizes
         for x, y in points[name][:N_FIXATIONS]
         if math.isfinite(x) and math.isfinite(y)
     ]
-    found = _fault(places, len(sizes), settings.get("px_per_degree"))
-    return found and f"{found}, {INSIST}"
+    if found := _fault(places, len(sizes), settings.get("px_per_degree")):
+        raise InputError(f"{where}: {found}, {INSIST}")
+    if found := _doubt(places, len(sizes)):
+        log.warning("%s: %s, or say by `coordinates: px` that they are", where, found)
 
 
 def _fault(places, n_stimuli, px_per_degree):
@@ -95,10 +96,10 @@ def _fault(places, n_stimuli, px_per_degree):
             f"{lost} of {len(places)} fixations lie at exactly x = 0, y = 0, where many eye "
             "trackers put blinks; remove these rows, or set `outside: drop`"
         )
-    places = [place for place in places if place[:2] not in ((0, 0), (-1, -1))]
+    places = _seen(places)
     if len(places) < 5:
         return None
-    x, y, height, width = (list(column) for column in zip(*places, strict=True))
+    x, y, height, width, _ = (list(column) for column in zip(*places, strict=True))
     u, v = _ratios(x, width), _ratios(y, height)
     span = f"x from {min(x):g} to {max(x):g}, y from {min(y):g} to {max(y):g}"
     small = min(min(height), min(width))
@@ -132,34 +133,97 @@ def _fault(places, n_stimuli, px_per_degree):
             f"{outside:.0%} of the fixations lie outside of their images ({span}); if they are px "
             "of the screen or of larger copies, subtract the image's place or divide"
         )
+    if min(_fixed(places, axis) for axis in (0, 1)) > 4:
+        return (
+            "the fixations do not follow the sizes of their images: they centre on "
+            f"x = {_quantile(x, 0.5):g}, y = {_quantile(y, 0.5):g} in small and in large ones; if "
+            "they are px of the screen or of copies of one size, subtract the image's place or "
+            "multiply"
+        )
     high = [_quantile(values, 0.99) for values in (x, y, u, v)]
     middle = [_quantile(values, 0.5) for values in (x, y, u, v)]
-    if max(high[2:]) > 0.8 or max(middle[2:]) > 0.42 or min(high) <= 0:
+    if max(high[2:]) > 0.8 or max(middle[2:]) > 0.42 or min(*high, *middle) <= 0:
         return None  # fixations reach, or centre on, what they would as px
-    filled = [0.3 < m / h < 0.7 for m, h in zip(middle, high, strict=True)]
-    equal = abs(math.log(high[0] / high[1])) < 0.2
-    percent = equal and small >= 120 and 80 < min(max(x), max(y)) and max(high[:2]) <= 101
-    if percent and all(filled[:2]) and n_stimuli >= 5:
+    filled = all(0.3 < m / h < 0.85 for m, h in zip(middle[2:], high[2:], strict=True))
+    square, even = _alike(high[:2], middle[:2]), _alike(high[2:], middle[2:])
+    few = n_stimuli < 5 or not filled or small <= 10
+    if not few and square and small >= 120 and 40 < min(middle[:2]) and 60 < max(high[:2]) <= 101:
         return (
             f"the coordinates look like percent of the image ({span}), not px; multiply them by "
             "width and height over 100"
         )
-    if len(places) < 100 or n_stimuli < 10 or not all(filled[2:]):
-        return None
-    if max(high[2:]) >= 0.22 and min(high[2:]) > 0.12:
+    tiny = max(high[2:]) < 0.12
+    degrees = px_per_degree and all(0.4 < m * px_per_degree < 0.6 for m in middle[2:])
+    written = tiny and even and len(places) >= 50 and height != width and not _whole([*x, *y])
+    if not few and (degrees or written):
+        return (
+            f"the coordinates look like degrees of visual angle or centimetres ({span}), not px; "
+            "multiply them by the px per degree or per centimetre"
+        )
+    enough = filled and n_stimuli >= 10 and len(places) >= 100
+    if enough and not tiny and (even or (square and max(high[:2]) > 60)):
         return (
             f"all fixations lie in the upper left of their images, up to {high[2]:.0%} of the "
             f"width and {high[3]:.0%} of the height ({span}); multiply them if they are px of "
             "smaller copies"
         )
-    degrees = px_per_degree and all(0.85 < a * px_per_degree < 1.05 for a in high[2:])
-    even = abs(math.log(high[2] / high[3])) < 0.15 and height != width
-    if degrees or (even and len(places) >= 1000 and not _whole([*x, *y])):
-        return (
-            f"the coordinates look like degrees of visual angle ({span}), not px; multiply them by "
-            "the px per degree"
-        )
     return None
+
+
+def _doubt(places, n_stimuli):
+    """Return why fixations that can be px may be something else, if they may."""
+    places = _seen(places)
+    if len(places) < 5:
+        return None
+    x, y, height, width, _ = (list(column) for column in zip(*places, strict=True))
+    u, v = (_quantile(_ratios(*pair), 0.5) for pair in ((x, width), (y, height)))
+    if max(abs(u - 0.5), abs(v - 0.5)) > 0.1 + 0.2 / math.sqrt(n_stimuli):
+        where = f"centre on {u:.0%} of the width and {v:.0%} of the height of their images"
+    elif max(_fixed(places, axis) for axis in (0, 1)) > 4:
+        where = (
+            f"centre on x = {_quantile(x, 0.5):g}, y = {_quantile(y, 0.5):g} whatever the sizes of "
+            "their images"
+        )
+    else:
+        return None
+    return (
+        f"the fixations {where} (x from {min(x):g} to {max(x):g}, y from {min(y):g} to "
+        f"{max(y):g}); write px of these images, counted from the upper left pixel"
+    )
+
+
+def _seen(places):
+    """Return the places but those of blinks."""
+    return [place for place in places if place[:2] not in ((0, 0), (-1, -1))]
+
+
+def _fixed(places, axis):
+    """
+    Return how much likelier places are px of one frame than px of images of several sizes.
+
+    The logarithm of the ratio of two likelihoods: that the mean place per stimulus is log-normal in
+    px, or in shares of the image. About 0 for images of one size, negative for px of the images.
+    """
+    px, extent = {}, {}
+    for place in places:
+        px.setdefault(place[4], []).append(place[axis])
+        extent[place[4]] = place[3 - axis]
+    means = {name: math.fsum(values) / len(values) for name, values in px.items()}
+    if len(means) < 5 or len(set(extent.values())) == 1 or min(means.values()) <= 0:
+        return 0.0
+    in_px = _variance([math.log(mean) for mean in means.values()])
+    shares = _variance([math.log(mean / extent[name]) for name, mean in means.items()])
+    return len(means) / 2 * math.log(shares / in_px)
+
+
+def _variance(values):
+    mean = math.fsum(values) / len(values)
+    return math.fsum((value - mean) ** 2 for value in values) / len(values) + 1e-6
+
+
+def _alike(*pairs):
+    """Whether the two values of each pair differ by less than a fifth."""
+    return all(abs(math.log(a / b)) < 0.2 for a, b in pairs)
 
 
 def _ratios(values, extents):

@@ -107,7 +107,7 @@ def require_px(
     points
         As `read_fixations` returns them.
     settings : dict
-        See `coordinates.fault`.
+        See `coordinates.require_px`.
     """
     by_name = {name: rows[:, :2].tolist() for name, rows in zip(names, points, strict=True)}
     if images[0] is not None:
