@@ -38,7 +38,7 @@ ORIGIN = {"code": "0123456789abcdef", "seed": "1"}
 def make_regressors(**changes):
     """Regressors of `SETTINGS` with some settings changed."""
     keys = ("bank", "colour", "kinds", "residual", "normalisation", "position", "boundary")
-    return Regressors(**{key: changes.get(key, SETTINGS[key]) for key in keys})
+    return Regressors(**{**{key: SETTINGS[key] for key in keys}, **changes})
 
 
 def make_layer(stride, channels, nonlinearity="none"):

@@ -82,6 +82,24 @@ CASES = [
         "cascade or refined; there is none",
     ),
     Case(
+        "a draw of a bank that is not drawn",
+        settled("explanations: {direct: {}, other: {control: pixel, draw: 3}}\n"),
+        says="config: explanations.other.draw is 3, but its control is pixel, of which there is "
+        "one bank alone; leave draw out, or take control: noise or phase_scrambled",
+    ),
+    Case(
+        "a draw of log-Gabors",
+        settled("explanations: {direct: {draw: 1}}\n"),
+        says="config: explanations.direct.draw is 1, but its control is null, of which there is "
+        "one bank alone; leave draw out, or take control: noise or phase_scrambled",
+    ),
+    Case(
+        "a control that there is not",
+        settled("explanations: {direct: {control: white}}\n"),
+        says="config: explanations.direct.control is 'white'; it must be one of null, random, "
+        "pixel, noise, phase_scrambled, principal_components, difference_of_gaussians, pixel_pairs",
+    ),
+    Case(
         "options of the ablation where direct is a cascade",
         settled(
             "explanations: {direct: {mode: cascade}}\n"
@@ -101,8 +119,9 @@ CASES = [
         "a setting of another mode",
         settled("explanations: {few: {budget: 8}}\n"),
         says="config: unknown key 'budget' at explanations.few (mode direct); known are colour, "
-        "boundary, bank, kinds, residual, normalisation, position, control, activation, "
-        "second_stage, pools, solver, identities, sparsity_scores, fusion, mode, like, models",
+        "boundary, bank, kinds, residual, normalisation, position, control, draw, "
+        "activation, second_stage, pools, solver, identities, sparsity_scores, fusion, mode, "
+        "like, models",
     ),
     Case(
         "photographs called demo, which get settings of the generated ones",

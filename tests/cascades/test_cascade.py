@@ -19,6 +19,7 @@ from gaborscope.explanation import cascade
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.model import ExplainedModel, fusion_features, log_centre_bias
 from gaborscope.filters import loggabor
+from gaborscope.filters.controls import CONTROLS, DRAWN
 from gaborscope.fitting.sparse import solve_sparse
 from gaborscope.fitting.statistics import Statistics, explained_variance, standardised
 from gaborscope.stimuli import geometry
@@ -55,6 +56,7 @@ SETTINGS = {
     "image": IMAGE,
     "edge": EDGE,
     "control": None,
+    "draw": 0,
     "channels": 6,
     "budget": None,
     "cells": 400,
@@ -476,14 +478,19 @@ def test_a_cascade_group_holds_every_attribute(watched, tmp_path):
                 assert written == read
 
 
-@pytest.mark.parametrize("control", ["random", "pixel"])
+@pytest.mark.parametrize("control", CONTROLS)
 def test_a_control_has_as_many_filters_of_the_same_extent(control):
     kernels, _ = cascade.edge_kernels({**EDGE, "control": control})
     exact, _ = cascade.edge_kernels(EDGE)
     assert kernels.shape == exact.shape
     assert len({kernel.tobytes() for kernel in kernels}) == len(kernels)
-    energy = (kernels.astype(float) ** 2).sum(axis=(1, 2))
-    np.testing.assert_allclose(energy, 1, rtol=0.02)  # a random one is cut at the radius
+    if control != "pixel":
+        assert np.abs(kernels.sum(axis=(1, 2))).max() < 1e-5
+    if control != "phase_scrambled":
+        energy = (kernels.astype(float) ** 2).sum(axis=(1, 2))
+        np.testing.assert_allclose(energy, 1, rtol=0.05)  # some are cut at the radius
+    drawn, _ = cascade.edge_kernels({**EDGE, "control": control, "draw": 1})
+    assert (drawn == kernels).all() == (control not in DRAWN)
 
 
 def test_the_pixel_control_holds_all_neighbours():
@@ -496,13 +503,14 @@ def test_the_pixel_control_holds_all_neighbours():
     assert together.sum() == 16
 
 
-@pytest.mark.parametrize("control", ["random", "pixel"])
+@pytest.mark.parametrize("control", ["pixel", "phase_scrambled"])
 def test_a_cascade_of_a_control_runs_without_log_gabors(watched, control):
     _, observed, tree, examples, _, block = watched
-    settings = {**SETTINGS, "control": control, "budget": 3}
+    settings = {**SETTINGS, "control": control, "draw": 2, "budget": 3}
     model = layerwise.CascadeFit(observed, tree, geometry.Box(*BOX), settings, 1).run(
         examples[:6], examples[6:]
     )
+    assert (model.edge_settings["draw"], model.image_settings["draw"]) == (2, 2)
     assert model.edge_settings["control"] == model.image_settings["control"] == control
     outputs, _ = model.reconstruct(block.image(0))
     assert all(np.isfinite(maps).all() for maps in outputs.values())

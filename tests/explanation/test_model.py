@@ -14,6 +14,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation import model as explained_model
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.explanation.model import ExplainedModel, fusion_features, log_centre_bias
+from gaborscope.filters.controls import CONTROLS, kernels
 from gaborscope.stimuli import densities, geometry
 
 SIZES = [(40, 60), (70, 45), (20, 31), (96, 96), (5, 200)]
@@ -30,6 +31,20 @@ def test_a_saved_model_predicts_the_same_bit_for_bit(model, tmp_path):
     for size in SIZES:
         image = make_image(size)
         np.testing.assert_array_equal(loaded.predict(image), model.predict(image))
+
+
+@pytest.mark.parametrize("control", CONTROLS)
+def test_a_saved_explanation_by_a_control_finds_its_bank_again(model, tmp_path, control):
+    image = make_image((40, 60))
+    before = model.predict(image)
+    for layer in model.layers:
+        layer.settings = {**layer.settings, "control": control, "draw": 7}
+    model.save(tmp_path / "direct.h5", ORIGIN)
+    prediction = model.predict(image)
+    kernels.cache_clear()
+    loaded = ExplainedModel.load(tmp_path / "direct.h5")
+    np.testing.assert_array_equal(loaded.predict(image), prediction)
+    assert not np.allclose(prediction, before, rtol=1e-3)
 
 
 def test_equal_models_are_saved_as_equal_bytes(model, tmp_path):

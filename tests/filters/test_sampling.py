@@ -5,6 +5,7 @@ import pytest
 from helpers import make_regressors
 
 from gaborscope.filters import sampling
+from gaborscope.filters.controls import CONTROLS
 from gaborscope.filters.lattice import covering
 from gaborscope.stimuli.geometry import Grid, Placement, gaussian_matrix
 
@@ -101,14 +102,26 @@ def test_fine_filters_have_no_even_or_odd_response_under_a_wide_window():
     assert (wide[coarse].std(axis=(1, 2)) > 1e-5).all()
 
 
-def test_controls_are_pooled_from_all_points(monkeypatch, rng):
-    regressors = make_regressors(bank={**BANK, "n_scales": 2}, kinds=["amplitude"], residual=False)
-    for control in ("random", "pixel"):
-        object.__setattr__(regressors, "control", control)
-        targets = [(tiling(4), "gaussian", 8.0)]
-        (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
-        (expected,) = from_all_px(monkeypatch, regressors, targets)
-        np.testing.assert_allclose(maps, expected, atol=2e-6)
+@pytest.mark.parametrize("control", sorted({*CONTROLS} - {"phase_scrambled"}))
+def test_controls_are_pooled_from_all_points(monkeypatch, control):
+    bank = {**BANK, "n_scales": 2}
+    chosen = {"control": control, "kinds": ["amplitude"], "residual": False}
+    regressors = make_regressors(bank=bank, boundary="periodic", **chosen)
+    targets = [(tiling(4), "gaussian", 8.0)]
+    (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
+    (expected,) = from_all_px(monkeypatch, regressors, targets)
+    np.testing.assert_allclose(maps, expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("stride, width", [(4, 8.0), (8, 48.0)])
+def test_amplitudes_with_scrambled_phases_are_within_the_tolerance(monkeypatch, stride, width):
+    chosen = {"control": "phase_scrambled", "kinds": ["amplitude"], "residual": False}
+    regressors = make_regressors(bank=BANK, **chosen)
+    targets = [(tiling(stride), "gaussian", width)]
+    (maps,) = regressors.compute(photograph(), PLACEMENT, targets)
+    (expected,) = from_all_px(monkeypatch, regressors, targets)
+    error = np.sqrt(((maps - expected) ** 2).mean(axis=(1, 2))) / expected.mean(axis=(1, 2))
+    assert error.max() < sampling.TOLERANCE
 
 
 def test_weights_of_a_window_add_up_to_those_of_the_px_it_covers():

@@ -144,16 +144,8 @@ def test_the_second_stage_is_the_bank_on_mean_amplitudes_of_the_bank(rng, contro
 # Control banks
 
 
-def test_control_banks_are_equal_by_control_and_bank():
-    first, same = (controls.ControlBank("pixel", LogGaborBank(3, 4, 4, 2, 0.6)) for _ in range(2))
-    assert first == same and hash(first) == hash(same)
-    assert first != controls.ControlBank("random", BANK)
-    assert first != controls.ControlBank("pixel", LogGaborBank(2, 4, 4, 2, 0.6))
-    assert first != "pixel"
-
-
 def test_kernels_are_as_large_as_three_quarters_of_their_wavelength_on_each_side():
-    pairs = controls.kernels("random", [4.0, 10.0], 2)
+    pairs = controls.kernels("random", LogGaborBank(2, 2, 4.0, 2.5, 0.6))
     assert [pair.shape for pair in pairs] == [(7, 7)] * 2 + [(17, 17)] * 2
 
 
@@ -170,7 +162,7 @@ def test_random_filters_lie_under_a_window_of_a_quarter_of_the_wavelength():
 
 
 def test_pairs_of_pixels_are_opposite_and_go_counter_clockwise_from_the_right():
-    pairs = controls.kernels("pixel", [2.5], 4)
+    pairs = controls.kernels("pixel", LogGaborBank(1, 4, 2.5, 2.0, 0.6))
     places = []
     for pair in pairs:
         half = len(pair) // 2
@@ -182,22 +174,27 @@ def test_pairs_of_pixels_are_opposite_and_go_counter_clockwise_from_the_right():
 
 
 def test_rings_are_two_fifths_of_the_wavelength_and_never_shared():
-    rings = []
-    for pair in controls.kernels("pixel", [2.5, 2.6, 10.0], 4)[::4]:
-        half = len(pair) // 2
-        ((row, column),) = np.argwhere(pair.real)
-        rings.append(max(abs(int(row) - half), abs(int(column) - half)))
-    assert rings == [1, 2, 4]
-    wide = controls.kernels("pixel", [2.5], 12)  # 12 pairs need a ring of radius 3
+    for factor, expected in ((2.0, [1, 2, 4]), (1.04, [1, 2, 3])):
+        rings = []
+        for pair in controls.kernels("pixel", LogGaborBank(3, 4, 2.5, factor, 0.6))[::4]:
+            half = len(pair) // 2
+            ((row, column),) = np.argwhere(pair.real)
+            rings.append(max(abs(int(row) - half), abs(int(column) - half)))
+        assert rings == expected
+    wide = controls.kernels(
+        "pixel", LogGaborBank(1, 12, 2.5, 2.0, 0.6)
+    )  # 12 pairs need a ring of radius 3
     assert max(abs(int(c) - len(wide[0]) // 2) for _, c in np.argwhere(wide[0].real)) == 3
 
 
-@pytest.mark.parametrize("control", controls.CONTROLS)
+@pytest.mark.parametrize(
+    "control", [name for name in controls.CONTROLS if name != "phase_scrambled"]
+)
 def test_at_the_border_controls_see_the_mirrored_image(rng, control):
     image = rng.normal(size=(20, 33))
     prepared = controls.ControlBank(control, BANK).prepare(image.shape, "symmetric")
     prepared.analyse(image)
-    kernels = controls.kernels(control, BANK.wavelengths_px, BANK.n_orientations)
+    kernels = controls.kernels(control, BANK)
     for (_, found), kernel in zip(prepared.responses(), kernels, strict=True):
         if len(kernel) // 2 > BANK.margin_px:
             continue

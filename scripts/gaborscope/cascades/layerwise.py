@@ -39,9 +39,10 @@ class CascadeFit:
     box : geometry.Box
     settings : dict
         `image` and `edge` (settings of the regressors of the image and of the edges), `control`
-        (null, or the bank that replaces the log-Gabors in both), `channels` (of a parent with more
-        channels, so many principal channels are filtered), `cells` (fitted per stimulus and layer),
-        `penalties`, `budget` (null, or the largest number of regressors per map).
+        (null, or the bank that replaces the log-Gabors in both) and its `draw`, `channels` (of a
+        parent with more channels, so many principal channels are filtered), `cells` (fitted per
+        stimulus and layer), `penalties`, `budget` (null, or the largest number of regressors per
+        map).
     seed : int
     """
 
@@ -55,7 +56,7 @@ class CascadeFit:
     ) -> None:
         self.observed, self.graph, self.settings = observed, graph, settings
         self.rng = np.random.default_rng(seed)
-        control = {"control": settings["control"]}
+        control = {key: settings[key] for key in ("control", "draw")}
         image, edge = ({**settings[key], **control} for key in ("image", "edge"))
         self.model = Cascade(box, image, edge, [])
 

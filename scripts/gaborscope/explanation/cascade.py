@@ -54,7 +54,7 @@ def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
     ----------
     settings : dict
         `n_scales, n_orientations, min_wavelength_cells, scale_factor, bandwidth_ratio,
-        radius` (cells). With the key `control` another bank replaces the log-Gabors.
+        radius` (cells). With the keys `control` and `draw` another bank replaces the log-Gabors.
 
     Returns
     -------
@@ -79,18 +79,18 @@ def edge_kernels(settings: Mapping[str, Any]) -> tuple[np.ndarray, float]:
 
 
 def _control_kernels(settings):
-    wavelengths = settings["min_wavelength_cells"] * settings["scale_factor"] ** np.arange(
-        settings["n_scales"]
-    )
-    radius = settings["radius"]
-    n_kernels = 2 * settings["n_scales"] * settings["n_orientations"]
-    kernels = np.zeros((n_kernels, *[2 * radius + 1] * 2))
-    pairs = controls.kernels(settings["control"], wavelengths, settings["n_orientations"])
+    names = "n_scales", "n_orientations", "min_wavelength_cells", "scale_factor", "bandwidth_ratio"
+    bank, radius = LogGaborBank(*(settings[name] for name in names)), settings["radius"]
+    kernels = np.zeros((2 * bank.n_filters, *[2 * radius + 1] * 2))
+    pairs = controls.kernels(settings["control"], bank, settings.get("draw", 0))
     for index, pair in enumerate(pairs):
         reach = min(radius, len(pair) // 2)
         near, cut = (slice(half - reach, half + reach + 1) for half in (radius, len(pair) // 2))
-        kernels[2 * index, near, near] = pair[cut, cut].real
-        kernels[2 * index + 1, near, near] = pair[cut, cut].imag
+        kept = pair[cut, cut]
+        if kept.size < pair.size and settings["control"] != "pixel":
+            kept = kept - kept.mean()
+        kernels[2 * index, near, near] = kept.real
+        kernels[2 * index + 1, near, near] = kept.imag
     return np.ascontiguousarray(kernels[:, ::-1, ::-1], dtype=np.float32)
 
 

@@ -22,8 +22,8 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     Parameters
     ----------
     settings : dict
-        `bank, colour, kinds, residual, normalisation, position, boundary` of the config; `control`
-        and `second_stage` are optional.
+        `bank, colour, kinds, residual, normalisation, position, boundary` of the config;
+        `control`, `draw` and `second_stage` are optional.
 
     Returns
     -------
@@ -38,6 +38,7 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
         position=settings["position"],
         boundary=settings["boundary"],
         control=settings.get("control"),
+        draw=settings.get("draw", 0),
         second_stage=settings.get("second_stage", False),
     )
 

@@ -40,8 +40,10 @@ class Regressors:
     position : bool
         Whether low-order polynomials of position and a centre Gaussian are used.
     boundary : {"symmetric", "periodic"}
-    control : {"random", "pixel"}, optional
-        Control bank that replaces the log-Gabors, see `controls`.
+    control : str, optional
+        Control bank that replaces the log-Gabors, one of `controls.CONTROLS`.
+    draw : int
+        Number of the control bank, where the control is drawn.
     second_stage : bool
         Whether amplitudes of the first colour channel, filtered again at coarser scales, are used,
         see `second_stage`.
@@ -55,6 +57,7 @@ class Regressors:
     position: bool
     boundary: str
     control: str | None = None
+    draw: int = 0
     second_stage: bool = False
 
     def table(self) -> dict[str, np.ndarray]:
@@ -116,7 +119,7 @@ class Regressors:
             One per target, on the cells whose centre lies in the content.
         """
         plain = LogGaborBank(**self.bank)
-        bank = plain if self.control is None else ControlBank(self.control, plain)
+        bank = plain if self.control is None else ControlBank(self.control, plain, self.draw)
         channels = colours.to_opponent(content, self.colour)
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
@@ -158,7 +161,9 @@ class Regressors:
         """Fill in the pooled responses of the second stage, one array per target."""
         keep = [RESPONSE_KINDS.index(kind) for kind in self._response_kinds()]
         first = 0
-        for responses in second_stages.responses(channel, self.bank, self.boundary, self.control):
+        for responses in second_stages.responses(
+            channel, self.bank, self.boundary, self.control, self.draw
+        ):
             pooled = sampler.maps(len(responses))  # (orientation, row, 3, column) each
             sampler.responses(responses, pooled)
             last = first + len(responses) * len(keep)

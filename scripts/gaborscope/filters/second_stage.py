@@ -76,7 +76,11 @@ def rows(
 
 
 def responses(
-    image: np.ndarray, bank: Mapping[str, Any], boundary: str, control: str | None = None
+    image: np.ndarray,
+    bank: Mapping[str, Any],
+    boundary: str,
+    control: str | None = None,
+    draw: int = 0,
 ) -> Iterator[np.ndarray]:
     """
     Responses of the second stage to one colour channel.
@@ -91,8 +95,10 @@ def responses(
     bank : mapping
         Arguments of `LogGaborBank`.
     boundary : {"symmetric", "periodic"}
-    control : {"random", "pixel"}, optional
-        Control bank that replaces the log-Gabors in both stages.
+    control : str, optional
+        Control bank that replaces the log-Gabors in both stages, one of `controls.CONTROLS`.
+    draw : int
+        Number of the control bank, where the control is drawn.
 
     Yields
     ------
@@ -108,7 +114,7 @@ def responses(
     parameters = full_bank.parameters
     scales = pairs(full_bank.n_scales)
     first = _prepared(
-        {**parameters, "n_scales": len({s for s, _ in scales})}, image, boundary, control
+        {**parameters, "n_scales": len({s for s, _ in scales})}, image, boundary, (control, draw)
     )
     amplitude = np.zeros((len({s for s, _ in scales}), *image.shape), np.float32)
     first.analyse(image)
@@ -120,7 +126,7 @@ def responses(
     for s, t in scales:
         wavelength = float(full_bank.wavelengths_px[t])
         coarse = {**parameters, "n_scales": 1, "n_orientations": n, "min_wavelength_px": wavelength}
-        second = _prepared({**coarse, "angular_sigma": None}, image, boundary, control)
+        second = _prepared({**coarse, "angular_sigma": None}, image, boundary, (control, draw))
         second.analyse(amplitude[s])
         yield np.concatenate([block.copy() for _, block in second.responses()])
 
@@ -132,6 +138,7 @@ def _prepared(parameters, image, boundary, control):
 @functools.lru_cache(maxsize=16)
 def _cached(parameters, shape, boundary, control):
     bank = LogGaborBank(**dict(parameters))
-    if control is not None:
-        return ControlBank(control, bank).prepare(shape, boundary)
+    name, draw = control
+    if name is not None:
+        return ControlBank(name, bank, draw).prepare(shape, boundary)
     return bank.prepare(shape, boundary)

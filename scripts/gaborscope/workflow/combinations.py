@@ -11,6 +11,8 @@ from typing import Any
 from gaborscope.errors import InputError
 from gaborscope.workflow import completion, faults
 
+# Controls of which there is another bank for every `draw`.
+DRAWN = ("noise", "phase_scrambled")
 # Settings of data sets that are generated.
 GENERATED = ("n_stimuli", "n_observers", "fixations_per_observer", "kinds")
 # Colour maps of matplotlib; with _r behind its name, each runs the other way.
@@ -51,6 +53,7 @@ def check(config: Mapping[str, Any]) -> None:
     explanations = config["explanations"]
     _check_generated(config["datasets"])
     _check_starts(explanations)
+    _check_draws(explanations)
     _check_solvers("explanations", explanations)
     _check_solvers("ablation.options", config["ablation"]["options"])
     _check_analyses(config)
@@ -215,6 +218,17 @@ def _check_spectra(config):
             raise InputError(
                 f"config: spectra.predictors names the maps {name!r}, but maps.{name}.paths has "
                 f"none of {config['fit_on']}, the data set of fit_on, which spectra are fitted to"
+            )
+
+
+def _check_draws(explanations):
+    """Refuse the number of a bank of which there is only one."""
+    for name, entry in explanations.items():
+        if entry.get("draw") and entry["control"] not in DRAWN:
+            raise InputError(
+                f"config: explanations.{name}.draw is {entry['draw']}, but its control is "
+                f"{entry['control'] or 'null'}, of which there is one bank alone; leave draw out, "
+                f"or take control: {' or '.join(DRAWN)}"
             )
 
 

@@ -61,9 +61,11 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     control : str or None
         Control of the explanation. A refined explanation has the control of its first cascade.
     settings : str
-        JSON. Equal for explanations that differ in `control` and `models` alone.
+        JSON. Equal for explanations that differ in `control`, `draw` and `models` alone.
     """
-    entry = {key: value for key, value in explanations[name].items() if key != "models"}
+    entry = {
+        key: value for key, value in explanations[name].items() if key not in ("models", "draw")
+    }
     control = entry.pop("control", None)
     if entry["mode"] == "refined":
         control, entry["start"] = control_of(entry["start"], explanations)

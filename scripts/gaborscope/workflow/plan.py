@@ -19,7 +19,7 @@ BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_
 COALITIONS_PER_JOB = 16
 # The keys of a direct explanation that decide its regressors.
 REGRESSOR_KEYS = (
-    "mode", "control", "activation", "bank", "colour", "boundary", "kinds", "residual",
+    "mode", "control", "draw", "activation", "bank", "colour", "boundary", "kinds", "residual",
     "normalisation", "second_stage", "position", "pools",
 )  # fmt: skip
 
