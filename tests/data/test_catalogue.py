@@ -98,9 +98,19 @@ def test_n_blocks_must_be_a_positive_multiple_of_ten(n_blocks):
         catalogue.block_stimuli(["a.png"], n_blocks)
 
 
-def test_a_block_beyond_the_last_is_refused():
-    with pytest.raises(InputError, match="no block 10"):
-        catalogue.split_of_block(10, 10)
+@pytest.mark.parametrize("n_blocks, width", [(10, 2), (1000, 3)])
+def test_blocks_are_listed_by_split_in_the_order_of_their_use(n_blocks, width):
+    names = [f"{i:0{width}d}" for i in range(n_blocks)]
+    found = catalogue.splits(reversed(names), n_blocks)
+    assert list(found) == ["fit", "validation", "test"]
+    assert [*found["fit"], *found["validation"], *found["test"]] == names
+    assert len(found["fit"]) == 0.7 * n_blocks and len(found["test"]) == 0.2 * n_blocks
+
+
+@pytest.mark.parametrize("i", [-1, 10, 11])
+def test_a_block_that_is_none_is_refused(i):
+    with pytest.raises(InputError, match=f"there is no block {i} among 10"):
+        catalogue.split_of_block(i, 10)
 
 
 def test_blocks_are_those_that_hold_a_stimulus():
@@ -376,6 +386,30 @@ def test_the_kept_index_equals_the_built_one(folder, tmp_path):
     assert content(by_block(folder, tmp_path / "cache")) == built
     assert content(by_block(folder, tmp_path / "cache")) == built
     assert content(by_block(folder, tmp_path / "cache", trust=True)) == built
+
+
+def test_the_order_of_settings_makes_no_other_index(tmp_path, monkeypatch):
+    def built(settings):
+        return catalogue.BlockIndex("demo", settings, ".", 10, tmp_path).digests
+
+    first = built(DEMO)
+    monkeypatch.setattr(demo, "index", None)
+    assert built(dict(reversed(DEMO.items()))) == first
+
+
+def test_a_split_without_a_fixation_is_named_with_what_is_lost(folder):
+    by_split = {"fit": [], "validation": [], "test": []}
+    for i in range(40):
+        block = catalogue.block_of(f"s{i:02d}.png", 10)
+        by_split[catalogue.split_of_block(block, 10)].append(f"s{i:02d}.png,o,1,2")
+    losses = {"fit": "nothing to train on", "validation": "chosen", "test": "scored"}
+    for lacking, lost in losses.items():
+        rows = [row for split, rows in by_split.items() if split != lacking for row in rows]
+        write_csv(folder, "\n".join([HEADER, *rows]) + "\n")
+        with pytest.raises(InputError, match=rf"of the {lacking} split has a fix.*{lost}; add"):
+            by_block(folder)
+    write_csv(folder, "\n".join([HEADER, *(rows[0] for rows in by_split.values())]) + "\n")
+    assert set(by_block(folder).sizes)
 
 
 def test_a_second_process_does_not_read_the_fixations(folder, tmp_path, monkeypatch):

@@ -52,6 +52,12 @@ def test_a_bank_is_always_the_same(bank, control):
         np.testing.assert_array_equal(kernel, again)
 
 
+def test_random_filters_are_the_same_in_every_version(bank):
+    first, *_, last = controls.kernels("random", bank)
+    found = first[2, 2], last[5, 5]
+    assert found == pytest.approx((-0.1338842 + 0.0728325j, 0.0420295 + 0.1563142j), abs=1e-6)
+
+
 @pytest.mark.parametrize("control", controls.DRAWN)
 def test_every_draw_is_another_bank_of_uncorrelated_filters(control):
     bank = LogGaborBank(1, 40, 6.0, 2.0, 0.6)

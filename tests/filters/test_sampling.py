@@ -156,6 +156,13 @@ def test_interpolation_is_exact_for_cubic_polynomials():
         ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "point", 1.0), True),
         ((Grid((12, 19), (7.5, 7.5), (3.25, 3.25)), "point", 1.0), False),
         ((Grid((13, 20), (7.0, 7.0), (3.0, 3.0)), "gaussian", 14.0), True),
+        ((Grid((12, 20), (7.5, 7.0), (3.25, 3.0)), "point", 1.0), False),
+        ((Grid((13, 19), (7.0, 7.5), (3.0, 3.25)), "point", 1.0), False),
+        # a single cell, nearest to the content, before it or behind it along one axis
+        ((Grid((1, 40), (4.0, 4.0), (-2.0, 1.5)), "point", 1.0), False),
+        ((Grid((1, 40), (4.0, 4.0), (300.0, 1.5)), "point", 1.0), False),
+        ((Grid((30, 1), (4.0, 4.0), (1.5, -2.0)), "gaussian", 8.0), False),
+        ((Grid((30, 1), (4.0, 4.0), (1.5, 300.0)), "gaussian", 8.0), False),
     ],
 )
 def test_what_is_taken_from_lattices(target, handled):

@@ -45,6 +45,12 @@ def test_weights_that_are_not_negative_are_the_least_squares_ones(rng, penalty, 
     np.testing.assert_allclose(weight, expected, atol=1e-6 * expected.max())
 
 
+def test_signs_that_are_exchanged_all_at_once_without_end_are_exchanged_one_by_one():
+    gram = np.array([[1, -0.79, 0.97], [-0.79, 1, -0.66], [0.97, -0.66, 1]])
+    cross = np.array([3.0, -4, 1])
+    np.testing.assert_allclose(nonnegative.nonnegative(gram, cross), [3, 0, 0], atol=1e-12)
+
+
 def test_where_ridge_is_not_negative_both_agree(data):
     phi, _ = data["0"]
     statistics = collect(phi, np.linspace(0.5, 2, 9)[None] @ phi)

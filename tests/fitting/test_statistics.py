@@ -1,9 +1,11 @@
 """Thresholds and closed forms of sums over pixels."""
 
+import math
+
 import numpy as np
 import pytest
 
-from gaborscope.fitting import shapley, statistics
+from gaborscope.fitting import ridge, shapley, statistics
 from gaborscope.fitting.ridge import RidgePath, deal, solve
 from gaborscope.fitting.statistics import Statistics
 
@@ -91,7 +93,7 @@ def test_sums_of_maps_alone_leave_those_of_the_regressors():
     assert not sums.gram.any() and not sums.sum_phi.any()
 
 
-def test_the_best_penalty_is_chosen_beside_undefined_ones():
+def test_the_best_penalty_is_chosen_beside_undefined_ones(monkeypatch):
     """A penalty whose explained variance is nan is never preferred to one that has a number."""
     rng = np.random.default_rng(3)
     phi = rng.standard_normal((3, 100))
@@ -101,6 +103,21 @@ def test_the_best_penalty_is_chosen_beside_undefined_ones():
     assert first.penalty == 1e-3
     dead = collect(phi, np.zeros((1, 100)))
     assert solve({"a": dead}, dead, [10.0, 1.0], 2).penalty == 10.0
+    told = iter([math.nan, 0.2, math.nan, 0.4, 0.3, 0.4])
+    monkeypatch.setattr(ridge, "explained_variance", lambda *_: (np.zeros(1), next(told)))
+    chosen = solve({"a": dead}, dead, [5.0, 4.0, 3.0, 2.0, 1.0], 2)
+    assert chosen.penalty == 2.0 and [penalty for penalty, _ in chosen.path] == [5, 4, 3, 2, 1]
+
+
+def test_sums_that_rounding_made_impossible_give_no_huge_weights(rng):
+    """Two equal regressors whose product came out larger than their squares, as in float32."""
+    phi = rng.standard_normal((1, 200)).repeat(2, axis=0)
+    sums = collect(phi, phi[:1])
+    sums.gram[0, 1] *= 1 + 1e-5
+    sums.gram[1, 0] *= 1 + 1e-5
+    for penalty in (1e-5, 1e-6):
+        weight, _ = RidgePath(sums).solve(penalty)
+        np.testing.assert_allclose(weight, [[0.5, 0.5]], rtol=1e-3)
 
 
 def test_a_solution_s_figures_are_those_of_its_weights_on_the_validation_split(rng):

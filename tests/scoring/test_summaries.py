@@ -1,6 +1,7 @@
 """Means and ratios with their bootstrap intervals."""
 
 import math
+import types
 
 import numpy as np
 import pandas as pd
@@ -117,7 +118,19 @@ def test_resamples_are_drawn_in_pieces_of_bounded_size(rng, monkeypatch):
     values = rng.random(30)
     expected = summaries.bootstrap_mean(values, 1001, seed=1)
     monkeypatch.setattr(summaries, "DRAWS_AT_ONCE", 1000)
+    drawn, generator = [], np.random.default_rng(1)
+
+    def integers(n, size):
+        drawn.append((n, *size))
+        return generator.integers(n, size=size)
+
+    counting = types.SimpleNamespace(integers=integers)
+    monkeypatch.setattr(summaries.np.random, "default_rng", lambda seed: counting)
     assert summaries.bootstrap_mean(values, 1001, seed=1) == pytest.approx(expected)
+    assert drawn == [(30, 33, 30)] * 30 + [(30, 11, 30)]  # of at most 1000
+    drawn.clear()
+    summaries.bootstrap_mean(np.arange(2500.0), 3, seed=1)
+    assert drawn == [(2500, 1, 2500)] * 3
 
 
 @pytest.mark.parametrize(

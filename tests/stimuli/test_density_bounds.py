@@ -126,3 +126,22 @@ def test_a_map_that_is_given_stays_as_it_was(rng):
         densities.to_density(values, kind, 0.5)
         densities.to_log_density(values, kind, 0.5)
     np.testing.assert_array_equal(values, before)
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float16, np.float32, ">f8"])
+def test_maps_of_any_type_are_computed_in_double_precision(rng, dtype):
+    values = rng.integers(0, 2, SIZE).astype(dtype)
+    assert values.any() and not values.all()
+    for kind in ("density", "unit", "logits"):
+        for function in (densities.to_density, densities.to_log_density):
+            found = function(values, kind, 0.3)
+            assert found.dtype == np.float64
+            np.testing.assert_array_equal(found, function(values.astype(float), kind, 0.3))
+
+
+def test_float32_logits_lose_nothing_beyond_their_own_rounding():
+    values = np.linspace(-20, 20, 1000, dtype=np.float32).reshape(20, 50)
+    exact = values.astype(float) - np.log(np.exp(values.astype(float)).sum())
+    np.testing.assert_allclose(densities.to_log_density(values, "logits", 0), exact, rtol=1e-13)
+    resized = densities.resize_log_density(values, (20, 50))
+    np.testing.assert_allclose(resized, exact, rtol=1e-13)

@@ -70,19 +70,23 @@ def test_cells_of_rows_and_columns_are_counted_each_with_their_own_stride():
     assert (rows, columns) == (slice(2, 7), slice(2, 8))
 
 
-@pytest.mark.parametrize("left, cell", [(11, 1), (14, 1), (16, 2)])
-def test_content_without_a_centre_has_the_cell_nearest_to_its_middle(left, cell):
+@pytest.mark.parametrize(
+    "left, extent, cell", [(13, 2, 1), (16, 2, 1), (18, 2, 2), (14, 8, 2), (13, 7, 1), (33, 6, 3)]
+)
+def test_content_without_a_centre_has_the_cell_nearest_to_its_middle(left, extent, cell):
     grid = Grid((1, 4), (50.0, 10.0), (5.0, 2.0))  # centres 2, 12, 22, 32
-    _, columns = grid.cells(Placement((10, 40), 0, left + 2, 10, 2))
-    middle = left + 2 + 0.5
+    _, columns = grid.cells(Placement((10, 40), 0, left, 10, extent))
+    middle = left + (extent - 1) / 2
     assert columns == slice(cell, cell + 1)
     assert abs(2 + 10 * cell - middle) == min(abs(2 + 10 * c - middle) for c in range(4))
 
 
 def test_a_box_narrower_than_a_pixel_is_one_pixel_wide():
-    narrow, one = (geometry.sampling_matrix(9, (2.0, 4.5), "box", width) for width in (0.3, 1.0))
+    centres = (2.0, 4.5, 6.2)
+    narrow, one = (geometry.sampling_matrix(9, centres, "box", width) for width in (0.3, 1.0))
     np.testing.assert_array_equal(narrow, one)
     np.testing.assert_allclose(one[1], [0, 0, 0, 0, 0.5, 0.5, 0, 0, 0])
+    np.testing.assert_allclose(one[2], [0, 0, 0, 0, 0, 0, 0.8, 0.2, 0], atol=1e-7)
 
 
 def test_gaussian_tails_below_a_ten_millionth_are_cut():

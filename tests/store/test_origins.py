@@ -1,6 +1,7 @@
 """What a file says of its origin, and what waits while files are written."""
 
 import json
+import os
 import threading
 import time
 from types import SimpleNamespace
@@ -47,8 +48,12 @@ def test_the_commit_is_unknown_outside_a_repository(monkeypatch, output, commit)
     assert files._commit() == commit
     ((command, options),) = asked
     assert command[:2] == ["git", "-C"] and command[3:] == ["rev-parse", "HEAD"]
-    # a folder that is no repository is no fault
-    assert options["check"] is False and options["text"] is True
+    # a folder that is no repository is no fault, and nothing of git's is printed
+    assert options["check"] is False and options["text"] is options["capture_output"] is True
+
+
+def test_files_are_not_locked():
+    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"  # network file systems may have no locks
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch):

@@ -1,6 +1,7 @@
 """Digests follow content, wherever it lies and whatever it is called; and what it depends on."""
 
 import hashlib
+from importlib import metadata
 
 import pytest
 
@@ -124,11 +125,15 @@ def test_a_module_s_file_is_the_module_or_its_package(package):
 
 
 def test_versions_are_those_of_the_installed_distribution():
-    from importlib import metadata
-
     assert digests.version("PIL") == metadata.version("pillow")
     assert digests.version("numpy") == metadata.version("numpy")
     assert digests.version("no_such_package") == "absent"
+
+
+@pytest.mark.parametrize("name, package", digests.DISTRIBUTED_AS.items())
+def test_packages_are_distributed_under_the_names_that_are_said(name, package):
+    files = {file.parts[0] for file in metadata.distribution(package).files}
+    assert name in files
 
 
 def test_kept_imports_are_those_of_the_content_and_not_of_the_name(package, tmp_path):

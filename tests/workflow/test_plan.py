@@ -1,6 +1,7 @@
 """The plan of a run: which models, explanations, predictors and analyses meet."""
 
 import copy
+import dataclasses
 
 import pytest
 
@@ -134,6 +135,8 @@ def test_an_analysis_is_planned_where_it_is_listed_and_only_there(config, analys
     assert asked(planned(config, analyses=[analysis]))
     others = [name for name in ANALYSES if name != analysis]
     assert not asked(planned(config, analyses=others))
+    every = planned(config, analyses=list(ANALYSES))
+    assert not asked(dataclasses.replace(every, config={**every.config, "analyses": others}))
 
 
 def test_bits_are_split_for_deep_models_and_ridge_alone(config):
@@ -185,3 +188,100 @@ def test_the_ablation_fits_few_blocks_and_validates_on_all(config):
     assert list(plan.ablation_options) == ["direct", "grey"]
     assert ["second", "grey"] in plan.ablation_trials
     assert not any(model == "blank" for model, _ in plan.ablation_trials)
+
+
+def test_bits_are_split_for_the_explanations_that_are_chosen(config):
+    config["bits"]["explanations"] = ["noise"]
+    assert planned(config, analyses=["bits"]).bits == [["cmrnet", "noise"]]
+
+
+def test_faithfulness_is_tested_for_deep_models_by_data_set_and_chosen_explanation(config):
+    config["faithfulness"]["explanations"] = ["direct", "cascade"]
+    assert planned(config, analyses=["faithfulness"]).faithful == [
+        [model, dataset, explanation]
+        for model in ("cmrnet", "second")
+        for explanation in ("direct", "cascade")
+        for dataset in ("demo", "other")
+    ]
+
+
+def test_layers_are_those_of_each_model_by_their_alias(config):
+    plan = planned(config)
+    assert list(plan.layers) == list(plan.cascade_layers) == list(config["models"])
+    assert plan.layers["layers_only"] == {"first": "features.0"}
+    assert plan.cascade_layers["layers_only"] == {"first": "features.0"}
+    assert plan.layers["second"] == plan.layers["cmrnet"]
+    assert set(plan.layers["cmrnet"]) < set(plan.cascade_layers["cmrnet"])
+    assert plan.cascade_layers["cmrnet"] == plan.config["backbones"]["cmrnet"]["cascade_layers"]
+
+
+def test_everything_is_scored_by_every_preset_on_the_data_sets_of_the_report(config):
+    plan = planned(config, fit_on="demo", evaluate_on=["other"], presets=["mit", "exact"])
+    assert plan.datasets == ["demo", "other"] and plan.presets == ["mit", "exact"]
+    assert plan.cells == [
+        (preset, name, "other") for preset in ("mit", "exact") for name in plan.predictors
+    ]
+    assert plan.predictors == [
+        *plan.baselines, "cmrnet", "second", *plan.explained, "theirs",
+    ]  # fmt: skip
+    assert planned(config, evaluate_on=["other", "demo"]).datasets == ["demo", "other"]
+
+
+def test_predictors_are_compared_with_the_centre_bias_and_explanations_with_their_network(config):
+    plan = planned(config)
+    pairs = plan.compared_pairs()
+    others = [name for name in plan.predictors if name != "centre_bias"]
+    assert pairs[: len(others)] == [[name, "centre_bias"] for name in others]
+    assert pairs[len(others) :] == [[name, model] for name, model in plan.explained.items()]
+    assert ["blank-direct", "cmrnet"] in pairs and ["second-cascade", "second"] in pairs
+
+
+def test_a_training_that_starts_from_weights_is_continued(config):
+    config["models"]["second"]["start"] = "weights.pth"
+    plan = planned(config)
+    assert plan.continued == ["second"] and plan.trained == ["cmrnet", "second"]
+    assert planned(config, models={"cmrnet": None}).continued == []
+
+
+def test_explanations_are_told_apart_by_their_mode(config):
+    plan = planned(config)
+    assert plan.direct == ["direct", "noise", "few"]
+    assert (plan.cascades, plan.refined) == (["cascade"], ["refined"])
+    assert plan.start_of("refined") == plan.settings_of("cascade")
+    assert "models" not in plan.start_of("refined")
+
+
+def test_regressors_are_decided_by_some_of_the_settings(config):
+    plan = planned(config)
+    entry, found = plan.config["explanations"]["noise"], plan.regressor_settings("noise")
+    assert found["control"] == "random" and found["bank"] == entry["bank"]
+    assert found.items() <= entry.items()
+    assert not {"solver", "penalties", "fusion", "models"} & set(found)
+
+
+def test_halves_are_compared_for_direct_explanations_of_trained_networks(config):
+    halves = planned(config, analyses=["halves"]).halves()
+    assert halves == [["cmrnet", "direct"], ["second", "direct"]]
+
+
+def test_baselines_in_spectra_are_computed_with_their_own_settings(config):
+    config["spectra"]["predictors"] = ["cmrnet", "centre_bias", "itti_koch", "loggabor_equal"]
+    config["baselines"]["predictors"] = ["itti_koch", "loggabor_equal", "loggabor_fixations"]
+    plan = planned(config, analyses=["spectra"])
+    assert list(plan.computed_spectra) == ["centre_bias", "itti_koch", "loggabor_equal"]
+    entry = plan.config["baselines"]["loggabor_equal"]
+    assert plan.computed_spectra["loggabor_equal"] == entry
+    assert plan.computed_spectra["centre_bias"] == plan.config["baselines"].get("centre_bias", {})
+    assert plan.computed_banks == ["loggabor_equal"]
+
+
+def test_maps_are_in_spectra_where_they_cover_the_data_set_of_the_fits(config):
+    assert "theirs" not in planned(config, analyses=["spectra"]).spectra
+    config["maps"]["theirs"]["paths"]["demo"] = "there"
+    assert planned(config, analyses=["spectra"]).spectra[-1] == "theirs"
+
+
+def test_blocks_of_the_ablation_are_counted_from_the_first(config):
+    config["ablation"]["blocks"] = 3
+    plan = planned(config)
+    assert plan.ablated() == ["00", "01", "02", "07"]
