@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import h5py
 import numpy as np
 import pytest
 from helpers import ORIGIN, SETTINGS, make_layer, make_regressors
@@ -52,7 +53,7 @@ def described(statistics, solution):
     return {
         "layer": dataclasses.replace(make_layer(4, 3), name="fine"),
         "regressors": SETTINGS,
-        "candidate": 0,
+        "candidate": 3,
         "table": table,
         "marginal": marginal_correlation(total),
         "shares": identity_tools.shares(total, solution.penalty, table, "yuv"),
@@ -87,6 +88,9 @@ def test_a_fitted_layer_comes_back(solution, described, tmp_path):
         np.testing.assert_array_equal(filters[key], getattr(solution, key).astype(np.float32))
     assert (filters["layer"], filters["regressors"]) == (described["layer"], SETTINGS)
     assert (filters["penalty"], filters["pooled"]) == (solution.penalty, solution.pooled)
+    np.testing.assert_array_equal(filters["marginal"], described["marginal"].astype(np.float32))
+    assert filters["candidate"] == 3 and type(filters["penalty"]) is float
+    assert {*filters["table"]} == {*described["table"]}
     for key, column in described["table"].items():
         np.testing.assert_array_equal(filters["table"][key], column)
     for key, (labels, values, by_map) in described["shares"].items():
@@ -108,8 +112,37 @@ def test_out_of_fold_weights_are_given_for_fit_blocks_alone(solution, described,
         filters = read_filters(tmp_path / "fine.h5", fold=block)
         expected = solution.folds[block][0].astype(np.float32)
         np.testing.assert_array_equal(filters["weight"], expected)
+        np.testing.assert_array_equal(
+            filters["intercept"], solution.folds[block][1].astype(np.float32)
+        )
+        # errors and shares are those of the whole fit
+        np.testing.assert_array_equal(
+            filters["residual_sd"], solution.residual_sd.astype(np.float32)
+        )
     other = read_filters(tmp_path / "fine.h5", fold="2")
     np.testing.assert_array_equal(other["weight"], solution.weight.astype(np.float32))
+
+
+def test_a_file_says_what_its_numbers_are(statistics, solution, described, tmp_path):
+    write_statistics(tmp_path / "0.h5", {"fine/0": statistics["0"]}, ORIGIN)
+    solution = dataclasses.replace(solution, path=[(1.0, 0.5), (2.0, np.nan), (4.0, 0.25)])
+    write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
+    with h5py.File(tmp_path / "0.h5") as file:
+        said = {key: dict(data.attrs) for key, data in file["fine/0"].items()}
+        assert said["gram"] == {"axes": "regressor, regressor", "unit": "summed products"}
+        assert said["cross"]["axes"] == "regressor, channel"
+        assert said["cov"]["axes"] == "channel, channel"
+        assert (said["sum_phi"]["axes"], said["sum"]["axes"]) == ("regressor", "channel")
+        assert said["n"] == {"axes": "", "unit": "pixels"}
+    with h5py.File(tmp_path / "fine.h5") as file:
+        assert file["path"][()].tolist() == [[1, 0.5], [4, 0.25]]  # nan has no place in a file
+        assert file["weight"].dtype == file["fold/0/weight"].dtype == np.float32
+        assert file["weight"].attrs["axes"] == "channel, regressor"
+        assert file["dead"][()].tolist() == [False, False, True]
+        assert file["explained_variance"][2] == 0
+        assert set(file["fold"]) == {"0", "1"}
+        assert set(file["share"]) == set(described["shares"])
+        assert file["regressor/kind"].asstr()[()].tolist() == described["table"]["kind"].tolist()
 
 
 def test_equal_layers_give_equal_bytes(solution, described, tmp_path):

@@ -1,11 +1,13 @@
 """Stimuli that a backbone was trained on are told apart."""
 
 import numpy as np
+import pytest
 from helpers import make_block
 from torch import nn
 
 from gaborscope.backbones import weights
 from gaborscope.data import catalogue
+from gaborscope.errors import InputError
 from gaborscope.scoring import exposure
 
 OSIE = [f"{1001 + i}.jpg" for i in range(700)]
@@ -46,6 +48,13 @@ def test_what_weights_have_seen_is_read_from_their_file(tmp_path):
     path = tmp_path / "w.safetensors"
     weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": entries, "seed": "1"})
     assert exposure.trained_on(path) == entries
+
+
+def test_weights_that_do_not_say_what_they_saw_are_named(tmp_path):
+    path = tmp_path / "w.safetensors"
+    weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"seed": "1"})
+    with pytest.raises(InputError, match=r"w\.safetensors does not say what it was trained on"):
+        exposure.trained_on(path)
 
 
 def test_stimuli_of_some_blocks_that_any_of_the_networks_has_seen(tmp_path):

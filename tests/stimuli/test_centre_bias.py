@@ -52,6 +52,18 @@ def test_centre_bias_at_a_stimulus_size_is_its_fixation_density(rng):
     np.testing.assert_allclose(density, expected, atol=0.04 * expected.max())
 
 
+def test_fixations_are_looked_up_in_the_cell_they_lie_in_also_on_the_last_border(rng):
+    bias = CentreBias({"a": rng.random((9, 2))}, (0.2, 0.25), 0.01)
+    density, (rows, columns) = bias.density(GRID), GRID
+    for x, column in ((0, 0), (1.6 / columns, 1), (1 - 1e-9, columns - 1), (1, columns - 1)):
+        for y, row in ((0, 0), (2.2 / rows, 2), (1 - 1e-9, rows - 1), (1, rows - 1)):
+            found = bias.log_likelihood({"other": np.array([[x, y]])})
+            assert found == pytest.approx(math.log(density[row, column] * density.size))
+    both = {"b": np.array([[0, 0], [1, 1]]), "c": np.array([[0.5, 0.5]]), "none": np.zeros((0, 2))}
+    alone = [bias.log_likelihood({"b": p[None]}) for points in both.values() for p in points]
+    assert bias.log_likelihood(both) == pytest.approx(np.mean(alone))
+
+
 def test_leaving_a_stimulus_out_equals_never_having_had_it(rng):
     points = {name: rng.random((n, 2)) for name, n in (("a", 5), ("b", 9), ("c", 0))}
     bias = CentreBias(points, (0.05, 0.06), 0.01)

@@ -66,6 +66,26 @@ def test_dkl_axes_have_the_sign_of_their_names():
     assert blue[2] > 0 > channels_of([255, 255, 0], "dkl")[2]
 
 
+@pytest.mark.parametrize(
+    "rgb, xyz",  # of the primaries of sRGB, as printed in IEC 61966-2-1
+    [
+        ([255, 0, 0], [0.4124, 0.2126, 0.0193]),
+        ([0, 255, 0], [0.3576, 0.7152, 0.1192]),
+        ([0, 0, 255], [0.1805, 0.0722, 0.9505]),
+    ],
+)
+def test_dkl_is_of_cones_relative_to_white(rgb, xyz):
+    def cones(x, y, z):  # Hunt-Pointer-Estevez, Fairchild's Color Appearance Models, 9.30
+        return np.array(
+            [0.38971 * x + 0.68898 * y - 0.07868 * z, -0.22981 * x + 1.1834 * y + 0.04641 * z, z]
+        )
+
+    long, middle, short = cones(*xyz) / cones(0.9505, 1.0, 1.089)
+    luminance = (long + middle) / 2
+    expected = [luminance, long - middle, short - luminance]
+    np.testing.assert_allclose(channels_of(rgb, "dkl"), expected, atol=3e-4)
+
+
 def test_dkl_is_linear_in_linear_light():
     def light(values):  # encoded values of linear light
         return np.where(values <= 0.0031308, 12.92 * values, 1.055 * values ** (1 / 2.4) - 0.055)

@@ -28,6 +28,8 @@ def test_sizes_to_stretch_to_have_up_to_a_fifth_more_area():
         (8 * a, 8 * b) for a in range(6, 14) for b in range(6, 14) if 96 <= 1.08 * a * b <= 115.2
     }
     assert set(sizes[1:]) == expected - {(64, 96)} and (96, 64) in expected
+    turned = Box(96, 64, "nearest", 8).sizes
+    assert turned[0] == (96, 64) and set(turned) == set(sizes)
 
 
 @pytest.mark.parametrize("size", [(40, 60), (60, 40), (50, 50), (30, 90), (90, 30)])
