@@ -22,6 +22,7 @@ from gaborscope.backbones.predictor import Predictor
 from gaborscope.errors import InputError
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import drawing
+from gaborscope.scoring.metrics import cc
 from gaborscope.stimuli.images import open_image
 from gaborscope.store.files import whole
 
@@ -50,7 +51,7 @@ def main(arguments):
     panels += [("explained", "density", explained)]
     panels += [(f"{name} adds", "activation", part) for name, part in parts.items()]
     drawing.save(drawing.stimulus_panels(panels, "viridis"), f"{stem}.panels.png", 110)
-    agreement = np.corrcoef(deep.ravel(), explained.ravel())[0, 1]
+    agreement = cc(deep, explained)
     took = time.monotonic() - started
     log.info("%s.panels.png: CC of deep and explained %.2f, %.1f s", stem, agreement, took)
 

@@ -10,6 +10,7 @@ from bad_input.case import Case
 from helpers import BOX, ORIGIN, make_layer
 
 from gaborscope.backbones import weights
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store import checksums, tables
@@ -132,6 +133,17 @@ def replace(member, value):
         file[member] = value
 
     return edit(change)
+
+
+def own(content):
+    """Return a use that opens the file of --explanation with these bytes; None: a flipped bit."""
+
+    def use(folder):
+        path = saliency(folder, "mine.h5")
+        flip(path, -99) if content is None else path.write_bytes(content)
+        return ExplainedModel.load(path)
+
+    return use
 
 
 def folder_instead(path):
@@ -335,5 +347,16 @@ CASES = [
         full_disk(saliency),
         says="{folder}/" + SALIENCY + " cannot be written (No space left on device); make room and "
         "run again",
+    ),
+    Case(
+        "an explanation of the user's own that is no HDF5",
+        own(b"no HDF5"),
+        says="{folder}/mine.h5 cannot be read as HDF5; get or make it anew",
+    ),
+    Case(
+        "an explanation of the user's own with a flipped bit",
+        own(None),
+        says="{folder}/mine.h5 is damaged: its checksum is not that of its content; get or "
+        "make it anew",
     ),
 ]

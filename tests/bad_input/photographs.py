@@ -346,6 +346,11 @@ CASES = [
         gives="60 x 40 px, first pixel (95, 130, 194), last (241, 18, 197); "
         "its colour profile is not applied",
     ),
+    Case(
+        "a photograph of 1 x 1 px",
+        shown(encoded(PICTURE[:1, :1], "PNG")),
+        gives="1 x 1 px, first pixel (95, 130, 194), last (95, 130, 194)",
+    ),
     Case("an animated PNG", shown(frames("PNG")), says=FRAMES),
     Case("an animated GIF called PNG", shown(frames("GIF")), says=FRAMES),
     Case("a TIFF of two pages", shown(frames("TIFF")), says=FRAMES),

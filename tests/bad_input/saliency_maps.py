@@ -124,6 +124,11 @@ CASES = [
         says=COLOURED,
     ),
     Case(
+        "a palette of greys (PNG-8)",
+        read(palette(GREYS)),
+        gives=PEAK,
+    ),
+    Case(
         "a palette of greys, inverted",
         read(palette(GREYS[::-1])),
         gives="peak at (0, 0)",
@@ -201,6 +206,21 @@ CASES = [
     Case(
         "a big-endian .npy",
         read(MAP.astype(">f4"), "a.npy"),
+        gives=PEAK,
+    ),
+    Case(
+        "an .npy of float32 of kind density",
+        read(MAP.astype(np.float32), "a.npy", "density"),
+        gives=PEAK,
+    ),
+    Case(
+        "an .npy of 16-bit integers",
+        read(MAP.astype(np.int16) * 99, "a.npy"),
+        gives=PEAK,
+    ),
+    Case(
+        "kind unit with a maximum that float32 rounds to above 1",
+        read((MAP / 255 * (1 + 1e-7)).astype(np.float32), "a.npy", "unit"),
         gives=PEAK,
     ),
     Case(

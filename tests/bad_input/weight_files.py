@@ -35,6 +35,17 @@ def load(content, name="w.pth"):
     return use
 
 
+def own(header):
+    """Return a use that reads the file of --weights, whose header has these bytes."""
+
+    def use(folder):
+        path = folder / "mine.safetensors"
+        path.write_bytes(len(header).to_bytes(8, "little") + header)
+        return weights.read_weights(path)
+
+    return use
+
+
 def graph(*nodes):
     """Return a use that reads a frozen graph of TensorFlow."""
 
@@ -163,5 +174,17 @@ CASES = [
         "a graph with a number in the place of a message",
         graph([(1, "w"), (2, "Const"), (5, 3)]),
         says=f"{NO_GRAPH}(object of type 'int' has no len()); download it again",
+    ),
+    Case(
+        "a safetensors file with a header in UTF-32",
+        own('{"__metadata__": {}}'.encode("utf-32-le")),
+        says="{folder}/mine.safetensors is not a complete safetensors file (Expecting property"
+        " name enclosed in double quotes: line 1 column 2 (char 1)); get or make it anew",
+    ),
+    Case(
+        "a text in UTF-32 called safetensors",
+        own("weights".encode("utf-32")),
+        says="{folder}/mine.safetensors is not a complete safetensors file ('utf-8' codec "
+        "can't decode byte 0xff in position 0: invalid start byte); get or make it anew",
     ),
 ]

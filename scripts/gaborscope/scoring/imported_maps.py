@@ -18,6 +18,7 @@ log = logging.getLogger("gaborscope")
 
 KINDS = (*densities.KINDS, "map")
 LARGEST = 1 << 28  # px of a map that is resized
+UNIT_LIMIT = 1 + 1e-6  # of kind unit: what float32 rounds to above 1 counts as 1
 
 
 def read(
@@ -77,6 +78,8 @@ def read(
                 if not np.isfinite(spread):
                     raise InputError(f"{where} reaches {values.max():g}; scale its values down")
                 yield (values - least) / (spread or 1), "unit"
+            elif kind == "unit" and values.max() <= UNIT_LIMIT:
+                yield np.minimum(values, 1), kind
             else:
                 yield values, kind
     if constant:

@@ -61,7 +61,23 @@ def damaged(path: str | Path, reason: str) -> InputError:
     -------
     error : InputError
     """
-    return InputError(f"{path} {reason}; delete it and run again")
+    return InputError(f"{path} {reason}; {remedy(path)}")
+
+
+def remedy(path: str | Path) -> str:
+    """
+    Remedy of a file that is not as it was written.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    remedy : str
+        A file of results/ is made again by the run; any other is the user's own.
+    """
+    return "delete it and run again" if grammar.canonical(path) else "get or make it anew"
 
 
 def seal(path: str | Path, parts: Iterable[tuple[int, int]] = ()) -> None:
@@ -195,7 +211,7 @@ def read_safetensors(path: str | Path) -> tuple[bytes, dict[str, Any]]:
             raise damaged(path, "is damaged: its checksum is not that of its content")
     with reading(f"{path} is not a complete safetensors file", "get or make it anew"):
         (length,) = struct.unpack_from("<Q", content)
-        metadata = json.loads(content[8 : 8 + length]).get("__metadata__", {})
+        metadata = json.loads(content[8 : 8 + length].decode()).get("__metadata__", {})
         described = json.loads(metadata.get(METADATA, "{}"))
         written_as = described.pop("file", None)
     check_name(path, written_as)
@@ -312,6 +328,6 @@ def read_noted(path: str | Path) -> bytes:
     if read_bytes(beside) != _note_line(path, hashlib.sha256(content).hexdigest()).encode():
         raise InputError(
             f"{path} is damaged or was changed: it is not the file that {beside.name} beside it "
-            "describes; delete it and run again, or delete that note to have it taken as it is"
+            f"describes; {remedy(path)}, or delete that note to have it taken as it is"
         )
     return content

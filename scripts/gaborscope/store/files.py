@@ -291,7 +291,7 @@ def open_file(path: str | Path, kind: str) -> Iterator[SealedFile]:
     expected = f"{kind}/{VERSIONS[kind]}"
     if not os.path.isfile(path):
         raise InputError(f"there is no file {path}; correct the path")
-    fault = f"{path} cannot be read as a file of {kind}", "delete it and run again"
+    fault = f"{path} cannot be read as a file of {kind}", checksums.remedy(path)
     with reading(*fault):
         if not h5py.is_hdf5(path):
             raise checksums.damaged(path, "cannot be read as HDF5")
@@ -302,7 +302,7 @@ def open_file(path: str | Path, kind: str) -> Iterator[SealedFile]:
         if schema != expected:
             raise InputError(
                 f"{path} has the schema {schema} where {expected} is needed; "
-                "remove it and run again, or use the version of the code that wrote it"
+                f"{checksums.remedy(path)}, or use the version of the code that wrote it"
             )
         checksums.check_name(path, file.attrs.get("file"))
         file.parts = parts

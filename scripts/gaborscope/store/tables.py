@@ -67,7 +67,7 @@ def read_csv(path: str | Path, **options: Any) -> pd.DataFrame:
         If the file is missing, damaged or no table.
     """
     content = checksums.read_noted(path)
-    with reading(f"{path} cannot be read as a table", "delete it and run again"):
+    with reading(f"{path} cannot be read as a table", checksums.remedy(path)):
         return pd.read_csv(io.BytesIO(content), **options)
 
 
@@ -105,5 +105,5 @@ def read_json(path: str | Path) -> Any:
         If the file is missing, damaged or no JSON.
     """
     content = checksums.read_noted(path)
-    with reading(f"{path} cannot be read as JSON", "delete it and run again"):
+    with reading(f"{path} cannot be read as JSON", checksums.remedy(path)):
         return json.loads(content)
