@@ -1,5 +1,7 @@
 """Bad and unusual fixations.csv."""
 
+import functools
+import io
 import unicodedata
 from pathlib import Path
 
@@ -12,11 +14,19 @@ FAMILY = "Fixation tables"
 HEADER = "stimulus,subject,x,y\n"
 
 
+@functools.cache
+def photograph(size, suffix):
+    """Bytes of a photograph of a size (width, height) in the format of a suffix."""
+    file = io.BytesIO()
+    Image.new("RGB", size, (90, 120, 60)).save(file, Image.registered_extensions()[suffix.lower()])
+    return file.getvalue()
+
+
 def lay(folder, table, names=("a.png", "b.png"), size=(1024, 768)):
     """Lay photographs of one size (width, height) and a fixations.csv, text or bytes."""
     (folder / "stimuli").mkdir(parents=True)
     for name in names:
-        Image.new("RGB", size, (90, 120, 60)).save(folder / "stimuli" / name)
+        (folder / "stimuli" / name).write_bytes(photograph(size, Path(name).suffix))
     table = table.encode() if isinstance(table, str) else table
     (folder / "fixations.csv").write_bytes(table)
 
