@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-cluster torture mutants fuzz check config catalogue rulegraph unlock \
+.PHONY: demo run test test-long test-cluster torture mutants fuzz check config catalogue rulegraph unlock \
 	clean-venv
 
 demo: $(VENV)/run.stamp unlock
@@ -27,6 +27,11 @@ run: $(VENV)/run.stamp unlock
 
 test: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder
+
+# The tests above and the long ones, which are variants of them.
+test-long: $(VENV)/dev.stamp
+	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest -n $(CORES) --dist loadfile \
+		--no-loadscope-reorder -m ""
 
 # On a SLURM that the tests bring up on this machine themselves; skipped where it is not installed.
 test-cluster: $(VENV)/dev.stamp

@@ -20,14 +20,15 @@ LONGEST = (
     "test_results",
     "test_own_models",
     "test_interruptions",
-    "test_places",
-    "test_reruns",
     "test_additions",
-    "test_bad_input",
-    "test_popout",
+    "test_reruns",
     "test_baselines_alone",
+    "test_places",
     "test_download_rule",
+    "test_bad_input",
     "test_requests",
+    "test_popout",
+    "test_old_configs",
 )
 
 

@@ -105,11 +105,13 @@ def test_a_network_trained_on_an_orientation_is_identified_by_that_orientation(c
     assert bank.orientations[first(chosen, table, "orientation")] == pytest.approx(np.pi / 4)
 
 
+@pytest.mark.long
 def test_a_network_trained_on_a_colour_is_explained_by_that_colour(config, tmp_path):
     shares, chosen, table, (_, channels) = profile(config, "popout_colour", tmp_path)
     assert channels[named(shares, "colour")] == channels[first(chosen, table, "colour")] == "V"
 
 
+@pytest.mark.long
 def test_a_network_trained_on_a_scale_is_explained_by_that_scale(config, tmp_path):
     shares, chosen, table, (bank, _) = profile(config, "popout_scale", tmp_path)
     assert named(shares, "scale") == first(chosen, table, "scale") == 0

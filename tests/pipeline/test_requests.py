@@ -39,7 +39,9 @@ def test_what_jobs_ask_for_grows_with_the_stimuli(tmp_path):
     assert prediction[1]["mem_mb"] == prediction[0]["mem_mb"]
 
 
-@pytest.mark.parametrize("option", ["--profile", "--workflow-profile"])
+@pytest.mark.parametrize(
+    "option", ["--profile", pytest.param("--workflow-profile", marks=pytest.mark.long)]
+)
 def test_no_job_asks_for_more_than_the_cluster_profile_allows(tmp_path, option):
     profile = ROOT / "profiles" / "slurm"
     limits = yaml.safe_load((profile / "config.yaml").read_text(encoding="utf-8"))["resources"]

@@ -106,11 +106,11 @@ def rules_with_changed_params(output):
     "module",
     [
         "explanation.fusion",
-        "scoring.metrics",
-        "backbones.training",
-        "report.page",
         "filters.loggabor",
-        "store.files",
+        *(
+            pytest.param(module, marks=pytest.mark.long)
+            for module in ("scoring.metrics", "backbones.training", "report.page", "store.files")
+        ),
     ],
 )
 def test_library_edit_reruns_exactly_the_rules_that_use_it(finished, run, tmp_path, module):
