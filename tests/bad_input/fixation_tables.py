@@ -1,11 +1,12 @@
 """Bad and unusual fixations.csv."""
 
 import functools
+import gzip
 import io
 import unicodedata
 from pathlib import Path
 
-from bad_input.case import Case
+from bad_input.case import Case, said
 from PIL import Image
 
 from gaborscope.data import catalogue, loading
@@ -43,6 +44,18 @@ def read(table, names=("a.png", "b.png"), size=(1024, 768), lay_more=None, **set
         where = [unicodedata.normalize("NFC", block.names[i]) for i in block.stimulus]
         numbers = zip(where, block.x.tolist(), block.y.tolist(), strict=True)
         return "; ".join(f"{name} {x:g} {y:g}" for name, x, y in numbers)
+
+    return use
+
+
+def planned(table, names=("a.png", "b.png")):
+    """Return a use that plans a folder; it gives the number of stimuli, and warnings."""
+
+    def use(folder):
+        lay(folder, table, names)
+        with said() as warnings:
+            found = catalogue.index("mine", {"type": "folder", "path": str(folder)}, folder)
+        return "; ".join([f"{len(found)} stimuli", *warnings])
 
     return use
 
@@ -265,6 +278,93 @@ CASES = [
         "UTF-16, as spreadsheets call Unicode text",
         read((HEADER + GOOD).encode("utf-16")),
         says="{folder}/fixations.csv is UTF-16 text; save it as UTF-8 (as CSV, not Unicode text)",
+    ),
+    Case(
+        "an Excel workbook called CSV",
+        read(b"PK\x03\x04\x14\0"),
+        says="{folder}/fixations.csv is an Excel workbook or an archive; save the table as CSV"
+        " in UTF-8",
+    ),
+    Case(
+        "an old Excel workbook called CSV",
+        read(b"\xd0\xcf\x11\xe0\xa1\xb1"),
+        says="{folder}/fixations.csv is an Excel workbook or an archive; save the table as CSV"
+        " in UTF-8",
+    ),
+    Case(
+        "a table packed by gzip",
+        read(gzip.compress((HEADER + GOOD).encode())),
+        says="{folder}/fixations.csv is packed by gzip; unpack it",
+    ),
+    Case(
+        "UTF-32",
+        read((HEADER + GOOD).encode("utf-32")),
+        says="{folder}/fixations.csv is UTF-32 text; save it as UTF-8",
+    ),
+    Case(
+        "a note to a spreadsheet before the header",
+        read("sep=;\n" + (HEADER + GOOD).replace(",", ";")),
+        says="{folder}/fixations.csv, line 1: 'sep=;' is a comment or a note to a spreadsheet;"
+        " the file must begin with its header",
+    ),
+    Case(
+        "a comment before the header",
+        read("# exported 2024\n" + HEADER + GOOD),
+        says="{folder}/fixations.csv, line 1: '# exported 2024' is a comment or a note to a "
+        "spreadsheet; the file must begin with its header",
+    ),
+    Case(
+        "a header that is a comment",
+        read("#" + HEADER + GOOD),
+        says="{folder}/fixations.csv, line 1: '#stimulus,subject,x,y' is a comment or a note "
+        "to a spreadsheet; the file must begin with its header",
+    ),
+    Case(
+        "points that separate thousands",
+        read(HEADER + GOOD + "a.png,s1,1.012,600\n"),
+        says="{folder}/fixations.csv, line 4: x = '1.012' has a point where other numbers of "
+        "the column are whole; if it separates thousands, write 1012, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "points that separate thousands, and a blink",
+        read(HEADER + "a.png,s1,980,nan\na.png,s1,1.012,600\n", outside="drop"),
+        says="{folder}/fixations.csv, line 3: x = '1.012' has a point where other numbers of "
+        "the column are whole; if it separates thousands, write 1012, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "1.012 among whole numbers, with `coordinates: px`",
+        read(HEADER + GOOD + "a.png,s1,1.012,600\n", coordinates="px"),
+        gives="a.png 300 200; a.png 1.012 600; b.png 310 210",
+    ),
+    Case(
+        "1.012 among numbers with decimal points",
+        read(HEADER + GOOD + "a.png,s1,1.012,600\na.png,s1,310.5,600\n"),
+        gives="a.png 300 200; a.png 1.012 600; a.png 310.5 600; b.png 310 210",
+    ),
+    Case(
+        "a column that may hold onsets under another name",
+        planned("stimulus,subject,x,y,fix_start,duration_ms\na.png,s1,300,200,-20,90\n"),
+        gives="2 stimuli; {folder}/fixations.csv: no onset is read; if the column 'fix_start' "
+        "holds it, call it onset or onset_s or onset_ms, so that fixations from before "
+        "the stimulus are left out",
+    ),
+    Case(
+        "a column of durations",
+        planned("stimulus,subject,x,y,duration_ms\na.png,s1,300,200,90\n"),
+        gives="2 stimuli",
+    ),
+    Case(
+        "a photograph whose name begins with a blank",
+        read(HEADER + " a.png,s1,300,200\n", names=(" a.png",)),
+        gives=" a.png 300 200",
+    ),
+    Case(
+        "two photographs whose names differ in a blank",
+        read(HEADER + " a.png,s1,300,200\n", names=("a.png", " a.png")),
+        says="data set 'mine': two images in {folder}/stimuli have the name 'a.png' but for "
+        "blanks around it; remove or rename one",
     ),
     Case(
         "a NUL byte",

@@ -2,7 +2,7 @@
 
 import h5py
 import numpy as np
-from bad_input.case import Case
+from bad_input.case import Case, said
 from bad_input.fixation_tables import HEADER, lay
 
 from gaborscope.data import catalogue, loading
@@ -53,6 +53,17 @@ def pysaliency(subjects, kind="Fixations"):
     return use
 
 
+def alike(*subjects):
+    """Return a use that plans a fixations.csv with these ids; it gives the warnings."""
+
+    def use(folder):
+        with said() as warnings:
+            table(*subjects)(folder)
+        return "; ".join(warnings[:1])
+
+    return use
+
+
 def count(folder, kind):
     """Count the observers of a data set."""
     entry = {"type": kind, "path": str(folder)}
@@ -78,6 +89,18 @@ CASES = [
     Case("s1 in quotes", table("s1", '"s1"'), gives="1 observers: 0, 0"),
     Case("01 and 1 (two, said in the log)", table("01", "1"), gives="2 observers: 0, 1"),
     Case("S1 and s1 (two, said in the log)", table("S1", "s1"), gives="2 observers: 0, 1"),
+    Case(
+        "A and a full-width A",
+        alike("A", "\uff21"),
+        gives="{folder}/fixations.csv: 'A' and 'Ａ' are two observers; write one id if they are "
+        "one",
+    ),
+    Case(
+        "anna with a soft hyphen",
+        alike("anna", "an\u00adna"),
+        gives="{folder}/fixations.csv: 'anna' and 'an\\xadna' are two observers; write one id if"
+        " they are one",
+    ),
     Case("1.5 and 1", table("1.5", "1"), gives="2 observers: 0, 1"),
     Case(
         "an empty id",

@@ -6,6 +6,7 @@ import itertools
 import logging
 import math
 import re
+import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -27,7 +28,20 @@ log = logging.getLogger("gaborscope")
 
 COLUMNS = ("stimulus", "subject", "x", "y")
 ONSETS = ("onset", "onset_s", "onset_ms")  # sign and order count, so the unit does not matter
+LIKE_ONSETS, UNLIKE_ONSETS = re.compile("onset|start|begin|time"), re.compile("dur|end|off")
 SEPARATORS = ",;\t"
+THOUSANDS = re.compile(r"[1-9]\d?\.\d{3}")
+_WORKBOOK = "an Excel workbook or an archive; save the table as CSV in UTF-8"
+_UTF16 = "UTF-16 text; save it as UTF-8 (as CSV, not Unicode text)"
+SIGNATURES = {  # first bytes of what is no CSV
+    b"PK\x03\x04": _WORKBOOK,
+    b"\xd0\xcf\x11\xe0": _WORKBOOK,
+    b"\x1f\x8b": "packed by gzip; unpack it",
+    b"\xff\xfe\0\0": "UTF-32 text; save it as UTF-8",
+    b"\0\0\xfe\xff": "UTF-32 text; save it as UTF-8",
+    b"\xff\xfe": _UTF16,
+    b"\xfe\xff": _UTF16,
+}
 
 
 class Fixation(NamedTuple):
@@ -62,15 +76,43 @@ def scan(folder: Path, settings: Mapping[str, Any], name: str) -> Scan:
 
 def _row_digests(path, stimuli, settings):
     """Return {stimulus: digest of its rows}; every row is checked."""
-    rows = {}
+    rows: dict[str, Any] = {}
+    whole: dict[str, list[Any]] = {"x": [0.0], "y": [0.0]}
+    if settings.get("coordinates") == "px":
+        whole = {}
     for fixation in read_fixations(path, stimuli, settings):
         if fixation.stimulus in rows:
             rows[fixation.stimulus].update(f"\x1f{fixation.text}".encode())
         else:
             rows[fixation.stimulus] = hashlib.sha256(fixation.text.encode())
+        if whole:
+            _note_thousands(whole, fixation)
+    for column, (largest, *pointed) in whole.items():
+        if pointed and largest >= 100:
+            line, text = pointed[0]
+            raise InputError(
+                f"{path}, line {line}: {column} = {text!r} has a point where other numbers of the "
+                f"column are whole; if it separates thousands, write {text.replace('.', '')}, "
+                + coordinates.INSIST
+            )
     if not rows:
         raise InputError(f"{path} has a header but no fixation; add a row per fixation")
     return {stimulus: digest.hexdigest() for stimulus, digest in rows.items()}
+
+
+def _note_thousands(whole, fixation):
+    """
+    Note numbers like 1.024 by column, behind the largest number without a point.
+
+    A column with a point in any other number goes: there, points are decimal.
+    """
+    for column, text in zip("xy", fixation.text.split("\x1f")[1:3], strict=True):
+        if column in whole and "." not in text:
+            whole[column][0] = max(whole[column][0], getattr(fixation, column))
+        elif column in whole and THOUSANDS.fullmatch(text.strip()):
+            whole[column].append((fixation.line, text))
+        else:
+            whole.pop(column, None)
 
 
 # ---------------------------------------------------------------------------------------------
@@ -104,7 +146,7 @@ def read_fixations(
         that is no number or below -0.5; if two observers would get one number; or if the
         coordinates are not px of the images (`coordinates.require_px`).
     """
-    forms = {one_form(name): name for name in stimuli}
+    forms = {one_form(name).strip(): name for name in stimuli}
     drop = settings.get("outside") == "drop"
     lost = {(-1, -1)} if settings.get("coordinates") == "px" else {(-1, -1), (0, 0)}
     names, subjects, observers, sample, error = {}, {}, {}, {}, None
@@ -191,7 +233,9 @@ def _check_observers(path, observers):
                 f"{path}, line {line}: the observers {other!r} and {subject!r} have the same "
                 "checksum, by which observers are told apart; rename one of them"
             )
-        other = alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)|\s", "", subject.casefold()), subject)
+        seen = unicodedata.normalize("NFKC", subject).casefold()
+        seen = "".join(c for c in seen if not c.isspace() and unicodedata.category(c) != "Cf")
+        other = alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", seen), subject)
         if other != subject:
             log.warning(
                 "%s: %r and %r are two observers; write one id if they are one",
@@ -237,6 +281,11 @@ def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, s
     """
     path = Path(path)
     try:
+        with open(path, "rb") as file:
+            start = file.read(4)
+        for signature, what in SIGNATURES.items():
+            if start.startswith(signature):
+                raise InputError(f"{path} is {what}")
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from _rows(path, _lines(path, file))
     except UnicodeDecodeError:
@@ -261,6 +310,11 @@ def _rows(path, lines):
     skipped, first = next(((n, text) for n, text in enumerate(lines) if text.strip()), (0, None))
     if first is None:
         raise InputError(f"{path} is empty; it needs the header '{','.join(COLUMNS)}'")
+    if re.match(r'"?\s*(#|//|%|sep=)', first, re.IGNORECASE):
+        raise InputError(
+            f"{path}, line {skipped + 1}: {first.strip()!r} is a comment or a note to a "
+            "spreadsheet; the file must begin with its header"
+        )
     separator = max(SEPARATORS, key=lambda s: len(set(COLUMNS) & set(_names(first.split(s)))))
     reader = csv.reader(
         itertools.chain([first], lines), delimiter=separator, skipinitialspace=True, strict=True
@@ -270,6 +324,12 @@ def _rows(path, lines):
     stimulus, subject, x, y = (_column(path, header, wanted, first) for wanted in COLUMNS)
     names = _names(header)
     onset = next((names.index(name) for name in ONSETS if name in names), None)
+    like = [n for n in names if LIKE_ONSETS.search(n) and not UNLIKE_ONSETS.search(n)]
+    if onset is None and like:
+        log.warning(
+            "%s: no onset is read; if the column %r holds it, call it %s, so that fixations from "
+            "before the stimulus are left out", path, like[0], " or ".join(ONSETS),
+        )  # fmt: skip
     for line, row in records:
         if len(row) != len(header) or not row[stimulus].strip():
             if not any(text.strip() for text in row):
@@ -333,8 +393,6 @@ def _wrong_length(path, line, row, header, separator):
 
 def _not_utf8(path):
     data = path.read_bytes()
-    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return InputError(f"{path} is UTF-16 text; save it as UTF-8 (as CSV, not Unicode text)")
     try:
         data.decode()
     except UnicodeDecodeError as error:

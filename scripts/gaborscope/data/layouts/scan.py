@@ -183,10 +183,12 @@ def images(folder: str | Path, name: str) -> dict[str, tuple[int, int]]:
         )
     forms: dict[str, str] = {}
     for file in by_name:
-        if forms.setdefault(one_form(file), file) != file:
+        if (other := forms.setdefault(one_form(file).strip(), file)) != file:
+            blanks = one_form(other) != one_form(file)
+            differ = " but for blanks around it" if blanks else ", in two forms of Unicode"
             raise InputError(
-                f"data set '{name}': two images in {folder} have the name {file!r}, in two forms "
-                "of Unicode; remove or rename one"
+                f"data set '{name}': two images in {folder} have the name {file.strip()!r}"
+                f"{differ}; remove or rename one"
             )
     return by_name
 
