@@ -86,8 +86,22 @@ def half_of_the_scans():
     return data[: scans[3]] + b"\xff\xd9"
 
 
+def hollow(marker, **options):
+    """Return a JPEG that lacks the last 64 bytes of a part of its picture, before a marker."""
+    data = encoded(PICTURE, "JPEG", **options)
+    end = data.rindex(marker)
+    return data[: end - 64] + data[end:]
+
+
 def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]
+
+
+def hot(values, n=1):
+    """Return values of which the first are as large as can be."""
+    values = values.copy()
+    values[0, :n] = 65535
+    return values
 
 
 def transparent(alpha):
@@ -119,8 +133,8 @@ def frames(kind):
 
 
 CUT = (
-    "{folder}/a.jpg is a JPEG that was cut and closed again, so that a part of the picture is "
-    "missing; fetch it again, or remove it"
+    "{folder}/a.jpg is a JPEG that was cut or damaged, so that a part of the picture is missing; "
+    "fetch it again, or remove it"
 )
 TWELVE = (
     "{folder}/a.tif has 16 bits per channel, but its values use less than a quarter of their "
@@ -205,6 +219,21 @@ CASES = [
         says=TWELVE,
     ),
     Case(
+        "12 bits in a 16-bit TIFF with a hot pixel",
+        shown(tiff(hot(WHOLE >> 4).tobytes(), 16), "a.tif"),
+        says=TWELVE,
+    ),
+    Case(
+        "12 bits in a 16-bit RGB PNG with a hot pixel",
+        shown(png((60, 40, 16, 2, 0), zlib.compress(RGB12[:1] + b"\xff" * 6 + RGB12[7:])), "a.tif"),
+        says=TWELVE,
+    ),
+    Case(
+        "a dark 16-bit TIFF with a light in it",
+        shown(tiff(hot(WHOLE >> 4, 40).tobytes(), 16), "a.tif"),
+        gives="60 x 40 px, first pixel (255, 255, 255), last (16, 16, 16)",
+    ),
+    Case(
         "14 bits in a 16-bit WhiteIsZero TIFF",
         shown(tiff((WHOLE >> 2).tobytes(), 16, white_is_zero=True), "a.tif"),
         says=TWELVE,
@@ -277,6 +306,26 @@ CASES = [
         "a progressive JPEG with the first three scans alone",
         shown(half_of_the_scans(), "a.jpg"),
         says=CUT,
+    ),
+    Case(
+        "a progressive JPEG that lacks 64 bytes inside",
+        shown(hollow(b"\xff\xc4", progressive=True), "a.jpg"),
+        says=CUT,
+    ),
+    Case(
+        "a JPEG with restart markers that lacks 64 bytes inside",
+        shown(hollow(b"\xff\xd3", restart_marker_blocks=2), "a.jpg"),
+        says=CUT,
+    ),
+    Case(
+        "a whole JPEG with restart markers",
+        shown(encoded(PICTURE, "JPEG", restart_marker_blocks=2), "a.jpg"),
+        gives="60 x 40 px, first pixel (153, 118, 160), last (136, 86, 113)",
+    ),
+    Case(
+        "a whole progressive JPEG with restart markers",
+        shown(encoded(PICTURE, "JPEG", progressive=True, restart_marker_blocks=2), "a.jpg"),
+        gives="60 x 40 px, first pixel (153, 118, 160), last (136, 86, 113)",
     ),
     Case(
         "a whole JPEG that ends in the grey that decoders fill with",

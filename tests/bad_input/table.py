@@ -12,6 +12,11 @@ HEAD = """\
 Written by `make catalogue` from `tests/bad_input/`; every row is a test. *Refused*: the run stops
 with the sentence and exit status 1, and writes nothing. *Taken*: the row shows the value that is
 read.
+
+What no reader can see: a JPEG holds no checksum, so that damage within it is seen only where a part
+of the picture is missing from a file of several scans or with restart markers, or from its end.
+Coordinates with y upwards from the lower edge, or of copies a little smaller than the images, can
+be px of the images.
 """
 
 

@@ -27,7 +27,7 @@ TURN = {
 BACK = {**TURN, 6: TURN[8], 8: TURN[6]}
 
 MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)  # none of those within a scan
-RESTART = re.compile(rb"\xff([\xd0-\xd7])")
+RESTART, RESTARTS = re.compile(rb"\xff[\xd0-\xd7]"), range(0xD0, 0xD8)
 NOISE = bytes((89 * i + 37) % 251 for i in range(256))
 
 
@@ -63,7 +63,8 @@ def open_image(path: str | Path, exif: str | None = None) -> tuple[np.ndarray, l
     InputError
         If the file is missing, damaged, cut (a JPEG also if its end was mended), not an image, of
         several pages or frames, invisible all over, of 32 bits per channel, or of 16 bits of which
-        the upper two are empty (a range of fewer bits that is not stated); or if `exif` is needed.
+        the upper two are empty but in one of 10,000 pixels (a range of fewer bits that is not
+        stated); or if `exif` is needed. Not all damage within a JPEG can be seen: it has no sums.
     """
     if not Path(path).exists():
         raise InputError(f"there is no image {path}; was it moved or deleted?")
@@ -180,8 +181,8 @@ def _rgb(path, file, tags, wide):
         shown = np.asarray(image)
         shown = shown[shown[..., 3] > 0]
         if wide and shown.size:
-            _check_range(path, int(shown[:, :3].max()), 64)
-            _check_range(path, int(shown[:, 3].max()), 64)
+            _check_range(path, shown[:, :3].max(axis=1), 64)
+            _check_range(path, shown[:, 3], 64)
         least, most = image.getchannel("A").getextrema()
         if most == 0:
             raise InputError(f"{path} is transparent all over; save it without transparency")
@@ -193,7 +194,7 @@ def _rgb(path, file, tags, wide):
     else:
         image = file.convert("RGB")
         if wide:
-            _check_range(path, int(np.asarray(image).max()), 64)
+            _check_range(path, np.asarray(image).max(axis=2), 64)
     return image, notes
 
 
@@ -204,7 +205,7 @@ def _of_16_bits(path, file, tags):
         white = stated
         notes.append(f"its grey values are scaled from 0..{white}, as its tags say")
     else:
-        _check_range(path, int(values.max()), 16384)
+        _check_range(path, values, 16384)
     levels = np.rint(np.arange(white + 1) * (255 / white)).astype(np.uint8)
     if tags.get(PHOTOMETRIC) == 0:  # WhiteIsZero, which Pillow heeds up to 8 bits alone
         levels = levels[::-1]
@@ -216,8 +217,10 @@ def _of_16_bits(path, file, tags):
     return Image.fromarray(grey).convert("RGB"), notes
 
 
-def _check_range(path, largest, quarter):
-    if 0 < largest < quarter:
+def _check_range(path, values, quarter):
+    """Refuse values of 16 bits of which the upper two are empty but in a few hot pixels."""
+    hot = max(1, values.size // 10000) if values.size > 1000 else 0
+    if np.count_nonzero(values >= quarter) <= hot and values.any():
         raise InputError(
             f"{path} has 16 bits per channel, but its values use less than a quarter of their "
             "range: fewer bits seem to be stored in 16, which would be nearly black; save it as "
@@ -234,41 +237,44 @@ def _check_whole(path, file):
             again.verify()
     if file.format in ("JPEG", "MPO") and _is_cut(Path(path).read_bytes(), file):
         raise InputError(
-            f"{path} is a JPEG that was cut and closed again, so that a part of the picture is "
-            "missing; fetch it again, or remove it"
+            f"{path} is a JPEG that was cut or damaged, so that a part of the picture is missing; "
+            "fetch it again, or remove it"
         )
 
 
 def _is_cut(data, file):
     """
-    Return whether a JPEG ends before its picture does.
+    Return whether a part of a JPEG ends before its picture does.
 
-    The decoder fills what is missing with grey and says nothing. Noise put in before the end marker
-    is skipped in a whole file, but drawn as the missing part in one that was cut. So a file that
-    may be cut is decoded once more with noise: where the last pixel is the filling grey, and
-    whatever the last pixel is where several scans make the picture.
+    The decoder fills what is missing with grey and says nothing. Noise put in before a marker is
+    skipped in a whole file, but drawn as the missing part in one that was cut. So a file that may
+    be cut is decoded once more with noise before each marker: where the last pixel is the filling
+    grey, and whatever it is where several scans or intervals make the picture.
     """
-    end, n_scans, complete = _scans(data)
+    ends, complete = _ends(data)
     if not complete:
         return True
     grey = {"L": 128, "RGB": (128, 128, 128)}.get(file.mode)
     last = file.getpixel((file.width - 1, file.height - 1))
-    if n_scans == 1 and grey is not None and last != grey:
+    if len(ends) == 1 and grey is not None and last != grey:
         return False
-    restarts = RESTART.findall(data, 0, end)
-    restart = 0xD0 + ((restarts[-1][0] - 0xD0 + 1) % 8 if restarts else 0)
-    noisy = data[:end] + NOISE + bytes((0xFF, restart)) + NOISE + data[end:]
-    with Image.open(io.BytesIO(noisy), formats=("JPEG",)) as other:
+    restart = next((data[at + 1] for at in reversed(ends[:-1]) if data[at + 1] in RESTARTS), 0xCF)
+    parts = [data[a:b] for a, b in zip([0, *ends], [*ends, None], strict=True)]
+    parts[-1:] = [bytes((0xFF, 0xD0 + (restart + 1) % 8)), parts[-1]]
+    with Image.open(io.BytesIO(NOISE.join(parts)), formats=("JPEG",)) as other:
         return other.tobytes() != file.tobytes()
 
 
-def _scans(data):
-    """Return where a JPEG's first picture ends, its scans, and if they send all coefficients."""
-    at, n_scans, sent = 2, 0, {}
+def _ends(data):
+    """Return where the parts of a JPEG's first picture end, and if they send all coefficients."""
+    at, ends, sent, in_scan = 2, [], {}, False
     while match := MARKER.search(data, at):
-        marker, at = match[1][0], match.end()
+        if in_scan:
+            ends += [interval.start() for interval in RESTART.finditer(data, at, match.start())]
+            ends.append(match.start())
+        marker, at, in_scan = match[1][0], match.end(), False
         if marker == 0xD9:
-            return match.start(), n_scans, all(set(bits) == {0} for bits in sent.values())
+            return ends, all(set(bits) == {0} for bits in sent.values())
         if marker in (0x01, 0xD8):
             continue
         length = int.from_bytes(data[at : at + 2])
@@ -276,7 +282,7 @@ def _scans(data):
         if marker in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):  # a frame names its components
             sent = {body[6 + 3 * i]: [None] * 64 for i in range(body[5])}
         if marker == 0xDA:
-            n_scans += 1
+            in_scan = True
             first, last, low = body[-3], body[-2], body[-1] & 15
             for component in body[1 : 1 + 2 * body[0] : 2]:
                 sent[component][first : last + 1] = [low] * (last + 1 - first)
