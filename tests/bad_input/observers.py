@@ -53,13 +53,13 @@ def pysaliency(subjects, kind="Fixations"):
     return use
 
 
-def alike(*subjects):
-    """Return a use that plans a fixations.csv with these ids; it gives the warnings."""
+def warned(count_observers):
+    """Return a use that gives the first warning of another use."""
 
     def use(folder):
         with said() as warnings:
-            table(*subjects)(folder)
-        return "; ".join(warnings[:1])
+            count_observers(folder)
+        return warnings[0]
 
     return use
 
@@ -91,13 +91,13 @@ CASES = [
     Case("S1 and s1 (two, said in the log)", table("S1", "s1"), gives="2 observers: 0, 1"),
     Case(
         "A and a full-width A",
-        alike("A", "\uff21"),
+        warned(table("A", "\uff21")),
         gives="{folder}/fixations.csv: 'A' and 'Ａ' are two observers; write one id if they are "
         "one",
     ),
     Case(
         "anna with a soft hyphen",
-        alike("anna", "an\u00adna"),
+        warned(table("anna", "an\u00adna")),
         gives="{folder}/fixations.csv: 'anna' and 'an\\xadna' are two observers; write one id if"
         " they are one",
     ),
@@ -150,6 +150,12 @@ CASES = [
         "01 and 1 as text in a file of pysaliency",
         pysaliency(["01", "1"]),
         gives="2 observers: 0, 1",
+    ),
+    Case(
+        "A and a full-width A in a file of pysaliency",
+        warned(pysaliency(["A", "\uff21"])),
+        gives="{folder}/fixations.hdf5: 'A' and 'Ａ' are two observers; write one id if they are"
+        " one",
     ),
     Case(
         "ids that are no whole numbers in a file of pysaliency",

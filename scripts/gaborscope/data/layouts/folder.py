@@ -6,7 +6,6 @@ import itertools
 import logging
 import math
 import re
-import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +19,7 @@ from gaborscope.data.layouts.scan import (
     observer,
     observer_number,
     one_form,
+    say_alike,
     stamp,
 )
 from gaborscope.errors import InputError
@@ -219,8 +219,8 @@ def _number(path, line, column, text):
 
 
 def _check_observers(path, observers):
-    """Raise if an id is missing or two have one number; say where two may be one observer."""
-    numbers, alike = {}, {}
+    """Raise if an id is missing or two have one number; say which may be one observer."""
+    numbers: dict[int, str] = {}
     for subject, line in observers.items():
         if subject.lower() in MISSING:
             raise InputError(
@@ -233,16 +233,7 @@ def _check_observers(path, observers):
                 f"{path}, line {line}: the observers {other!r} and {subject!r} have the same "
                 "checksum, by which observers are told apart; rename one of them"
             )
-        seen = unicodedata.normalize("NFKC", subject).casefold()
-        seen = "".join(c for c in seen if not c.isspace() and unicodedata.category(c) != "Cf")
-        other = alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", seen), subject)
-        if other != subject:
-            log.warning(
-                "%s: %r and %r are two observers; write one id if they are one",
-                path,
-                other,
-                subject,
-            )
+    say_alike(path, observers)
 
 
 def _unknown_stimulus(path, line, stimulus, stimuli):

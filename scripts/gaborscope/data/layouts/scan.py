@@ -8,15 +8,18 @@ an index of it whenever the workflow is parsed, so these modules need the standa
 
 import dataclasses
 import hashlib
+import logging
 import os
 import re
 import unicodedata
 import zlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gaborscope.errors import InputError
+
+log = logging.getLogger("gaborscope")
 
 IMAGE_EXTENSIONS = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff")
 # What programs write where there is no value, in lower case.
@@ -77,6 +80,20 @@ def observer(text: str) -> str:
 def observer_number(text: str) -> int:
     """Return the number of an observer: the CRC-32 of the id in one form, without the top bit."""
     return zlib.crc32(observer(text).encode()) & 0x7FFFFFFF
+
+
+def say_alike(where: str | Path, observers: Iterable[str]) -> None:
+    """Log pairs of ids that differ in case, blanks, zeros, or what cannot be seen alone."""
+    alike: dict[str, str] = {}
+    for subject in observers:
+        seen = unicodedata.normalize("NFKC", subject).casefold()
+        seen = "".join(c for c in seen if not c.isspace() and unicodedata.category(c) != "Cf")
+        other = alike.setdefault(re.sub(r"(?<!\d)0+(?=\d)", "", seen), subject)
+        if other != subject:
+            log.warning(
+                "%s: %r and %r are two observers; write one id if they are one",
+                where, other, subject,
+            )  # fmt: skip
 
 
 def data_folder(settings: Mapping[str, Any], root: str | Path, name: str = "?") -> Path:

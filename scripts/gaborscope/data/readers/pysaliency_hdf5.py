@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from gaborscope.data.layouts import coordinates
-from gaborscope.data.layouts.scan import MISSING, observer, observer_number, one_form
+from gaborscope.data.layouts.scan import MISSING, observer, observer_number, one_form, say_alike
 from gaborscope.errors import InputError, reading
 
 log = logging.getLogger("gaborscope")
@@ -134,7 +134,7 @@ def _existing(folder, entry):
     return next(alike, path)
 
 
-def _observers(ids):
+def _observers(ids, where):
     """
     Return the number of the observer of each fixation, from numbers or texts.
 
@@ -145,6 +145,7 @@ def _observers(ids):
     texts = [observer(_text(value)) for value in values.tolist()]
     if any(text.lower() in MISSING for text in texts):
         raise ValueError("a fixation has no observer")
+    say_alike(where, texts)
     whole = all(re.fullmatch(r"0|[1-9]\d{0,8}", text) for text in texts)
     numbers = [int(text) if whole else observer_number(text) for text in texts]
     if len(set(numbers)) < len(set(texts)):
@@ -160,7 +161,7 @@ def _columns(file):
     if kind == "FixationTrains":
         keys = ("train_xs", "train_ys", "train_ns", "train_subjects")
         xs, ys, n, subject = (np.asarray(file[key][()]) for key in keys)
-        subject = _observers(subject)
+        subject = _observers(subject, file.filename)
     elif kind in ("ScanpathFixations", "Scanpaths"):
         group = file["scanpaths"] if kind == "ScanpathFixations" else file
         xs, ys, n = (np.asarray(group[key][()]) for key in ("xs", "ys", "n"))
@@ -176,7 +177,7 @@ def _columns(file):
 def _subjects(group, n):
     for key in ("subjects", "subject"):
         if key in group:
-            return _observers(group[key][()])
+            return _observers(group[key][()], group.file.filename)
     log.warning("%s does not tell observers apart: all are taken as one", group.file.filename)
     return np.zeros(n, dtype=int)
 
