@@ -32,7 +32,8 @@ from gaborscope.cascades import graph, layerwise, refining
 from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import Observed, make_examples
 from gaborscope.stimuli import geometry
-from gaborscope.stimuli.block import StimulusBlock  # noqa: E402
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store.scratch import Scratch
 from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 BOX, SIZE = geometry.Box(96, 128), (96, 128)
@@ -71,10 +72,12 @@ def work(mode, n):
     tree = graph.measure_graph(backbone.network, table, SIZE, 1)
     layers = recording.measure_layers(backbone.network, table, BOX.sizes, 4, 1)
     observed = Observed(backbone, layers, 4)
-    examples = make_examples({"0": make_block(n + n // 5)}, BOX, backbone)
+    examples = Scratch(make_examples("0", make_block(n + n // 5), BOX, backbone))
+    fit = Scratch(examples[i] for i in range(n))
+    validation = Scratch(examples[i] for i in range(n, len(examples)))
     cascade = {**defaults["cascade"], "budget": 8 if mode == "refined" else None}
     start = time.process_time()
-    model = layerwise.CascadeFit(observed, tree, BOX, cascade, 1).run(examples[:n], examples[n:])
+    model = layerwise.CascadeFit(observed, tree, BOX, cascade, 1).run(fit, validation)
     if mode == "refined":
         settings = {**defaults["refined"], "epochs": 1, "seed": 1}
         n_maps = sum(len(own.weight) for own in model.sinks)
@@ -82,7 +85,7 @@ def work(mode, n):
         fused = refining.FusedDensity(model, settings["fusion"], weight, bias)
         with tempfile.TemporaryDirectory() as folder:
             refiner = refining.Refiner(
-                CascadeNet(model), fused, observed, examples[:n], examples[n:],
+                CascadeNet(model), fused, observed, fit, validation,
                 settings, Path(folder) / "checkpoint.pt", "",
             )  # fmt: skip
             start = time.process_time()

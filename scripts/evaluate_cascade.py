@@ -6,10 +6,9 @@ import torch
 
 from gaborscope.backbones import opening
 from gaborscope.cascades import fusing, layerwise
-from gaborscope.cascades.observed import make_examples
+from gaborscope.cascades.observed import gather
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.store import tables
-from gaborscope.store.blocks import read_blocks
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -26,7 +25,7 @@ def main(smk):
     net = fusing.make_net(model.whole_cascade, observed.device)
     rows = []
     for split in ("validation", "test"):
-        examples = make_examples(read_blocks(smk.input.get(split)), model.box, backbone)
+        examples, _ = gather(smk.input.get(split), model.box, backbone)
         explained = layerwise.explained_variance(net, observed, examples)
         rows += layerwise.variance_rows(model.whole_cascade, split, explained)
     for row in rows:

@@ -7,11 +7,11 @@ import torch
 
 from gaborscope.backbones import opening, recording
 from gaborscope.cascades import fusing, graph, layerwise
-from gaborscope.cascades.observed import Observed, make_examples
+from gaborscope.cascades.observed import Observed, gather
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
-from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
+from gaborscope.store.scratch import Scratch
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -35,17 +35,18 @@ def main(smk):
         backbone.network, layers, box.sizes, smk.params.finest_stride, seed
     )
     observed = Observed(backbone, measured, settings["fusion"]["stride"])
-    examples = {
-        split: make_examples(read_blocks(smk.input.get(split)), box, backbone)
-        for split in ("fit", "validation")
-    }
+    examples, blocks = {}, {}
+    for split in ("fit", "validation"):
+        examples[split], blocks[split] = gather(smk.input.get(split), box, backbone)
     order = np.random.default_rng(seed).permutation(len(examples["fit"]))[: settings["stimuli"]]
     fitter = layerwise.CascadeFit(observed, tree, box, settings, seed)
-    model = fitter.run([examples["fit"][i] for i in sorted(order)], examples["validation"])
+    chosen = Scratch(examples["fit"][i] for i in sorted(order))
+    model = fitter.run(chosen, examples["validation"])
     explained = fusing.fuse(
         fusing.make_net(model, observed.device),
         observed,
         examples,
+        blocks,
         paths.index("saliency", smk.input.target, "block"),
         settings["fusion"],
         smk.params.sigmas,

@@ -4,10 +4,9 @@ import torch
 
 from gaborscope.backbones import opening
 from gaborscope.cascades import fusing, refining
-from gaborscope.cascades.observed import make_examples
+from gaborscope.cascades.observed import gather
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.store import paths
-from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
 from gaborscope.workflow.stage import run_stage
 
@@ -25,10 +24,9 @@ def main(smk):
     for path in smk.input.teacher:
         teacher = opening.open_network(smk.params.target, entry, path, smk.params.device)
     observed = fusing.watch(backbone, start.whole_cascade, settings["fusion"]["stride"], teacher)
-    examples = {
-        split: make_examples(read_blocks(smk.input.get(split)), start.box, backbone)
-        for split in ("fit", "validation")
-    }
+    examples, blocks = {}, {}
+    for split in ("fit", "validation"):
+        examples[split], blocks[split] = gather(smk.input.get(split), start.box, backbone)
     predictor = f"{smk.wildcards.model}-{smk.wildcards.explanation}"
     decisive = [settings, entry, smk.params.seed, smk.params.code, smk.params.start]
     decisive += [smk.params.target, smk.params.threads, str(observed.device)]
@@ -53,7 +51,7 @@ def main(smk):
     refiner.run()
     targets = paths.index("saliency", smk.input.target, "block")
     common = (settings["fusion"], smk.params.sigmas, smk.params.uniform_weight)
-    model = fusing.fuse(net, observed, examples, targets, *common)
+    model = fusing.fuse(net, observed, examples, blocks, targets, *common)
     model.save(smk.output.explained, provenance(smk))
 
 

@@ -13,7 +13,7 @@ from gaborscope.backbones import recording
 from gaborscope.backbones.backbone import describe
 from gaborscope.cascades import fusing, graph, layerwise, refining
 from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity
-from gaborscope.cascades.observed import Observed, image_tensors, make_examples
+from gaborscope.cascades.observed import Observed, gather, image_tensors, make_examples
 from gaborscope.errors import InputError
 from gaborscope.explanation import cascade
 from gaborscope.explanation.files import read_cascade, write_cascade
@@ -24,8 +24,11 @@ from gaborscope.fitting.sparse import solve_sparse
 from gaborscope.fitting.statistics import Statistics, explained_variance, standardised
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.store import paths as grammar
+from gaborscope.store.blocks import write_data
 from gaborscope.store.files import create, open_file
 from gaborscope.store.saliency import write_saliency
+from gaborscope.store.scratch import Scratch
 
 EDGE = {
     "n_scales": 2,
@@ -233,7 +236,7 @@ def watched():
         np.repeat(np.arange(9, dtype=np.int32), 10), np.tile(np.arange(10, dtype=np.int32), 9),
         {"sigma_px": 4.0}, images,
     )  # fmt: skip
-    examples = make_examples({"0": block}, geometry.Box(*BOX), backbone)
+    examples = list(make_examples("0", block, geometry.Box(*BOX), backbone))
     observed = Observed(backbone, measured, 4)
     model = layerwise.CascadeFit(observed, tree, BOX, SETTINGS, 1).run(examples[:6], examples[6:])
     return backbone, observed, tree, examples, model, block
@@ -286,6 +289,24 @@ def test_a_budget_leaves_that_many_regressors_per_map(watched):
     assert max((fitted.weight != 0).sum(axis=1).max() for fitted in model.layers) == 3
 
 
+def test_stimuli_on_disk_give_the_cascade_of_those_in_memory(watched, tmp_path, monkeypatch):
+    backbone, observed, tree, examples, model, block = watched
+    monkeypatch.chdir(tmp_path)
+    path = grammar.make("data", dataset="made", block="0")
+    write_data(path, block, {})
+    gathered, blocks = gather([path], geometry.Box(*BOX), backbone)
+    assert blocks["0"].images is None and blocks["0"].names == block.names
+    fit, validation = (Scratch(gathered[i] for i in part) for part in (range(6), range(6, 9)))
+    again = layerwise.CascadeFit(observed, tree, BOX, SETTINGS, 1).run(fit, validation)
+    for one, other in zip(model.layers, again.layers, strict=True):
+        np.testing.assert_array_equal(other.weight, one.weight)
+    explained = [
+        layerwise.explained_variance(CascadeNet(model), observed, split)
+        for split in (gathered, examples)
+    ]
+    assert explained[0]["logits"][1] == explained[1]["logits"][1]
+
+
 def test_explained_variance_of_a_cascade_is_of_its_linear_part(watched):
     _, observed, _, examples, model, _ = watched
     net = CascadeNet(model)
@@ -329,11 +350,16 @@ def refiner(watched, tmp_path, **changes):
     )
 
 
+def on_its_fit_split(watched, tmp_path, **changes):
+    """Return a refinement that cannot but improve: nothing varies, and nothing is held out."""
+    training = refiner(watched, tmp_path, flip=0.0, min_crop=1.0, **changes)
+    training.validation = training.fit
+    return training
+
+
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_refining_lowers_the_loss_on_the_stimuli_it_is_fitted_to(watched, tmp_path, precision):
-    changes = {"flip": 0.0, "min_crop": 1.0, "epochs": 3, "precision": precision}
-    training = refiner(watched, tmp_path, **changes)
-    training.validation = training.fit
+    training = on_its_fit_split(watched, tmp_path, epochs=3, precision=precision)
     before = training.validate()
     training.run()
     assert training.validate() < 0.9 * before
@@ -347,9 +373,9 @@ def test_refining_keeps_to_its_budget(watched, tmp_path):
 
 
 def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_path):
-    uninterrupted = refiner(watched, tmp_path)
+    uninterrupted = on_its_fit_split(watched, tmp_path)
     uninterrupted.run()
-    first = refiner(watched, tmp_path)
+    first = on_its_fit_split(watched, tmp_path)
     epochs = first._train_epoch
 
     def stop():
@@ -360,7 +386,7 @@ def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_p
     first._train_epoch = stop
     with pytest.raises(KeyboardInterrupt):
         first.run()
-    second = refiner(watched, tmp_path)
+    second = on_its_fit_split(watched, tmp_path)
     second.run()
     for key, value in uninterrupted.net.state_dict().items():
         torch.testing.assert_close(second.net.state_dict()[key], value)
@@ -403,9 +429,10 @@ def test_the_cascade_is_fused_with_the_centre_bias(watched, tmp_path):
     )
     settings = {"target": "model", "stride": 4, "smoothing": 4.0, "penalties": [0.1]}
     split = {"fit": examples[:6], "validation": examples[6:]}
+    blocks = dict.fromkeys(split, {"0": block})
     fused = fusing.fuse(
-        fusing.make_net(model, observed.device), observed, split, {"0": tmp_path / "0.h5"},
-        settings, [0.1], 1e-3,
+        fusing.make_net(model, observed.device), observed, split, blocks,
+        {"0": tmp_path / "0.h5"}, settings, [0.1], 1e-3,
     )  # fmt: skip
     assert fused.weight.shape == (2,)
     # the target is uniform, so neither the network's map nor the centre bias helps

@@ -8,11 +8,12 @@ import torch
 
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.cascades.network import CascadeNet
-from gaborscope.cascades.observed import Example, Observed, batches, image_tensors
+from gaborscope.cascades.observed import Example, Observed, image_tensors, read_batches
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation.cascade import Cascade
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import centre_bias as centre_biases
+from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import GRID
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ def fuse(
     net: CascadeNet,
     observed: Observed,
     examples: Mapping[str, Sequence[Example]],
+    blocks: Mapping[str, Mapping[str, StimulusBlock]],
     files: Mapping[str, str],
     settings: Mapping[str, Any],
     sigmas: Sequence[float],
@@ -59,8 +61,10 @@ def fuse(
     ----------
     net : CascadeNet
     observed : Observed
-    examples : dict of str to list of Example
+    examples : dict of str to sequence of Example
         `fit` and `validation`.
+    blocks : dict of str to dict of str to StimulusBlock
+        Their blocks by split and name; images are not read.
     files : dict of str to str
         Saliency file of the deep model, by name of the block.
     settings : dict
@@ -73,17 +77,13 @@ def fuse(
     -------
     model : ExplainedModel
     """
-    blocks = {
-        split: list({id(e.block): e.block for e in split_examples}.values())
-        for split, split_examples in examples.items()
-    }
     centre_bias = centre_biases.centre_bias(
-        blocks["fit"], blocks["validation"], sigmas, uniform_weight
+        list(blocks["fit"].values()), list(blocks["validation"].values()), sigmas, uniform_weight
     )
     exported = net.export()
     data = {split: fusion_data.FusionData(exported.sinks, settings) for split in examples}
     for split, split_examples in examples.items():
-        _add(data[split], net, observed, split_examples, files, centre_bias)
+        _add(data[split], net, observed, split_examples, blocks[split], files, centre_bias)
     fused = fusion.fit(
         data["fit"].batches,
         data["validation"].batches,
@@ -103,16 +103,16 @@ def fuse(
 
 
 @torch.no_grad()
-def _add(data, net, observed, examples, files, centre_bias):
+def _add(data, net, observed, examples, blocks, files, centre_bias):
     sinks = [sink.name for sink in net.model.sinks]
-    for batch in batches(examples, 8):
-        placement = examples[batch[0]].placement
-        contents = [examples[i].content for i in batch]
+    for batch in read_batches(examples, 8):
+        placement = batch[0].placement
+        contents = [example.content for example in batch]
         phi = image_tensors(net.model, contents, placement, observed.device)
         _, outputs = net(phi, placement)
-        for row, i in enumerate(batch):
-            example = examples[i]
-            target = data.target_of(example.block, example.index, files[example.block_name])
+        for row, example in enumerate(batch):
+            name = example.block_name
+            target = data.target_of(blocks[name], example.index, files[name])
             if target is not None:
                 maps = {name: outputs[name][row].cpu().numpy() for name in sinks}
                 data.add_stimulus(maps, placement, target, centre_bias, example.name)

@@ -3,7 +3,7 @@
 import logging
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -11,12 +11,13 @@ import torch
 from gaborscope.cascades import observed as observing
 from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity, weighted_sum
 from gaborscope.cascades.observed import image_tensors
-from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge, between
+from gaborscope.explanation.cascade import Cascade, CascadeLayer, Edge, between, grid_of
 from gaborscope.fitting import statistics as fitting_statistics
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.sparse import solve_sparse
 from gaborscope.fitting.statistics import DEAD, Statistics, inverse_spread, summary_of_maps
-from gaborscope.stimuli.geometry import Box
+from gaborscope.stimuli.geometry import Box, Placement
+from gaborscope.store.scratch import Scratch
 
 log = logging.getLogger(__name__)
 
@@ -66,52 +67,51 @@ class CascadeFit:
         """
         Fit all layers.
 
+        Activations at the drawn cells and reconstructions are kept on disk
+        (`store.scratch.Scratch`). The memory needed does not grow with the number of stimuli.
+
         Parameters
         ----------
-        fit, validation : list of Example
+        fit, validation : sequence of Example
+            Read for every layer that reads the image.
 
         Returns
         -------
         model : cascade.Cascade
         """
-        examples = [*fit, *validation]
-        held_out = np.arange(len(examples)) >= len(fit)
-        batches = observing.batches(fit, BATCH)
-        batches += [[i + len(fit) for i in batch] for batch in observing.batches(validation, BATCH)]
-        targets = self._targets(examples, batches)
-        outputs = {}
+        batches = [*_batches(fit, held_out=False), *_batches(validation, held_out=True)]
         groups = _fitted_together(self.graph, self.observed.layers)
-        for names in groups:
-            self._add_layers(names, examples, batches, held_out, targets, outputs)
-            for name in names:
-                del targets[name]
-            later = {
-                parent for group in groups for n in group for parent in self.graph[n]["parents"]
-            }
-            done = {fitted.name for fitted in self.model.layers}
-            needed = {
-                parent
-                for n, node in self.graph.items()
-                if n not in done
-                for parent in node["parents"]
-            }
-            for name in [n for n in outputs if n in later and n not in needed]:
-                del outputs[name]
+        targets = self._targets(groups, batches)
+        outputs: dict[str, Scratch] = {}
+        for position, names in enumerate(groups):
+            later = [name for group in groups[position + 1 :] for name in group]
+            needed = {parent for name in later for parent in self.graph[name]["parents"]}
+            of_group = (targets[i] for i in range(position, len(targets), len(groups)))
+            self._add_layers(names, batches, of_group, outputs, needed)
+            outputs = {name: maps for name, maps in outputs.items() if name in needed}
         return self.model
 
-    def _targets(self, examples, batches):
-        """Return the activations (float16) by layer and example."""
-        targets = {name: [None] * len(examples) for name in self.graph}
-        for batch in batches:
-            seen = [examples[i].seen for i in batch]
-            activations, _ = self.observed.look(seen, examples[batch[0]].placement)
-            for name in self.graph:
-                for i, maps in zip(batch, activations[name].half().cpu(), strict=True):
-                    targets[name][i] = maps
+    def _targets(self, groups, batches):
+        """By batch and group of layers, draw cells and keep the activations (float16) there."""
+        drawn = Scratch(self._draw(names[0], batch) for names in groups for batch in batches)
+        targets = Scratch()
+        for number, batch in enumerate(batches):
+            seen = [example.seen for example in batch.read()]
+            activations, _ = self.observed.look(seen, batch.placement)
+            for position, names in enumerate(groups):
+                cells = drawn[position * len(batches) + number]
+                chosen = [activations[name].flatten(2)[:, :, cells] for name in names]
+                targets.append((cells, torch.cat(chosen, dim=1).half().cpu().numpy()))
         return targets
 
-    def _add_layers(self, names, examples, batches, held_out, targets, outputs):
-        """Fit layers that share parents and grid, and reconstruct them on all examples."""
+    def _draw(self, name, batch):
+        """Draw some of a layer's valid cells, counted row by row."""
+        _, valid = grid_of(self.observed.layers[name], batch.placement)
+        n_cells = math.prod(along.stop - along.start for along in valid)
+        return self.rng.permutation(n_cells)[: self.settings["cells"]]
+
+    def _add_layers(self, names, batches, targets, outputs, needed):
+        """Fit layers that share parents and grid, and reconstruct those needed on all batches."""
         first, layers = names[0], self.observed.layers
         edges = [
             Edge(
@@ -131,22 +131,14 @@ class CascadeFit:
         )  # fmt: skip
         readers = self._readers(joint)
         statistics: list[_Sums | None] = [None, None]
-        for batch in batches:
-            example = targets[first][batch[0]]
-            cells = self.rng.permutation(example[0].numel())[: self.settings["cells"]]
-            phi = self._regressors(joint, readers, examples, batch, outputs, cells)
-            activation = torch.cat(
-                [
-                    torch.stack([targets[name][i].flatten(1)[:, cells] for i in batch])
-                    for name in names
-                ],
-                dim=1,
-            )
-            split = int(held_out[batch[0]])
-            sums = statistics[split] or _Sums(phi.shape[1], sum(channels), phi.device)
-            statistics[split] = sums
+        for number, (batch, (cells, activation)) in enumerate(zip(batches, targets, strict=True)):
+            parents = self._parents(readers, number, outputs)
+            phi = self._regressors(joint, readers, batch, parents, cells)
+            sums = statistics[batch.held_out] or _Sums(phi.shape[1], sum(channels), phi.device)
+            statistics[batch.held_out] = sums
             chosen = [
-                part.to(phi.device).float().transpose(0, 1).flatten(1) for part in (phi, activation)
+                part.to(phi.device).float().transpose(0, 1).flatten(1)
+                for part in (phi, torch.from_numpy(activation))
             ]
             sums.add(*chosen)
         solved = self._solve(*(sums.statistics() for sums in statistics if sums is not None))
@@ -161,7 +153,8 @@ class CascadeFit:
                     solved["regressor_sd"], solved["map_sd"][rows],
                 )
             )  # fmt: skip
-        self._reconstruct(names, joint, readers, examples, batches, outputs)
+        if needed & set(names):
+            self._reconstruct(names, joint, readers, batches, outputs)
         log.info(
             "%s: explained variance %.3f on validation stimuli, %d regressors (penalty %g)",
             ", ".join(names), solved["pooled"], len(solved["regressor_sd"]), solved["penalty"],
@@ -176,31 +169,28 @@ class CascadeFit:
             for edge in joint.edges
         ]
 
-    def _image(self, joint, examples, batch):
+    def _image(self, joint, batch):
         """Return the regressors of the image (n, K, row, column), None where they are not read."""
         if not joint.image:
             return None
         alone = Cascade(self.model.box, self.model.image_settings, {}, [joint])
-        contents, placement = [examples[i].content for i in batch], examples[batch[0]].placement
-        tensors = image_tensors(alone, contents, placement, self.observed.device)
-        return tensors[joint.name]
+        contents = [example.content for example in batch.read()]
+        return image_tensors(alone, contents, batch.placement, self.observed.device)[joint.name]
 
-    def _parents(self, readers, batch, outputs):
-        """Return the reconstructed output of each edge's parent."""
+    def _parents(self, readers, number, outputs):
+        """Return the reconstructed output of each edge's parent on a batch."""
         return [
-            torch.stack([outputs[reader.edge.parent][i] for i in batch])
-            .float()
-            .to(self.observed.device)
+            torch.from_numpy(outputs[reader.edge.parent][number]).float().to(self.observed.device)
             for reader in readers
         ]
 
     @torch.no_grad()
-    def _regressors(self, joint, readers, examples, batch, outputs, cells):
+    def _regressors(self, joint, readers, batch, parents, cells):
         """Return the regressors of a layer at some of its cells, tensor (n, K, cell)."""
-        phi = self._image(joint, examples, batch)
+        phi = self._image(joint, batch)
         parts = [] if phi is None else [phi.flatten(2)[:, :, cells]]
-        for reader, maps in zip(readers, self._parents(readers, batch, outputs), strict=True):
-            parts.append(reader.at(cells, maps, examples[batch[0]].placement))
+        for reader, maps in zip(readers, parents, strict=True):
+            parts.append(reader.at(cells, maps, batch.placement))
         return torch.cat(parts, dim=1)
 
     def _candidates(self, fit):
@@ -238,7 +228,7 @@ class CascadeFit:
         }
 
     @torch.no_grad()
-    def _reconstruct(self, names, joint, readers, examples, batches, outputs):
+    def _reconstruct(self, names, joint, readers, batches, outputs):
         layers = [layer for layer in self.model.layers if layer.name in names]
         weight, intercept, residual = (
             torch.from_numpy(np.concatenate([getattr(layer, key) for layer in layers])).to(
@@ -247,35 +237,55 @@ class CascadeFit:
             for key in ("weight", "intercept", "residual_sd")
         )
         for name in names:
-            outputs[name] = [None] * len(examples)
-        for batch in batches:
+            outputs[name] = Scratch()
+        for number, batch in enumerate(batches):
             linear = weighted_sum(
-                weight, intercept, self._image(joint, examples, batch), readers,
-                self._parents(readers, batch, outputs), examples[batch[0]].placement,
+                weight, intercept, self._image(joint, batch), readers,
+                self._parents(readers, number, outputs), batch.placement,
             )  # fmt: skip
             first = 0
             for layer in layers:
                 rows = slice(first, first + len(layer.weight))
                 first += len(layer.weight)
                 maps = pass_nonlinearity(linear[:, rows], residual[rows], layer.layer.nonlinearity)
-                for i, values in zip(batch, maps.half().cpu(), strict=True):
-                    outputs[layer.name][i] = values
+                outputs[layer.name].append(maps.half().cpu().numpy())
 
     def _basis(self, outputs):
         """Return principal channels of a parent and their share; None and 1 for few channels."""
-        wide, most = len(outputs[0]), self.settings["channels"]
+        wide, most = outputs[0].shape[1], self.settings["channels"]
         if wide <= most:
             return None, 1.0
         total, square, n = np.zeros(wide), np.zeros((wide, wide)), 0
-        for maps in outputs:
-            flat = maps.float().flatten(1).numpy()
-            total += flat.sum(axis=1)
-            square += flat @ flat.T
-            n += flat.shape[1]
+        for batch in outputs:
+            for maps in batch.astype(np.float32):
+                flat = maps.reshape(wide, -1)
+                total += flat.sum(axis=1)
+                square += flat @ flat.T
+                n += flat.shape[1]
         covariance = square / n - np.outer(total / n, total / n)
         value, vector = np.linalg.eigh(covariance)
         share = float(value[-most:].sum() / max(value.sum(), 1e-30))
         return np.ascontiguousarray(vector[:, ::-1][:, :most].T, dtype=np.float32), share
+
+
+class _Batch(NamedTuple):
+    """Examples that share their placement: their indices in a split, fit or held out."""
+
+    split: Sequence[observing.Example]
+    indices: list[int]
+    placement: Placement
+    held_out: bool
+
+    def read(self) -> list[observing.Example]:
+        """Read the examples."""
+        return [self.split[i] for i in self.indices]
+
+
+def _batches(split, held_out):
+    """Yield the batches of a split."""
+    places = observing.placements(split)
+    for indices in observing.batches(places, BATCH):
+        yield _Batch(split, indices, places[indices[0]], held_out)
 
 
 class _Sums:
@@ -330,7 +340,7 @@ def explained_variance(
     ----------
     net : CascadeNet
     observed : Observed
-    examples : list of Example
+    examples : sequence of Example
 
     Returns
     -------
@@ -340,10 +350,10 @@ def explained_variance(
     """
     sums = {}
     with torch.no_grad():
-        for batch in observing.batches(examples, BATCH):
-            placement = examples[batch[0]].placement
-            contents = [examples[i].content for i in batch]
-            activations, _ = observed.look([examples[i].seen for i in batch], placement)
+        for batch in observing.read_batches(examples, BATCH):
+            placement = batch[0].placement
+            contents = [example.content for example in batch]
+            activations, _ = observed.look([example.seen for example in batch], placement)
             phi = image_tensors(net.model, contents, placement, observed.device)
             linear, _ = net(phi, placement)
             for name, predicted in linear.items():

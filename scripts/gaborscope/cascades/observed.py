@@ -1,7 +1,7 @@
 """Stimuli at the network's resolution, with the network's activations and densities."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from gaborscope.explanation.model import grid_shape
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer
+from gaborscope.store import paths as grammar
+from gaborscope.store.blocks import read_data
+from gaborscope.store.scratch import Scratch
 
 
 @dataclasses.dataclass
@@ -29,7 +32,6 @@ class Example:
     seen : uint8 or float32 array (height, width, 3)
         The stimulus as the network sees it, resized as the network's authors do.
     placement : geometry.Placement
-    block : StimulusBlock
     block_name : str
     index : int
         Place of the stimulus in the block.
@@ -39,60 +41,100 @@ class Example:
     content: np.ndarray
     seen: np.ndarray
     placement: geometry.Placement
-    block: StimulusBlock
     block_name: str
     index: int
 
 
 def make_examples(
-    blocks: Mapping[str, StimulusBlock], box: geometry.Box | tuple[int, int], backbone: Backbone
-) -> list[Example]:
+    block_name: str,
+    block: StimulusBlock,
+    box: geometry.Box | tuple[int, int],
+    backbone: Backbone,
+) -> Iterator[Example]:
     """
-    Return an example of every stimulus of the blocks.
+    Yield an example of every stimulus of a block.
 
     Parameters
     ----------
-    blocks : dict of str to StimulusBlock
-        By name.
+    block_name : str
+    block : StimulusBlock
+    box : geometry.Box
+    backbone : Backbone
+
+    Yields
+    ------
+    example : Example
+    """
+    for index, name in enumerate(block.names):
+        place = geometry.place(block.sizes[index], box)
+        image = block.image(index)
+        content, seen = geometry.content(image, place), backbone.content(image, place)
+        yield Example(name, content, seen, place, block_name, index)
+
+
+def gather(
+    paths: Sequence[str], box: geometry.Box | tuple[int, int], backbone: Backbone
+) -> tuple[Scratch, dict[str, StimulusBlock]]:
+    """
+    Gather the examples of a split on disk and its blocks, without images, in memory.
+
+    Parameters
+    ----------
+    paths : sequence of str
+        `results/data/{dataset}/{block}.h5` of one data set, read one at a time.
     box : geometry.Box
     backbone : Backbone
 
     Returns
     -------
-    examples : list of Example
+    examples : Scratch of Example
+    blocks : dict of str to StimulusBlock
+        By name.
     """
-    examples = []
-    for block_name, block in blocks.items():
-        for index, name in enumerate(block.names):
-            place = geometry.place(block.sizes[index], box)
-            image = block.image(index)
-            content, seen = geometry.content(image, place), backbone.content(image, place)
-            examples.append(Example(name, content, seen, place, block, block_name, index))
-    return examples
+    examples, blocks = Scratch(), {}
+    for name, path in grammar.index("data", paths, "block").items():
+        block = read_data(path)
+        for example in make_examples(name, block, box, backbone):
+            examples.append(example)
+        blocks[name] = dataclasses.replace(block, images=None)
+    return examples, blocks
 
 
-def batches(examples: Sequence[Example], batch_size: int) -> list[list[int]]:
+def placements(examples: Iterable[Example]) -> list[geometry.Placement]:
+    """Return the placement of each example; equal ones are one object."""
+    known: dict[geometry.Placement, geometry.Placement] = {}
+    return [known.setdefault(place, place) for place in (e.placement for e in examples)]
+
+
+def batches(placements: Sequence[geometry.Placement], batch_size: int) -> list[list[int]]:
     """
     Divide examples into batches; the examples of a batch share their placement.
 
     Parameters
     ----------
-    examples : sequence of Example
+    placements : sequence of geometry.Placement
+        Of the examples.
     batch_size : int
 
     Returns
     -------
     batches : list of list of int
-        Indices into `examples`.
+        Indices of examples.
     """
     groups = {}
-    for index, example in enumerate(examples):
-        groups.setdefault(example.placement, []).append(index)
+    for index, placement in enumerate(placements):
+        groups.setdefault(placement, []).append(index)
     return [
         group[first : first + batch_size]
         for group in groups.values()
         for first in range(0, len(group), batch_size)
     ]
+
+
+def read_batches(examples: Sequence[Example], batch_size: int) -> Iterator[list[Example]]:
+    """Yield the examples of each batch, see `batches`."""
+    for batch in batches(placements(examples), batch_size):
+        yield [examples[i] for i in batch]
 
 
 class Observed:

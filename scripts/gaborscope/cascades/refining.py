@@ -171,7 +171,8 @@ class Refiner:
     net : CascadeNet
     fused : FusedDensity
     observed : Observed
-    fit, validation : list of Example
+    fit, validation : sequence of Example
+        Read in every epoch: lists, or `store.scratch.Scratch` to keep them on disk.
     settings : dict
         `epochs, batch_size, learning_rate` (for one regressor per map; divided by the square root
         of their number), `layer_weight, budget` (null: no limit), `prune_until` (share of the
@@ -196,6 +197,7 @@ class Refiner:
         self.net, self.fused, self.observed = net, fused, observed
         self.fit, self.validation, self.settings = fit, validation, settings
         self.checkpoint, self.digest = Path(checkpoint), digest
+        self.placements = observing.placements(fit)
         self.bf16 = autocasts(settings["precision"], observed.device)
         log.info("refinement computes in %s", "bf16" if self.bf16 else "float32")
         groups = [{"params": [fused.weight], "rate": 0.1 * settings["learning_rate"]}]
@@ -260,12 +262,11 @@ class Refiner:
     def validate(self) -> float:
         """Mean KL(deep || cascade) on the validation stimuli, nats."""
         total = 0.0
-        for batch in observing.batches(self.validation, self.settings["batch_size"]):
-            placement = self.validation[batch[0]].placement
-            contents = [self.validation[i].content for i in batch]
+        for batch in observing.read_batches(self.validation, self.settings["batch_size"]):
+            placement = batch[0].placement
+            contents = [example.content for example in batch]
             phi = image_tensors(self.net.model, contents, placement, self.observed.device)
-            seen = [self.validation[i].seen for i in batch]
-            _, density = self.observed.look(seen, placement)
+            _, density = self.observed.look([example.seen for example in batch], placement)
             _, outputs = self.net(phi, placement)
             total += float(_kl(density, self.fused(outputs, placement)).sum())
         return total / len(self.validation)
@@ -277,13 +278,14 @@ class Refiner:
 
     def _train_epoch(self):
         rng = np.random.default_rng([self.settings["seed"], self.epoch])
-        order = [self.fit[i] for i in rng.permutation(len(self.fit))]
-        batches = observing.batches(order, self.settings["batch_size"])
+        order = rng.permutation(len(self.fit))
+        places = [self.placements[i] for i in order]
+        batches = observing.batches(places, self.settings["batch_size"])
         batches = [batches[i] for i in rng.permutation(len(batches))]
 
         def prepare(batch):
-            placement = order[batch[0]].placement
-            varied = [vary(order[i], self.settings, rng) for i in batch]
+            placement = places[batch[0]]
+            varied = [vary(self.fit[order[i]], self.settings, rng) for i in batch]
             contents, seen = zip(*varied, strict=True)
             phi = image_tensors(self.net.model, contents, placement, self.observed.device)
             return seen, placement, phi
