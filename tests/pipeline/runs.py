@@ -124,6 +124,17 @@ def plan(folder, config, *arguments, **more):
     return snakemake(folder, config, *arguments, "--dry-run", **more)[1]
 
 
+def contents(folder):
+    """Bytes of every result; not of data sets, which hold the places of their photographs."""
+    found = {path.relative_to(folder / "results"): path for path in (folder / "results").rglob("*")}
+    without = ("logs", "benchmarks", "data")
+    return {
+        str(name): path.read_bytes()
+        for name, path in found.items()
+        if path.is_file() and name.parts[0] not in without
+    }
+
+
 def copy_run(folder, to):
     """Copy a run with its data, times of files included."""
     shutil.copytree(folder, to, copy_function=shutil.copy2, symlinks=True)

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from pipeline.runs import ROOT, copy_checkout, make_dataset, snakemake, tiny_config
+from pipeline.runs import ROOT, contents, copy_checkout, make_dataset, snakemake, tiny_config
 
 pytestmark = pytest.mark.slow
 
@@ -110,17 +110,6 @@ def test_results_may_lie_on_another_file_system(elsewhere):
     if not elsewhere[2]:
         pytest.skip("no other file system to write to here (/dev/shm)")
     assert (elsewhere[0] / "results" / "summary.csv").stat().st_dev != ROOT.stat().st_dev
-
-
-def contents(folder):
-    """Bytes of every result; not of data sets, which hold the places of their photographs."""
-    found = {path.relative_to(folder / "results"): path for path in (folder / "results").rglob("*")}
-    without = ("logs", "benchmarks", "data")
-    return {
-        str(name): path.read_bytes()
-        for name, path in found.items()
-        if path.is_file() and name.parts[0] not in without
-    }
 
 
 def test_equal_seeds_give_equal_files_wherever_and_on_however_many_cores(finished, elsewhere):
