@@ -57,12 +57,19 @@ def git_folder():
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
 
 
-@pytest.fixture(scope="module")
-def elsewhere(finished, tmp_path_factory):
+# a stage of each kind, which need the environments of torch and of numerics
+SOME = ("results/saliency/cmrnet/made/08.h5", "results/scores/exact/centre_bias/made.csv")
+
+
+@pytest.fixture(
+    scope="module",
+    params=[pytest.param(SOME, id="some"), pytest.param((), id="all", marks=pytest.mark.long)],
+)
+def elsewhere(request, finished, tmp_path_factory):
     """
     The second run: from a copy of the checkout, read-only where that can be had, and where there is
     another file system, on it; with --use-conda, one core, and another folder for temporary files,
-    locale and hash seed. Its folder, what is special, what changed.
+    locale and hash seed. Its folder, what is special, what changed, and whether it is whole.
     """
     base = tmp_path_factory.mktemp("elsewhere")
     code, home = base / "code", base / "home"
@@ -87,11 +94,11 @@ def elsewhere(finished, tmp_path_factory):
     }
     try:
         # finished has two cores
-        arguments = [folder, finished[1], "--use-conda", "--cores", "1"]
+        arguments = [folder, finished[1], *request.param, "--use-conda", "--cores", "1"]
         snakemake(*arguments, root=code, prefix=prefix or (), **variables)
         changed = {path: path.stat().st_mtime_ns for path in [code, *code.rglob("*")]} != before
         left = [p for p in home.rglob("*") if "gaborscope" in str(p.relative_to(home))]
-        yield folder, prefix is not None, apart, changed, left
+        yield folder, prefix is not None, apart, changed, left, not request.param
     finally:
         shutil.rmtree(folder)
 
@@ -103,27 +110,30 @@ def test_nothing_is_written_outside_of_the_directory_and_tmpdir(elsewhere):
 def test_the_checkout_may_be_read_only(elsewhere):
     if not elsewhere[1]:
         pytest.skip("no folder can be made read-only here (unshare, mount)")
-    assert (elsewhere[0] / "results" / "summary.csv").exists()
+    assert (elsewhere[0] / SOME[-1]).exists()
 
 
 def test_results_may_lie_on_another_file_system(elsewhere):
     if not elsewhere[2]:
         pytest.skip("no other file system to write to here (/dev/shm)")
-    assert (elsewhere[0] / "results" / "summary.csv").stat().st_dev != ROOT.stat().st_dev
+    assert (elsewhere[0] / SOME[-1]).stat().st_dev != ROOT.stat().st_dev
 
 
 def test_equal_seeds_give_equal_files_wherever_and_on_however_many_cores(finished, elsewhere):
     first, second = contents(finished[0]), contents(elsewhere[0])
-    assert set(first) == set(second) and len(first) > 70
-    differ = [name for name in first if first[name] != second[name]]
+    if elsewhere[5]:
+        assert set(first) == set(second) and len(first) > 70
+    assert len(second) > 4
+    differ = [name for name in second if first[name] != second[name]]
     assert not differ, "\n".join(differ)
 
 
 def test_stages_run_in_environments_of_their_own_pins(elsewhere):
     folder = elsewhere[0]
     made = [line.split() for line in (folder / "conda" / "made.txt").read_text().splitlines()]
-    assert len(made) == len({Path(prefix) for _, prefix in made}) >= 3
-    assert "<html" in (folder / "results" / "report" / "index.html").read_text()[:200].lower()
+    assert len(made) == len({Path(prefix) for _, prefix in made}) >= (3 if elsewhere[5] else 2)
+    if elsewhere[5]:
+        assert "<html" in (folder / "results" / "report" / "index.html").read_text()[:200].lower()
 
 
 @pytest.mark.skipif(not shutil.which("conda"), reason="no conda here: the files were not solved")
