@@ -67,6 +67,12 @@ CASES = [
         "a config holds plain values alone",
     ),
     Case(
+        "a tag of whole numbers before nothing",
+        settled("seed: !!int\n"),
+        says="{folder}/mine.yaml has a number or a date that cannot be read (string index out of "
+        "range); correct it, or put it in quotes",
+    ),
+    Case(
         "aliases that grow without bound",
         settled(
             "a: &a [1,1,1,1,1,1,1,1,1,1]\n"

@@ -2,10 +2,12 @@ import zlib
 
 import numpy as np
 import pytest
+from bad_input.photographs import png
 from PIL import Image
 from scipy.io import savemat
 
 from gaborscope.data import catalogue, loading
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.readers import reading
 from gaborscope.errors import InputError
 from gaborscope.stimuli.images import read_image
@@ -406,3 +408,9 @@ def test_real_data_load_completely(shared, monkeypatch, name, stimuli, fixations
     names = sorted(catalogue.index(name, settings, shared))
     block = loading.load_block(settings, names, shared)
     assert (len(names), block.x.size) == (stimuli, fixations)
+
+
+def test_a_header_that_pillow_refuses_gives_no_size(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(png((60000, 60000, 8, 2, 0), b""))
+    assert coordinates.image_size(path, {}) is None

@@ -105,7 +105,8 @@ def _read_yaml(path, text):
     except (yaml.YAMLError, RecursionError) as error:  # such as a control character
         reason = " ".join(str(error).split())
         raise InputError(f"{path} is no YAML ({reason}); remove what is meant there") from None
-    except ValueError as error:  # a number of thousands of digits, a date that is none
+    except (ValueError, LookupError, AttributeError) as error:
+        # a number of thousands of digits, a date that is none, !!int or !!bool before another value
         reason = str(error).partition(";")[0].partition(":")[0]
         raise InputError(
             f"{path} has a number or a date that cannot be read ({reason}); correct it, or put it "
