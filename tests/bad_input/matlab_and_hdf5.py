@@ -10,7 +10,7 @@ import numpy as np
 from bad_input.case import Case
 from scipy.io import savemat
 
-from gaborscope.data.readers import mit1003, osie, pysaliency_hdf5, reading
+from gaborscope.data.readers import mit1003, osie, pysaliency_hdf5, reading, salicon
 
 FAMILY = "HDF5 and MATLAB files"
 
@@ -58,6 +58,15 @@ def flipped():
     """Bytes of a MATLAB file with one wrong bit in a compressed variable."""
     data = bytearray(saved(do_compression=True))
     data[-1] ^= 1
+    return bytes(data)
+
+
+def complex_alone():
+    """Bytes of a MATLAB file in which a matrix is called complex, and has no imaginary part."""
+    file = io.BytesIO()
+    savemat(file, {"gaze": [{"fixations": np.array([[1, 2], [3, 4]])}] * 2})
+    data = bytearray(file.getvalue())
+    data[data.index(b"fixations") + 32 + 1] |= 8
     return bytes(data)
 
 
@@ -182,6 +191,12 @@ CASES = [
         "a MATLAB file with one wrong bit",
         matlab(osie._entries, TABLE, flipped()),
         says=f"{NO_TABLE}(Error -3 while decompressing data: incorrect data check){FETCH}",
+    ),
+    Case(
+        "MATLAB's matrix that is called complex and is not, on which scipy crashes",
+        matlab(salicon._observers, "SALICON's fixations of an image", complex_alone()),
+        says="{folder}/f.mat is not SALICON's fixations of an image (the library that reads it "
+        f"crashes){FETCH}",
     ),
     Case(
         "a MATLAB file that unpacks to more than the limit (here 1 MB, else 1 GB)",

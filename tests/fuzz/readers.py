@@ -1,10 +1,14 @@
 """The readers of files that others made: whole files for each, and how it is read."""
 
+import contextlib
 import dataclasses
+import functools
 import io
 import json
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from unittest import mock
 
 import h5py
 import numpy as np
@@ -12,14 +16,24 @@ import safetensors.torch
 import torch
 from bad_input.archives import archive
 from bad_input.photographs import PICTURE, encoded, frames, masked, palette, tiff, turned
+from helpers import ORIGIN, make_explained
 from PIL import Image
 from scipy.io import savemat
+from snakemake.common.configfile import load_configfile
+from snakemake.exceptions import WorkflowError
 
-from gaborscope.backbones import published, tensorflow, weights
+from gaborscope.backbones import published, tensorflow, user_models, weights
+from gaborscope.backbones.backbone import configured
+from gaborscope.backbones.predictor import Predictor
 from gaborscope.data import catalogue, unpacking
+from gaborscope.data.layouts import coordinates
 from gaborscope.data.readers import mit1003, osie, pysaliency_hdf5, reading, salicon
+from gaborscope.errors import InputError
+from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import imported_maps
 from gaborscope.stimuli.images import open_image
+from gaborscope.workflow import backbone_entries, completion, config_files, settings
+from gaborscope.workflow.plan import Plan
 
 ROOT = Path(__file__).resolve().parents[2]
 GREY = PICTURE[..., 0]
@@ -31,15 +45,15 @@ class Reader:
     A reader, whose outcome is a value or an InputError.
 
     `seeds` returns whole files as bytes. `read` takes the path of a file of the name `name`, in a
-    folder of its own. `may_crash` is true where the library is known to end the process,
-    or to take all time or memory, for some damaged files: scipy for MATLAB, HDF5 for texts whose
-    stored length is wrong. Those cases are counted, and are no failures of ours.
+    folder of its own. `words` may stand for words of the file, if it is a text. A `slow` reader has
+    fewer cases.
     """
 
     name: str
     seeds: Callable[[], list[bytes]]
     read: Callable[[Path], object]
-    may_crash: bool = False
+    words: Sequence[bytes] = ()
+    slow: bool = False
 
 
 def _hdf5(fill):
@@ -64,6 +78,11 @@ def _photographs():
         masked(),
         palette(),
     ]
+
+
+def _read_photograph(path):
+    coordinates.image_size(path, {"exif": "apply"})
+    return open_image(path, "apply")
 
 
 def _arrays():
@@ -109,17 +128,18 @@ def _matlab():
 
 
 def _read_matlab(path):
-    extracts = [osie._entries, salicon._observers, mit1003._trace, lambda v: v["fixLocs"]]
-    failures = []
-    for extract in extracts:
-        try:
-            result = reading.read_mat(path, "a file of fixations", extract)
-            if extract is extracts[-1]:
-                return reading.mapped_points(result, (40, 60), str(path))
-            return result
-        except reading.InputError as error:
-            failures.append(error)
-    raise failures[0]
+    kinds = osie._entries, salicon._observers, mit1003._trace, lambda v: {"map": v["fixLocs"]}
+
+    def extract(variables):
+        for kind in kinds:
+            with contextlib.suppress(Exception):
+                return kind(variables)
+        return kinds[0](variables)
+
+    found = reading.read_mat(path, "a file of fixations", extract)
+    if isinstance(found, dict) and "map" in found:
+        return reading.mapped_points(found["map"], (40, 60), str(path))
+    return found
 
 
 def _pysaliency_stimuli():
@@ -177,6 +197,33 @@ def _tensor_files():
     return [safetensors.torch.save(_state()), safetensors.torch.save(_state(), metadata=described)]
 
 
+def _released():
+    size = {"height": 48, "width": 64, "fit": "pad", "multiple": 16, "resize": "area"}
+    entry = {"input": size, "options": {"widths": [8, 8, 8]}, "layers": {}, "weights": "train"}
+    network = configured("cmrnet", entry).network
+    described = {"trained_on": [], "model": "cmrnet", "backbone": entry, "uniform_weight": 1e-3}
+    metadata = {"gaborscope": json.dumps(described)}
+    return [safetensors.torch.save(network.state_dict(), metadata=metadata)]
+
+
+def _scripts():
+    file = io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 1, 1)), file)
+    return [file.getvalue()]
+
+
+def _read_script(path):
+    entry = {"factory": f"torchscript:{path}", "layers": {}, "options": {}}
+    return user_models.build("mine", entry)(torch.zeros(1, 3, 4, 4))
+
+
+def _explained():
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "a.h5")
+        make_explained().save(path, ORIGIN)
+        return [path.read_bytes()]
+
+
 def _graph(*messages):
     """Bytes of a message of Protocol Buffers: (number, bytes, text, int or messages)."""
     parts = []
@@ -227,22 +274,75 @@ def _read_table(path):
     return catalogue.index("f", {"type": "folder", "path": str(path.parent)}, path.parent)
 
 
+def _configs():
+    made = b"datasets: {made: {type: demo, n_stimuli: 20, height: 48, width: 64, n_observers: 2, "
+    made += b"fixations_per_observer: 3, seed: 1, px_per_degree: 8}}\nfit_on: made\n"
+    files = ("own_model", "cascades", "refutation", "osie_ablation", "published", "three_models")
+    found = [(ROOT / "tests/config.tiny.yaml").read_bytes()]
+    found += [(ROOT / f"examples/{name}.yaml").read_bytes() for name in files]
+    texts = b"seed: 1\nreport: {dpi: 50}\n", json.dumps({"seed": 1, "models": ["cmrnet"]}).encode()
+    return [made + b"evaluate_on: [made]\n", *texts, *found]
+
+
+# What YAML, a schema or a plan may stumble over.
+WORDS = """
+    null ~ yes off .nan .inf -.inf -1 0 1 2 0.5 1e-3 1.0e+400 4294967296 0o17 0x1F 1_000 190:20:30
+    true "" '' '1' "\\ud800" "\\0" 2001-12-14 2001-13-45 !!int !!str !!binary !!set !!python/tuple
+    !!python/name:os.system !!python/object/apply:os.getcwd !mine &a *a &a[*a] << | > ? --- ...
+    %YAML {} [] [[]] {a:} [1,2] [a,a] {a:1,a:2} demo folder osie cmrnet unisal direct cascade
+    refined train random published like mode models datasets explanations backbones weights factory
+    path ~nosuch/x / .. a/../b a*b a.b A-B __use_yte__ torchscript:x x.py:f os:getcwd
+"""
+LONG = " ".join(n * text for n, text in ((5000, "9"), (60, "["), (2000, "["), (300, "a")))
+WORDS = f"{WORDS} {LONG} \0 \x1b[31m \ufeffé".encode().split()
+WORDS += [b"\xe9", b"\t", b"\r", b"\n  ", b": "]
+
+
+def _read_config(path):
+    """Read, complete, check and plan a config as the workflow does; files are read once."""
+    content = config_files.read(path)
+    with (
+        mock.patch.object(settings, "read_yaml", KEPT),
+        mock.patch.object(completion, "read_yaml", KEPT),
+    ):
+        config = backbone_entries.overlay(KEPT(ROOT / "config.yaml"), content)
+        settings.settle(config, ROOT, [])
+    try:
+        read = load_configfile(path)
+    except WorkflowError as error:
+        raise InputError(str(error)) from None
+    if read != content:
+        raise AssertionError("Snakemake reads other values")
+    splits = {}
+    for name in dict.fromkeys([config["fit_on"], *config["evaluate_on"]]):
+        index = catalogue.BlockIndex(name, config["datasets"][name], ROOT, config["n_blocks"])
+        splits[name] = catalogue.splits(index.sizes, config["n_blocks"])
+        catalogue.require_splits(name, splits[name], catalogue.SPLITS)
+    return Plan.of(config, splits)
+
+
+KEPT = functools.cache(completion.read_yaml)
+
 READERS = {
+    "configs": Reader("a.yaml", _configs, _read_config, WORDS),
     "fixations.csv": Reader("fixations.csv", _tables, _read_table),
-    "photographs": Reader("a.jpg", _photographs, lambda path: open_image(path, "apply")),
+    "photographs": Reader("a.jpg", _photographs, _read_photograph),
     "maps as images": _maps("a.png"),
     "maps as .npy": _maps("a.npy"),
     "maps in HDF5": _maps("a.h5"),
-    "MATLAB": Reader("a.mat", _matlab, _read_matlab, may_crash=True),
-    "pysaliency's stimuli": Reader("a.hdf5", _pysaliency_stimuli, _read_stimuli, True),
+    "MATLAB": Reader("a.mat", _matlab, _read_matlab, slow=True),
+    "pysaliency's stimuli": Reader("a.hdf5", _pysaliency_stimuli, _read_stimuli, slow=True),
     "pysaliency's fixations": Reader(
         "a.hdf5",
         _pysaliency_fixations,
         lambda path: pysaliency_hdf5.read_fixations(path, 2),
-        may_crash=True,
+        slow=True,
     ),
     "torch.save": Reader("a.pth", _pickles, _read_pickle),
     "safetensors": Reader("a.safetensors", _tensor_files, weights.read_weights),
+    "released networks": Reader("a.safetensors", _released, Predictor.load),
+    "TorchScript": Reader("a.pt", _scripts, _read_script),
+    "explained models": Reader("a.h5", _explained, ExplainedModel.load),
     "graphs of TensorFlow": Reader("a.pb", _graphs, tensorflow.read_tensors),
     "checkpoints of TensorFlow": Reader(
         "a.index", lambda: [Path(f"{CHECKPOINT}.index").read_bytes()], _read_checkpoint

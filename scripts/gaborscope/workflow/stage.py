@@ -59,6 +59,8 @@ def cost(before: float) -> str:
     """
     Return a sentence with the CPU time and the memory that this process has used so far.
 
+    Child processes that have ended count: their CPU time, and their memory where it is more.
+
     Parameters
     ----------
     before : float
@@ -68,11 +70,12 @@ def cost(before: float) -> str:
     -------
     sentence : str
     """
-    usage = resource.getrusage(resource.RUSAGE_SELF)
+    usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
     # ru_maxrss is in kilobytes, on macOS in bytes
-    memory = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10)
+    memory = max(u.ru_maxrss for u in usages) / (1 << 20 if sys.platform == "darwin" else 1 << 10)
     return (
-        f"used {usage.ru_utime + usage.ru_stime:.2f} s of CPU, {before:.2f} s of them to start, "
+        f"used {seconds:.2f} s of CPU, {before:.2f} s of them to start, "
         f"and at most {memory:.0f} MB of memory"
     )
 

@@ -10,7 +10,7 @@ from gaborscope.data.readers.reading import (
     assemble,
     mapped_points,
     read_files,
-    read_mat,
+    read_mats,
     unknown_observers,
 )
 from gaborscope.stimuli.block import StimulusBlock
@@ -58,12 +58,10 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     """
     base = layout.base_folder(data_folder(settings, root))
     files = read_files(base / "Stimuli", names, settings)
+    paths = [base / "FIXATIONLOCS" / f"{stem(name)}.mat" for name in names]
+    maps = read_mats(paths, "a map of CAT2000's fixations", lambda found: found["fixLocs"])
     fixations = []
-    for name, size in zip(names, files[2], strict=True):
-        path = base / "FIXATIONLOCS" / f"{stem(name)}.mat"
-        locations = read_mat(
-            path, "a map of CAT2000's fixations", lambda variables: variables["fixLocs"]
-        )
+    for path, locations, size in zip(paths, maps, files[2], strict=True):
         points = mapped_points(locations, size, str(path))
         fixations.append((points, unknown_observers(points)))
     return assemble(names, files, fixations, dict(FACTS))

@@ -15,7 +15,7 @@ from gaborscope.data.readers.reading import (
     assemble,
     mapped_points,
     read_files,
-    read_mat,
+    read_mats,
     unknown_observers,
 )
 from gaborscope.errors import InputError
@@ -85,7 +85,13 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     else:
         base = nested(folder, "DATA")
         observers = sorted({observer for trials in records.values() for observer, _ in trials})
-        per_stimulus = [_tracked(base, stem(n), records.get(stem(n), []), observers) for n in names]
+        trials = [[(o, stem(n)) for o, _ in records.get(stem(n), [])] for n in names]
+        paths = [base / o / f"{trial}.mat" for of_stimulus in trials for o, trial in of_stimulus]
+        traces = read_mats(paths, "a trial of MIT1003", _trace)
+        per_stimulus = [
+            _tracked([(observers.index(o), next(traces)) for o, _ in of_stimulus])
+            for of_stimulus in trials
+        ]
     sizes = dict(zip(names, files[2], strict=True))
     points = {name: found[0] for name, found in zip(names, per_stimulus, strict=True)}
     coordinates.require_px(base, points, sizes.get, settings)
@@ -107,14 +113,13 @@ def _mapped(base, name, size):
     return points, unknown_observers(points)
 
 
-def _tracked(base, name, records, observers):
+def _tracked(traces):
     points, subject = [np.empty((0, 2))], []
-    for observer, _ in records:
-        trace = read_mat(base / observer / f"{name}.mat", "a trial of MIT1003", _trace)
+    for observer, trace in traces:
         # the authors' pixel is floor(v) - 1; here it is floor(x + 0.5), so x = v - 1.5
         fixated = eyedata.fixations(trace).reshape(-1, 2)[1:] - 1.5
         points.append(fixated)
-        subject += [observers.index(observer)] * len(fixated)
+        subject += [observer] * len(fixated)
     return np.concatenate(points), subject
 
 

@@ -13,6 +13,7 @@ os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import h5py
 import numpy as np
 
+from gaborscope.data import apart
 from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts.scan import MISSING, observer, observer_number, one_form, say_alike
 from gaborscope.errors import InputError, reading
@@ -20,6 +21,7 @@ from gaborscope.errors import InputError, reading
 log = logging.getLogger("gaborscope")
 
 LARGEST = 1 << 28  # bytes of one dataset
+AGAIN = "write it again with to_hdf5"
 RATIO = 1100  # bytes that one stored byte may unpack to; gzip reaches 1032
 
 
@@ -210,10 +212,16 @@ def _rgb(image):
 
 
 def _open(path, content, read):
+    """Return what `read` takes from a file, in a child process: HDF5 crashes on some of them."""
     fault = f"{path} is not a file of {content} that pysaliency wrote"
-    with reading(fault, "write it again with to_hdf5"), h5py.File(path, "r") as file:
-        file.visititems(_check_member)
-        return read(file)
+
+    def within(path):
+        with reading(fault, AGAIN), h5py.File(path, "r") as file:
+            file.visititems(_check_member)
+            return read(file)
+
+    with reading(fault, AGAIN):
+        return next(apart.each(within, [path]))
 
 
 def _check_member(name, member):

@@ -11,13 +11,14 @@ import logging
 import struct
 import warnings
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.io import loadmat
 
+from gaborscope.data import apart
 from gaborscope.errors import InputError, reading
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.images import open_image
@@ -25,6 +26,7 @@ from gaborscope.stimuli.images import open_image
 log = logging.getLogger("gaborscope")
 
 LARGEST_MAT = 1 << 30  # bytes that the variables of a MATLAB file may unpack to
+AGAIN = "fetch it again from its authors"
 
 
 def read_files(
@@ -48,29 +50,52 @@ def read_files(
     return paths, [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths], shapes
 
 
-def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], Any]) -> Any:
+def read_mats(
+    paths: Sequence[str | Path], what: str, extract: Callable[[dict[str, Any]], Any]
+) -> Iterator[Any]:
     """
-    Return the part of a MATLAB file that `extract` takes; any fault is reported in one sentence.
+    Return the part of each MATLAB file that `extract` takes; any fault is reported in one sentence.
+
+    scipy crashes or hangs on some damaged files, so the files are read in a child process.
 
     Parameters
     ----------
-    path : Path
+    paths : sequence of Path
     what : str
-        Content of the file, for the message, such as "OSIE's table of fixations".
+        Content of a file, for the message, such as "OSIE's table of fixations".
     extract : callable
         Takes the dict of variables (squeezed, structs as objects).
+
+    Yields
+    ------
+    part : object
+        Of each file, in order.
 
     Raises
     ------
     InputError
-        If the file cannot be read or has other content.
+        If a file cannot be read or has other content.
     """
-    with (
-        reading(f"{path} is not {what}", "fetch it again from its authors"),
-        warnings.catch_warnings(action="ignore"),
-    ):
-        _check_unpacked(path)
-        return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
+
+    def read(path):
+        with (
+            reading(f"{path} is not {what}", AGAIN),
+            warnings.catch_warnings(action="ignore"),
+        ):
+            _check_unpacked(path)
+            return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
+
+    parts = apart.each(read, paths)
+    for path in paths:
+        with reading(f"{path} is not {what}", AGAIN):
+            part = next(parts)
+        yield part
+
+
+def read_mat(path: str | Path, what: str, extract: Callable[[dict[str, Any]], Any]) -> Any:
+    """Return the part of one MATLAB file that `extract` takes, see `read_mats`."""
+    (part,) = read_mats([path], what, extract)
+    return part
 
 
 def _check_unpacked(path):

@@ -9,7 +9,7 @@ import numpy as np
 from gaborscope.data.layouts import coordinates
 from gaborscope.data.layouts import salicon as layout
 from gaborscope.data.layouts.scan import data_folder, stem
-from gaborscope.data.readers.reading import Selection, assemble, read_files, read_mat
+from gaborscope.data.readers.reading import Selection, assemble, read_files, read_mats
 from gaborscope.stimuli.block import StimulusBlock
 
 FACTS = {
@@ -57,10 +57,9 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     parts = layout.part_folders(folder)
     places = {name: _place(parts, name) for name in names}
     files = read_files("", [places[name][0] for name in names], settings)
-    tables = {
-        name: read_mat(places[name][1], "SALICON's fixations of an image", _observers)
-        for name in names
-    }
+    paths = [places[name][1] for name in names]
+    fixated = read_mats(paths, "SALICON's fixations of an image", _observers)
+    tables = dict(zip(names, fixated, strict=True))
     sizes = dict(zip(names, files[2], strict=True))
     points = {name: np.concatenate([np.empty((0, 2)), *tables[name]]) for name in names}
     coordinates.require_px(folder, points, sizes.get, settings)
