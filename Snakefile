@@ -10,8 +10,10 @@ All files lie below results/ in the working directory (--directory):
     layers/{model}.json                                              measure_layers
     centre_bias/{dataset}.h5                                         fit_centre_bias
     {fixation_bank,equal_bank}/{dataset}.h5                          fit_fixation_bank, fit_equal_bank
+    deep_bank/{model}/{dataset}/{explanation}.h5                     fit_deep_bank
     activations/{model}/{dataset}/{block}.h5                         dump_activations
-    saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, fuse, import_maps
+    saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, _deep_bank,
+                                                 fuse, import_maps
     statistics/{model}/{dataset}/{explanation}/{block}.h5            accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
@@ -61,6 +63,7 @@ if not plan.pending:
     include: "rules/direct.smk"
     include: "rules/cascade.smk"
     include: "rules/score.smk"
+    include: "rules/fidelity.smk"
     include: "rules/analyse.smk"
     include: "rules/refute.smk"
     include: "rules/report.smk"

@@ -13,7 +13,15 @@ sys.path.append(f"{workflow.basedir}/scripts")
 from gaborscope.data import catalogue, map_files
 from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
-from gaborscope.workflow import backbone_entries, config_files, digests, ownership, settings, slurm
+from gaborscope.workflow import (
+    backbone_entries,
+    config_files,
+    deep_banks,
+    digests,
+    ownership,
+    settings,
+    slurm,
+)
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
 

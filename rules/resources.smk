@@ -35,6 +35,8 @@ SECONDS = {
     "fuse": 0.10,
     "fit_centre_bias": 0.01,
     "fit_fixation_bank": 1.00,
+    "fit_deep_bank": 3.00,
+    "predict_deep_bank": 0.60,
     "predict_baseline": 2.00,
     "import_maps": 0.30,
     "score": 0.40,
@@ -74,6 +76,8 @@ MEGABYTES = {
     "predict_explained": 1000,
     "fit_centre_bias": 500,
     "fit_fixation_bank": 2000,
+    "fit_deep_bank": 1500,
+    "predict_deep_bank": 1000,
     "predict_baseline": 1000,
     "import_maps": 1000,
     "score": 1000,
@@ -109,6 +113,8 @@ WRITTEN = {
     "import_maps": 2.0,
     "fuse": 2.0,
     "predict_explained": 2.0,
+    "predict_deep_bank": 2.0,
+    "fit_deep_bank": 4.1,
 }
 # Stages whose seconds, memory and disk grow with the area of the network's input.
 BY_AREA = {
@@ -120,6 +126,8 @@ BY_AREA = {
     "score_sparsity",
     "fit_fusion",
     "score_coalitions",
+    "fit_deep_bank",
+    "predict_deep_bank",
     "fit_cascade",
     "refine_cascade",
     "evaluate_cascade",

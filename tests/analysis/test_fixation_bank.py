@@ -1,5 +1,7 @@
 """The bank fitted to fixations alone."""
 
+import functools
+
 import numpy as np
 import pytest
 from helpers import SETTINGS as REGRESSOR_SETTINGS
@@ -7,6 +9,8 @@ from helpers import make_block
 
 from gaborscope.analysis import fixation_bank
 from gaborscope.errors import InputError
+from gaborscope.explanation.fusion_data import Examples
+from gaborscope.explanation.model import smoothing_matrix
 from gaborscope.scoring import baselines
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import CentreBias, centre_bias
@@ -92,7 +96,10 @@ def test_stimuli_without_fixations_are_left_out_and_none_at_all_is_an_error(bank
     for key in ("x", "y", "stimulus", "subject"):
         setattr(block, key, getattr(block, key)[keep])
     bias = CentreBias({"a": [[0.5, 0.5]]}, (0.1, 0.1), 0.01)
-    assert len(fixation_bank._Examples([block], SETTINGS, bias).targets) == 1
+    examples = Examples()
+    target = functools.partial(fixation_bank._of_people, block)
+    fixation_bank.collect(examples, block, SETTINGS, bias, target)
+    assert len(examples) == 1
     for key in ("x", "y", "stimulus", "subject"):
         setattr(block, key, getattr(block, key)[:0])
     with pytest.raises(InputError, match="fit split has a fixation"):
@@ -106,3 +113,25 @@ def test_every_pool_has_all_regressors_of_its_own():
     alone, _ = fixation_bank.features(image, SETTINGS)
     assert several.shape == (shape[0] * shape[1], 2 * alone.shape[1])
     np.testing.assert_allclose(several[:, alone.shape[1] :], alone, rtol=1e-4, atol=1e-5)
+
+
+def test_smoothing_is_that_of_a_fusion_and_keeps_the_mean():
+    image = patches(3, 1)[0].image(0)
+    plain, shape = fixation_bank.features(image, SETTINGS)
+    smooth, again = fixation_bank.features(image, {**SETTINGS, "smoothing": 16.0})
+    assert again == shape == (6, 8)
+    along = [smoothing_matrix(n, 16.0 / 8) for n in shape]
+    expected = np.einsum("ya,xb,abk->yxk", *along, plain.reshape(*shape, -1))
+    np.testing.assert_allclose(smooth.reshape(*shape, -1), expected, rtol=1e-4, atol=1e-5)
+    assert smooth.std(axis=0).mean() < 0.7 * plain.std(axis=0).mean()
+
+
+def test_a_regressor_beyond_float16_is_named():
+    block = patches(3, 1)[0]
+    huge = lambda image, settings: (np.full((48, 3), 1e5), (6, 8))  # noqa: E731
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fixation_bank, "features", huge)
+        bias = CentreBias({"a": [[0.5, 0.5]]}, (0.1, 0.1), 0.01)
+        with pytest.raises(InputError, match="3_0.png: a regressor exceeds"):
+            uniform = np.ones(SIZE)
+            fixation_bank.collect(Examples(), block, SETTINGS, bias, lambda index: uniform)

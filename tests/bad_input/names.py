@@ -33,6 +33,12 @@ CASES = [
         " are compared with; choose another",
     ),
     Case(
+        "an explanation called as the bank that every run fits to the network",
+        settled("explanations: {loggabor_deep: {}}\n"),
+        says="config: explanations: the name 'loggabor_deep' is that of a bank which every run "
+        "makes of its own; choose another",
+    ),
+    Case(
         "capital letters, which some file systems do not tell apart",
         settled("models: {Mine: {factory: a:b, layers: {early: a}}}\n"),
         says="config: models: the name 'Mine' must consist of a-z, 0-9 and _ alone",

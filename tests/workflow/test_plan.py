@@ -222,7 +222,7 @@ def test_everything_is_scored_by_every_preset_on_the_data_sets_of_the_report(con
         (preset, name, "other") for preset in ("mit", "exact") for name in plan.predictors
     ]
     assert plan.predictors == [
-        *plan.baselines, "cmrnet", "second", *plan.explained, "theirs",
+        *plan.baselines, "cmrnet", "second", *plan.explained, *plan.deep_banks, "theirs",
     ]  # fmt: skip
     assert planned(config, evaluate_on=["other", "demo"]).datasets == ["demo", "other"]
 

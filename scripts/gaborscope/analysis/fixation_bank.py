@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
-import cv2
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.explanation import fusion
+from gaborscope.explanation.fusion_data import Examples
 from gaborscope.explanation.layers import make_regressors
-from gaborscope.explanation.model import grid_shape, log_centre_bias
+from gaborscope.explanation.model import grid_shape, log_centre_bias, smoothing_matrix
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import densities, fixations, geometry
 from gaborscope.stimuli.block import StimulusBlock
@@ -29,12 +29,15 @@ class FixationBank:
     """
     Log-linear density of pooled log-Gabor responses and the log centre bias.
 
+    `deep_bank.DeepBank` is the same, fitted to a network's densities.
+
     Attributes
     ----------
     settings : dict
-        `input` (height and width in px, for landscape stimuli), `stride` (side of a cell in px of
-        the input), `pool` (kind, and width in strides) or a list `pools`, and the settings of
-        `layers.make_regressors`. Each of several pools has a full set of regressors.
+        `input` (see `geometry.Box.of`), `stride` (side of a cell in px of the input), `pool` (kind,
+        and width in strides) or a list `pools`, `smoothing` (standard deviation in px of the input,
+        optional), and the settings of `layers.make_regressors`. Each of several pools has a full
+        set of regressors.
     weight : float64 array (regressor + 1,)
         Weights of the regressors (not standardised), then of the log centre bias.
     penalty : float
@@ -47,6 +50,7 @@ class FixationBank:
     weight: np.ndarray
     penalty: float
     centre_bias: np.ndarray
+    KIND: ClassVar[str] = "fixation_bank"  # of its file
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """
@@ -76,14 +80,14 @@ class FixationBank:
         origin : dict
             From `provenance`.
         """
-        with create(path, "fixation_bank", origin) as file:
+        with create(path, self.KIND, origin) as file:
             file.attrs["settings"] = json.dumps(self.settings, sort_keys=True)
             file.attrs["penalty"] = self.penalty
             put(file, "weight", self.weight, "regressor", "nats per unit of the regressor")
             put(file, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
 
     @classmethod
-    def load(cls, path: str | Path) -> FixationBank:
+    def load(cls, path: str | Path) -> Self:
         """
         Read a fitted bank.
 
@@ -95,7 +99,7 @@ class FixationBank:
         -------
         bank : FixationBank
         """
-        with open_file(path, "fixation_bank") as file:
+        with open_file(path, cls.KIND) as file:
             return cls(
                 settings=json.loads(file.attrs["settings"]),
                 weight=file["weight"][()],
@@ -121,8 +125,7 @@ def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray
     shape : (int, int)
         Rows and columns of cells.
     """
-    box = (settings["input"]["height"], settings["input"]["width"])
-    placement = geometry.place(image.shape[:2], box)
+    placement = geometry.place(image.shape[:2], geometry.Box.of(settings["input"]))
     shape = grid_shape(placement.height, placement.width, settings["stride"])
     sides = placement.height / shape[0], placement.width / shape[1]
     first = placement.top, placement.left
@@ -132,6 +135,12 @@ def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray
     targets = [Sampling(grid, pool["kind"], pool["width"] * settings["stride"]) for pool in pools]
     content = geometry.content(image, placement)
     maps = np.concatenate(make_regressors(settings).compute(content, placement, targets))
+    if settings.get("smoothing"):
+        along = [
+            smoothing_matrix(n, settings["smoothing"] / side)
+            for n, side in zip(shape, sides, strict=True)
+        ]
+        maps = along[0] @ maps @ along[1].T
     return np.ascontiguousarray(maps.reshape(len(maps), -1).T), shape
 
 
@@ -171,9 +180,12 @@ def fit(
     InputError
         If a split has no stimulus with fixations.
     """
-    data = [_Examples(blocks, settings, centre_bias) for blocks in (fit_blocks, validation_blocks)]
-    for examples, split in zip(data, ("fit", "validation"), strict=True):
-        if not examples.targets:
+    data = [Examples(), Examples()]
+    splits = (fit_blocks, "fit"), (validation_blocks, "validation")
+    for examples, (blocks, split) in zip(data, splits, strict=True):
+        for block in blocks:
+            collect(examples, block, settings, centre_bias, functools.partial(_of_people, block))
+        if not len(examples):
             raise InputError(
                 f"no stimulus of the {split} split has a fixation, so no bank can be "
                 "fitted; add fixations"
@@ -185,45 +197,48 @@ def fit(
     return FixationBank(settings, fused.weight, fused.penalty, density)
 
 
-class _Examples:
-    """Features and targets of stimuli; the features are kept on disk."""
+def collect(
+    examples: Examples,
+    block: StimulusBlock,
+    settings: Mapping[str, Any],
+    centre_bias: centre_biases.CentreBias,
+    target: Callable[[int], np.ndarray | None],
+) -> None:
+    """
+    Append the stimuli of a block that have a target.
 
-    def __init__(
-        self,
-        blocks: Sequence[StimulusBlock],
-        settings: Mapping[str, Any],
-        centre_bias: centre_biases.CentreBias,
-    ) -> None:
-        self._file, self._shapes, self.targets = tempfile.TemporaryFile(), [], []
-        self.n_features = 0
-        for block in blocks:
-            for index, name in enumerate(block.names):
-                points, _ = block.points(index)
-                if len(points):
-                    bias = centre_bias.density(GRID, exclude=name)
-                    self._add(block, index, settings, bias)
+    Parameters
+    ----------
+    examples : Examples
+        Changed in place.
+    block : StimulusBlock
+    settings : dict
+        As `FixationBank.settings`.
+    centre_bias : CentreBias
+        For each stimulus, the fixations on this stimulus are left out.
+    target : callable
+        Density (height, width) to predict of the stimulus with an index, or None.
 
-    def _add(self, block, index, settings, bias):
+    Raises
+    ------
+    InputError
+        If a regressor exceeds float16.
+    """
+    for index, name in enumerate(block.names):
+        density = target(index)
+        if density is None:
+            continue
         regressors, shape = features(block.image(index), settings)
-        columns = np.column_stack([regressors, log_centre_bias(bias, shape)])
-        columns = columns.astype(np.float16)
-        if not np.isfinite(columns).all():
-            raise InputError(
-                f"{block.names[index]}: a regressor exceeds the range of float16 (65504)"
-            )
-        self._file.write(columns.tobytes())
-        self._shapes.append(columns.shape)
-        self.n_features = columns.shape[1]
-        target = fixations.observed_density(block, index)
-        target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
-        self.targets.append((target / target.sum()).ravel())
+        try:
+            examples.append(regressors, shape, centre_bias.density(GRID, exclude=name), density)
+        except OverflowError:
+            raise InputError(f"{name}: a regressor exceeds the range of float16 (65504)") from None
 
-    def batches(self):
-        """Yield (features, target) of every stimulus."""
-        self._file.seek(0)
-        for shape, target in zip(self._shapes, self.targets, strict=True):
-            raw = self._file.read(2 * shape[0] * shape[1])
-            yield np.frombuffer(raw, np.float16).reshape(shape).astype(np.float32), target
+
+def _of_people(block, index):
+    """Fixation density of one stimulus; None without fixations."""
+    points, _ = block.points(index)
+    return fixations.observed_density(block, index) if len(points) else None
 
 
 def fit_to(

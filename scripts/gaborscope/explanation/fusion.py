@@ -13,6 +13,8 @@ from gaborscope.errors import InputError
 MAX_STEPS = 30
 # A feature whose spread within stimuli is below this share of its root mean square is constant.
 CONSTANT = 1e-6
+# Beyond this loss on the validation split (nats per stimulus), smaller penalties only overfit more.
+OVERFITTED = 0.02
 
 
 @dataclasses.dataclass
@@ -125,8 +127,8 @@ def fit(
             continue
         if best is None or held_out < best[0]:
             best = (held_out, penalty, weight.copy())
-        elif held_out > best[0] + 0.02:
-            break  # smaller penalties only overfit more
+        elif held_out > best[0] + OVERFITTED:
+            break
     if best is None:
         raise InputError(
             f"the fusion diverged with each of the penalties {', '.join(map(str, penalties))} (the "

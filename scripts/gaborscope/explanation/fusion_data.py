@@ -19,12 +19,75 @@ from gaborscope.store.saliency import read_density
 from gaborscope.store.scratch import Scratch
 
 
-class FusionData:
+class Examples:
     """
-    Features and targets of many stimuli.
+    Features and targets of many stimuli, that a log-linear density is fitted to.
 
     Features (float16) and targets are stored in a temporary file (`store.scratch.Scratch`) and read
     one stimulus at a time. The memory needed does not grow with the number of stimuli.
+
+    Attributes
+    ----------
+    n_features : int
+        Features of a stimulus, the log centre bias among them; 0 as long as there is no stimulus.
+    """
+
+    def __init__(self) -> None:
+        self._stimuli = Scratch()
+        self.n_features = 0
+
+    def __len__(self) -> int:
+        """Return the number of stimuli."""
+        return len(self._stimuli)
+
+    def append(
+        self, features: np.ndarray, shape: tuple[int, int], bias: np.ndarray, target: np.ndarray
+    ) -> None:
+        """
+        Append one stimulus.
+
+        Parameters
+        ----------
+        features : float array (cell, feature)
+            Without the log centre bias, which becomes the last feature.
+        shape : (int, int)
+            Rows and columns of cells.
+        bias : float array (row, column)
+            Density of the centre bias on a grid in relative coordinates.
+        target : float array (height, width)
+            Density to predict.
+
+        Raises
+        ------
+        OverflowError
+            If a feature exceeds float16.
+        """
+        columns = np.column_stack([features, log_centre_bias(bias, shape)])
+        with np.errstate(over="ignore"):  # said below
+            columns = columns.astype(np.float16)
+        if not np.isfinite(columns).all():
+            raise OverflowError("a feature exceeds float16 (65504)")
+        target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
+        self._stimuli.append((columns, (target / target.sum()).ravel()))
+        self.n_features = columns.shape[1]
+
+    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """
+        Yield features and target of every stimulus, in the order they were added.
+
+        Yields
+        ------
+        features : float32 array (cell, feature)
+        target : float64 array (cell,)
+            Sum 1.
+        """
+        for features, target in self._stimuli:
+            yield features.astype(np.float32), target
+
+
+class FusionData(Examples):
+    """
+    Features and targets of many stimuli from their reconstructed layers.
 
     Parameters
     ----------
@@ -36,13 +99,9 @@ class FusionData:
     def __init__(
         self, layers: Sequence[layer_tools.FittedLayer | CascadeLayer], settings: Mapping[str, Any]
     ) -> None:
+        super().__init__()
         self.layers, self.settings = layers, settings
-        self._stimuli = Scratch()
         self.n_features = sum(len(fitted.weight) for fitted in layers) + 1
-
-    def __len__(self) -> int:
-        """Return the number of stimuli."""
-        return len(self._stimuli)
 
     def add_block(
         self,
@@ -123,25 +182,10 @@ class FusionData:
         features, shape = fusion_features(
             maps, self.layers, placement, self.settings["stride"], self.settings["smoothing"]
         )
-        bias = log_centre_bias(centre_bias.density(GRID, exclude=name), shape)
-        features = np.column_stack([features, bias]).astype(np.float16)
-        if not np.isfinite(features).all():
+        try:
+            self.append(features, shape, centre_bias.density(GRID, exclude=name), target)
+        except OverflowError:
             raise InputError(
                 f"{name}: a reconstructed map exceeds float16 (65504); larger penalties in the "
                 "solver make the maps smaller"
-            )
-        target = cv2.resize(target, shape[::-1], interpolation=cv2.INTER_AREA)
-        self._stimuli.append((features, (target / target.sum()).ravel()))
-
-    def batches(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """
-        Yield features and target of every stimulus, in the order they were added.
-
-        Yields
-        ------
-        features : float32 array (cell, feature)
-        target : float64 array (cell,)
-            Sum 1.
-        """
-        for features, target in self._stimuli:
-            yield features.astype(np.float32), target
+            ) from None

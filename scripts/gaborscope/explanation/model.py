@@ -115,12 +115,25 @@ def fusion_resampling(
     n = cells.stop - cells.start
     matrix = geometry.sampling_matrix(n, tuple(position.tolist()), pool, float(width))
     if smoothing > 0:
-        sd = smoothing / side
-        blur = geometry.sampling_matrix(
-            n_cells, tuple(range(n_cells)), "gaussian", float(sd * 12**0.5)
-        )
-        matrix = blur @ matrix
+        matrix = smoothing_matrix(n_cells, smoothing / side) @ matrix
     return matrix
+
+
+def smoothing_matrix(n_cells: int, sd: float) -> np.ndarray:
+    """
+    Return the matrix that smooths along one axis of the fusion grid by a Gaussian.
+
+    Parameters
+    ----------
+    n_cells : int
+    sd : float
+        Standard deviation in cells, positive.
+
+    Returns
+    -------
+    matrix : float32 array (cell, cell)
+    """
+    return geometry.sampling_matrix(n_cells, tuple(range(n_cells)), "gaussian", float(sd * 12**0.5))
 
 
 def log_centre_bias(density: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

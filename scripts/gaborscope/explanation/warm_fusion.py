@@ -47,8 +47,12 @@ def fit(
         weight, value, curvature = _descend(fit_batches, weight, scale, ridge, curvature, tolerance)
         held_out, _, _ = fusion.objective(validation_batches(), weight)
         path.append((float(penalty), float(value), float(held_out)))
-        if math.isfinite(held_out) and (best is None or held_out < best[0]):
+        if not math.isfinite(held_out):
+            continue
+        if best is None or held_out < best[0]:
             best = (held_out, penalty, weight)
+        elif held_out > best[0] + fusion.OVERFITTED:
+            break
     if best is None:
         raise ValueError("there is no penalty with a finite loss to choose; give larger ones")
     return fusion.Fusion(weight=best[2], penalty=float(best[1]), path=path)

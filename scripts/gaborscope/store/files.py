@@ -32,6 +32,7 @@ VERSIONS = {
     "filters": 3,
     "explained": 2,
     "fixation_bank": 2,
+    "deep_bank": 1,
     "centre_bias": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")

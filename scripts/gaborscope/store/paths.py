@@ -30,6 +30,7 @@ PATTERNS = {
     "centre_bias": "results/centre_bias/{dataset}.h5",
     "fixation_bank": "results/fixation_bank/{dataset}.h5",
     "equal_bank": "results/equal_bank/{dataset}.h5",
+    "deep_bank": f"results/deep_bank/{_EXPLANATION}.h5",
     # explanations
     "statistics": f"results/statistics/{_EXPLANATION}/{{block}}.h5",
     "filters": f"results/filters/{_EXPLANATION}/{{layer}}.h5",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-from gaborscope.workflow import backbone_entries, completion, contests, variants
+from gaborscope.workflow import backbone_entries, completion, contests, deep_banks, variants
 
 # Baselines that look at the stimuli of the fit split whenever they predict a block.
 READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
@@ -67,6 +67,8 @@ class Plan:
         salient models alone.
     explained : dict of str to str
         By predictor "{model}-{explanation}", the model that it is fused to and compared with.
+    deep_banks : dict of str to str
+        The same of banks fitted straight to a deep model, see `deep_banks.plan`.
     baselines : list of str
         With centre bias and gold standard, which information gain, shares and normalised scores
         need.
@@ -100,6 +102,7 @@ class Plan:
     refined: list[str]
     sections: list[list[str]]
     explained: dict[str, str]
+    deep_banks: dict[str, str]
     baselines: list[str]
     maps: list[str]
     predictors: list[str]
@@ -151,10 +154,11 @@ class Plan:
             for model, explanation in sections
             if model in salient
         }
+        banks = deep_banks.plan(config, sections, deep)
         baselines = ["centre_bias", "gold_standard", *config["baselines"]["predictors"]]
         baselines = list(dict.fromkeys(baselines))
         maps, presets = list(config["maps"]), list(config["presets"])
-        predictors = [*baselines, *deep, *explained, *maps]
+        predictors = [*baselines, *deep, *explained, *banks, *maps]
         datasets = list(dict.fromkeys([config["fit_on"], *config["evaluate_on"]]))
         return cls(
             config=config,
@@ -179,6 +183,7 @@ class Plan:
             refined=by_mode["refined"],
             sections=sections,
             explained=explained,
+            deep_banks=banks,
             baselines=baselines,
             maps=maps,
             predictors=predictors,
@@ -403,6 +408,10 @@ class Plan:
             "stride": explanation["fusion"]["stride"],
             "penalties": entry["penalties"],
         }
+
+    def deep_bank(self, model: str, name: str) -> dict:
+        """Return the settings of a bank fitted to a deep model, see `deep_banks.settings`."""
+        return deep_banks.settings(name, model, self.config, self.sections)
 
     def behind(self, predictor: str) -> list[str]:
         """

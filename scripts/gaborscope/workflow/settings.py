@@ -22,6 +22,7 @@ from gaborscope.workflow import (
     config_files,
     configuration,
     contests,
+    deep_banks,
     faults,
 )
 from gaborscope.workflow.completion import overlay, read_yaml
@@ -192,6 +193,12 @@ def _check_names(config):
     for key, names in {**named, "ablation.options": config["ablation"]["options"]}.items():
         for name in names:
             _check_name(key, name)
+    for name in deep_banks.NAMES:
+        if name in config["explanations"]:
+            raise InputError(
+                f"config: explanations: the name {name!r} is that of a bank which every run makes "
+                "of its own; choose another"
+            )
     for key in ("fit_on", "evaluate_on"):
         for name in [config[key]] if isinstance(config[key], str) else config[key]:
             combinations.require(f"{key} names the data set", name, "datasets", config["datasets"])
