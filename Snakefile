@@ -28,6 +28,7 @@ All files lie below results/ in the working directory (--directory):
     faithfulness/{model}/{dataset}/{explanation}/substitution.csv    substitute, summarise_faithfulness
     faithfulness/{model}/{dataset}/{explanation}/interventions.csv   rank_notches, intervene
     scores/{preset}/{predictor}/{dataset}.csv                        score
+    fidelity/{model}/{predictor}/{dataset}.csv  fidelity.csv         compare_with_deep, summarise_fidelity
     summary.csv  shares.csv                                          summarise
     differences.csv  normalised.csv  ranks.csv  verdicts.csv         compare, judge
     refutation/{halves/{model}/{dataset},seeds}/{explanation}.csv    compare_halves, compare_seeds
@@ -85,6 +86,7 @@ rule all:
             "results/normalised.csv",
             "results/ranks.csv",
             "results/verdicts.csv",
+            *(["results/fidelity.csv"] if plan.compared else []),
             *(["results/summary.calibrated.csv"] if plan.runs("calibration") else []),
             *(["results/ablation.csv"] if plan.runs("ablation") and plan.salient_models else []),
         ],

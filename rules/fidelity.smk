@@ -5,6 +5,7 @@ Needs   results/data/{dataset}/{block}.h5, results/saliency/{predictor}/{dataset
         results/centre_bias/{dataset}.h5
 Makes   results/deep_bank/{model}/{dataset}/{explanation}.h5
         results/saliency/{model}-{explanation}/{dataset}/{block}.h5 of these banks
+        results/fidelity/{model}/{predictor}/{dataset}.csv, .validation.csv  results/fidelity.csv
 """
 
 
@@ -75,3 +76,88 @@ rule predict_deep_bank:
         code=library("predict_deep_bank"),
     script:
         "../scripts/predict_deep_bank.py"
+
+
+rule compare_with_deep:
+    """Measure how close a predictor comes to a deep model on validation and test stimuli."""
+    input:
+        predicted=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=plan.held_out(wildcards.dataset),
+        ),
+        deep=lambda wildcards: expand(
+            "results/saliency/{model}/{dataset}/{block}.h5",
+            model=wildcards.model,
+            dataset=wildcards.dataset,
+            block=plan.held_out(wildcards.dataset),
+        ),
+        centre_bias=lambda wildcards: expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.held_out(wildcards.dataset),
+        ),
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.held_out(wildcards.dataset),
+        ),
+        others=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.all_blocks(wildcards.dataset),
+        ),
+        weights=lambda wildcards: list(
+            dict.fromkeys(weights_behind(wildcards.model) + weights_behind(wildcards.predictor))
+        ),
+    output:
+        measures="results/fidelity/{model}/{predictor}/{dataset}.csv",
+        validation="results/fidelity/{model}/{predictor}/{dataset}.validation.csv",
+    log:
+        "results/logs/compare_with_deep/{model}/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/compare_with_deep/{model}/{predictor}/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("compare_with_deep"),
+        runtime=runtime("compare_with_deep"),
+        disk_mb=disk_mb("compare_with_deep"),
+    params:
+        validation_blocks=lambda wildcards: plan.blocks[wildcards.dataset]["validation"],
+        dataset_type=lambda wildcards: config["datasets"][wildcards.dataset]["type"],
+        code=library("compare_with_deep"),
+    script:
+        "../scripts/compare_with_deep.py"
+
+
+rule summarise_fidelity:
+    """Mean closeness to the deep model with intervals, fidelity and gain by layers."""
+    input:
+        measures=[
+            f"results/fidelity/{model}/{predictor}/{dataset}.csv"
+            for model, predictor, dataset, _ in plan.compared
+        ],
+    output:
+        fidelity="results/fidelity.csv",
+    log:
+        "results/logs/summarise_fidelity.log",
+    benchmark:
+        "results/benchmarks/summarise_fidelity.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("summarise_fidelity"),
+        runtime=runtime("summarise_fidelity"),
+        disk_mb=disk_mb("summarise_fidelity"),
+    params:
+        compared=[list(cell) for cell in plan.compared],
+        null=deep_banks.FROZEN_NAME,
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        code=library("summarise_fidelity"),
+    script:
+        "../scripts/summarise_fidelity.py"

@@ -53,6 +53,7 @@ def test_bank_setting_dumps_and_trains_nothing(run):
     jobs = plan(folder, config)
     assert jobs["fit_filters"] == len(config["activations"]["layers"])
     assert not {"dump_activations", "train_backbone", "predict_backbone"} & set(jobs)
+    assert jobs["fit_deep_bank"] == 1  # the one with its regressors; the frozen one stays
 
 
 def test_a_training_setting_retrains_but_prepares_no_data(run):
@@ -78,7 +79,7 @@ def test_new_test_stimulus_is_scored_without_a_refit(run):
     write_stimulus(folder / "data", spare["test"], 7)
     jobs = plan(folder, config)
     assert jobs["prepare_dataset"] == 1
-    assert not {"train_backbone", "fit_filters", "fit_fusion"} & set(jobs)
+    assert not {"train_backbone", "fit_filters", "fit_fusion", "fit_deep_bank"} & set(jobs)
     scores = "results/scores/exact/cmrnet-direct/made.csv"
     snakemake(folder, config, scores)
     assert spare["test"] in set(pd.read_csv(folder / scores)["stimulus"])
@@ -89,7 +90,7 @@ def test_new_fit_stimulus_retrains_and_refits(run):
     write_stimulus(folder / "data", spare["fit"], 8)
     jobs = plan(folder, config)
     assert jobs["prepare_dataset"] == 1
-    assert {"train_backbone", "fit_filters", "fit_fusion"} <= set(jobs)
+    assert {"train_backbone", "fit_filters", "fit_fusion", "fit_deep_bank"} <= set(jobs)
 
 
 def rules_with_changed_params(output):

@@ -12,6 +12,8 @@ from pipeline.runs import ROOT, WANTED, made_names, snakemake
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import exposure
 
+MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
+
 pytestmark = pytest.mark.slow
 
 
@@ -22,6 +24,7 @@ def test_every_stage_runs(finished):
         "reconstruct", "fit_fusion", "fuse", "fit_centre_bias", "predict_baseline", "score",
         "summarise", "compare", "compare_halves", "judge", "describe_tuning", "score_coalitions",
         "split_bits", "dissect", "accumulate_spectra", "fit_spectra", "report",
+        "fit_deep_bank", "predict_deep_bank", "compare_with_deep", "summarise_fidelity",
     } == set(finished[3])  # fmt: skip
 
 
@@ -41,11 +44,29 @@ def test_summary_has_every_predictor_and_metric(finished):
     ]  # fmt: skip
     config = finished[1]
     predictors = {"centre_bias", "gold_standard", "cmrnet", "cmrnet-direct"}
+    predictors |= {"cmrnet-loggabor_deep", "cmrnet-loggabor_deep_same"}  # its bank is no default
     predictors |= set(config["baselines"]["predictors"])
     assert set(table["preset"]) == set(config["presets"])
     assert set(table["predictor"]) == predictors
     assert set(table["metric"]) >= {"auc", "auc_shuffled", "nss", "cc", "kld", "sim", "ig"}
     assert (table["n"] == WANTED["test"]).all()
+
+
+def test_fidelity_of_everything_but_the_deep_model_itself_is_measured(finished):
+    results = finished[0] / "results"
+    table = pd.read_csv(results / "fidelity.csv")
+    assert list(table.columns) == [
+        "predictor", "dataset", "measure", "mean", "ci_low", "ci_high", "n"
+    ]  # fmt: skip
+    predictors = set(pd.read_csv(results / "summary.csv")["predictor"]) - {"cmrnet"}
+    assert set(table["predictor"]) == predictors
+    values = table.set_index(["predictor", "measure"])["mean"]
+    for predictor in predictors:
+        assert (values[predictor].index == list(MEASURES)).all()
+        ratio = values[predictor, "kl_deep"] / values["centre_bias", "kl_deep"]
+        assert values[predictor, "fidelity"] == pytest.approx(1 - ratio)
+    assert values["cmrnet-loggabor_deep", "gain_by_layers"] == 0
+    assert values[["gold_standard", "centre_bias"], "partial_cc_deep"].isna().all()
 
 
 def test_scores_have_one_row_per_test_stimulus(finished):

@@ -105,3 +105,38 @@ def test_only_deep_models_that_mode_direct_explains_have_a_null():
 def test_the_names_are_reserved(name):
     with pytest.raises(InputError, match=f"explanations: the name '{name}' .* choose another"):
         planned(explanations={name: {}})
+
+
+def test_whatever_predicts_is_compared_with_the_one_deep_model_by_its_own_name():
+    names = {cell[3] for cell in planned().compared}
+    assert names == {
+        "cmrnet-direct", "cmrnet-loggabor_deep", "uniform", "centre_bias", "gold_standard",
+        "itti_koch",
+    }  # fmt: skip
+
+
+def test_beside_several_deep_models_it_says_which_one_it_is_compared_with():
+    models = {
+        "cmrnet": None,
+        "second": {"like": "cmrnet", "seed": 2},
+        "blank": {"like": "cmrnet", "weights": "random"},
+    }
+    explanations = {"direct": {"models": ["cmrnet", "blank"]}}
+    plan = planned(
+        models=models, explanations=explanations, maps={"theirs": {"paths": {"demo": "x"}}}
+    )
+    assert {cell[0] for cell in plan.compared} == {"cmrnet"}  # nothing explains the other
+    assert {predictor: name for _, predictor, _, name in plan.compared} == {
+        "cmrnet-direct": "cmrnet-direct",
+        "blank-direct": "blank-direct",
+        "cmrnet-loggabor_deep": "cmrnet-loggabor_deep",
+        **{name: f"cmrnet-{name}" for name in (*plan.baselines, "theirs", "second")},
+    }
+
+
+def test_maps_are_compared_where_they_are_and_nothing_without_a_model():
+    maps = {"theirs": {"paths": {"other": "x"}}}
+    datasets = {**SHIPPED["datasets"], "other": {"type": "folder", "path": "x"}}
+    plan = planned(maps=maps, datasets=datasets, evaluate_on=["demo", "other"])
+    assert [cell[2] for cell in plan.compared if cell[1] == "theirs"] == ["other"]
+    assert planned(models=[], maps=maps, datasets=datasets).compared == []

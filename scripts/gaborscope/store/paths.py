@@ -66,6 +66,10 @@ PATTERNS = {
     "calibrated_validation": "results/calibrated/{preset}/{predictor}/{dataset}.validation.csv",
     "calibrated_shuffle": "results/calibrated/{preset}/{predictor}/{dataset}.shuffle.json",
     "summary_calibrated": "results/summary.calibrated.csv",
+    # closeness to the deep model
+    "fidelity_stimuli": "results/fidelity/{model}/{predictor}/{dataset}.csv",
+    "fidelity_validation": "results/fidelity/{model}/{predictor}/{dataset}.validation.csv",
+    "fidelity": "results/fidelity.csv",
     # refutation
     "halves": f"results/refutation/halves/{_EXPLANATION}.csv",
     "seeds": "results/refutation/seeds/{explanation}.csv",

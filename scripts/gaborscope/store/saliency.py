@@ -39,6 +39,27 @@ def write_saliency(
             put(group, str(index), log_density, "y, x", "natural logarithm", np.float32)
 
 
+def read_log_densities(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
+    """
+    Iterate over the log-densities of a saliency file.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Yields
+    ------
+    index : int
+        Number of the stimulus in its block.
+    log_density : float64 array (height, width)
+        Natural logarithm, finite; exp sums to 1.
+    """
+    with open_file(path, "saliency") as file:
+        for index in file["stimulus"][()]:
+            values = file[f"log_density/{index}"][()].astype(float)
+            yield int(index), values - np.log(np.exp(values).sum())
+
+
 def read_saliency(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
     """
     Iterate over the densities of a saliency file.

@@ -197,6 +197,39 @@ class Plan:
             ],
         )
 
+    # Closeness to the deep model
+
+    @property
+    def compared(self) -> list[tuple[str, str, str, str]]:
+        """
+        (model, predictor, dataset, name) of all that is compared with an explained deep model.
+
+        The explained predictors that are fused to it, the banks fitted to it, all baselines, other
+        trainings of the same network, and imported maps. The name is that of the predictor; where
+        it belongs to no single deep model and there are several, it is `{model}-{predictor}`.
+        """
+        several = len(self.deep_models) > 1
+        families = contests.families(self.config, self.targets)
+        cells = []
+        for model in self.deep_models:
+            own = {**self.explained, **self.deep_banks}
+            own = [predictor for predictor, deep in own.items() if deep == model]
+            seeds = [name for family in families if model in family for name in family]
+            shared = [*self.baselines, *self.maps]
+            shared += [name for name in self.deep_models if name in seeds and name != model]
+            for predictor in [*own, *shared] if own else ():
+                name = f"{model}-{predictor}" if several and predictor in shared else predictor
+                cells += [
+                    (model, predictor, dataset, name)
+                    for dataset in self.config["evaluate_on"]
+                    if self._is_there(predictor, dataset)
+                ]
+        return cells
+
+    def _is_there(self, predictor, dataset):
+        """Whether a predictor has maps of a data set."""
+        return predictor not in self.maps or dataset in self.config["maps"][predictor]["paths"]
+
     # Splits of the data sets
 
     def held_out(self, dataset: str) -> list[str]:
