@@ -12,6 +12,7 @@ rule report:
     input:
         summary="results/summary.csv",
         validation="results/summary.validation.csv",
+        fidelity=["results/fidelity.csv"] if plan.compared else [],
         shares="results/shares.csv",
         differences="results/differences.csv",
         normalised="results/normalised.csv",
@@ -106,6 +107,8 @@ rule report:
         evaluate_on=config["evaluate_on"],
         presets=plan.presets,
         preset=plan.presets[0],
+        compared=[list(cell) for cell in plan.compared],
+        roles=plan.roles,
         pairs=plan.compared_pairs(),
         targets=plan.targets,
         synthetic=config["datasets"][plan.fit_on]["type"] == "demo",

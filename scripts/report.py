@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, faithfulness, page, sections
+from gaborscope.report import anatomy, faithfulness, fidelity, page, sections
 from gaborscope.store.files import whole
 from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
@@ -36,6 +36,13 @@ def main(smk):
         "explanations": params.explanations,
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
+        "closeness": [
+            part
+            for path in smk.input.fidelity
+            for part in fidelity.content(
+                read_csv(path), params.compared, params.roles, folder, params.report["dpi"]
+            )
+        ],
         "score_tables": page.score_tables(summary, *shown),
         "calibrated_tables": [t for c in calibrated for t in page.calibrated_tables(c, *shown)],
         "share_tables": page.share_tables(tables["shares"]),

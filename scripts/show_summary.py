@@ -17,6 +17,14 @@ def main(folder):
         stimuli = int(part["n"].max())
         print(f"\npreset {preset}, data set {dataset}, test split, means over {stimuli} stimuli\n")
         print(wide.rename_axis(None).rename_axis(None, axis=1).to_string(float_format="%.3f"))
+    path = results / "fidelity.csv"
+    if path.is_file():
+        table = read_csv(path)
+        for dataset, part in table.groupby("dataset", sort=False):
+            wide = part.pivot(index="predictor", columns="measure", values="mean")
+            wide = wide.loc[part["predictor"].unique(), part["measure"].unique()]
+            print(f"\ncloseness to the deep model, data set {dataset}, test split\n")
+            print(wide.rename_axis(None).rename_axis(None, axis=1).to_string(float_format="%.3f"))
     print(f"\nsummary  {results / 'summary.csv'}")
     print(f"report   {results / 'report' / 'index.html'}")
 

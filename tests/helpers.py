@@ -122,6 +122,7 @@ def page_content(**changes):
         "explanations": ["direct"],
         "synthetic": True,
         "score_tables": [],
+        "closeness": [],
         "share_tables": [],
         "calibrated_tables": [],
         "difference_tables": [],

@@ -226,6 +226,26 @@ class Plan:
                 ]
         return cells
 
+    @property
+    def roles(self) -> dict[str, str]:
+        """By predictor, what it is to the deep model that it is compared with, for the report."""
+        roles = {}
+        for predictor in self.predictors:
+            model, _, explanation = predictor.partition("-")
+            if predictor in self.deep_banks:
+                roles[predictor] = "no layer between"
+            elif predictor in self.deep_models:
+                roles[predictor] = "another training"
+            elif predictor not in self.explained:
+                roles[predictor] = "no network"
+            elif self.targets[model] != model:
+                roles[predictor] = "random network"
+            elif contests.control_of(explanation, self.config["explanations"])[0]:
+                roles[predictor] = "wrong bank"
+            else:
+                roles[predictor] = "explanation"
+        return roles
+
     def _is_there(self, predictor, dataset):
         """Whether a predictor has maps of a data set."""
         return predictor not in self.maps or dataset in self.config["maps"][predictor]["paths"]

@@ -1,0 +1,183 @@
+"""How close to the network: sentences, one figure and one table for each deep model."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from gaborscope.report import drawing
+from gaborscope.report.faithfulness import interval
+
+MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
+# What a predictor is to the deep model, in the order of the report.
+SHADES = {
+    "explanation": "crimson",
+    "another training": "tab:blue",
+    "no layer between": "tab:orange",
+    "wrong bank": "tab:green",
+    "random network": "tab:purple",
+    "no network": "0.4",
+}
+# So many predictors of one role share a row of the figure.
+FAMILY = 4
+
+
+def content(
+    table: pd.DataFrame,
+    compared: Sequence[Sequence[str]],
+    roles: Mapping[str, str],
+    folder: Path,
+    dpi: int,
+) -> list[dict[str, Any]]:
+    """
+    Draw the figures and lay out sentences and tables.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/fidelity.csv`.
+    compared : sequence of (model, predictor, dataset, name)
+        See `Plan.compared`.
+    roles : dict of str to str
+        By predictor, key of `SHADES`.
+    folder : Path
+        For the figures.
+    dpi : int
+
+    Returns
+    -------
+    content : list of dict
+        Values for the template, for each deep model and data set.
+    """
+    parts = []
+    for model, dataset in dict.fromkeys((model, dataset) for model, _, dataset, _ in compared):
+        names = {
+            predictor: name
+            for deep, predictor, where, name in compared
+            if (deep, where) == (model, dataset)
+        }
+        by_role = {
+            role: [names[predictor] for predictor in names if roles[predictor] == role]
+            for role in SHADES
+        }
+        part = table[table["dataset"] == dataset].set_index(["predictor", "measure"])
+        path = Path(folder) / f"fidelity_{model}_{dataset}.png"
+        drawing.save(fidelity_dots(part, by_role), path, dpi)
+        parts.append(
+            {
+                "model": model,
+                "dataset": dataset,
+                "n": int(part["n"].max()),
+                "sentences": sentences(part, by_role, model),
+                "figure": path,
+                "table": {"columns": ["is", *MEASURES], "rows": _rows(part, by_role)},
+            }
+        )
+    return parts
+
+
+def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: str) -> list[str]:
+    """
+    Say for each explanation how close it is, beside the nulls and the ceiling.
+
+    Parameters
+    ----------
+    part : DataFrame
+        Rows of `results/fidelity.csv` of one data set, by predictor and measure.
+    by_role : dict of str to sequence of str
+        By key of `SHADES`, the names of predictors.
+    model : str
+
+    Returns
+    -------
+    sentences : list of str
+    """
+    said = []
+    for name in by_role["explanation"]:
+        said.append(f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}.")
+        gain = part["mean"].get((name, "gain_by_layers"), float("nan"))
+        if np.isfinite(gain):
+            low, high = part.loc[(name, "gain_by_layers"), ["ci_low", "ci_high"]]
+            found = "its layers bring it closer" if low > 0 else "its layers are not shown to help"
+            found = "its layers take it farther away" if high < 0 else found
+            said[-1] = f"{said[-1][:-1]}; {found} (gain by layers {_said(part, name)})."
+    lead = {
+        "another training": "The ceiling, another training of the same network, reaches",
+        "no layer between": "Banks fitted straight to its densities, with no layer between, reach",
+        "wrong bank": "Explanations by other banks reach",
+        "random network": "Explanations of random networks reach",
+        "no network": "Predictors that never saw the network reach",
+    }
+    for role, words in lead.items():
+        if by_role[role]:
+            values = [_short(part, name) for name in by_role[role]]
+            if len(values) > FAMILY and role in ("random network", "wrong bank"):
+                means = [part["mean"][name, "fidelity"] for name in by_role[role]]
+                values = [f"{min(means):z.2f} to {max(means):z.2f} ({len(means)} of them)"]
+            said.append(f"{words} {', '.join(values)}.")
+    if not by_role["another training"]:
+        said.append(
+            "There is no ceiling: no other training of the same network is among the models "
+            "(like, seed)."
+        )
+    return said
+
+
+def fidelity_dots(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]]) -> Figure:
+    """
+    Draw the fidelity of every predictor; large families share a row.
+
+    Parameters
+    ----------
+    part, by_role
+        As for `sentences`.
+
+    Returns
+    -------
+    figure : matplotlib.figure.Figure
+    """
+    rows = []
+    for role, names in by_role.items():
+        if len(names) > FAMILY and role in ("random network", "wrong bank"):
+            rows.append((f"{len(names)} of: {role}", role, names))
+        else:
+            rows += [(name, role, [name]) for name in names]
+    figure, axis = plt.subplots(figsize=(6.5, 0.9 + 0.26 * len(rows)))
+    for y, (_, role, names) in enumerate(reversed(rows)):
+        values = part.loc[[(name, "fidelity") for name in names]]
+        if len(names) == 1:
+            axis.hlines(y, values["ci_low"], values["ci_high"], color=SHADES[role], linewidth=2)
+        axis.plot(values["mean"], np.full(len(names), y), "o", color=SHADES[role], markersize=4)
+    axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)], fontsize=8)
+    lowest = part.xs("fidelity", level="measure")["ci_low"].min()
+    # cut the axis below 0, so that the span up to the network stays readable
+    axis.set_xlim(max(-1.0, min(-0.05, lowest)) if np.isfinite(lowest) else -0.05, 1.02)
+    for place in (0, 1):
+        axis.axvline(place, color="0.7", linewidth=0.7)
+    axis.set_xlabel("fidelity: 0 the centre bias, 1 the network itself")
+    axis.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _rows(part, by_role):
+    """Rows of the table: what the predictor is, and every measure with its interval."""
+    rows = []
+    for role, names in by_role.items():
+        for name in names:
+            columns = ["mean", "ci_low", "ci_high"]
+            cells = [interval(*part.loc[(name, m), columns]) for m in MEASURES]
+            rows.append((name, [role, *cells]))
+    return rows
+
+
+def _said(part, name, measure="gain_by_layers"):
+    mean, low, high = part.loc[(name, measure), ["mean", "ci_low", "ci_high"]]
+    return f"{mean:z.2f} [{low:z.2f}, {high:z.2f}]"
+
+
+def _short(part, name):
+    return f"{part['mean'][name, 'fidelity']:z.2f} ({name})"

@@ -1,0 +1,94 @@
+"""How close to the network, in the report."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gaborscope.report import fidelity
+
+NAN = float("nan")
+ROLES = {
+    "net-direct": "explanation",
+    "net-noise": "wrong bank",
+    "net-loggabor_deep": "no layer between",
+    "net_s2": "another training",
+    "centre_bias": "no network",
+    **{f"net_random{i}-direct": "random network" for i in range(6)},
+}
+
+
+def table(gain=(0.1, 0.05, 0.15), without=()):
+    rows = []
+    for place, predictor in enumerate(ROLES):
+        for measure in fidelity.MEASURES:
+            values = (0.05 * place, 0.05 * place - 0.02, 0.05 * place + 0.02)
+            if measure == "gain_by_layers":
+                values = gain if predictor == "net-direct" else (NAN,) * 3
+            if predictor not in without:
+                rows.append((predictor, "made", measure, *values, 20))
+    columns = ["predictor", "dataset", "measure", "mean", "ci_low", "ci_high", "n"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def compared(without=()):
+    return [("net", name, "made", name) for name in ROLES if name not in without]
+
+
+def made(tmp_path, without=(), **changes):
+    values = table(without=without, **changes)
+    (part,) = fidelity.content(values, compared(without), ROLES, tmp_path, 40)
+    return part
+
+
+def test_the_explanation_comes_first_with_its_interval_and_the_nulls_beside_it(tmp_path):
+    said = made(tmp_path)["sentences"]
+    assert said[0] == (
+        "net-direct has fidelity 0.00 [-0.02, 0.02] to net; its layers bring it closer (gain by "
+        "layers 0.10 [0.05, 0.15])."
+    )
+    assert "The ceiling, another training of the same network, reaches 0.15 (net_s2)." in said
+    assert any("no layer between, reach 0.10 (net-loggabor_deep)" in words for words in said)
+    assert any("0.25 to 0.50 (6 of them)" in words for words in said)  # of a family the range
+    assert any("never saw the network reach 0.20 (centre_bias)" in words for words in said)
+
+
+@pytest.mark.parametrize(
+    ("gain", "words"),
+    [
+        ((0.01, -0.1, 0.1), "its layers are not shown to help"),
+        ((-0.2, -0.3, -0.1), "its layers take it farther away"),
+    ],
+)
+def test_what_layers_do_follows_from_the_interval(tmp_path, gain, words):
+    assert words in made(tmp_path, gain=gain)["sentences"][0]
+
+
+def test_an_undefined_gain_is_not_spoken_of_and_a_missing_ceiling_is(tmp_path):
+    part = made(tmp_path, without=("net_s2",), gain=(NAN, NAN, NAN))
+    assert part["sentences"][0] == "net-direct has fidelity 0.00 [-0.02, 0.02] to net."
+    assert part["sentences"][-1].startswith("There is no ceiling")
+
+
+def test_every_predictor_has_a_row_that_says_what_it_is(tmp_path):
+    part = made(tmp_path)
+    assert [name for name, _ in part["table"]["rows"]] == [
+        "net-direct", "net_s2", "net-loggabor_deep", "net-noise",
+        *(f"net_random{i}-direct" for i in range(6)), "centre_bias",
+    ]  # fmt: skip
+    assert {name: cells[0] for name, cells in part["table"]["rows"]} == ROLES
+    assert part["table"]["rows"][-1][1][-1] == "undefined" and part["n"] == 20
+    assert part["figure"].is_file()
+
+
+def test_a_large_family_shares_a_row_of_the_figure():
+    part = table().set_index(["predictor", "measure"])
+    by_role = {role: [n for n in ROLES if ROLES[n] == role] for role in fidelity.SHADES}
+    axis = fidelity.fidelity_dots(part, by_role).axes[0]
+    labels = [text.get_text() for text in axis.get_yticklabels()]
+    assert labels[::-1] == [
+        "net-direct", "net_s2", "net-loggabor_deep", "net-noise", "6 of: random network",
+        "centre_bias",
+    ]  # fmt: skip
+    dots = [len(line.get_xdata()) for line in axis.get_lines() if line.get_marker() == "o"]
+    assert sorted(dots) == [1, 1, 1, 1, 1, 6]
+    assert np.isclose(axis.get_xlim()[0], -0.05)
