@@ -48,11 +48,11 @@ def main(smk):
             [net, fused, *(shown.network for shown in (backbone, teacher) if shown)],
         ),
     )
-    refiner.run()
+    best_epoch = refiner.run()
     targets = paths.index("saliency", smk.input.target, "block")
     common = (settings["fusion"], smk.params.sigmas, smk.params.uniform_weight)
     model = fusing.fuse(net, observed, examples, blocks, targets, *common)
-    model.save(smk.output.explained, provenance(smk))
+    model.save(smk.output.explained, {**provenance(smk), "best_epoch": best_epoch})
 
 
 if __name__ == "__main__":

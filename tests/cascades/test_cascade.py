@@ -374,7 +374,7 @@ def test_refining_keeps_to_its_budget(watched, tmp_path):
 
 def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_path):
     uninterrupted = on_its_fit_split(watched, tmp_path)
-    uninterrupted.run()
+    assert uninterrupted.run() > 0
     first = on_its_fit_split(watched, tmp_path)
     epochs = first._train_epoch
 
@@ -390,6 +390,38 @@ def test_refining_goes_on_from_its_checkpoint_to_the_same_weights(watched, tmp_p
     second.run()
     for key, value in uninterrupted.net.state_dict().items():
         torch.testing.assert_close(second.net.state_dict()[key], value)
+
+
+def test_a_refinement_that_is_never_better_keeps_the_weights_of_its_start(
+    watched, tmp_path, caplog
+):
+    training = refiner(watched, tmp_path, learning_rate=1.0)
+    before = {key: value.clone() for key, value in training.net.state_dict().items()}
+    assert training.run() == 0
+    assert "not refined: no epoch of 2 is better than the start" in caplog.text
+    for key, value in training.net.state_dict().items():
+        torch.testing.assert_close(value, before[key], rtol=0, atol=0)
+
+
+def test_a_start_with_more_regressors_than_the_budget_is_never_kept(watched, tmp_path):
+    training = refiner(watched, tmp_path, budget=5, learning_rate=1e-9)
+    assert training.run() > 0
+    assert max(int(training.net.mask(f.name).sum(1).max()) for f in training.net.model.layers) == 5
+
+
+def test_a_refinement_has_to_beat_the_centre_bias(watched, tmp_path):
+    for _ in range(2):  # the second one goes on from the checkpoint, and has nothing left to do
+        training = refiner(watched, tmp_path, epochs=1)
+        with torch.no_grad():
+            training.fused.weight[0] = -5.0  # the map is fused upside down
+        with pytest.raises(InputError, match=r"learned nothing in 1 epochs: its lowest validation"):
+            training.run()
+    bias = torch.full((96,), 1 / 96)
+    expected = 0.0
+    for example in training.validation:
+        _, density = training.observed.look([example.seen], example.placement)
+        expected += float(torch.xlogy(density, density).sum() - bias.log()[0])
+    assert training.to_beat == pytest.approx(expected / len(training.validation), rel=1e-4)
 
 
 def test_the_fused_density_is_the_explained_models(watched, tmp_path):

@@ -60,8 +60,8 @@ class FusedDensity(nn.Module):
     ) -> torch.Tensor:
         """Return log-densities (n, cell) from the maps (n, C, row, column) of each layer."""
         device = self.weight.device
-        along, log_bias = self._constants(placement)
-        score, first = self.weight[-1] * log_bias.to(device), 0
+        along, _ = self._constants(placement)
+        score, first = self.weight[-1] * self.log_bias(placement), 0
         for fitted in self.model.sinks:
             along_y, along_x = (matrix.to(device) for matrix in along[fitted.name])
             weight = self.weight[first : first + len(fitted.weight)]
@@ -69,6 +69,10 @@ class FusedDensity(nn.Module):
             mixed = torch.einsum("c,ncyx->nyx", weight, maps[fitted.name])
             score = score + (torch.einsum("ry,nyx->nrx", along_y, mixed) @ along_x.T).flatten(1)
         return torch.log_softmax(score, dim=1)
+
+    def log_bias(self, placement: geometry.Placement) -> torch.Tensor:
+        """Return the logarithm of the centre bias (cell,)."""
+        return self._constants(placement)[1].to(self.weight.device)
 
     def _constants(self, placement):
         if placement not in self._known:
@@ -166,6 +170,9 @@ class Refiner:
     first part of the training. Their number falls geometrically, until at most `budget` regressors
     per map are left.
 
+    The weights of the epoch with the lowest KL on the validation split are kept, or those of the
+    start, unless it has more regressors than the budget allows.
+
     Parameters
     ----------
     net : CascadeNet
@@ -213,21 +220,28 @@ class Refiner:
         self.optimiser = torch.optim.Adam(groups, lr=0.0, betas=(0.9, 0.98))
         self.epoch = 0
         self.best: dict[str, Any] | None = None
+        self.to_beat = math.inf
 
-    def run(self) -> list[float]:
+    def run(self) -> int:
         """
         Train, going on from the checkpoint if there is one; keep the best weights.
 
         Returns
         -------
-        history : list of float
-            Validation loss after each epoch.
+        epoch : int
+            The best; 0 if none was better than the start, whose weights are kept then.
+
+        Raises
+        ------
+        InputError
+            If the loss is not finite, or the best epoch does not beat the centre bias. The
+            checkpoint stays: the same refinement stops at once, one of other settings starts anew.
         """
         self._resume()
-        history = self.best["history"] if self.best else []
+        epochs = self.settings["epochs"]
         if not self.epoch:
-            log.info("before training: validation KL %.4f", self.validate())
-        while self.epoch < self.settings["epochs"]:
+            self._measure_start()
+        while self.epoch < epochs:
             started = time.monotonic()
             losses = self._train_epoch()
             self.epoch += 1
@@ -237,39 +251,72 @@ class Refiner:
                     f"refinement diverged in epoch {self.epoch} (the loss is not finite); lower "
                     "the learning_rate of this explanation"
                 )
-            history.append(held_out)
             sparse = self.epoch >= self._pruned_epochs()
             if sparse and (self.best is None or held_out < self.best["value"]):
-                self.best = {"value": held_out, "net": _copy(self.net), "fused": _copy(self.fused)}
-            if self.best:
-                self.best["history"] = history
+                self.best = self._state(held_out)
             self._save()
             log.info(
                 "epoch %d/%d: KL %.4f, layers %.4f; validation KL %.4f; %.0f s",
-                self.epoch, self.settings["epochs"], *losses, held_out, time.monotonic() - started,
+                self.epoch, epochs, *losses, held_out, time.monotonic() - started,
             )  # fmt: skip
         if self.best is None:
             raise InputError(
-                f"no epoch of {self.settings['epochs']} came after the pruning; raise the epochs "
-                "of this explanation, or lower its prune_until"
+                f"no epoch of {epochs} came after the pruning; raise the epochs of this "
+                "explanation, or lower its prune_until"
+            )
+        if not self.best["value"] < self.to_beat:
+            raise InputError(
+                f"the refinement learned nothing in {epochs} epochs: its lowest validation KL is "
+                f"{self.best['value']:.3f}, that of the centre bias {self.to_beat:.3f}; lower the "
+                "learning_rate of this explanation, raise its epochs, or add stimuli"
+            )
+        if not self.best["epoch"]:
+            log.warning(
+                "not refined: no epoch of %d is better than the start on the validation split, so "
+                "the weights of the start are kept; lower the learning_rate or raise the epochs",
+                epochs,
             )
         self.net.load_state_dict(self.best["net"])
         self.fused.load_state_dict(self.best["fused"])
         self.checkpoint.unlink(missing_ok=True)
-        return history
+        return self.best["epoch"]
 
     @torch.no_grad()
     def validate(self) -> float:
         """Mean KL(deep || cascade) on the validation stimuli, nats."""
-        total = 0.0
+        total = sum(float(_kl(density, own).sum()) for density, own, _ in self._held_out())
+        return total / len(self.validation)
+
+    @torch.no_grad()
+    def _measure_start(self):
+        """Measure the centre bias, and the start: the best as long as no epoch is better."""
+        start, bias = 0.0, np.zeros(2)
+        for density, own, placement in self._held_out():
+            start += float(_kl(density, own).sum())
+            # the uniform density too, the centre bias of infinite width
+            for number, power in enumerate((0, 1)):
+                rival = torch.log_softmax(power * self.fused.log_bias(placement), dim=0)
+                bias[number] += float(_kl(density, rival).sum())
+        start, self.to_beat = start / len(self.validation), float(bias.min()) / len(self.validation)
+        log.info("validation KL of the start %.4f, of the centre bias %.4f", start, self.to_beat)
+        budget = self.settings["budget"]
+        widest = max(int(self.net.mask(own.name).sum(dim=1).max()) for own in self.net.model.layers)
+        if budget is None or widest <= budget:
+            self.best = self._state(start)
+
+    def _state(self, value):
+        parts = {"net": _copy(self.net), "fused": _copy(self.fused)}
+        return {"epoch": self.epoch, "value": value, **parts}
+
+    def _held_out(self):
+        """Yield the density, the cascade's log-density and the placement of validation batches."""
         for batch in observing.read_batches(self.validation, self.settings["batch_size"]):
             placement = batch[0].placement
             contents = [example.content for example in batch]
             phi = image_tensors(self.net.model, contents, placement, self.observed.device)
             _, density = self.observed.look([example.seen for example in batch], placement)
             _, outputs = self.net(phi, placement)
-            total += float(_kl(density, self.fused(outputs, placement)).sum())
-        return total / len(self.validation)
+            yield density, self.fused(outputs, placement), placement
 
     def _pruned_epochs(self):
         if self.settings["budget"] is None:
@@ -347,7 +394,7 @@ class Refiner:
         state = {
             "digest": self.digest, "epoch": self.epoch, "net": self.net.state_dict(),
             "fused": self.fused.state_dict(), "optimiser": self.optimiser.state_dict(),
-            "best": self.best,
+            "best": self.best, "to_beat": self.to_beat,
         }  # fmt: skip
         weights.write_checkpoint(self.checkpoint, state)
 
@@ -365,7 +412,7 @@ class Refiner:
         self.net.load_state_dict(state["net"])
         self.fused.load_state_dict(state["fused"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.epoch, self.best = state["epoch"], state["best"]
+        self.epoch, self.best, self.to_beat = state["epoch"], state["best"], state["to_beat"]
         log.info("going on from the checkpoint after epoch %d", self.epoch)
 
 

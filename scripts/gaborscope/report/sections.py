@@ -16,6 +16,7 @@ from gaborscope.report import curves, drawing, page
 from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
+from gaborscope.store.files import open_file
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
 from gaborscope.store.tables import read_csv
@@ -136,9 +137,12 @@ class Section:
         }
         self.table = self._table_of("explained_variance")
         self.explained: ExplainedModel | None = None
+        self.unrefined = False  # whether a refinement has kept the weights of its start
         self.nss = pd.Series(dtype=float)
         for path in self._paths_of("explained"):  # empty if the network predicts no saliency
             self.explained = ExplainedModel.load(path)
+            with open_file(path, "explained") as file:
+                self.unrefined = file.attrs.get("best_epoch") == 0
             (scores,) = grammar.select(
                 "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
@@ -167,6 +171,7 @@ class Section:
             "model": self.model,
             "explanation": self.explanation,
             "fused": self.explained is not None,
+            "unrefined": self.unrefined,
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_rows": self.table.to_dict("records"),
