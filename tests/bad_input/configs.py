@@ -3,7 +3,14 @@
 from bad_input.case import Case
 from bad_input.laid import settled
 
+from gaborscope.data import catalogue
+
 FAMILY = "Configs"
+
+
+def names(config):
+    return list(catalogue.index("demo", config["datasets"]["demo"], ""))
+
 
 CASES = [
     Case(
@@ -65,6 +72,12 @@ CASES = [
         settled("seed: !!python/object/apply:os.getcwd []\n"),
         says="{folder}/mine.yaml, line 1: the tag !!python/object/apply:os.getcwd is not allowed; "
         "a config holds plain values alone",
+    ),
+    Case(
+        "a billion stimuli to generate",
+        settled("datasets: {demo: {n_stimuli: 1000000000}}\n", names),
+        says="data set 'demo' of type demo needs n_stimuli, a whole number from 1 to 10000000, got "
+        "1000000000",
     ),
     Case(
         "a tag of whole numbers before nothing",

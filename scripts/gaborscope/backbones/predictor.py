@@ -59,7 +59,8 @@ class Predictor:
         with reading(f"{path} does not describe its network", remedy):
             entry = description["backbone"]
             backbone = configured(description["model"], entry)
-            box, uniform_weight = geometry.Box.of(entry["input"]), description["uniform_weight"]
+            box = geometry.Box.of(entry["input"])
+            uniform_weight = float(description["uniform_weight"])
         weights.load_into(backbone.network, path)
         return cls(backbone, box, uniform_weight, description)
 

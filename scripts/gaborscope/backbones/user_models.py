@@ -117,7 +117,7 @@ def _load_script(name, path):
     try:
         return torch.jit.load(str(absolute(path)), map_location="cpu")
     except (RuntimeError, ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"models.{name}: {path} is no TorchScript file ({reason})") from error
 
 

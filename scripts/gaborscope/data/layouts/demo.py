@@ -12,15 +12,15 @@ KINDS = ("orientation", "colour", "size", "frequency", "leaves", "noise")
 # Displays whose odd item has the same orientation, colour or scale throughout the set.
 FIXED = ("fixed_orientation", "fixed_colour", "fixed_scale")
 
-# Settings that the generator needs, with the smallest value allowed.
-_LEAST = {
-    "n_stimuli": 1,
-    "height": 48,
-    "width": 48,
-    "n_observers": 1,
-    "fixations_per_observer": 1,
-    "seed": 0,
-    "px_per_degree": 4,
+# Settings that the generator needs, with the smallest and the largest value allowed.
+_RANGES = {
+    "n_stimuli": (1, 10**7),
+    "height": (48, 10**4),
+    "width": (48, 10**4),
+    "n_observers": (1, 10**4),
+    "fixations_per_observer": (1, 10**4),
+    "seed": (0, 10**9),
+    "px_per_degree": (4, 10**4),
 }
 
 
@@ -31,14 +31,14 @@ def demo_name(i: int, kinds: Sequence[str] = KINDS) -> str:
 
 def check_settings(settings: Mapping[str, Any], name: str = "demo") -> None:
     """Raise an InputError unless `settings` hold every number that the generator needs."""
-    for key, least in _LEAST.items():
+    for key, (least, most) in _RANGES.items():
         value = settings.get(key)
         integer = key not in ("fixations_per_observer", "px_per_degree")
         kinds = int if integer else (int, float)
-        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value < 1e9:
+        if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
             raise InputError(
                 f"data set '{name}' of type demo needs {key}, "
-                f"a {'whole ' if integer else ''}number from {least} up, got {value!r}"
+                f"a {'whole ' if integer else ''}number from {least} to {most}, got {value!r}"
             )
     unknown = [kind for kind in settings.get("kinds", ()) if kind not in KINDS + FIXED]
     if unknown:
@@ -57,7 +57,7 @@ def check_settings(settings: Mapping[str, Any], name: str = "demo") -> None:
 def index(name: str, settings: Mapping[str, Any]) -> dict[str, str]:
     """Return {stimulus: digest}: the settings, without the number of stimuli, and the name."""
     check_settings(settings, name)
-    shared = json.dumps({k: settings[k] for k in sorted(_LEAST) if k != "n_stimuli"})
+    shared = json.dumps({k: settings[k] for k in sorted(_RANGES) if k != "n_stimuli"})
     kinds = settings.get("kinds", KINDS)
     names = sorted(demo_name(i, kinds) for i in range(settings["n_stimuli"]))
     return {stimulus: sha256(shared, stimulus) for stimulus in names}
