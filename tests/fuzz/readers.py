@@ -266,6 +266,12 @@ def _tables():
     return [f"stimulus,subject,x,y\n{rows}".encode(), other.encode(), rows.encode("utf-16")]
 
 
+# What numbers, names and headers of a table may stumble over.
+CELLS = "nan inf -1 0 1e999 1_0 1.024 ٣ 3.5px x y X onset subject a.png b.png ../a.png sep=; NULL"
+CELLS = [*CELLS.encode().split(), b"9" * 200000, b'"', b'""', b"'", b"", b" ", b"\0", b"\r", b"\t"]
+CELLS += [b"\xff", b"\xef\xbb\xbf"]
+
+
 def _read_table(path):
     image = path.parent / "stimuli/a.png"
     if not image.exists():
@@ -325,7 +331,7 @@ KEPT = functools.cache(completion.read_yaml)
 
 READERS = {
     "configs": Reader("a.yaml", _configs, _read_config, WORDS),
-    "fixations.csv": Reader("fixations.csv", _tables, _read_table),
+    "fixations.csv": Reader("fixations.csv", _tables, _read_table, CELLS),
     "photographs": Reader("a.jpg", _photographs, _read_photograph),
     "maps as images": _maps("a.png"),
     "maps as .npy": _maps("a.npy"),
