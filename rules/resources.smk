@@ -71,7 +71,7 @@ MEGABYTES = {
     "accumulate_spectra": 1000,
     "fit_spectra": 500,
     "fuse": 1000,
-    "fit_cascade": 3000,
+    "fit_cascade": 4000,
     "refine_cascade": 4000,
     "evaluate_cascade": 2000,
     "predict_explained": 1000,
@@ -98,14 +98,23 @@ MEGABYTES = {
     "compare": 500,
     "report": 1000,
 }
-# MB of memory per stimulus, in addition.
-HELD = {"train_backbone": 0.25, "fit_fusion": 0.05, "fit_cascade": 3.5, "refine_cascade": 0.15}
+# MB of memory per stimulus, in addition: names and fixations. Fusion was measured at .006; stimuli and
+# maps are read from disk, and training is flat.
+HELD = {
+    "fit_fusion": 0.01,
+    "fit_cascade": 0.01,
+    "refine_cascade": 0.01,
+    "evaluate_cascade": 0.01,
+}
 # MB that a job writes at any number of stimuli (checkpoints, statistics); only stages above 100.
 FIXED = {"train_backbone": 1000, "accumulate": 500, "fit_cascade": 500, "refine_cascade": 500}
 # MB that a job writes per stimulus, in addition.
 WRITTEN = {
     "train_backbone": 0.1,
     "fit_fusion": 1.0,
+    "fit_cascade": 3.0,
+    "refine_cascade": 0.5,
+    "evaluate_cascade": 0.5,
     "dump_activations": 0.65,
     "reconstruct": 1.3,
     "score_coalitions": 7.0,
