@@ -1,9 +1,11 @@
 """What a file says of its origin, and what waits while files are written."""
 
+import ast
 import json
 import os
 import threading
 import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import h5py
@@ -52,8 +54,27 @@ def test_the_commit_is_unknown_outside_a_repository(monkeypatch, output, commit)
     assert options["check"] is False and options["text"] is options["capture_output"] is True
 
 
-def test_files_are_not_locked():
-    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"  # network file systems may have no locks
+def test_a_layout_has_the_version_that_its_files_say():
+    # a version rises with its layout, in the same commit: files of other versions are refused
+    assert files.VERSIONS.items() >= {
+        "data": 2, "activations": 2, "saliency": 2, "statistics": 3, "filters": 3, "explained": 2,
+        "fixation_bank": 2, "centre_bias": 1,
+    }.items()  # fmt: skip
+
+
+LIBRARY = Path(files.__file__).parents[1]
+WITH_HDF5 = [p for p in LIBRARY.rglob("*.py") if "\nimport h5py" in p.read_text("utf-8")]
+
+
+@pytest.mark.parametrize("path", WITH_HDF5, ids=lambda path: str(path.relative_to(LIBRARY)))
+def test_files_are_not_locked_whichever_module_comes_first(path, monkeypatch):
+    """Locks fail on many network file systems; the library looks only when h5py is imported."""
+    monkeypatch.setenv("HDF5_USE_FILE_LOCKING", "")
+    monkeypatch.delenv("HDF5_USE_FILE_LOCKING")
+    body = ast.parse(path.read_text("utf-8")).body
+    (place,) = (i for i, n in enumerate(body) if ast.unparse(n).startswith("import h5py"))
+    exec(compile(ast.Module(body[:place], []), str(path), "exec"), {})
+    assert os.environ["HDF5_USE_FILE_LOCKING"] == "FALSE"
 
 
 def test_without_git_the_commit_is_unknown(monkeypatch):

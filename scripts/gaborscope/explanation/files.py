@@ -1,7 +1,9 @@
 """Write cascades to HDF5 groups and read them."""
 
 import json
+import os
 
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # see store.files
 import h5py
 import numpy as np
 

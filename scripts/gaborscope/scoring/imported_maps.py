@@ -1,9 +1,12 @@
 """Saliency maps made outside the workflow as predictors: images, .npy, pysaliency's HDF5."""
 
 import logging
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
+
+os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")  # see store.files
 
 import h5py
 import numpy as np

@@ -1,13 +1,9 @@
 """Blocks of stimuli as HDF5 files: results/data/{dataset}/{block}.h5."""
 
-import os
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-# Locks fail on many network file systems and are not needed: a file has one writer and gets its
-# name when it is complete.
-os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
 from gaborscope.stimuli.block import StimulusBlock

@@ -1,14 +1,10 @@
 """Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-# Locks fail on many network file systems and are not needed: a file has one writer and gets its
-# name when it is complete.
-os.environ.setdefault("HDF5_USE_FILE_LOCKING", "FALSE")
 import numpy as np
 
 from gaborscope.errors import InputError
