@@ -5,12 +5,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_explained, make_layer
+from helpers import SETTINGS, make_block, make_explained, make_layer
 
-from gaborscope.analysis import ablation, bits, coalitions, identities
+from gaborscope.analysis import ablation, bits, coalitions, identities, refits
 from gaborscope.explanation import layers, warm_fusion
 from gaborscope.fitting import sparse
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
+from gaborscope.store.saliency import write_saliency
 
 FULL = {**SETTINGS, "position": True, "second_stage": True,
         "bank": {**SETTINGS["bank"], "n_scales": 3}}  # fmt: skip
@@ -101,7 +102,7 @@ def test_information_gain_is_in_bits_per_fixation_at_x_and_y():
     assert gain == pytest.approx((math.log2(0.5 * 6) + math.log2(0.1 * 6)) / 2)
 
 
-def test_the_penalty_of_a_refit_is_the_best_on_the_validation_split(rng, table):
+def test_the_penalty_of_a_refit_is_the_best_on_the_validation_split(rng, table, monkeypatch):
     noisy = {}
     for name, n in (("0", 250), ("1", 250), ("v", 900)):
         phi = rng.standard_normal((len(table["name"]), n))
@@ -120,6 +121,12 @@ def test_the_penalty_of_a_refit_is_the_best_on_the_validation_split(rng, table):
     assert int(np.argmax(explained)) == 1
     expected, _ = coalitions._ridge(combine(fit.values()), 0.3)
     np.testing.assert_allclose(layer.weight, expected, rtol=1e-4, atol=1e-6)
+    # an explained variance that is undefined is not the best
+    told = iter([math.nan, 0.1, 0.2])
+    monkeypatch.setattr(coalitions, "explained_variance", lambda *_: (None, next(told)))
+    layer, _ = coalitions.refit(fitted, fit, noisy["v"], matrix, penalties, 2)
+    expected, _ = coalitions._ridge(combine(fit.values()), 1e4)
+    np.testing.assert_allclose(layer.weight, expected, rtol=1e-4, atol=1e-9)
 
 
 def test_the_pooling_of_an_option_is_the_one_that_explains_more(rng):
@@ -176,3 +183,32 @@ def test_coalitions_are_fused_on_the_fit_split_and_chosen_on_the_validation_spli
     assert said == [
         f"none: cross-entropy {least:.4f} on 5 validation stimuli (penalty {expected.penalty:g})"
     ]
+
+
+def test_a_sample_of_the_fit_split_and_all_of_the_validation_split_are_collected():
+    fit = {"00": make_block([(20, 30)] * 3, 2), "01": make_block([(20, 30)] * 2, 2)}
+    fit["01"].names[:] = ["t0.png", "t1.png"]
+    validation = {"07": make_block([(20, 30)] * 2, 2, seed=1)}
+    targets = {name: f"{name}.h5" for name in ("00", "01", "07")}
+    added = []
+    many = SimpleNamespace(add_stimulus=lambda *given: added.append(given))
+    bits.collect(many, fit, validation, targets, 3)
+    chosen = refits.sample(fit, 3)
+    assert sum(map(len, chosen.values())) == 3
+    expected = [("fit", name, index) for name, indices in chosen.items() for index in indices]
+    expected += [("validation", "07", 0), ("validation", "07", 1)]
+    assert [given[:2] + given[3:4] for given in added] == expected
+    for _, name, block, _, target in added:
+        assert block is {**fit, **validation}[name] and target == f"{name}.h5"
+
+
+def test_gains_are_of_explained_models_alone_where_no_other_map_is_stored(tmp_path):
+    block, model = make_block([(20, 30), (30, 20)], 4), make_explained()
+    flat = [np.full(size, -math.log(600)) for size in block.sizes]
+    write_saliency(tmp_path / "0.h5", block.names, flat, {})
+    rows = list(bits.gains({"a": model}, {"0": block}, {"centre_bias": {"0": tmp_path / "0.h5"}}))
+    assert [list(row) for row in rows] == [["stimulus", "a"]] * 2
+    for index, row in enumerate(rows):
+        x, y = np.floor(block.points(index)[0] + 0.5).astype(int).T
+        density = model.predict(block.image(index))[y, x]
+        assert row["a"] == pytest.approx(np.log2(density * 600).mean(), abs=1e-3)

@@ -3,16 +3,26 @@
 import numpy as np
 import pytest
 import torch
-from helpers import BOX, SETTINGS, make_block, make_image, make_layer
+from helpers import BOX, ORIGIN, SETTINGS, make_block, make_image, make_layer
 from torch import nn
 
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.cascades import fusing
-from gaborscope.cascades.observed import Observed, batches, image_tensors, make_examples
+from gaborscope.cascades.observed import (
+    Observed,
+    batches,
+    gather,
+    image_tensors,
+    make_examples,
+    placements,
+    read_batches,
+)
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import geometry
+from gaborscope.store import paths
+from gaborscope.store.blocks import write_data
 from gaborscope.store.saliency import write_saliency
 
 SIZES = [(32, 48), (60, 40), (20, 60), (30, 45)]
@@ -58,16 +68,35 @@ def model(rng):
     return Cascade(BOX, {**SETTINGS, "kinds": ["even"]}, {}, [last])
 
 
+def examples_of(blocks, backbone):
+    return [e for name, block in blocks.items() for e in make_examples(name, block, BOX, backbone)]
+
+
+def test_examples_are_gathered_from_blocks_in_the_order_of_their_files(blocks, tmp_path):
+    files = []
+    for name, block in blocks.items():
+        files.append(str(tmp_path / paths.make("data", dataset="made", block=name)))
+        write_data(files[-1], block, ORIGIN)
+    backbone = backbone_of()
+    gathered, kept = gather(files, BOX, backbone)
+    assert list(kept) == ["03", "01"] and all(block.images is None for block in kept.values())
+    assert kept["01"].names == blocks["01"].names
+    expected = examples_of(blocks, backbone)
+    assert len(gathered) == len(expected)
+    for one, other in zip(gathered, expected, strict=True):
+        assert (one.name, one.block_name, one.index) == (other.name, other.block_name, other.index)
+        np.testing.assert_array_equal(one.seen, other.seen)
+
+
 def test_there_is_an_example_of_every_stimulus_as_each_sees_it(blocks):
     backbone = backbone_of(resize="lanczos")
-    examples = make_examples(blocks, BOX, backbone)
+    examples = examples_of(blocks, backbone)
     said = [(e.block_name, e.index, e.name) for e in examples]
     assert said == [
         *[("03", i, f"s{i}.png") for i in range(4)], *[("01", i, f"t{i}.png") for i in range(4)],
     ]  # fmt: skip
     for example in examples:
         block = blocks[example.block_name]
-        assert example.block is block
         assert example.placement == geometry.place(block.sizes[example.index], BOX)
         image = block.image(example.index)
         content = geometry.content(image, example.placement)
@@ -77,8 +106,13 @@ def test_there_is_an_example_of_every_stimulus_as_each_sees_it(blocks):
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10])
 def test_a_batch_is_of_one_placement_and_no_larger_than_asked_for(blocks, size):
-    examples = make_examples(blocks, BOX, backbone_of())
-    found = batches(examples, size)
+    examples = examples_of(blocks, backbone_of())
+    places = placements(examples)
+    assert places == [example.placement for example in examples]
+    assert len({id(place) for place in places}) == len(set(places)) == 3
+    found = batches(places, size)
+    read = [[e.name for e in batch] for batch in read_batches(examples, size)]
+    assert read == [[examples[i].name for i in batch] for batch in found]
     assert sorted(i for batch in found for i in batch) == list(range(8))
     for batch in found:
         assert 1 <= len(batch) <= size and batch == sorted(batch)
@@ -89,7 +123,7 @@ def test_a_batch_is_of_one_placement_and_no_larger_than_asked_for(blocks, size):
     assert found == expected
 
 
-@pytest.mark.parametrize("size", [(32, 48), (20, 60), (60, 40)])
+@pytest.mark.parametrize("size", [(32, 48), (20, 60), (60, 30)])
 @pytest.mark.parametrize("pool", [1, 2])
 def test_activations_are_inputs_of_nonlinearities_on_the_cells_of_the_content(size, pool):
     backbone, place = backbone_of(), geometry.place(size, BOX)
@@ -109,7 +143,7 @@ def test_activations_are_inputs_of_nonlinearities_on_the_cells_of_the_content(si
 
 
 @pytest.mark.parametrize("output", ["logits", "log_density", "density", "unit"])
-@pytest.mark.parametrize("size", [(32, 48), (20, 60), (60, 40)])
+@pytest.mark.parametrize("size", [(32, 48), (20, 60), (60, 30)])
 def test_the_density_is_that_of_the_content_on_the_fusion_grid(output, size):
     backbone, place = backbone_of(output=output), geometry.place(size, BOX)
     images = [backbone.content(make_image(size, seed), place) for seed in (0, 1)]
@@ -172,14 +206,15 @@ def test_a_cascade_is_fused_to_the_targets_of_each_split(model, tmp_path, target
         logs = [values - np.log(np.exp(values).sum()) for values in maps]
         write_saliency(files[name], block.names, logs, {})
     backbone = backbone_of()
-    examples = {name: make_examples({name: block}, BOX, backbone) for name, block in split.items()}
+    examples = {name: examples_of({name: block}, backbone) for name, block in split.items()}
+    blocks = {name: {name: block} for name, block in split.items()}
     net, watch = fusing.make_net(model, torch.device("cpu")), fusing.watch(backbone, model, 4)
-    made = fusing.fuse(net, watch, examples, files, settings, [0.1, 0.3], 1e-3)
+    made = fusing.fuse(net, watch, examples, blocks, files, settings, [0.1, 0.3], 1e-3)
 
     bias = centre_biases.centre_bias([split["fit"]], [split["validation"]], [0.1, 0.3], 1e-3)
     data = {name: fusion_data.FusionData(model.sinks, settings) for name in split}
     for name, block in split.items():
-        order = [i for batch in batches(examples[name], 8) for i in batch]
+        order = [i for batch in batches(placements(examples[name]), 8) for i in batch]
         for index in order:
             wanted = data[name].target_of(block, index, files[name])
             if wanted is not None:

@@ -500,10 +500,27 @@ def test_a_cache_folder_that_cannot_be_made_only_means_that_nothing_is_kept(fold
     assert content(nowhere) == content(by_block(folder))
 
 
-def test_no_temporary_file_is_left(folder, tmp_path):
+def test_no_temporary_file_is_left(folder, tmp_path, monkeypatch):
+    moved, replace = [], os.replace
+
+    def replaced(source, target):
+        moved.append((Path(source).parent, Path(target).parent))
+        replace(source, target)
+
+    monkeypatch.setattr(catalogue.os, "replace", replaced)
     by_block(folder, tmp_path / "cache")
+    assert moved == [(tmp_path / "cache", tmp_path / "cache")]  # on one file system
     [kept] = os.listdir(tmp_path / "cache")
     assert kept.startswith("mine.") and kept.endswith(".sqlite")
+
+
+def test_an_index_that_cannot_be_kept_leaves_nothing_behind(folder, tmp_path, monkeypatch):
+    def replaced(source, target):
+        raise OSError
+
+    monkeypatch.setattr(catalogue.os, "replace", replaced)
+    built = by_block(folder, tmp_path / "cache")
+    assert os.listdir(tmp_path / "cache") == [] and content(built) == content(by_block(folder))
 
 
 def test_many_processes_at_once_read_a_whole_index(folder, tmp_path):

@@ -133,5 +133,9 @@ def test_a_stem_keeps_its_folder():
 
 
 def test_values_that_are_missing_are_written_so():
-    assert {"", "na", "nan", "none", "."} <= set(scan.MISSING) and "0" not in scan.MISSING
-    assert all(word == word.lower() for word in scan.MISSING)
+    assert set(scan.MISSING) == {"", ".", "-", "nan", "na", "n/a", "null", "none", "missing"}
+
+
+def test_a_scan_of_stimuli_alone_has_nothing_shared():
+    alone = scan.Scan({"a.png": [(1, 2)]})
+    assert (alone.shared, alone.tables, alone.contents) == ([], [], None)

@@ -18,6 +18,28 @@ def test_blocks_are_called_by_their_paths_in_the_order_given(tmp_path):
     assert list(read) == ["07", "00"] and read["07"].names == ["s0.png"]
 
 
+def test_every_fact_comes_back_and_nothing_else(tmp_path):
+    texts = ("images", "observers", "task", "faults", "source", "licence", "exif")
+    numbers = ("duration_s", "px_per_degree", "sigma_px")
+    facts = {
+        **{key: f"its {key}" for key in texts},
+        **dict(zip(numbers, (3, 30.5, 0), strict=True)),
+    }
+    given = make_block([(20, 30)], facts={**facts, "unknown": "x"})
+    blocks.write_data(tmp_path / "0.h5", given, ORIGIN)
+    assert blocks.read_data(tmp_path / "0.h5").facts == facts
+    blocks.write_data(tmp_path / "1.h5", make_block([(20, 30)], facts={"task": None}), ORIGIN)
+    assert blocks.read_data(tmp_path / "1.h5").facts == {}
+
+
+def test_images_are_read_where_they_are_asked_for(tmp_path):
+    path = written(tmp_path, "07")
+    assert blocks.read_data(path).images[0].shape == (20, 30, 3)
+    assert blocks.read_data(path, images=False).images is None
+    (read,) = blocks.read_blocks([path], images=False).values()
+    assert read.images is None and blocks.read_blocks([path])["07"].images is not None
+
+
 def test_blocks_of_two_data_sets_are_not_mixed_up(tmp_path):
     files = [written(tmp_path, "07"), written(tmp_path, "07", "other")]
     with pytest.raises(InputError, match="same block"):

@@ -49,6 +49,9 @@ def test_the_order_of_keys_makes_no_other_network():
     config = config_of({"a": {}, "b": {}})
     config["backbones"]["b"] = turned
     assert contests.families(config, variants.targets(config)) == [["a", "b"]]
+    for entry in config["backbones"].values():
+        entry["factory"] = "net.py:build"
+    assert contests.families(config, variants.targets(config)) == [["a", "b"]]
 
 
 def test_networks_of_one_factory_are_a_family_whatever_they_are_called():
@@ -102,6 +105,149 @@ def test_a_contest_is_with_every_random_copy_that_is_explained_so():
         "above_loggabor_fixations", "above_loggabor_equal", "above_random_bank",
         "above_pixel_bank",
     ]  # fmt: skip
+
+
+def test_tables_of_layers_are_for_the_networks_themselves_and_the_config_wins():
+    config = {"backbones": {
+        "cmrnet": {"layers": {"stem": "mine", "added": "new.0"}}, "unisal": {"like": "cmrnet"},
+        "own": {"layers": {"a": "b"}}, "msinet": "no mapping",
+    }}  # fmt: skip
+    completion.add_tables(config)
+    table = completion.read_yaml(completion.TABLES / "cmrnet.yaml")
+    assert config["backbones"] == {
+        "cmrnet": {
+            "layers": {**table["layers"], "stem": "mine", "added": "new.0"},
+            "cascade_layers": table["cascade_layers"],
+        },
+        "unisal": {"like": "cmrnet"}, "own": {"layers": {"a": "b"}}, "msinet": "no mapping",
+    }  # fmt: skip
+    wrong = {"backbones": {"cmrnet": {"layers": 3}}}
+    completion.add_tables(wrong)  # for the schema to name
+    assert wrong["backbones"]["cmrnet"]["layers"] == 3
+
+
+def test_regressors_stand_for_those_of_their_section_and_what_it_sets_wins():
+    regressors = {"bank": {"n_scales": 4, "n_orientations": 8}, "colour": "yuv", "kinds": ["even"]}
+    like = {"like": "regressors", "bank": {"n_scales": 2}, "penalties": [1]}
+    config = {
+        "regressors": regressors, "spectra": dict(like), "other": dict(like),
+        "explanation_defaults": {"direct": dict(like), "cascade": {"image": dict(like)}},
+        "baselines": {"loggabor_fixations": dict(like), "centre_bias": dict(like)},
+        "explanations": {"a": {"image": dict(like)}, "b": dict(like), "c": None,
+                         "d": {"image": {"like": "direct"}}},
+    }  # fmt: skip
+    completion.fill_regressors(config)
+    filled = {**regressors, "bank": {"n_scales": 2, "n_orientations": 8}, "penalties": [1]}
+    assert config["spectra"] == config["explanation_defaults"]["direct"] == filled
+    assert config["explanation_defaults"]["cascade"]["image"] == filled
+    assert config["baselines"] == {"loggabor_fixations": filled, "centre_bias": like}
+    assert config["explanations"]["a"]["image"] == filled
+    assert config["other"] == config["explanations"]["b"] == like
+    assert config["explanations"]["d"] == {"image": {"like": "direct"}}
+    assert regressors["bank"]["n_scales"] == 4
+
+
+def filled(explanations, scored=False, said=None, ablation=None, **defaults):
+    modes = {"direct": {"bank": {"n": 1}, "sparsity_scores": {"budgets": [1]}, "kinds": ["even"]},
+             "cascade": {"channels": 3}, **defaults}  # fmt: skip
+    config = {"explanations": explanations, "explanation_defaults": modes}
+    if ablation is not None:
+        config["ablation"] = {"options": ablation}
+    before = copy.deepcopy(modes)
+    completion.fill_explanations(config, scored, [] if said is None else said)
+    assert modes == before
+    return config
+
+
+def test_explanations_are_filled_from_their_mode_or_from_whom_they_are_like():
+    found = filled({
+        "a": {"bank": {"m": 2}}, "b": {"like": "a", "kinds": ["odd"], "models": ["x"]},
+        "c": {"mode": "cascade"}, "d": {"like": "b"}, "e": {"mode": "new"}, "f": 3,
+    })["explanations"]  # fmt: skip
+    common = {"mode": "direct", "sparsity_scores": {"budgets": []}, "models": None}
+    assert found["a"] == {**common, "bank": {"n": 1, "m": 2}, "kinds": ["even"]}
+    assert found["b"] == {**found["a"], "kinds": ["odd"], "models": ["x"]}
+    assert found["d"] == {**found["b"], "models": None}
+    assert found["c"] == {"mode": "cascade", "channels": 3, "models": None}
+    assert found["e"] == {"mode": "new"} and found["f"] == 3  # for the schema to name
+
+
+@pytest.mark.parametrize("scored", [False, True])
+def test_scores_of_few_filters_are_of_every_explanation_where_the_analysis_is_listed(scored):
+    few = {"sparsity_scores": {"budgets": [7]}}
+    found = filled({"a": {}, "b": few}, scored)["explanations"]
+    assert found["a"]["sparsity_scores"]["budgets"] == ([1] if scored else [])
+    assert found["b"]["sparsity_scores"]["budgets"] == [7]
+
+
+def test_beside_a_direct_that_sets_something_the_others_take_from_it_and_it_is_said():
+    given = {"direct": {"bank": {"n": 5}}, "a": {}, "b": {"like": None}, "c": {"like": "a"},
+             "d": {"mode": "cascade"}}  # fmt: skip
+    said = []
+    found = filled(given, said=said)["explanations"]
+    assert [found[name]["bank"]["n"] for name in "abc"] == [5, 1, 5]
+    assert "bank" not in found["d"]
+    assert len(said) == 1 and said[0].startswith("config: explanations.a takes what it does not")
+    for empty in ({}, {"models": ["x"]}, {"mode": "direct"}, {"bank": {}}):
+        said = []
+        assert filled({"direct": empty, "a": {}}, said=said)["explanations"]["a"]["bank"] == {
+            "n": 1
+        }
+        assert said == []
+
+
+def test_options_of_the_ablation_take_what_they_do_not_set_from_direct():
+    found = filled({"direct": {"kinds": ["odd"]}}, ablation={"x": {"bank": {"m": 3}}, "y": 4})
+    option = {**found["explanations"]["direct"], "bank": {"n": 1, "m": 3}}
+    assert found["ablation"]["options"] == {"x": option, "y": 4}
+    alone = filled({"a": {}}, ablation={"x": {"bank": {"m": 3}}})
+    assert alone["ablation"]["options"] == {"x": {"bank": {"m": 3}}}
+
+
+@pytest.mark.parametrize(
+    "given, text",
+    [
+        ({"a": {"like": "b"}, "b": {"like": "a"}}, "leads back to itself: a like b like a"),
+        ({"a": {"like": "a"}}, "explanations.a.like leads back to itself: a like a"),
+        ({"a": {"like": "other"}, "bee": {}}, "is 'other', which is no explanation; there are bee"),
+        ({"a": {"like": 3}}, "is 3, which is no explanation; there are no others"),
+        ({"a": {"like": "c", "mode": "direct"}, "c": {"mode": "cascade"}},
+         "a has mode direct, but is like c, whose mode is cascade"),
+    ],
+)  # fmt: skip
+def test_an_explanation_that_is_like_none_is_refused(given, text):
+    with pytest.raises(InputError, match=text):
+        filled(given)
+
+
+def test_models_of_a_default_have_no_effect_and_it_is_said():
+    said = []
+    found = filled({"a": {}}, said=said, direct={"models": ["x"], "n": 1})["explanations"]
+    assert found["a"]["models"] is None and found["a"]["n"] == 1
+    assert said == [
+        "config: explanation_defaults.direct.models has no effect; say it of the explanations"
+    ]
+
+
+def test_a_selector_of_what_does_not_run_is_emptied_and_still_checked():
+    known = {"explanations": {"a": {}}}
+    config, _ = settled(["seeds"], bits={"explanations": ["a"]}, **copy.deepcopy(known))
+    assert config["bits"]["explanations"] == []
+    with pytest.raises(InputError, match="bits.explanations names 'b', but explanations has only"):
+        settled(["seeds"], bits={"explanations": ["b"]}, **copy.deepcopy(known))
+    config, _ = settled(["seeds"], spectra={"predictors": ["b"]}, **copy.deepcopy(known))
+    assert config["spectra"]["predictors"] == []
+    config, _ = settled(["bits"], bits={"explanations": ["b"]}, **copy.deepcopy(known))
+    assert config["bits"]["explanations"] == ["b"]  # named where it is used
+
+
+def test_parts_of_a_config_that_are_none_are_empty():
+    config = {"a": {"b": {"c": 1}}, "d": 3}
+    assert completion.part(config, "a", "b") == {"c": 1} and completion.part(config) is config
+    for keys in (("x",), ("a", "x"), ("d",), ("a", "b", "c")):
+        assert completion.part(config, *keys) == {}
+    assert completion.explained_by({"models": None}, ["m"]) == ["m"]
+    assert completion.explained_by({"models": []}, ["m"]) == []
 
 
 def settled(wanted, said=None, **config):

@@ -69,11 +69,11 @@ def test_a_script_has_another_digest_by_its_content_and_by_what_it_imports(packa
 def test_kept_import_statements_give_the_same_digests_without_parsing(tmp_path, monkeypatch):
     clear()
     before = digests.digest("explained")
-    digests.save_imports(tmp_path / "folder" / "imports.json")
+    digests.save_imports(tmp_path / "folder" / "below" / "imports.json")
     for state in (digests._statements, digests._in_use):
         state.clear()
     clear()
-    digests.load_imports(tmp_path / "folder" / "imports.json")
+    digests.load_imports(tmp_path / "folder" / "below" / "imports.json")
     monkeypatch.setattr(digests, "_import_statements", None)
     assert digests.digest("explained") == before
 

@@ -8,7 +8,7 @@ import pytest
 from gaborscope.errors import InputError
 from gaborscope.workflow import backbone_entries, settings
 from gaborscope.workflow.completion import read_yaml
-from gaborscope.workflow.plan import Plan
+from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
 BLOCKS = {
     "fit": [f"0{i}" for i in range(7)],
@@ -273,6 +273,8 @@ def test_baselines_in_spectra_are_computed_with_their_own_settings(config):
     assert plan.computed_spectra["loggabor_equal"] == entry
     assert plan.computed_spectra["centre_bias"] == plan.config["baselines"].get("centre_bias", {})
     assert plan.computed_banks == ["loggabor_equal"]
+    folders = BANK_FOLDERS["loggabor_equal"], BANK_FOLDERS["loggabor_fixations"]
+    assert folders == ("equal_bank", "fixation_bank")
 
 
 def test_maps_are_in_spectra_where_they_cover_the_data_set_of_the_fits(config):
