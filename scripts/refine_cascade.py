@@ -31,8 +31,9 @@ def main(smk):
     decisive = [settings, entry, smk.params.seed, smk.params.code, smk.params.start]
     decisive += [smk.params.target, smk.params.threads, str(observed.device)]
     net = fusing.make_net(start.whole_cascade, observed.device)
+    weight = fusing.fusion_weight(start, start.whole_cascade.fused(settings["fusion"]["layers"]))
     fused = refining.FusedDensity(
-        start.whole_cascade, settings["fusion"], start.weight, start.centre_bias
+        start.whole_cascade, settings["fusion"], weight, start.centre_bias
     ).to(observed.device)
     refiner = refining.Refiner(
         net,

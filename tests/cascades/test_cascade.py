@@ -3,6 +3,7 @@
 import dataclasses
 import types
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -343,7 +344,9 @@ def refiner(watched, tmp_path, **changes):
     _, observed, _, examples, model, _ = watched
     net = CascadeNet(model)
     bias = np.full((9, 16), 1 / 144)
-    fused = refining.FusedDensity(model, {"stride": 4, "smoothing": 4.0}, [1.0, 0.0], bias)
+    fused = refining.FusedDensity(
+        model, {"layers": "sinks", "stride": 4, "smoothing": 4.0}, [1.0, 0.0], bias
+    )
     settings = {**REFINE, **changes}
     return refining.Refiner(
         net, fused, observed, examples[:6], examples[6:], settings, tmp_path / "c.pt", "digest"
@@ -424,28 +427,43 @@ def test_a_refinement_has_to_beat_the_centre_bias(watched, tmp_path):
     assert training.to_beat == pytest.approx(expected / len(training.validation), rel=1e-4)
 
 
-def test_the_fused_density_is_the_explained_models(watched, tmp_path):
-    _, observed, _, examples, model, block = watched
-    bias = np.random.default_rng(2).uniform(1, 2, (9, 16))
+def test_a_random_network_need_not_beat_the_centre_bias(watched, tmp_path, monkeypatch, caplog):
+    training = refiner(watched, tmp_path, epochs=1)
+    monkeypatch.setattr(training.observed, "teacher", training.observed.backbone)
+    with torch.no_grad():
+        training.fused.weight[0] = -5.0  # the map is fused upside down
+    assert training.run() == 1 and "no better than the centre bias" in caplog.text
+
+
+@pytest.mark.parametrize("layers", ["sinks", "all"])
+def test_the_fused_density_is_the_explained_models(watched, layers):
+    model, block = watched[4], watched[5]
+    rng = np.random.default_rng(2)
+    bias = rng.uniform(1, 2, (9, 16))
     bias /= bias.sum()
-    weight, settings = np.array([0.7, 0.4]), {"stride": 4, "smoothing": 4.0}
-    explained = ExplainedModel(BOX, model.sinks, settings, weight, bias, 1e-3, model)
+    settings = {"stride": 4, "smoothing": 4.0}
+    fused_layers = model.fused(layers)
+    weight = rng.normal(size=sum(len(fitted.weight) for fitted in fused_layers) + 1)
+    explained = ExplainedModel(BOX, fused_layers, settings, weight, bias, 1e-3, model)
     maps, placement = explained.reconstruct(block.image(0))
     features, shape = fusion_features(maps, explained.layers, placement, **settings)
     score = features @ weight[:-1] + weight[-1] * log_centre_bias(bias, shape)
-    fused = refining.FusedDensity(model, settings, weight, bias)
+    fused = refining.FusedDensity(model, {**settings, "layers": layers}, weight, bias)
     tensors = {name: torch.from_numpy(values)[None] for name, values in maps.items()}
     log_density = fused(tensors, placement)[0].detach().numpy()
     np.testing.assert_allclose(log_density, score - np.log(np.exp(score).sum()), atol=1e-4)
 
 
-def test_an_explained_cascade_survives_its_file(watched, tmp_path):
+@pytest.mark.parametrize("layers", ["sinks", "all"])
+def test_an_explained_cascade_survives_its_file(watched, tmp_path, layers):
     model, block = watched[4], watched[5]
     bias = np.full((9, 16), 1 / 144)
-    settings = {"stride": 4, "smoothing": 4.0}
-    before = ExplainedModel(BOX, model.sinks, settings, np.array([0.7, 0.4]), bias, 1e-3, model)
+    settings, fused = {"stride": 4, "smoothing": 4.0}, model.fused(layers)
+    weight = np.linspace(-0.1, 0.1, sum(len(fitted.weight) for fitted in fused) + 1)
+    before = ExplainedModel(BOX, fused, settings, weight, bias, 1e-3, model)
     before.save(tmp_path / "m.h5", {})
     after = ExplainedModel.load(tmp_path / "m.h5")
+    assert [fitted.name for fitted in after.layers] == [fitted.name for fitted in fused]
     image = block.image(2)
     np.testing.assert_array_equal(after.predict(image), before.predict(image))
     assert after.predict(image).sum() == pytest.approx(1, abs=1e-5)
@@ -459,7 +477,8 @@ def test_the_cascade_is_fused_with_the_centre_bias(watched, tmp_path):
         [np.full(size, -np.log(size.prod())) for size in block.sizes],
         {},
     )
-    settings = {"target": "model", "stride": 4, "smoothing": 4.0, "penalties": [0.1]}
+    settings = {"target": "model", "layers": "sinks", "stride": 4, "smoothing": 4.0}
+    settings |= {"penalties": [0.1]}
     split = {"fit": examples[:6], "validation": examples[6:]}
     blocks = dict.fromkeys(split, {"0": block})
     fused = fusing.fuse(
@@ -469,6 +488,44 @@ def test_the_cascade_is_fused_with_the_centre_bias(watched, tmp_path):
     assert fused.weight.shape == (2,)
     # the target is uniform, so neither the network's map nor the centre bias helps
     np.testing.assert_allclose(fused.predict(block.image(7)), 1 / 2400, rtol=0.5)
+
+
+def test_all_layers_find_what_the_last_one_lost(watched, tmp_path):
+    _, observed, _, examples, model, block = watched
+    stem = next(fitted for fitted in model.layers if fitted.name == "stem")
+    targets = []
+    for example in sorted(examples, key=lambda one: one.index):
+        maps, placement = model.reconstruct(block.image(example.index))
+        score, shape = fusion_features(maps, [stem], placement, 4, 2.0)
+        height, width = block.sizes[example.index]
+        score = cv2.resize(score[:, 0].reshape(shape), (int(width), int(height)))
+        score *= 2 / score.std()
+        targets.append(score - np.log(np.exp(score).sum()))
+    write_saliency(tmp_path / "0.h5", block.names, targets, {})
+    split = {"fit": examples[:6], "validation": examples[6:]}
+    reached = {}
+    for layers in ("sinks", "all"):
+        settings = {"target": "model", "layers": layers, "stride": 4, "smoothing": 2.0}
+        made = fusing.fuse(
+            fusing.make_net(model, observed.device), observed, split,
+            dict.fromkeys(split, {"0": block}), {"0": tmp_path / "0.h5"},
+            {**settings, "penalties": [1e-4]}, [0.1], 1e-3,
+        )  # fmt: skip
+        density = made.predict(block.image(1))
+        reached[layers] = np.corrcoef(density.ravel(), np.exp(targets[1]).ravel())[0, 1]
+    assert reached["all"] > 0.8 > reached["sinks"]
+
+
+def test_a_refinement_starts_with_the_weights_of_what_its_start_fuses(watched):
+    model = watched[4]
+    bias, settings = np.full((9, 16), 1 / 144), {"stride": 4, "smoothing": 4.0}
+    last = ExplainedModel(BOX, model.sinks, settings, np.array([0.7, 0.4]), bias, 1e-3, model)
+    assert fusing.fusion_weight(last, model.sinks).tolist() == [0.7, 0.4]
+    wide = fusing.fusion_weight(last, model.layers)
+    assert len(wide) == sum(len(fitted.weight) for fitted in model.layers) + 1
+    assert wide[-2:].tolist() == [0.7, 0.4] and not wide[:-2].any()
+    every = ExplainedModel(BOX, model.layers, settings, wide, bias, 1e-3, model)
+    assert fusing.fusion_weight(every, model.sinks).tolist() == [0.7, 0.4]
 
 
 def planted(rng, n_regressors, support, n=4000):

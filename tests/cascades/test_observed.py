@@ -26,7 +26,13 @@ from gaborscope.store.blocks import write_data
 from gaborscope.store.saliency import write_saliency
 
 SIZES = [(32, 48), (60, 40), (20, 60), (30, 45)]
-FUSION = {"target": "fixations", "stride": 4, "smoothing": 2.0, "penalties": [1e-2, 1.0]}
+FUSION = {
+    "target": "fixations",
+    "layers": "sinks",
+    "stride": 4,
+    "smoothing": 2.0,
+    "penalties": [1e-2, 1.0],
+}
 
 
 class Net(nn.Module):

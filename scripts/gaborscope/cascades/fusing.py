@@ -4,13 +4,14 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.cascades.network import CascadeNet
 from gaborscope.cascades.observed import Example, Observed, image_tensors, read_batches
 from gaborscope.explanation import fusion, fusion_data
-from gaborscope.explanation.cascade import Cascade
+from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.block import StimulusBlock
@@ -52,9 +53,9 @@ def fuse(
     uniform_weight: float,
 ) -> ExplainedModel:
     """
-    Return the explained model of a cascade: its last layers, fused with the centre bias.
+    Return the explained model of a cascade: its last or all layers, fused with the centre bias.
 
-    Each map of the last layers has a weight, and so has the centre bias. (Most networks end in one
+    Each map of these layers has a weight, and so has the centre bias. (Most networks end in one
     map.) The weights are fitted to the fit split; the penalty is chosen on the validation split.
 
     Parameters
@@ -68,7 +69,7 @@ def fuse(
     files : dict of str to str
         Saliency file of the deep model, by name of the block.
     settings : dict
-        Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
+        Settings of the fusion: `target`, `layers`, `stride`, `smoothing`, `penalties`.
     sigmas : sequence of float
         Candidate widths of the centre bias.
     uniform_weight : float
@@ -81,7 +82,8 @@ def fuse(
         list(blocks["fit"].values()), list(blocks["validation"].values()), sigmas, uniform_weight
     )
     exported = net.export()
-    data = {split: fusion_data.FusionData(exported.sinks, settings) for split in examples}
+    layers = exported.fused(settings["layers"])
+    data = {split: fusion_data.FusionData(layers, settings) for split in examples}
     for split, split_examples in examples.items():
         _add(data[split], net, observed, split_examples, blocks[split], files, centre_bias)
     fused = fusion.fit(
@@ -93,7 +95,7 @@ def fuse(
     )
     return ExplainedModel(
         box=exported.box,
-        layers=exported.sinks,
+        layers=layers,
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,
         centre_bias=centre_bias.density(GRID),
@@ -104,7 +106,7 @@ def fuse(
 
 @torch.no_grad()
 def _add(data, net, observed, examples, blocks, files, centre_bias):
-    sinks = [sink.name for sink in net.model.sinks]
+    fused = [fitted.name for fitted in data.layers]
     for batch in read_batches(examples, 8):
         placement = batch[0].placement
         contents = [example.content for example in batch]
@@ -114,8 +116,30 @@ def _add(data, net, observed, examples, blocks, files, centre_bias):
             name = example.block_name
             target = data.target_of(blocks[name], example.index, files[name])
             if target is not None:
-                maps = {name: outputs[name][row].cpu().numpy() for name in sinks}
+                maps = {layer: outputs[layer][row].cpu().numpy() for layer in fused}
                 data.add_stimulus(maps, placement, target, centre_bias, example.name)
+
+
+def fusion_weight(start: ExplainedModel, layers: Sequence[CascadeLayer]) -> np.ndarray:
+    """
+    Return the weights of an explained model for other layers: 0 for those that it does not fuse.
+
+    Parameters
+    ----------
+    start : ExplainedModel
+    layers : sequence of CascadeLayer
+        Layers of its cascade.
+
+    Returns
+    -------
+    weight : float array (feature,)
+        Weights of the maps of the layers, then the weight of the log centre bias.
+    """
+    ends = np.cumsum([len(fitted.weight) for fitted in start.layers])
+    parts = np.split(start.weight, ends)
+    known = {fitted.name: part for fitted, part in zip(start.layers, parts, strict=False)}
+    given = [known.get(fitted.name, np.zeros(len(fitted.weight))) for fitted in layers]
+    return np.concatenate([*given, parts[-1]])
 
 
 def make_net(model: Cascade, device: torch.device) -> CascadeNet:

@@ -37,9 +37,9 @@ class FusedDensity(nn.Module):
     ----------
     model : cascade.Cascade
     settings : dict
-        `stride`, `smoothing`.
+        `layers`, `stride`, `smoothing`.
     weight : float array (feature,)
-        Weights of the maps of the last layers, then the weight of the log centre bias.
+        Weights of the maps of the fused layers, then the weight of the log centre bias.
     centre_bias : float array (row, column)
     """
 
@@ -51,7 +51,8 @@ class FusedDensity(nn.Module):
         centre_bias: np.ndarray,
     ) -> None:
         super().__init__()
-        self.model, self.settings, self.centre_bias = model, settings, centre_bias
+        self.layers, self.settings = model.fused(settings["layers"]), settings
+        self.centre_bias = centre_bias
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self._known = {}
 
@@ -62,7 +63,7 @@ class FusedDensity(nn.Module):
         device = self.weight.device
         along, _ = self._constants(placement)
         score, first = self.weight[-1] * self.log_bias(placement), 0
-        for fitted in self.model.sinks:
+        for fitted in self.layers:
             along_y, along_x = (matrix.to(device) for matrix in along[fitted.name])
             weight = self.weight[first : first + len(fitted.weight)]
             first += len(fitted.weight)
@@ -78,7 +79,7 @@ class FusedDensity(nn.Module):
         if placement not in self._known:
             shape = grid_shape(placement.height, placement.width, self.settings["stride"])
             along = {}
-            for fitted in self.model.sinks:
+            for fitted in self.layers:
                 grid, _ = cascade.grid_of(fitted.layer, placement)
                 along[fitted.name] = [
                     torch.from_numpy(
@@ -234,7 +235,8 @@ class Refiner:
         Raises
         ------
         InputError
-            If the loss is not finite, or the best epoch does not beat the centre bias. The
+            If the loss is not finite, or the best epoch does not beat the centre bias, which only a
+            random network need not. The
             checkpoint stays: the same refinement stops at once, one of other settings starts anew.
         """
         self._resume()
@@ -264,7 +266,10 @@ class Refiner:
                 f"no epoch of {epochs} came after the pruning; raise the epochs of this "
                 "explanation, or lower its prune_until"
             )
-        if not self.best["value"] < self.to_beat:
+        beaten = self.best["value"] < self.to_beat
+        if not beaten and self.observed.teacher is not None:
+            log.warning("the random network is no better than the centre bias, as a null may be")
+        elif not beaten:
             raise InputError(
                 f"the refinement learned nothing in {epochs} epochs: its lowest validation KL is "
                 f"{self.best['value']:.3f}, that of the centre bias {self.to_beat:.3f}; lower the "

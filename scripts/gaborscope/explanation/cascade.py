@@ -372,9 +372,20 @@ class Cascade:
     edge_settings: dict[str, Any]
     layers: list[CascadeLayer]
 
+    def fused(self, which: str) -> list[CascadeLayer]:
+        """
+        Return the layers that are fused into the saliency map.
+
+        Parameters
+        ----------
+        which : {"sinks", "all"}
+            The layers that no other layer reads, or all.
+        """
+        return self.sinks if which == "sinks" else self.layers
+
     @property
     def sinks(self) -> list[CascadeLayer]:
-        """Return the layers that no other layer reads; only these are fused."""
+        """Return the layers that no other layer reads."""
         read = {edge.parent for fitted in self.layers for edge in fitted.edges}
         return [fitted for fitted in self.layers if fitted.name not in read]
 

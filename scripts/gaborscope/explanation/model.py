@@ -227,7 +227,8 @@ class ExplainedModel:
         """
         with open_file(path, "explained") as file:
             cascade = read_cascade(file["cascade"]) if "cascade" in file else None
-            names = json.loads(file.attrs["layers"]) if cascade is None else []
+            names = json.loads(file.attrs["layers"])
+            known = {} if cascade is None else {each.name: each for each in cascade.layers}
             fitted = [
                 FittedLayer(
                     name=name,
@@ -237,7 +238,9 @@ class ExplainedModel:
                     intercept=group["intercept"][()],
                     residual_sd=group["residual_sd"][()],
                 )
-                for name, group in ((name, file["layer"][name]) for name in names)
+                for name, group in (
+                    (name, file["layer"][name]) for name in names if cascade is None
+                )
             ]
             height, width = (int(extent) for extent in file.attrs["box"][:2])
             return cls(
@@ -247,7 +250,7 @@ class ExplainedModel:
                     file.attrs.get("fit", "pad"),
                     int(file.attrs.get("multiple", 1)),
                 ),
-                layers=fitted if cascade is None else cascade.sinks,
+                layers=fitted if cascade is None else [known[name] for name in names],
                 settings=json.loads(file.attrs["fusion"]),
                 weight=file["fusion/weight"][()],
                 centre_bias=file["fusion/centre_bias"][()],
