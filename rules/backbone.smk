@@ -117,6 +117,11 @@ rule train_backbone:
 rule randomise_backbone:
     """Draw random weights for a backbone; its normalisations get statistics of the fit split."""
     input:
+        trained=lambda wildcards: (
+            [f"results/weights/{plan.targets[wildcards.model]}.safetensors"]
+            if config["backbones"][wildcards.model].get("randomise")
+            else []
+        ),
         fit=expand(
             "results/data/{dataset}/{block}.h5",
             dataset=plan.fit_on,
@@ -143,6 +148,7 @@ rule randomise_backbone:
         network=network_digest,
         layers=lambda wildcards: plan.layers[wildcards.model],
         dataset=rules.train_backbone.params.dataset,
+        randomise=lambda wildcards: config["backbones"][wildcards.model].get("randomise"),
         batch_size=config["activations"]["batch_size"],
         seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         device=config["device"],
@@ -194,6 +200,8 @@ rule dump_activations:
         "results/logs/dump_activations/{model}/{dataset}/{block}.log",
     benchmark:
         "results/benchmarks/dump_activations/{model}/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        model=one_of(plan.described_models),
     conda:
         "../envs/torch.yaml"
     threads: 1
@@ -210,6 +218,13 @@ rule dump_activations:
         code=library("dump_activations"),
     script:
         "../scripts/dump_activations.py"
+
+
+use rule dump_activations as dump_activations_nulls with:
+    output:
+        activations=temp("results/activations/{model}/{dataset}/{block}.h5"),
+    wildcard_constraints:
+        model=one_of([name for name in plan.models if name not in plan.described_models]),
 
 
 rule predict_backbone:

@@ -180,6 +180,7 @@ rule predict_explained:
     benchmark:
         "results/benchmarks/predict_explained/{model}-{explanation}/{dataset}/{block}.tsv"
     wildcard_constraints:
+        model=one_of_pairs(plan.described),
         explanation=one_of(plan.cascades + plan.refined),
     conda:
         "../envs/numerics.yaml"
@@ -192,3 +193,11 @@ rule predict_explained:
         code=library("predict_explained"),
     script:
         "../scripts/predict_explained.py"
+
+
+use rule predict_explained as predict_explained_nulls with:
+    output:
+        saliency=temp("results/saliency/{model}-{explanation}/{dataset}/{block}.h5"),
+    wildcard_constraints:
+        model=one_of_pairs(plan.nulls),
+        explanation=one_of(plan.cascades + plan.refined),

@@ -91,6 +91,11 @@ def one_of(names):
     return "|".join(names) or "(?!)"
 
 
+def one_of_pairs(pairs):
+    """Regular expression of a model in the path of a predictor {model}-{explanation} of a set."""
+    return f"(?=(?:{one_of('-'.join(pair) for pair in pairs)})/)[a-z0-9_]+"
+
+
 wildcard_constraints:
     dataset=one_of(plan.datasets),
     model=one_of(plan.models),

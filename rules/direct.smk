@@ -12,24 +12,26 @@ Makes   results/statistics/{model}/{dataset}/{explanation}/{block}.h5
 """
 
 # One rule per backbone, since their layers differ: a job makes all layers of a block, so that the
-# responses of a stimulus are computed once.
-for model in plan.models:
+# responses of a stimulus are computed once. What the nulls of the config need is thrown away.
+for model, ending, keep in plan.accumulated:
 
     rule:
         name:
-            f"accumulate_{model}"
+            f"accumulate_{model}{ending}"
         input:
             data="results/data/{dataset}/{block}.h5",
             layers=f"results/layers/{model}.json",
             activations=f"results/activations/{model}/{{dataset}}/{{block}}.h5",
         output:
-            statistics=f"results/statistics/{model}/{{dataset}}/{{explanation}}/{{block}}.h5",
+            statistics=(str if keep else temp)(
+                f"results/statistics/{model}/{{dataset}}/{{explanation}}/{{block}}.h5"
+            ),
         log:
             f"results/logs/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.log",
         benchmark:
             f"results/benchmarks/accumulate/{model}/{{dataset}}/{{explanation}}/{{block}}.tsv"
         wildcard_constraints:
-            explanation=one_of(plan.direct),
+            explanation=one_of(plan.of_mode("direct", model, nulls=not keep)),
         conda:
             "../envs/numerics.yaml"
         threads: 1
@@ -43,6 +45,9 @@ for model in plan.models:
             code=library("accumulate"),
         script:
             "../scripts/accumulate.py"
+
+
+for model in plan.models:
 
     rule:
         name:
@@ -209,6 +214,7 @@ rule fuse:
     benchmark:
         "results/benchmarks/fuse/{model}-{explanation}/{dataset}/{block}.tsv"
     wildcard_constraints:
+        model=one_of_pairs(plan.described),
         explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
@@ -222,3 +228,11 @@ rule fuse:
         code=library("fuse"),
     script:
         "../scripts/fuse.py"
+
+
+use rule fuse as fuse_nulls with:
+    output:
+        saliency=temp("results/saliency/{model}-{explanation}/{dataset}/{block}.h5"),
+    wildcard_constraints:
+        model=one_of_pairs(plan.nulls),
+        explanation=one_of(plan.direct),

@@ -52,18 +52,18 @@ rule report:
         ],
         sparsity_scores=[
             f"results/sparsity_scores/{model}/{plan.fit_on}/{explanation}.csv"
-            for model, explanation in plan.sections
+            for model, explanation in plan.described
             if explanation in plan.sparsity_scored and model in plan.salient_models
         ],
         explained=[
             f"results/explained/{model}/{plan.fit_on}/{explanation}.h5"
-            for model, explanation in plan.sections
+            for model, explanation in plan.described
             if model in plan.salient_models
         ],
         scores=expand(
             "results/scores/{preset}/{predictor}/{dataset}.csv",
             preset=plan.presets,
-            predictor=list(plan.explained),
+            predictor=plan.described_predictors,
             dataset=plan.fit_on,
         ),
         data=[
@@ -71,12 +71,12 @@ rule report:
         ],
         saliency=[
             f"results/saliency/{predictor}/{plan.fit_on}/{block}.h5"
-            for predictor in ["gold_standard", *plan.deep_models, *plan.explained]
+            for predictor in ["gold_standard", *plan.deep_models, *plan.described_predictors]
             for block in plan.blocks[plan.fit_on]["test"]
         ],
         activations=[
             f"results/activations/{model}/{plan.fit_on}/{block}.h5"
-            for model in plan.models
+            for model in plan.described_models
             for block in plan.blocks[plan.fit_on]["test"]
         ],
         faithfulness=[
@@ -100,9 +100,9 @@ rule report:
         disk_mb=disk_mb("report"),
     params:
         report=config["report"],
-        models=plan.models,
-        explanations=list(config["explanations"]),
-        sections=plan.sections,
+        models=plan.described_models,
+        explanations=plan.described_explanations,
+        sections=plan.described,
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
         presets=plan.presets,

@@ -1,4 +1,4 @@
-"""Initialise a backbone at random, its normalisations recalibrated (rule randomise_backbone)."""
+"""Make a backbone random, in whole or in part (rule randomise_backbone)."""
 
 import logging
 
@@ -17,13 +17,23 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Draw random weights, recalibrate the normalisations on the fit split, and write."""
+    """Draw random weights, restore trained ones, recalibrate on the fit split, and write."""
     torch.manual_seed(smk.params.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
     entry = smk.params.backbone
     backbone = configured(smk.wildcards.model, entry)
     if "factory" in entry:  # the factory may have loaded weights
         randomising.reinitialise(backbone.network, smk.params.seed)
+    within, trained_on = None, []
+    for path in smk.input.trained:
+        trained = configured(smk.wildcards.model, entry)
+        trained_on = weights.load_into(trained.network, path)["trained_on"]
+        partly = smk.params.randomise
+        x = torch.zeros(1, 3, entry["input"]["height"], entry["input"]["width"])
+        within = randomising.restore(
+            backbone.network, trained.network, x, partly["from"], partly["share"]
+        )
+        log.info("random from the %s on: %s of the layers", partly["from"], partly["share"])
     device = devices.device(smk.params.device)
     backbone.network.to(device)
     batches = (
@@ -33,12 +43,12 @@ def main(smk):
             backbone, read_data(path), entry["input"], smk.params.batch_size
         )
     )
-    n = randomising.recalibrate(backbone.network, batches)
+    n = randomising.recalibrate(backbone.network, batches, within)
     log.info("%d normalisations recalibrated on %s", n, device)
     backbone.network.to("cpu")
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
     seen = {**smk.params.dataset, "blocks": list(paths.index("data", smk.input.fit, "block"))}
-    description = {"trained_on": [seen], "random": True, **provenance(smk)}
+    description = {"trained_on": [seen, *trained_on], "random": True, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

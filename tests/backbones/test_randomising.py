@@ -83,3 +83,96 @@ def test_a_random_network_is_refined_towards_the_density_of_its_teacher(rng):
     torch.testing.assert_close(taught[0]["stem"], alone[0]["stem"])
     torch.testing.assert_close(taught[1], other[1])
     assert float((taught[1] - alone[1]).abs().max()) > 1e-4
+
+
+# Networks that are random in part
+
+
+class Tower(nn.Module):
+    """Layers defined in another order than they are called in; a parameter of its own."""
+
+    def __init__(self):
+        super().__init__()
+        self.last = nn.Conv2d(4, 1, 1)
+        self.norm = nn.BatchNorm2d(4)
+        self.place = nn.Parameter(torch.zeros(1, 3, 1, 1))
+        self.first = nn.Conv2d(3, 4, 1)
+        self.middle = nn.Sequential(nn.Conv2d(4, 4, 1), nn.ReLU(), nn.GroupNorm(2, 4))
+        self.attention = nn.MultiheadAttention(4, 2, batch_first=True)
+        self.unused = nn.Linear(2, 2)
+
+    def forward(self, x):
+        x = self.middle(self.norm(self.first(x + self.place)))
+        flat = x.flatten(2).transpose(1, 2)
+        x = x + self.attention(flat, flat, flat)[0].transpose(1, 2).view_as(x)
+        return self.last(x)
+
+
+X = torch.linspace(-1, 1, 2 * 3 * 4 * 5).view(2, 3, 4, 5)
+ORDER = [["", "unused"], ["first", "norm"], ["middle.0", "middle.2"],
+         ["attention", "attention.out_proj"], ["last"]]  # fmt: skip
+
+
+def tower(seed):
+    torch.manual_seed(seed)
+    made = Tower().eval()
+    randomising.reinitialise(made, seed)
+    made.place.data.fill_(seed)
+    made.norm.running_mean.fill_(seed)
+    return made
+
+
+def same_modules(one, other):
+    """Paths of the modules with parameters of their own that are the same in both networks."""
+    same = set()
+    for (name, module), twin in zip(one.named_modules(), other.modules(), strict=True):
+        own = list(
+            zip(module.parameters(recurse=False), twin.parameters(recurse=False), strict=True)
+        )
+        if own and all(torch.equal(a, b) for a, b in own):
+            same.add(name)
+    return same
+
+
+def test_layers_come_in_the_order_in_which_they_are_called():
+    assert randomising.layers_in_order(tower(1), X) == ORDER
+
+
+@pytest.mark.parametrize("side, share, n", [
+    ("output", 0.2, 1), ("output", 0.6, 3), ("output", 0.01, 1), ("input", 0.4, 2),
+    ("input", 0.99, 4),
+])  # fmt: skip
+def test_a_share_of_the_layers_stays_random_the_others_are_as_trained(side, share, n):
+    random, trained, untouched = tower(1), tower(2), tower(1)
+    within = randomising.restore(random, trained, X, side, share)
+    chosen = ORDER[:n] if side == "input" else ORDER[-n:]
+    # normalisations that nothing was learned by are the same in all
+    norms = {"norm", "middle.2"}
+    names = {name for layer in chosen for name in layer}
+    assert same_modules(random, untouched) | norms == names | norms
+    everything = {name for layer in ORDER for name in layer}
+    assert same_modules(random, trained) - names | norms == everything - names | norms
+    assert float(random.norm.running_mean[0]) == (1 if "norm" in names else 2)
+    behind = ORDER if side == "input" else chosen
+    assert within == [name for layer in behind for name in layer]
+
+
+def test_only_normalisations_behind_the_first_random_layer_are_recalibrated():
+    network = nn.Sequential(
+        nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4), nn.Conv2d(4, 4, 1), nn.BatchNorm2d(4)
+    ).eval()
+    assert randomising.recalibrate(network, [X + 5], within=["2", "3"]) == 1
+    assert (network[1].running_mean == 0).all() and (network[3].running_mean != 0).all()
+
+
+def test_cmrnet_is_taken_apart_along_its_graph():
+    network = describe("cmrnet", widths=[8, 8, 8]).network
+    order = randomising.layers_in_order(network, torch.zeros(1, 3, 32, 48))
+    first, last = order[0][0], order[-1][0]
+    assert first.startswith("stem") and last == "out"
+    with_parameters = {
+        name
+        for name, module in network.named_modules()
+        if next(module.parameters(recurse=False), None) is not None
+    }
+    assert sorted(name for layer in order for name in layer) == sorted(with_parameters)

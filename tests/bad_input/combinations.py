@@ -100,6 +100,71 @@ CASES = [
         "pixel, noise, phase_scrambled, principal_components, difference_of_gaussians, pixel_pairs",
     ),
     Case(
+        "nulls of an explanation that there is not",
+        settled("nulls: {explanations: [cascade8], randoms: 20}\n"),
+        says="config: nulls.explanations names 'cascade8', but explanations has only direct",
+    ),
+    Case(
+        "nulls of a model that is not explained",
+        settled("nulls: {models: [unisal], randoms: 20}\n"),
+        says="config: nulls.models names 'unisal', but models has only cmrnet",
+    ),
+    Case(
+        "nulls by a bank that there is not",
+        settled("nulls: {banks: {white_noise: 10}}\n"),
+        says="config: unknown key 'white_noise' at nulls.banks; did you mean 'noise'?",
+    ),
+    Case(
+        "two draws of a bank that is not drawn",
+        settled("nulls: {banks: {pixel_pairs: 2}}\n"),
+        says="config: nulls.banks.pixel_pairs is 2; it must be a whole number, at least 0, "
+        "at most 1 (Differences of two pixels)",
+    ),
+    Case(
+        "as many random networks as no run can make",
+        settled("nulls: {randoms: 100000}\n"),
+        says="config: nulls.randoms is 100000; it must be a whole number, at least 0, at "
+        "most 1000 (Random networks of each model, {model}_random1 and on)",
+    ),
+    Case(
+        "a whole network made random step by step",
+        settled("nulls: {progressive: [0.5, 1.0]}\n"),
+        says="config: nulls.progressive.1 is 1.0; it must be a number, above 0, below 1",
+    ),
+    Case(
+        "random networks of a network without code",
+        settled(
+            "models: {mine: {factory: 'torchscript:net.pt', layers: {early: a}}}\n"
+            "nulls: {randoms: 1}\n"
+        ),
+        says="config: backbones.mine_random1: a TorchScript file cannot be initialised anew;"
+        " give the factory of mine as a function, or make no random network of it",
+    ),
+    Case(
+        "part of a trained network made random",
+        settled("backbones: {cmrnet: {randomise: {from: output, share: 0.5}}}\n"),
+        says="config: backbones.cmrnet has randomise, but its weights are 'train'; set "
+        "weights: random",
+    ),
+    Case(
+        "random layers at no end of the network",
+        settled(
+            "models: [cmrnet, half]\n"
+            "backbones: {half: {like: cmrnet, weights: random, "
+            "randomise: {from: middle, share: 0.5}}}\n"
+        ),
+        says="config: backbones.half.randomise.from is 'middle'; it must be one of output, input",
+    ),
+    Case(
+        "a random network with no end of its random layers",
+        settled(
+            "models: [cmrnet, half]\n"
+            "backbones: {half: {like: cmrnet, weights: random, randomise: {share: 0.5}}}\n"
+        ),
+        says="config: backbones.half.randomise has no from; write both, such as randomise: {from: "
+        "output, share: 0.5}",
+    ),
+    Case(
         "options of the ablation where direct is a cascade",
         settled(
             "explanations: {direct: {mode: cascade}}\n"

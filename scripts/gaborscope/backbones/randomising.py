@@ -1,10 +1,14 @@
-"""Make networks that have learned nothing: random weights with matching normalisations."""
+"""Networks that have learned nothing, or in part: random weights, matching normalisations."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 import torch
+from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
+
+# Modules that belong to the layer before them.
+NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)
 
 
 def reinitialise(network: torch.nn.Module, seed: int) -> None:
@@ -33,7 +37,104 @@ def reinitialise(network: torch.nn.Module, seed: int) -> None:
 
 
 @torch.no_grad()
-def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> int:
+def layers_in_order(network: torch.nn.Module, x: torch.Tensor) -> list[list[str]]:
+    """
+    Layers of a network in the order in which a forward pass calls them first.
+
+    A layer is a module with parameters of its own, together with the normalisations called between
+    it and the next layer. Parameters of a module that is never called belong to the layer of the
+    nearest module around it.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode.
+    x : tensor (n, 3, height, width)
+
+    Returns
+    -------
+    layers : list of list of str
+        Paths of the modules of each layer; "" is the network itself.
+    """
+    names = {module: name for name, module in network.named_modules()}
+    called: list[str] = []
+    handles = [
+        module.register_forward_pre_hook(lambda module, _: called.append(names[module]))
+        for module in names
+    ]
+    network(x)
+    for handle in handles:
+        handle.remove()
+    order = list(dict.fromkeys(called))
+    members: dict[str, list[str]] = {name: [] for name in order}
+    for name, module in network.named_modules():
+        owner = name
+        while owner not in members:
+            owner = owner.rpartition(".")[0]
+        if next(module.parameters(recurse=False), None) is not None:
+            members[owner].append(name)
+    layers: list[list[str]] = []
+    for name in order:
+        norm = isinstance(network.get_submodule(name), NORMS)
+        if members[name] and norm and layers:
+            layers[-1] += members[name]
+        elif members[name]:
+            layers.append(members[name])
+    return layers
+
+
+@torch.no_grad()
+def restore(
+    network: torch.nn.Module, trained: torch.nn.Module, x: torch.Tensor, side: str, share: float
+) -> list[str]:
+    """
+    Give a random network the weights of a trained one in all but a share of its layers.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Random; changed in place. In eval mode.
+    trained : torch.nn.Module
+        The same network, trained.
+    x : tensor (n, 3, height, width)
+        Input that shows the order of the layers, see `layers_in_order`.
+    side : {"output", "input"}
+        End of the network from which on layers stay random.
+    share : float in (0, 1)
+        Share of the layers that stay random: at least one, at most all but one.
+
+    Returns
+    -------
+    random : list of str
+        Paths of the modules from the first random layer on: those whose inputs are others than in
+        the trained network, or whose weights.
+
+    References
+    ----------
+    Adebayo, J., Gilmer, J., Muelly, M., Goodfellow, I., Hardt, M., Kim, B. (2018). Sanity checks
+    for saliency maps. NeurIPS 31.
+    """
+    layers = layers_in_order(network, x)
+    n = min(max(round(share * len(layers)), 1), len(layers) - 1)
+    first = 0 if side == "input" else len(layers) - n
+    chosen = {name for layer in layers[first : first + n] for name in layer}
+    for (name, module), learned in zip(network.named_modules(), trained.modules(), strict=True):
+        if name not in chosen:
+            for own, other in zip(_own_state(module), _own_state(learned), strict=True):
+                own.copy_(other)
+    return [name for layer in layers[first:] for name in layer]
+
+
+def _own_state(module):
+    return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+@torch.no_grad()
+def recalibrate(
+    network: torch.nn.Module,
+    batches: Iterable[torch.Tensor],
+    within: Collection[str] | None = None,
+) -> int:
     """
     Set the running statistics of batch normalisations to averages over some inputs.
 
@@ -46,6 +147,8 @@ def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> in
     network : torch.nn.Module
         Changed in place; in eval mode afterwards.
     batches : iterable of tensor (n, 3, height, width)
+    within : collection of str, optional
+        Paths of modules; all other normalisations stay as they are.
 
     Returns
     -------
@@ -55,7 +158,11 @@ def recalibrate(network: torch.nn.Module, batches: Iterable[torch.Tensor]) -> in
     network.eval()
     # typed as Any: the type _BatchNorm does not say that its statistics are tensors
     norms: list[Any] = [
-        m for m in network.modules() if isinstance(m, _BatchNorm) and m.track_running_stats
+        m
+        for name, m in network.named_modules()
+        if isinstance(m, _BatchNorm)
+        and m.track_running_stats
+        and (within is None or name in within)
     ]
     before = [
         (norm.momentum, norm.running_mean.clone(), norm.running_var.clone()) for norm in norms

@@ -125,7 +125,11 @@ def plan(
         model, explanation = predictor.split("-")
         if targets[model] != model or explanation not in banks:
             continue
-        blank = [name for name, like in targets.items() if like == model and name != model]
+        blank = [
+            name
+            for name, like in targets.items()
+            if like == model and name != model and not config["backbones"][name].get("randomise")
+        ]
         rivals = [["above_centre_bias", "centre_bias", ""]]
         rivals += _contest(
             "above_random_network",

@@ -9,7 +9,14 @@ from __future__ import annotations
 import dataclasses
 import itertools
 
-from gaborscope.workflow import backbone_entries, completion, contests, deep_banks, variants
+from gaborscope.workflow import (
+    backbone_entries,
+    completion,
+    contests,
+    deep_banks,
+    nulls,
+    variants,
+)
 
 # Baselines that look at the stimuli of the fit split whenever they predict a block.
 READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
@@ -65,6 +72,9 @@ class Plan:
     sections : list of [model, explanation]
         Which models get which explanations. Cascades end in a saliency map, so they are made for
         salient models alone.
+    described : list of [model, explanation]
+        The sections without those that `nulls` of the config adds. Of the nulls, only explained
+        variance and scores are computed.
     explained : dict of str to str
         By predictor "{model}-{explanation}", the model that it is fused to and compared with.
     deep_banks : dict of str to str
@@ -101,6 +111,7 @@ class Plan:
     cascades: list[str]
     refined: list[str]
     sections: list[list[str]]
+    described: list[list[str]]
     explained: dict[str, str]
     deep_banks: dict[str, str]
     baselines: list[str]
@@ -149,6 +160,7 @@ class Plan:
             if model in completion.explained_by(explanations[explanation], models)
             and (model in salient or explanation in by_mode["direct"])
         ]
+        added = nulls.names(config)
         explained = {
             f"{model}-{explanation}": targets[model]
             for model, explanation in sections
@@ -182,6 +194,7 @@ class Plan:
             cascades=by_mode["cascade"],
             refined=by_mode["refined"],
             sections=sections,
+            described=[pair for pair in sections if added.isdisjoint(pair)],
             explained=explained,
             deep_banks=banks,
             baselines=baselines,
@@ -280,10 +293,53 @@ class Plan:
         return analysis in self.config["analyses"]
 
     def direct_sections(self, analysis: str | None = None) -> list[list[str]]:
-        """Return [model, explanation] of mode direct; empty if the analysis does not run."""
+        """Return described sections of mode direct; empty if the analysis does not run."""
         if analysis is not None and not self.runs(analysis):
             return []
-        return [pair for pair in self.sections if pair[1] in self.direct]
+        return [pair for pair in self.described if pair[1] in self.direct]
+
+    # Nulls that the config adds
+
+    @property
+    def nulls(self) -> list[list[str]]:
+        """The sections that `nulls` of the config adds."""
+        return [pair for pair in self.sections if pair not in self.described]
+
+    @property
+    def described_models(self) -> list[str]:
+        """Models without the random networks that `nulls` of the config adds."""
+        return [name for name in self.models if name not in nulls.names(self.config)]
+
+    @property
+    def described_explanations(self) -> list[str]:
+        """Explanations without the banks that `nulls` of the config adds."""
+        added = nulls.names(self.config)
+        return [name for name in self.config["explanations"] if name not in added]
+
+    @property
+    def described_predictors(self) -> list[str]:
+        """Explained predictors of the described sections."""
+        return [name for name in self.explained if name.split("-") in self.described]
+
+    def of_mode(self, mode: str, model: str, nulls: bool) -> list[str]:
+        """Return the explanations of a mode that are nulls of a model, or all others."""
+        added = [explanation for name, explanation in self.nulls if name == model]
+        entries = self.config["explanations"].items()
+        return [
+            name for name, entry in entries if entry["mode"] == mode and (name in added) == nulls
+        ]
+
+    @property
+    def accumulated(self) -> list[tuple[str, str, bool]]:
+        """
+        Rules that accumulate statistics.
+
+        For each model the ending of the rule's name, and whether its files are kept: those of
+        nulls are thrown away.
+        """
+        added = {model for model, explanation in self.nulls if explanation in self.direct}
+        kept = [(model, "", True) for model in self.described_models]
+        return kept + [(model, "_nulls", False) for model in self.models if model in added]
 
     @property
     def bits(self) -> list[list[str]]:
@@ -390,6 +446,11 @@ class Plan:
     # Refutation
 
     @property
+    def families(self) -> dict[str, dict[str, dict[str, list[str]]]]:
+        """Nulls of each explanation of a trained network, by family; see `nulls.families`."""
+        return nulls.families(self.config, self.explained, self.targets)
+
+    @property
     def contests(self) -> list[dict]:
         """Rivals of each explanation of a trained network, see `contests.plan`."""
         return contests.plan(self.config, self.explained, self.targets)
@@ -407,7 +468,7 @@ class Plan:
         families = contests.families(self.config, self.targets)
         return {
             explanation: [
-                [model for model in family if [model, explanation] in self.sections]
+                [model for model in family if [model, explanation] in self.described]
                 for family in families
             ]
             for explanation in self.direct

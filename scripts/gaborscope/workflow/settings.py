@@ -24,6 +24,7 @@ from gaborscope.workflow import (
     contests,
     deep_banks,
     faults,
+    nulls,
 )
 from gaborscope.workflow.completion import overlay, read_yaml
 
@@ -93,7 +94,8 @@ def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str,
     config : dict
         Changed in place. It gets the layer tables of Gaborscope's networks, the keys of
         `regressors` in the place of `like: regressors`, all settings of the entries of
-        `explanations` and of the options of the ablation, and the complete list of `analyses`.
+        `explanations` and of the options of the ablation, and the complete list of `analyses`. The
+        nulls that `nulls` asks for become entries of models and explanations.
         Malformed values stay as they are; `check` names them.
     said : list of str, optional
         Gets one line for each deprecated use, with what to write instead.
@@ -112,6 +114,7 @@ def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str,
     """
     said = [] if said is None else said
     faults.check_values(config)  # before values are copied to where nobody wrote them
+    nulls.expand(config)
     completion.add_tables(config)
     completion.fill_regressors(config)
     scored = completion.settle_analyses(config, said)
@@ -158,6 +161,7 @@ def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     _check_whole(config, configuration.defaults(schema), schema)
     _check_names(config)
     combinations.check(config)
+    nulls.check(config)
 
 
 def _check_ablated(config):

@@ -38,8 +38,18 @@ def resolve(backbones: dict[str, dict[str, Any]], overlay: Callable[..., Any]) -
         if "like" in entry:
             backbones[name] = _resolved(name, given, overlay, ())
     for name, entry in backbones.items():
+        for key in {"from", "share"} - set(entry.get("randomise", ("from", "share"))):
+            raise InputError(
+                f"config: backbones.{name}.randomise has no {key}; write both, such as "
+                "randomise: {from: output, share: 0.5}"
+            )
         if entry.get("weights") == RANDOM:
             _check_random(name, given[name], backbones)
+        elif "randomise" in entry:
+            raise InputError(
+                f"config: backbones.{name} has randomise, but its weights are "
+                f"{entry.get('weights')!r}; set weights: random"
+            )
 
 
 def _resolved(name, given, overlay, seen):
@@ -85,7 +95,7 @@ def _check_random(name, entry, backbones):
     if str(backbones[name].get("factory", "")).startswith("torchscript:"):
         raise InputError(
             f"config: backbones.{name}: a TorchScript file cannot be initialised anew; give the "
-            f"factory of {like} as a function"
+            f"factory of {like} as a function, or make no random network of it"
         )
 
 
