@@ -98,13 +98,16 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     """
     said = []
     for name in by_role["explanation"]:
-        said.append(f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}.")
+        words = f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}"
+        for null in by_role["no layer between"][:1]:
+            words += f"; {null}, with no layer between, has {_said(part, null, 'fidelity')}"
         gain = part["mean"].get((name, "gain_by_layers"), float("nan"))
         if np.isfinite(gain):
             low, high = part.loc[(name, "gain_by_layers"), ["ci_low", "ci_high"]]
             found = "its layers bring it closer" if low > 0 else "its layers are not shown to help"
             found = "its layers take it farther away" if high < 0 else found
-            said[-1] = f"{said[-1][:-1]}; {found} (gain by layers {_said(part, name)})."
+            words += f": {found} (gain by layers {_said(part, name, 'gain_by_layers')})"
+        said.append(f"{words}.")
     lead = {
         "another training": "The ceiling, another training of the same network, reaches",
         "no layer between": "Banks fitted straight to its densities, with no layer between, reach",
@@ -174,7 +177,7 @@ def _rows(part, by_role):
     return rows
 
 
-def _said(part, name, measure="gain_by_layers"):
+def _said(part, name, measure):
     mean, low, high = part.loc[(name, measure), ["mean", "ci_low", "ci_high"]]
     return f"{mean:z.2f} [{low:z.2f}, {high:z.2f}]"
 
