@@ -346,7 +346,7 @@ READERS = {
     ),
     "torch.save": Reader("a.pth", _pickles, _read_pickle),
     "safetensors": Reader("a.safetensors", _tensor_files, weights.read_weights),
-    "released networks": Reader("a.safetensors", _released, Predictor.load),
+    "released networks": Reader("a.safetensors", _released, Predictor.load, slow=True),
     "TorchScript": Reader("a.pt", _scripts, _read_script),
     "explained models": Reader("a.h5", _explained, ExplainedModel.load),
     "graphs of TensorFlow": Reader("a.pb", _graphs, tensorflow.read_tensors),
