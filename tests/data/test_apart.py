@@ -35,6 +35,13 @@ def test_a_crash_is_an_error_of_its_item(capfd):
     assert capfd.readouterr() == ("", "")
 
 
+def test_a_child_has_the_memory_it_may_have():
+    made = lambda size: len(bytes(size))  # noqa: E731
+    assert list(apart.each(made, [1 << 20], memory=1 << 26)) == [1 << 20]
+    with pytest.raises(MemoryError):
+        list(apart.each(made, [1 << 30], memory=1 << 26))
+
+
 @pytest.mark.slow
 def test_a_hang_is_an_error(monkeypatch):
     monkeypatch.setattr(apart, "SECONDS", 0)

@@ -4,6 +4,7 @@ Call what reads a file of others in a child process, which a damaged file may en
 Some libraries crash, or run for ever, on a file with a few wrong bytes. Standard library alone.
 """
 
+import contextlib
 import faulthandler
 import logging
 import multiprocessing
@@ -14,6 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator, Sequence
 from logging.handlers import QueueHandler
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any, TypeVar
 
 Item = TypeVar("Item")
@@ -24,7 +26,9 @@ FORK = multiprocessing.get_context("fork")
 SECONDS = 60  # of CPU that a child may use for one item
 
 
-def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[Value]:
+def each(
+    function: Callable[[Item], Value], items: Sequence[Item], memory: int | None = None
+) -> Iterator[Value]:
     """
     Call a function for each item, all in one child process.
 
@@ -33,6 +37,8 @@ def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[V
     function : callable
         Its values are pickled. What it logs is logged here; what it prints is lost.
     items : sequence
+    memory : int, optional
+        Bytes that the child may need beside what this process has; where there is Linux's /proc.
 
     Yields
     ------
@@ -46,7 +52,7 @@ def each(function: Callable[[Item], Value], items: Sequence[Item]) -> Iterator[V
         the one whose value is waited for. What the function raises is raised here.
     """
     receiver, sender = FORK.Pipe(duplex=False)
-    child = FORK.Process(target=_send, args=(function, items, sender))
+    child = FORK.Process(target=_send, args=(function, items, sender, memory))
     with warnings.catch_warnings(action="ignore"):  # Python 3.12 warns of threads, such as BLAS's
         child.start()
     sender.close()
@@ -82,20 +88,30 @@ class _Sent(QueueHandler):
         self.queue.send(record)
 
 
-def _send(function: Callable[[Item], Value], items: Sequence[Item], sender: Any) -> None:
+def _send(
+    function: Callable[[Item], Value], items: Sequence[Item], sender: Any, memory: int | None
+) -> None:
     faulthandler.disable()
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     logging.getLogger().handlers = [_Sent(sender)]
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    if memory is not None:
+        with contextlib.suppress(OSError):
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            _limit(resource.RLIMIT_AS, pages * resource.getpagesize() + memory)
     for item in items:
         used = resource.getrusage(resource.RUSAGE_SELF)
-        most = int(used.ru_utime + used.ru_stime) + 1 + SECONDS
-        hard = resource.getrlimit(resource.RLIMIT_CPU)[1]
-        if hard == resource.RLIM_INFINITY or most < hard:
-            resource.setrlimit(resource.RLIMIT_CPU, (most, hard))
+        _limit(resource.RLIMIT_CPU, int(used.ru_utime + used.ru_stime) + 1 + SECONDS)
         try:
             value, error = function(item), None
         except Exception as raised:
             value, error = None, raised
         sender.send((value, error))
+
+
+def _limit(kind: int, most: int) -> None:
+    """Set a limit, unless this process has a lower one."""
+    hard = resource.getrlimit(kind)[1]
+    if hard == resource.RLIM_INFINITY or most < hard:
+        resource.setrlimit(kind, (most, hard))

@@ -85,7 +85,7 @@ def read_mats(
             _check_unpacked(path)
             return extract(loadmat(path, squeeze_me=True, struct_as_record=False))
 
-    parts = apart.each(read, paths)
+    parts = apart.each(read, paths, 4 * LARGEST_MAT)
     for path in paths:
         with reading(f"{path} is not {what}", AGAIN):
             part = next(parts)
