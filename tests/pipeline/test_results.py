@@ -66,7 +66,7 @@ def test_fidelity_of_everything_but_the_deep_model_itself_is_measured(finished):
         ratio = values[predictor, "kl_deep"] / values["centre_bias", "kl_deep"]
         assert values[predictor, "fidelity"] == pytest.approx(1 - ratio)
     assert values["cmrnet-loggabor_deep", "gain_by_layers"] == 0
-    assert values[["gold_standard", "centre_bias"], "partial_cc_deep"].isna().all()
+    assert values.loc[["gold_standard", "centre_bias"], "partial_cc_deep"].isna().all()
 
 
 def test_scores_have_one_row_per_test_stimulus(finished):
