@@ -27,6 +27,14 @@ REMEDIES = {
 class InputError(ValueError):
     """The input cannot be used; one sentence names the file, the value and the remedy."""
 
+    def __str__(self) -> str:
+        """Return the sentence, with a blank for what cannot be printed: names hold anything."""
+        return _printable(super().__str__())
+
+
+def _printable(text: str) -> str:
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+
 
 @contextlib.contextmanager
 def reading(fault: str, remedy: str) -> Iterator[None]:
@@ -54,7 +62,7 @@ def reading(fault: str, remedy: str) -> Iterator[None]:
         raise
     except Exception as error:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        reason = " ".join("".join(c if c.isprintable() else " " for c in words).split())
+        reason = " ".join(_printable(words).split())
         raise InputError(f"{fault} ({reason[:300]}); {remedy}") from None
 
 

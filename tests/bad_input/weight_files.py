@@ -89,6 +89,12 @@ NO_GRAPH = "{folder}/g.pb is no complete file of TensorFlow "
 RING = [[(1, name), (2, "Identity"), (3, other)] for name, other in ("ab", "ba")]
 
 CASES = [
+    Case(
+        "a name of a tensor that would colour the terminal",
+        load({"weight": torch.ones(3, 4), "bias\x1b[31m": torch.ones(3)}),
+        says="{folder}/w.pth does not fit the network: first missing tensor bias, first unexpected "
+        "bias [31m",
+    ),
     Case("a state dict", load(WHOLE), gives="['bias', 'weight']"),
     Case(
         "a pickle with code",
