@@ -103,6 +103,7 @@ rule report:
         models=plan.described_models,
         explanations=plan.described_explanations,
         sections=plan.described,
+        nulls=["-".join(pair) for pair in plan.nulls],
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
         presets=plan.presets,

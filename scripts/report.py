@@ -19,11 +19,14 @@ def main(smk):
     folder.mkdir(parents=True, exist_ok=True)
     inputs = sections.Inputs.of(smk.input)
     summary = {
-        split: read_csv(path)
+        split: _described(read_csv(path), params.nulls)
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
     }
-    tables = {n: read_csv(smk.input.get(n)) for n in ("shares", *page.COMPARISONS)}
-    calibrated = [read_csv(path) for path in smk.input.calibrated]
+    tables = {
+        name: _described(read_csv(smk.input.get(name)), params.nulls)
+        for name in ("shares", *page.COMPARISONS)
+    }
+    calibrated = [_described(read_csv(path), params.nulls) for path in smk.input.calibrated]
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
@@ -57,6 +60,11 @@ def main(smk):
     }
     with whole(smk.output.page, note=True) as temporary:
         temporary.write_text(page.render(content), encoding="utf-8")
+
+
+def _described(table, nulls):
+    """Leave out the rows of the many nulls of a family; the CSV has them."""
+    return table[~table["predictor"].isin(nulls)].reset_index(drop=True)
 
 
 if __name__ == "__main__":

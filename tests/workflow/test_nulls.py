@@ -171,3 +171,9 @@ def test_nulls_of_what_is_not_there_are_refused(key, name):
     config["nulls"] |= {"randoms": 1, key: [name]}
     with pytest.raises(InputError, match=f"nulls.{key} names '{name}', but {key} has only "):
         settings.check(settings.complete(config), settings.SCHEMA)
+
+
+def test_the_report_tells_networks_random_in_part_from_random_ones():
+    roles = plan_of(config_with(nulls={"randoms": 1, "progressive": [0.5]})).roles
+    assert roles["cmrnet_random1-direct"] == "random network"
+    assert roles["cmrnet_from_input50-direct"] == "random in part"

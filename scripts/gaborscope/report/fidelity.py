@@ -20,6 +20,7 @@ SHADES = {
     "no layer between": "tab:orange",
     "wrong bank": "tab:green",
     "random network": "tab:purple",
+    "random in part": "tab:brown",
     "no network": "0.4",
 }
 # So many predictors of one role share a row of the figure.
@@ -113,6 +114,7 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
         "no layer between": "Banks fitted straight to its densities, with no layer between, reach",
         "wrong bank": "Explanations by other banks reach",
         "random network": "Explanations of random networks reach",
+        "random in part": "Explanations of networks that are random in part reach",
         "no network": "Predictors that never saw the network reach",
     }
     for role, words in lead.items():

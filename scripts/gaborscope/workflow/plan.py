@@ -252,7 +252,8 @@ class Plan:
             elif predictor not in self.explained:
                 roles[predictor] = "no network"
             elif self.targets[model] != model:
-                roles[predictor] = "random network"
+                partly = self.config["backbones"][model].get("randomise")
+                roles[predictor] = "random in part" if partly else "random network"
             elif contests.control_of(explanation, self.config["explanations"])[0]:
                 roles[predictor] = "wrong bank"
             else:
