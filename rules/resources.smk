@@ -29,6 +29,7 @@ SECONDS = {
     "accumulate_spectra": 0.20,
     "fit_spectra": 0.05,
     "fit_cascade": 0.35,
+    "fuse_all_layers": 4.00,  # estimated: as fit_fusion, by the square of the number of maps
     "refine_cascade": 0.11,
     "evaluate_cascade": 0.40,
     "predict_explained": 0.60,
@@ -113,6 +114,7 @@ WRITTEN = {
     "train_backbone": 0.1,
     "fit_fusion": 1.0,
     "fit_cascade": 3.0,
+    "fuse_all_layers": 6.0,
     "refine_cascade": 0.5,
     "evaluate_cascade": 0.5,
     "dump_activations": 0.65,
@@ -141,6 +143,7 @@ BY_AREA = {
     "fit_deep_bank",
     "predict_deep_bank",
     "fit_cascade",
+    "fuse_all_layers",
     "refine_cascade",
     "evaluate_cascade",
     "predict_explained",

@@ -14,17 +14,22 @@ STAGES = ("train_backbone", "score", "fit_cascade", "predict_backbone")
 
 @pytest.fixture
 def ask():
-    config = settings.complete(settings.load())
+    config = settings.load()
+    config["explanations"] |= {
+        "cascade": {"mode": "cascade"},
+        "whole": {"mode": "cascade", "fusion": {"layers": "all"}},
+    }
+    config = settings.complete(config)
     config["models"] = ["cmrnet", "unisal", "msinet"]
     config["backbones"]["unisal"]["input"] |= {"height": 192, "width": 256}
     backbone_entries.complete(config)
     measured = Measured(
         area_px=96 * 128,
-        seconds=dict.fromkeys(STAGES, 6.0),
+        seconds={**dict.fromkeys(STAGES, 6.0), "fuse_all_layers": 3.0},
         megabytes=dict.fromkeys(STAGES, 100.0),
         megabytes_per_stimulus={"train_backbone": 1.0},
         written={"train_backbone": 500},
-        written_per_stimulus={"predict_backbone": 2.0},
+        written_per_stimulus={"predict_backbone": 2.0, "fuse_all_layers": 5.0},
         by_area={"train_backbone"},
         by_network={"predict_backbone", "train_backbone"},
         heavier={"cmrnet": 1, "unisal": 2},
@@ -73,6 +78,12 @@ def test_a_network_that_nobody_measured_counts_as_a_heavy_one(ask):
     assert ask.runtime("predict_backbone")(where, 1) == 10 + 4 * 4 * 5
     where = wildcards(model="msinet", explanation="cascade")
     assert ask.runtime("fit_cascade")(where, 1) == 10 + 4 * 4 * 5
+
+
+def test_a_cascade_of_which_all_layers_are_fused_asks_for_more(ask):
+    last, every = (wildcards(model="cmrnet", explanation=e) for e in ("cascade", "whole"))
+    assert ask.runtime("fit_cascade")(every, 1) == ask.runtime("fit_cascade")(last, 1) + 4 * 2
+    assert ask.disk_mb("fit_cascade")(every) == ask.disk_mb("fit_cascade")(last) + 5 * 40
 
 
 def test_disk_is_what_is_written_whatever_the_stimuli_and_of_each(ask):

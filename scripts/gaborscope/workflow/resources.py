@@ -16,6 +16,7 @@ from gaborscope.workflow import backbone_entries
 from gaborscope.workflow.plan import Plan
 
 CASCADE_STAGES = ("fit_cascade", "refine_cascade")
+FUSE_ALL = "fuse_all_layers"  # in addition, where all layers of a cascade are fused
 UNKNOWN_NETWORK = 5  # times the seconds of cmrnet: a guess for networks not measured
 
 
@@ -101,6 +102,8 @@ class Resources:
                 used *= backbone_entries.training(self.plan.config, wildcards.model)["epochs"]
             if stage == "refine_cascade":
                 used *= self.plan.config["explanations"][wildcards.explanation]["epochs"]
+            if self._fuses_all(stage, wildcards):
+                used += self._amount(self.measured.seconds, FUSE_ALL, wildcards, model) / 60
             return math.ceil((10 + 4 * used) * 2 ** (attempt - 1))
 
         return minutes
@@ -122,9 +125,18 @@ class Resources:
 
         def megabytes(wildcards):
             used = self._amount(self.measured.written_per_stimulus, stage, wildcards, model)
+            if self._fuses_all(stage, wildcards):
+                used += self._amount(self.measured.written_per_stimulus, FUSE_ALL, wildcards, model)
             return math.ceil(self.measured.written.get(stage, 100) + used)
 
         return megabytes
+
+    def _fuses_all(self, stage, wildcards):
+        """Whether a job fuses all layers of a cascade, which takes more than its last ones."""
+        if stage not in CASCADE_STAGES:
+            return False
+        fusion = self.plan.config["explanations"][wildcards.explanation]["fusion"]
+        return fusion["layers"] == "all"
 
     def _amount(self, table, stage, wildcards, model):
         """Return the number of a table for all stimuli of a job, at the area of its input."""
