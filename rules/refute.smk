@@ -269,7 +269,11 @@ rule summarise_faithfulness:
 rule judge:
     """Write, for each explanation, which tests it passes."""
     input:
-        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.cells],
+        scores=["results/scores/{}/{}/{}.csv".format(*cell) for cell in plan.judged_cells],
+        fidelity=[
+            f"results/fidelity/{model}/{predictor}/{dataset}.csv"
+            for model, predictor, dataset, _ in plan.compared
+        ],
         halves=[
             f"results/refutation/halves/{model}/{plan.fit_on}/{explanation}.csv"
             for model, explanation in plan.halves()
@@ -277,6 +281,10 @@ rule judge:
         seeds=expand("results/refutation/seeds/{explanation}.csv", explanation=plan.seeded),
         faithfulness=[
             f"results/faithfulness/{model}/{dataset}/{explanation}/substitution.differences.csv"
+            for model, dataset, explanation in plan.faithful
+        ],
+        interventions=[
+            f"results/faithfulness/{model}/{dataset}/{explanation}/interventions.summary.csv"
             for model, dataset, explanation in plan.faithful
         ],
     output:
@@ -293,13 +301,14 @@ rule judge:
         runtime=runtime("judge"),
         disk_mb=disk_mb("judge"),
     params:
-        cells=[list(cell) for cell in plan.cells],
+        cells=[list(cell) for cell in plan.judged_cells],
         contests=plan.contests,
         direct=plan.direct,
         analyses=config["analyses"],
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
         n_resamples=config["scores"]["n_resamples"],
+        permutations=config["refutation"]["permutations"],
         seed=config["seed"],
         code=library("judge"),
     script:

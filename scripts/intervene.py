@@ -6,6 +6,7 @@ import torch
 
 from gaborscope.backbones import opening
 from gaborscope.backbones.predictor import Predictor
+from gaborscope.explanation import layers
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.refutation import faithfulness, interventions
 from gaborscope.scoring import exposure
@@ -27,8 +28,10 @@ def main(smk):
         wildcards.model, params.backbone, smk.input.weights, params.device
     )
     deep = Predictor(backbone, model.box, params.uniform_weight, {})
-    chosen = interventions.leading(tables.read_csv(smk.input.notches), params.leading)
+    table = tables.read_csv(smk.input.notches)
+    chosen = interventions.leading(table, params.leading)
     settings, rows = interventions.bank_settings(model), []
+    lower = interventions.lower_half(table, layers.bank_and_channels(settings)[0])
     drawn = faithfulness.chosen(block.names, params.n, params.seed, seen)
     for index in progress(drawn, len(drawn)):
         content, pixels = interventions.content_of(block, index, model.box)
@@ -37,6 +40,7 @@ def main(smk):
             pixels,
             settings,
             chosen,
+            lower,
             (model.predict, deep.predict),
             params.random,
             (params.seed, block.names[index]),

@@ -10,13 +10,14 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Gather contests, halves and seeds into one table of verdicts."""
+    """Gather contests, halves, seeds, layers replaced and images changed into one table."""
     params, inputs = smk.params, smk.input
     gathered = evidence.read(
-        params.cells, inputs.scores, inputs.halves, inputs.seeds, inputs.faithfulness
-    )
-    settings = params.fit_on, params.evaluate_on, params.n_resamples, params.seed
-    settings = *settings, params.direct, params.analyses
+        params.cells, inputs.scores, inputs.halves, inputs.seeds, inputs.faithfulness,
+        inputs.fidelity, inputs.interventions,
+    )  # fmt: skip
+    resampling = evidence.Resampling(params.n_resamples, params.permutations, params.seed)
+    settings = params.fit_on, params.evaluate_on, resampling, params.direct, params.analyses
     rows = [row for c in params.contests for row in evidence.rows(c, gathered, *settings)]
     tables.write_csv(smk.output.verdicts, rows, verdicts.COLUMNS)
     for row in rows:

@@ -20,9 +20,16 @@ def main(smk):
         for index in faithfulness.chosen(block.names, smk.params.n, smk.params.seed):
             contents.append(interventions.content_of(block, index, model.box)[0])
     settings = interventions.bank_settings(model)
-    table = interventions.rank(contents, model.predict, settings, smk.params.families)
+    families = (*smk.params.families, "filter")  # single filters, for the lower half
+    table = interventions.rank(contents, model.predict, settings, families)
     tables.write_csv(smk.output.table, table)
-    for name, row in table.groupby("family", sort=False).head(1).set_index("notch").iterrows():
+    for name, row in (
+        table[table["family"] != "filter"]
+        .groupby("family", sort=False)
+        .head(1)
+        .set_index("notch")
+        .iterrows()
+    ):
         log.info("%s: %s, %.4f nats", row["family"], name, row["contribution"])
 
 

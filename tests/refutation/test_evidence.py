@@ -7,7 +7,8 @@ from gaborscope.errors import InputError
 from gaborscope.refutation import evidence, stability
 from gaborscope.store import paths, tables
 
-CONTEST = {"model": "net", "explanation": "direct", "rivals": []}
+CONTEST = {"model": "net", "explanation": "direct", "predictor": "net-direct", "rivals": []}
+RESAMPLING = evidence.Resampling(n_resamples=10, permutations=10, seed=1)
 
 
 def agreement(value, **names):
@@ -16,12 +17,13 @@ def agreement(value, **names):
 
 
 def gathered(**changes):
-    empty = {"scores": {}, "halves": {}, "seeds": {}, "faithfulness": {}}
+    names = ("scores", "halves", "seeds", "faithfulness", "fidelity", "interventions")
+    empty = {name: {} for name in names}
     return evidence.Evidence(**{**empty, **changes})
 
 
 def judged(test, direct=("direct",), analyses=("halves", "seeds"), **changes):
-    about = gathered(**changes), "made", ["made"], 10, 1, direct, analyses
+    about = gathered(**changes), "made", ["made"], RESAMPLING, direct, analyses
     rows = evidence.rows(CONTEST, *about)
     return [row for row in rows if row["test"] == test]
 
@@ -36,8 +38,7 @@ def test_halves_of_another_network_or_explanation_do_not_count():
 
 @pytest.mark.parametrize("test", ["halves_agree", "seeds_agree"])
 def test_a_test_that_was_not_run_says_why(test):
-    (row,) = judged(test, direct=())
-    assert row["passed"] == "not run" and evidence.SINGLE_LAYERS in row["sentence"]
+    assert not judged(test, direct=())  # of a cascade, no identities of single layers are claimed
     (row,) = judged(test, analyses=())
     assert f"analyses of the config has no {test.removesuffix('_agree')}" in row["sentence"]
 
@@ -70,12 +71,29 @@ def test_tables_are_told_apart_by_their_paths(tmp_path):
     halves = write("halves", agreement(0.3), **names)
     seeds = write("seeds", agreement(0.1, model="net", other="net_b"), explanation="direct")
     replaced = write("substitution_differences", pd.DataFrame({"layer": ["a"]}), **names)
+    distances = write("fidelity_stimuli", pd.DataFrame({"stimulus": ["s"], "kl_deep": [0.5]}),
+                      model="net", predictor="centre_bias", dataset="made")  # fmt: skip
+    changed = write("interventions_summary", pd.DataFrame({"kind": ["leading"]}), **names)
     scores = write("scores", pd.DataFrame({"stimulus": ["s"], "nss": [1.0]}),
                    preset="mit", predictor="net", dataset="made")  # fmt: skip
     cells = [["mit", "net", "made"]]
-    read = evidence.read(cells, [scores], [halves], [seeds], [replaced])
+    read = evidence.read(cells, [scores], [halves], [seeds], [replaced], [distances], [changed])
     assert list(read.scores) == [("mit", "net", "made")]
     assert list(read.halves) == [("net", "direct")] and list(read.seeds) == ["direct"]
     assert list(read.faithfulness) == [("net", "made", "direct")]
+    assert list(read.interventions) == [("net", "made", "direct")]
+    assert read.fidelity["net", "centre_bias", "made"].loc["s", "kl_deep"] == 0.5
     with pytest.raises(InputError, match="halves"):
-        evidence.read(cells, [scores], [seeds], [], [])
+        evidence.read(cells, [scores], [seeds], [], [], [], [])
+
+
+def test_the_verdict_counts_the_agreement_found_on_the_data_set_of_the_fit():
+    given = gathered(halves={("net", "direct"): agreement(0.01)})
+    rows = evidence.rows(
+        CONTEST, given, "fitted", ["a", "b"], RESAMPLING, ["direct"], ["halves", "seeds"]
+    )
+    overall = [row for row in rows if row["test"] == "overall"]
+    assert [row["dataset"] for row in overall] == ["a", "b"]
+    for row in overall:
+        assert row["passed"] == "false" and "seeds agree" in row["sentence"]
+        assert "halves agree" not in row["sentence"]

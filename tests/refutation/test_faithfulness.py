@@ -91,7 +91,7 @@ def intervened(leading, random, n=6):
     rng, rows = np.random.default_rng(0), []
     for stimulus in "abc":
         for number in range(n):
-            for kind, size in (("leading", leading), ("random_cells", random),
+            for kind, size in (("leading", leading), ("lower_half", random),
                                ("random_phase", random)):  # fmt: skip
                 size = size * (1 + number)
                 row = dict.fromkeys(faithfulness.MEASURES, float(rng.uniform()))
@@ -103,7 +103,10 @@ def intervened(leading, random, n=6):
 def test_leading_notches_are_set_against_random_ones_of_the_same_stimulus():
     table = faithfulness.intervention_table(intervened(0.3, 0.1), 50, 1)
     cells = table.set_index(["kind", "measure"])["mean"]
-    assert cells["leading / random_cells", "kl_deep"] == pytest.approx(3)
+    assert cells["leading / lower_half", "kl_deep"] == pytest.approx(3)
     assert cells["leading - random_phase", "kl_deep"] == pytest.approx(0.2 * 3.5)
+    ps = table.set_index(["kind", "measure"])["p"]
+    assert ps["leading - lower_half", "kl_deep"] == pytest.approx(2 / 51)
+    assert np.isnan(ps["leading", "kl_deep"])
     # both sizes rise together; the square does not change a rank correlation
     assert cells["all", "size_correlation"] == pytest.approx(1)

@@ -32,6 +32,7 @@ SETTINGS = {
     "pool": {"kind": "point", "width": 1.0},
 }
 SIZE = (40, 56)
+ALL = np.ones((3, 13), bool)  # every cell of the bank
 
 
 def toy_model(filters, gain):
@@ -130,14 +131,14 @@ def test_random_changes_have_the_energy_of_the_notch(space):
     notcher = notches.Notcher(image, {**SETTINGS, "colour": space})
     for notch in (notches.Notch("band", 0, scale=1), notches.Notch("colour", 0)):
         changes = list(notches_of(notcher, notch))
-        assert [kind for kind, *_ in changes] == ["leading", "random_cells", "random_phase"]
+        assert [kind for kind, *_ in changes] == ["leading", "lower_half", "random_phase"]
         energies = [facts["energy"] for *_, facts in changes]
         np.testing.assert_allclose(energies, energies[0], rtol=0.02)  # pixels are whole numbers
         assert len({changed.tobytes() for _, changed, _ in changes}) == 3
 
 
 def notches_of(notcher, notch, key=(1, 2, 3)):
-    return interventions.changed_images(notcher, notch, 1, key)
+    return interventions.changed_images(notcher, notch, ALL, 1, key)
 
 
 def test_random_cells_spare_those_of_the_notch():
@@ -173,7 +174,14 @@ def test_of_a_network_that_is_the_bank_the_predicted_change_is_the_measured_one(
     np.testing.assert_allclose(model.predict(content), network(content), rtol=1e-4)
     notch = notches.Notch("band", 0, scale=1)
     rows = interventions.intervene(
-        content, pixels, SETTINGS, [("Y 6 px", notch)], (model.predict, network), 2, (1, "s0.png")
+        content,
+        pixels,
+        SETTINGS,
+        [("Y 6 px", notch)],
+        ALL,
+        (model.predict, network),
+        2,
+        (1, "s0.png"),
     )
     assert len(rows) == 5
     for row in rows:
@@ -191,6 +199,41 @@ def test_the_leading_notches_are_what_the_explanation_reads():
     unread = table[table["colour"] != "Y"]
     # taking colour out changes luminance only by the rounding of pixels
     assert unread["contribution"].max() < 0.02 * table["contribution"].max()
+
+
+def test_the_lower_half_is_what_the_explanation_reads_least_per_energy():
+    model = toy_model([1 * 4 + 2], 3.0)  # luminance, 6 px, 90 degrees
+    contents = [make_image(SIZE, seed) for seed in range(2)]
+    table = interventions.rank(contents, model.predict, SETTINGS, ("band", "filter"))
+    single = table[table["family"] == "filter"]
+    assert len(single) == 3 * 13
+    assert tuple(single.iloc[0][["channel", "scale", "orientation"]]) == (0, 1, 2)
+    lower = interventions.lower_half(table, LogGaborBank(**BANK))
+    ranked = single[single["energy"] >= interventions.LEAST_ENERGY]
+    assert lower.sum() == len(ranked) // 2 and not lower[0, 1 * 4 + 2]
+    # a filter is ranked by its change per energy, not by the energy that it happens to hold
+    per_energy = (ranked["contribution"] / ranked["energy"]).to_numpy()
+    for row, rate in zip(ranked.itertuples(), per_energy, strict=True):
+        orientation = row.orientation if row.orientation >= 0 else None
+        notch = notches.Notch("filter", row.channel, row.scale, orientation)
+        cells = notch.cells(LogGaborBank(**BANK))
+        assert (lower & cells).any() == (rate < np.median(per_energy))
+    assert {family for family in dict(interventions.leading(table, 1)).values()} == {
+        notches.Notch("band", 0, scale=1)
+    }
+
+
+def test_the_lower_half_outside_of_the_notch_is_what_is_taken_out():
+    notcher = notches.Notcher(make_image(SIZE), SETTINGS)
+    notch, lower = notches.Notch("band", 0, scale=1), np.zeros((3, 13), bool)
+    lower[0, 4:12] = True  # two bands, of which one is the notch
+    kinds = {kind: changed for kind, changed, _ in
+             interventions.changed_images(notcher, notch, lower, 1, [1])}  # fmt: skip
+    difference = to_opponent(kinds["lower_half"], "yuv") - to_opponent(notcher.content, "yuv")
+    index = notches.partition(notcher.bank, SIZE)
+    spectrum = np.abs(np.fft.fft2(difference[0]))
+    power = [np.sum(spectrum[(index >= first) & (index < first + 4)] ** 2) for first in (0, 4, 8)]
+    assert power[2] > 5 * max(power[:2])
 
 
 def test_an_unchanged_map_has_no_effect_and_an_opposite_one_disagrees():

@@ -11,16 +11,22 @@ N = 30
 NAMES = [f"s{i:02}" for i in range(N)]
 
 
-def scores(nss, cc=None):
+def scores(nss, ig=None):
     nss = np.broadcast_to(np.asarray(nss, float), N)
-    cc = nss / 4 if cc is None else np.broadcast_to(np.asarray(cc, float), N)
-    return pd.DataFrame({"nss": nss, "cc": cc}, index=NAMES)
+    ig = nss / 4 if ig is None else np.broadcast_to(np.asarray(ig, float), N)
+    return pd.DataFrame({"nss": nss, "ig": ig}, index=NAMES)
 
 
-def contest(rivals=(("above_rival", "rival", ""),), **tables):
+def far(kl):
+    return pd.DataFrame({"kl_deep": np.broadcast_to(np.asarray(kl, float), N)}, index=NAMES)
+
+
+def contest(rivals=(("above_rival", ["rival"], ""),), distances=(), **tables):
     by_key = {("mit", name.replace("_direct", "-direct"), "made"): t for name, t in tables.items()}
-    plan = {"model": "net", "explanation": "direct", "rivals": list(rivals)}
-    return verdicts.contest_rows(plan, by_key, 200, 1)
+    fidelity = {("net", name, "made"): far(kl) for name, kl in distances}
+    plan = {"model": "net", "explanation": "direct", "predictor": "net-direct",
+            "rivals": list(rivals)}  # fmt: skip
+    return verdicts.contest_rows(plan, by_key, fidelity, 200, 1)
 
 
 def strength_of(deep, bias=1.0):
@@ -46,44 +52,50 @@ def test_strength_is_that_of_the_deep_model_over_the_bias_of_the_same_stimuli(rn
 
 
 @pytest.mark.parametrize("difference, passed", [(0.2, "true"), (0.0, "false"), (-0.2, "false")])
-def test_a_contest_is_won_only_by_an_interval_above_0(difference, passed):
+def test_a_contest_is_won_only_by_an_advantage_above_0(difference, passed):
     rows = contest(
-        net=scores(3.0), net_direct=scores(1 + difference), rival=scores(1.0),
+        distances=[("net-direct", 1 - difference), ("rival", 1.0)],
+        net=scores(3.0), net_direct=scores(1.0, 1 + difference), rival=scores(1.0, 1.0),
         centre_bias=scores(1.0),
     )  # fmt: skip
-    row = rows[0]
-    assert row["passed"] == passed
-    assert [row[key] for key in ("value", "ci_low", "ci_high")] == pytest.approx([difference] * 3)
-    assert ("is not above rival" in row["sentence"]) == (passed == "false")
+    for row in rows[:2]:
+        assert row["passed"] == passed
+        found = [row[key] for key in ("value", "ci_low", "ci_high")]
+        assert found == pytest.approx([difference] * 3)
+        word = {0.2: "better", 0.0: "not shown to be better", -0.2: "worse"}[difference]
+        assert f"is {word} than rival: {difference:+.3f}" in row["sentence"]
 
 
 def test_each_metric_has_its_own_outcome():
     rows = contest(
-        net=scores(3.0), net_direct=scores(2.0, 0.1), rival=scores(1.0, 0.3),
+        distances=[("net-direct", 1.2), ("rival", 1.0)],
+        net=scores(3.0), net_direct=scores(1.0, 2.0), rival=scores(1.0, 1.0),
         centre_bias=scores(1.0),
     )  # fmt: skip
     assert [(row["metric"], row["passed"]) for row in rows[:2]] == [
-        ("nss", "true"),
-        ("cc", "false"),
-    ]
+        ("ig", "true"), ("kl_deep", "false"),
+    ]  # fmt: skip
     assert [row["value"] for row in rows[:2]] == pytest.approx([1.0, -0.2])
 
 
-def test_every_preset_and_data_set_of_the_explanation_has_its_rows_and_no_others():
-    tables = {}
-    for shift, where in enumerate((("mit", "a"), ("exact", "a"), ("mit", "b"))):
+def test_every_data_set_of_the_explanation_has_its_rows_and_no_others():
+    tables, fidelity = {}, {}
+    for shift, dataset in enumerate("ab"):
         for name, mean in (("net", 4), ("net-direct", 2 + shift), ("rival", 1), ("centre_bias", 1)):
-            tables[where[0], name, where[1]] = scores(mean)
+            tables["mit", name, dataset] = scores(4 * mean)
+            fidelity["net", name, dataset] = far(9 - 2 * mean)
+            fidelity["other", name, dataset] = far(0)
     tables["mit", "net-other", "a"] = scores(0)
-    plan = {"model": "net", "explanation": "direct", "rivals": [("above_rival", "rival", "")]}
-    rows = verdicts.contest_rows(plan, tables, 50, 1)
+    plan = {"model": "net", "explanation": "direct", "predictor": "net-direct",
+            "rivals": [("above_rival", ["rival"], "")]}  # fmt: skip
+    rows = verdicts.contest_rows(plan, tables, fidelity, 50, 1)
     found = [
-        (row["preset"], row["dataset"], row["value"]) for row in rows if row["metric"] == "nss"
-        and row["test"] == "above_rival"
+        (row["dataset"], row["metric"], row["value"]) for row in rows
+        if row["test"] == "above_rival"
     ]  # fmt: skip
-    assert found == [("mit", "a", 1), ("exact", "a", 2), ("mit", "b", 3)]
+    assert found == [("a", "ig", 1), ("a", "kl_deep", 2), ("b", "ig", 2), ("b", "kl_deep", 4)]
     assert {(row["model"], row["explanation"]) for row in rows} == {("net", "direct")}
-    assert all(set(row) == set(verdicts.COLUMNS) for row in rows)
+    assert all(set(row) == set(verdicts.COLUMNS) - {"p_holm"} for row in rows)
 
 
 def agreeing(low=0.1, p=0.01, maps=9, measure="identity", layer="all"):
@@ -130,7 +142,8 @@ def test_agreement_is_judged_over_all_layers_by_identity_and_profiles_alone():
         ("identity", "true"), ("profile_scale", "false"), ("profile_kind", "not run"),
     ]  # fmt: skip
     assert (
-        "profile by scale of 9 maps agrees not beyond chance: 0.700, by chance 0.200"
+        "profile by scale of 9 maps agrees not beyond chance: 0.700, by chance 0.200; the excess "
+        "over maps has the interval [-0.200, +0.900], permutations give p = 0.01; both have to"
         in (rows[1]["sentence"])
     )
 
@@ -145,9 +158,9 @@ def test_every_other_fit_has_rows_of_its_own():
 
 
 def replaced(*layers):
-    names = ["layer", "way", "control", "metric", "difference", "ci_low", "ci_high"]
+    names = ["layer", "way", "control", "metric", "difference", "ci_low", "ci_high", "p"]
     rows = [
-        (f"layer{i}", "alone", "mean", "cc_intact", d, low, d + 0.1)
+        (f"layer{i}", "alone", "mean", "cc_intact", d, low, d + 0.1, 0.01)
         for i, (d, low) in enumerate(layers)
     ]
     return verdicts.faithfulness_rows("net", "direct", "made", pd.DataFrame(rows, columns=names))
@@ -194,7 +207,9 @@ def test_sections_keep_the_order_of_the_table_and_of_the_words():
         ("a", "direct", "above_pixel_bank", "true"),
         ("a", "direct", "above_pixel_bank", "false"),
     ]
+    rows.insert(3, ("z", "direct", "overall", "false"))
     table = pd.DataFrame(rows, columns=["model", "explanation", "test", "passed"])
+    table["dataset"], table["sentence"] = "made", "Why."
     first, second = verdicts.content(table)
     assert (first["name"], second["name"]) == ("z-direct", "a-direct")
     assert first["outcomes"] == [
@@ -202,4 +217,6 @@ def test_sections_keep_the_order_of_the_table_and_of_the_words():
         ("not run", ["seeds agree"]),
     ]  # fmt: skip
     assert second["outcomes"] == [("in part", ["above pixel bank"])]
+    assert first["overall"] == [{"dataset": "made", "passed": "false", "sentence": "Why."}]
+    assert "overall" not in [row["test"] for row in first["rows"]]
     assert [row["test"] for row in second["rows"]] == ["above_pixel_bank"] * 2

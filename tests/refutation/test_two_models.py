@@ -18,6 +18,7 @@ BANK = {
 }
 SETTINGS = {"bank": BANK, "colour": "yuv"}
 SIZE = (20, 34)  # height, width
+ALL = np.ones((3, 7), bool)  # every cell of the bank
 
 
 @pytest.fixture
@@ -136,14 +137,14 @@ def test_rows_predict_by_the_explanation_and_measure_by_the_network(image):
     chosen = [("first", notches.Notch("band", 0, scale=1)), ("second", notches.Notch("colour", 1))]
     pixels, key = np.array([[33, 2], [4, 19], [7, 7]]), (3, "a.png")
     models = explained, network
-    rows = interventions.intervene(image, pixels, SETTINGS, chosen, models, 2, key)
+    rows = interventions.intervene(image, pixels, SETTINGS, chosen, ALL, models, 2, key)
     assert [row["notch"] for row in rows] == ["first"] * 5 + ["second"] * 5
     assert [row["family"] for row in rows] == ["band"] * 5 + ["colour"] * 5
     assert [row["kind"] for row in rows[:5]] == [
-        "leading", "random_cells", "random_phase", "random_cells", "random_phase",
+        "leading", "lower_half", "random_phase", "lower_half", "random_phase",
     ]  # fmt: skip
     notcher = notches.Notcher(image, SETTINGS)
-    changed = next(interventions.changed_images(notcher, chosen[0][1], 2, [3, 0, 0]))[1]
+    changed = next(interventions.changed_images(notcher, chosen[0][1], ALL, 2, [3, 0, 0]))[1]
     before, after = (tuple(model(i) for model in models) for i in (image, changed))
     for name, value in interventions.compare(before, after, pixels).items():
         assert rows[0][name] == pytest.approx(value), name
@@ -155,7 +156,7 @@ NOTCH = ("a", notches.Notch("band", 0, scale=1))
 
 def random_energies(image, key, chosen=(NOTCH,), n=2):
     models = explained, network
-    rows = interventions.intervene(image, np.zeros((0, 2)), SETTINGS, chosen, models, n, key)
+    rows = interventions.intervene(image, np.zeros((0, 2)), SETTINGS, chosen, ALL, models, n, key)
     return [row["kl_deep"] for row in rows]
 
 
@@ -174,7 +175,7 @@ def test_random_changes_depend_on_seed_stimulus_and_notch_and_on_nothing_else(im
 def test_a_notch_of_less_than_half_a_grey_level_is_skipped(image, contrast, changed):
     content = np.rint(128 + contrast * (image.astype(float) - 128)).astype(np.uint8)
     notcher = notches.Notcher(content, SETTINGS)
-    found = list(interventions.changed_images(notcher, notches.Notch("colour", 0), 1, [0]))
+    found = list(interventions.changed_images(notcher, notches.Notch("colour", 0), ALL, 1, [0]))
     assert bool(found) == changed
 
 
@@ -183,7 +184,7 @@ def test_the_facts_of_a_change_are_its_depth_energy_and_what_is_clipped(image):
     component = notcher.component(notch.cells(notcher.bank))
     others = notcher.component(~notch.cells(notcher.bank))
     target = min(notcher.energy(component), notcher.energy(others) / 2)
-    for kind, changed, facts in interventions.changed_images(notcher, notch, 1, [5]):
+    for kind, changed, facts in interventions.changed_images(notcher, notch, ALL, 1, [5]):
         energy = ((changed.astype(float) - image) ** 2).mean()
         assert facts["energy"] == pytest.approx(energy)
         # the depth is exact to 1 part in 16,000, pixels are whole numbers
@@ -202,7 +203,7 @@ def test_a_notch_that_holds_most_of_the_energy_is_taken_out_in_part():
     content = np.repeat(np.clip(np.rint(grating), 0, 255)[..., None], 3, 2).astype(np.uint8)
     notcher, notch = notches.Notcher(content, SETTINGS), notches.Notch("band", 0, scale=1)
     rest = notcher.energy(notcher.component(~notch.cells(notcher.bank)))
-    _, _, facts = next(interventions.changed_images(notcher, notch, 1, [0]))
+    _, _, facts = next(interventions.changed_images(notcher, notch, ALL, 1, [0]))
     assert facts["energy"] == pytest.approx(rest / 2, rel=0.02)  # pixels are whole numbers
     assert facts["depth"] < 0.5
 

@@ -58,19 +58,25 @@ def test_images_are_rounded_and_clipped():
 def contest_tables(rng):
     names = [f"s{i}" for i in range(20)]
     return {
-        ("mit", name, "made"): pd.DataFrame(rng.normal(2, 1, (20, 2)), names, ["nss", "cc"])
+        ("mit", name, "made"): pd.DataFrame(rng.normal(2, 1, (20, 2)), names, ["nss", "ig"])
         for name in ("net", "net-direct", "centre_bias")
     }
 
 
 def test_contests_are_resampled_as_often_and_from_the_seed_that_are_given(rng):
     tables = contest_tables(rng)
-    contest = {"model": "net", "explanation": "direct",
-               "rivals": [["above_centre_bias", "centre_bias", ""]]}  # fmt: skip
-    given = evidence.Evidence(tables, {}, {}, {})
-    rows = evidence.rows(contest, given, "made", ["made"], 300, 7, ["direct"], [])
+    distances = {
+        ("net", name, "made"): pd.DataFrame({"kl_deep": rng.normal(2, 1, 20)},
+                                            tables["mit", name, "made"].index)
+        for name in ("net-direct", "centre_bias")
+    }  # fmt: skip
+    contest = {"model": "net", "explanation": "direct", "predictor": "net-direct",
+               "rivals": [["above_centre_bias", ["centre_bias"], ""]]}  # fmt: skip
+    given = evidence.Evidence(tables, {}, {}, {}, distances, {})
+    drawn = evidence.Resampling(n_resamples=300, permutations=9, seed=7)
+    rows = evidence.rows(contest, given, "made", ["made"], drawn, ["direct"], [])
     difference = (
-        tables["mit", "net-direct", "made"]["nss"] - tables["mit", "centre_bias", "made"]["nss"]
+        tables["mit", "net-direct", "made"]["ig"] - tables["mit", "centre_bias", "made"]["ig"]
     )
     expected = summaries.bootstrap_mean(difference.to_numpy(), 300, 7)[:3]
     assert tuple(rows[0][k] for k in ("value", "ci_low", "ci_high")) == pytest.approx(expected)
@@ -80,17 +86,20 @@ def test_contests_are_resampled_as_often_and_from_the_seed_that_are_given(rng):
 def test_faithfulness_is_judged_by_data_set_and_says_whose_it_is():
     def table(low):
         row = {"layer": "a", "way": "alone", "control": "mean", "metric": "cc_intact"}
-        return pd.DataFrame([{**row, "difference": low + 0.1, "ci_low": low, "ci_high": 1.0}])
+        return pd.DataFrame(
+            [{**row, "difference": low + 0.1, "ci_low": low, "ci_high": 1.0, "p": 0.01}]
+        )
 
     tables = {("net", "b", "direct"): table(0.2), ("net", "a", "direct"): table(-0.2),
               ("other", "a", "direct"): table(0.9)}  # fmt: skip
-    contest = {"model": "net", "explanation": "direct", "rivals": []}
-    rows = evidence.rows(
-        contest, evidence.Evidence({}, {}, {}, tables), "fitted", ["a", "b"], 9, 1, ["direct"], []
-    )
+    contest = {"model": "net", "explanation": "direct", "predictor": "net-direct", "rivals": []}
+    given, drawn = evidence.Evidence({}, {}, {}, tables, {}, {}), evidence.Resampling(9, 9, 1)
+    rows = evidence.rows(contest, given, "fitted", ["a", "b"], drawn, ["direct"], [])
     assert [(r["test"], r["dataset"], r["passed"]) for r in rows] == [
         ("halves_agree", "fitted", "not run"), ("seeds_agree", "fitted", "not run"),
-        ("faithful_layers", "a", "false"), ("faithful_layers", "b", "true"),
+        ("faithful_layers", "a", "false"), ("interventions", "a", "not run"),
+        ("faithful_layers", "b", "true"), ("interventions", "b", "not run"),
+        ("overall", "a", "false"), ("overall", "b", "false"),
     ]  # fmt: skip
     assert {(r["model"], r["explanation"]) for r in rows} == {("net", "direct")}
 

@@ -192,3 +192,56 @@ def test_shares_pair_stimuli_by_name(rng):
     expected = summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1)
     scores["mit", "net", "demo"] = scores["mit", "net", "demo"].iloc[::-1]
     assert summaries.share_rows(scores, {"net-direct": "net"}, 200, seed=1) == expected
+
+
+def test_one_rival_is_compared_by_the_paired_bootstrap(rng):
+    advantage = rng.normal(0.3, 1, 50)
+    found = summaries.compare(advantage, 500, seed=3)
+    assert found[:3] == summaries.bootstrap_mean(advantage, 500, seed=3)[:3]
+    assert (found.n, found.draws, found.beaten) == (50, 1, 1)
+    means = summaries.resampled_means([advantage], 500, seed=3)[0]
+    assert found.p == pytest.approx(2 * (1 + (means <= 0).sum()) / 501)
+
+
+def test_a_stimulus_without_a_value_in_any_rival_is_left_out():
+    advantages = np.array([[1.0, np.nan, 3.0], [1.0, 100.0, 5.0]])
+    found = summaries.compare(advantages, 50, seed=1)
+    assert (found.n, found.mean) == (2, 2.5)
+    nothing = summaries.compare(np.full((2, 3), np.nan), 50, seed=1)
+    assert nothing.n == 0 and np.isnan([nothing.mean, nothing.ci_low, nothing.p]).all()
+
+
+def test_rivals_are_drawn_as_well_as_stimuli(rng):
+    # rivals differ by sd 1, stimuli not at all: variance of a mean of 8 drawn rivals
+    advantages = np.repeat(rng.normal(0, 1, (8, 1)), 30, axis=1)
+    found = summaries.compare(advantages, 4000, seed=1)
+    spread = advantages[:, 0].std() / np.sqrt(8)
+    assert found.ci_high - found.ci_low == pytest.approx(2 * 1.96 * spread, rel=0.1)
+    # and the other way round
+    found = summaries.compare(np.repeat(rng.normal(0, 1, (1, 30)), 8, axis=0), 4000, seed=1)
+    one = summaries.compare(np.repeat(rng.normal(0, 1, (1, 30)), 1, axis=0), 4000, seed=1)
+    assert (found.ci_high - found.ci_low) == pytest.approx(one.ci_high - one.ci_low, rel=0.5)
+
+
+@pytest.mark.parametrize("draws, p", [(38, 2 / 101), (39, 2 * 3 / 40)])
+def test_the_rank_among_draws_decides_from_39_draws_on(draws, p):
+    advantages = np.ones((draws, 20))
+    advantages[:2] = -0.1  # two draws are not beaten, but the mean of all is far below
+    found = summaries.compare(advantages, 100, seed=1)
+    assert found.beaten == draws - 2 and found.p == pytest.approx(p)
+
+
+@pytest.mark.parametrize(
+    "values, p",
+    [([1, 1, 1], 0.5), ([1, 1, -1], 1.0), ([-1] * 9, 0.2), ([0.0, 0.0], 1.0), ([np.nan, 1], None)],
+)
+def test_p_is_two_sided_and_never_0(values, p):
+    found = summaries.p_value(np.array(values, float))
+    assert np.isnan(found) if p is None else found == pytest.approx(p)
+
+
+def test_holm_multiplies_the_least_p_by_the_number_of_tests_and_never_falls():
+    found = summaries.holm(np.array([0.04, 0.01, np.nan, 0.03]))
+    assert found[[0, 1, 3]] == pytest.approx([0.06, 0.03, 0.06]) and np.isnan(found[2])
+    assert summaries.holm(np.array([0.9, 0.8])).tolist() == [1.0, 1.0]
+    assert summaries.holm(np.array([])).size == 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gaborscope.errors import InputError
-from gaborscope.workflow import backbone_entries, contests, settings, variants
+from gaborscope.workflow import backbone_entries, contests, nulls, settings, variants
 from gaborscope.workflow.settings import load as load_config
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,36 +40,77 @@ def completed(config):
     return found
 
 
+def nulls_of(config, *explained):
+    """Families of nulls of a config whose predictors are all fused to cmrnet, or to unisal."""
+    fused = {name: "unisal" if name.startswith("unisal") else "cmrnet" for name in explained}
+    return nulls.families(config, fused, variants.targets(config))
+
+
 def test_a_control_differs_from_its_explanation_in_the_bank_alone(config):
-    found = contests.controls(completed(config)["explanations"])
-    assert found["direct"] == {"random": "noise"}
-    assert found["few"] == {"pixel": "few_pixels"}
-    assert found["grey"] == found["many"] == {}
+    config = completed(config)
+    every = [f"cmrnet-{name}" for name in config["explanations"]]
+    found = nulls_of(config, *every)["cmrnet"]
+    assert found["direct"]["random_bank"] == ["cmrnet-noise"]
+    assert found["few"]["pixel_bank"] == ["cmrnet-few_pixels"]
+    assert not any([*found["grey"].values(), *found["many"].values()])
     assert "noise" not in found and "few_pixels" not in found
 
 
 def test_a_refined_cascade_is_held_against_one_refined_from_the_control(config):
-    found = contests.controls(completed(config)["explanations"])
-    assert found["better"] == {"pixel": "better_pixels"}
+    pair = "cmrnet-better", "cmrnet-better_pixels"
+    found = nulls_of(completed(config), *pair)["cmrnet"]["better"]
+    assert found["pixel_bank"] == ["cmrnet-better_pixels"]
     config["explanations"]["better_pixels"]["epochs"] = 3
-    assert contests.controls(completed(config)["explanations"])["better"] == {}
+    assert not nulls_of(completed(config), *pair)["cmrnet"]["better"]["pixel_bank"]
 
 
 def test_the_plan_names_every_rival_and_says_what_is_missing(config):
     config["baselines"]["predictors"].append("loggabor_fixations")
+    config["explanations"] |= {
+        f"noise{draw}": {"mode": "direct", "control": "noise", "draw": draw} for draw in (1, 2)
+    }
     config = completed(config)
-    explained = {"cmrnet-direct": "cmrnet", "cmrnet-noise": "cmrnet", "blank-direct": "cmrnet"}
-    explained |= {"unisal-direct": "unisal"}
-    targets = variants.targets(config)
-    first, last = contests.plan(config, explained, targets)
+    found = nulls_of(config, "cmrnet-direct", "blank-direct", "unisal-direct", "cmrnet-noise",
+                     "cmrnet-noise1", "cmrnet-noise2")  # fmt: skip
+    first, last = contests.plan(config, found, ["cmrnet-loggabor_deep"])
     assert (first["model"], last["model"]) == ("cmrnet", "unisal")
-    met = {test: rival for test, rival, _ in first["rivals"]}
-    assert met["above_random_network"] == "blank-direct"
-    assert met["above_random_bank"] == "cmrnet-noise"
-    assert met["above_loggabor_fixations"] == "loggabor_fixations"
-    assert met["above_pixel_bank"] is None
-    missing = {test: text for test, rival, text in last["rivals"] if rival is None}
-    assert "no random copy of unisal" in missing["above_random_network"]
+    assert first["predictor"] == "cmrnet-direct"
+    met = {test: rivals for test, rivals, _ in first["rivals"]}
+    assert met["above_random_networks"] == ["blank-direct"]
+    # the former name of such a bank and its draws are one family
+    assert met["above_noise_banks"] == ["cmrnet-noise1", "cmrnet-noise2", "cmrnet-noise"]
+    assert met["above_loggabor_fixations"] == ["loggabor_fixations"]
+    assert met["layers_add"] == ["cmrnet-loggabor_deep"]
+    assert met["above_pixel_pairs"] == []
+    missing = {test: text for test, rivals, text in last["rivals"] if not rivals}
+    assert "no random copy of unisal" in missing["above_random_networks"]
+    assert "nulls.banks" in missing["above_pixel_pairs"] and "layers_add" in missing
+
+
+def test_two_kinds_of_pairs_are_two_rivals_and_each_depth_is_its_own(config):
+    config["explanations"] |= {
+        "dots": {"mode": "direct", "control": "pixel"},
+        "pairs": {"mode": "direct", "control": "pixel_pairs"},
+    }
+    config["backbones"] |= {
+        name: {
+            "like": "cmrnet",
+            "weights": "random",
+            "randomise": {"from": "output", "share": share},
+        }
+        for name, share in (("most", 0.75), ("half", 0.5))
+    }
+    config["models"] += ["most", "half"]
+    config = completed(config)
+    found = nulls_of(config, "cmrnet-direct", "cmrnet-dots", "cmrnet-pairs", "blank-direct",
+                     "most-direct", "half-direct")  # fmt: skip
+    (contest,) = contests.plan(config, found, [])
+    by_test = {}
+    for test, rivals, _ in contest["rivals"]:
+        by_test.setdefault(test, []).append(rivals)
+    assert by_test["above_pixel_pairs"] == [["cmrnet-pairs"], ["cmrnet-dots"]]
+    assert by_test["above_random_networks"] == [["blank-direct"]]
+    assert by_test["above_progressive_networks"] == [["half-direct"], ["most-direct"]]
 
 
 def test_a_family_differs_in_the_seed_alone(config):

@@ -5,7 +5,7 @@ import copy
 import pytest
 
 from gaborscope.errors import InputError
-from gaborscope.workflow import backbone_entries, completion, contests, plan, variants
+from gaborscope.workflow import backbone_entries, completion, contests, nulls, plan, variants
 
 ENTRY = {
     "input": {"height": 64, "width": 96}, "weights": "train", "start": None, "trained_on": None,
@@ -91,19 +91,19 @@ def test_a_random_copy_sets_nothing_that_it_takes_from_its_network(key):
     assert set(variants.TAKEN_FROM_LIKE) == {"input", "options", "factory", "start", "trained_on"}
 
 
-def test_a_contest_is_with_every_random_copy_that_is_explained_so():
+def test_random_copies_that_are_explained_so_are_one_family():
     config = {"explanations": {"direct": {"mode": "direct"}}, "baselines": {"predictors": []}}
+    config["backbones"] = {name: {} for name in ("net", "blank", "empty", "bare", "other")}
     explained = {"net-direct": "net", "blank-direct": "net", "empty-direct": "net"}
     targets = {"net": "net", "blank": "net", "empty": "net", "bare": "net", "other": "other"}
-    (contest,) = contests.plan(config, explained, targets)
-    assert contest["rivals"][:3] == [
-        ["above_centre_bias", "centre_bias", ""],
-        ["above_random_network", "blank-direct", ""],
-        ["above_random_network", "empty-direct", ""],
+    (contest,) = contests.plan(config, nulls.families(config, explained, targets), [])
+    assert contest["rivals"][:2] == [
+        ["above_centre_bias", ["centre_bias"], ""],
+        ["above_random_networks", ["blank-direct", "empty-direct"], ""],
     ]
-    assert [test for test, _, _ in contest["rivals"][3:]] == [
-        "above_loggabor_fixations", "above_loggabor_equal", "above_random_bank",
-        "above_pixel_bank",
+    assert [test for test, _, _ in contest["rivals"][2:]] == [
+        "above_loggabor_fixations", "above_loggabor_equal", *contests.FAMILY_TESTS,
+        "above_progressive_networks", "layers_add",
     ]  # fmt: skip
 
 

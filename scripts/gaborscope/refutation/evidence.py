@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Container, Iterable, Sequence
 
+import numpy as np
 import pandas as pd
 
 from gaborscope.refutation import verdicts
@@ -10,7 +11,26 @@ from gaborscope.scoring import summaries
 from gaborscope.store import paths
 from gaborscope.store.tables import read_csv
 
-SINGLE_LAYERS = "identities of single layers are those of mode direct"
+AGREEMENTS = ("halves_agree", "seeds_agree")
+
+
+@dataclasses.dataclass(frozen=True)
+class Resampling:
+    """
+    How often is drawn anew.
+
+    Attributes
+    ----------
+    n_resamples : int
+        Bootstrap samples of stimuli, of scores and of interventions.
+    permutations : int
+        Permutations of maps, of the agreement of halves and seeds.
+    seed : int
+    """
+
+    n_resamples: int
+    permutations: int
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,12 +48,18 @@ class Evidence:
         As `seeds.compare` makes it: `model, other` and the columns of `stability.rows`.
     faithfulness : dict of (model, dataset, explanation) to DataFrame
         Reconstructions in the place of layers against each control.
+    fidelity : dict of (model, predictor, dataset) to DataFrame
+        Distance of a predictor to the map of the network, by stimulus.
+    interventions : dict of (model, dataset, explanation) to DataFrame
+        Changes of the network's map by changes of the image.
     """
 
     scores: dict[tuple[str, str, str], pd.DataFrame]
     halves: dict[tuple[str, str], pd.DataFrame]
     seeds: dict[str, pd.DataFrame]
     faithfulness: dict[tuple[str, str, str], pd.DataFrame]
+    fidelity: dict[tuple[str, str, str], pd.DataFrame]
+    interventions: dict[tuple[str, str, str], pd.DataFrame]
 
 
 def read(
@@ -42,6 +68,8 @@ def read(
     halves: Iterable[str],
     seeds: Iterable[str],
     faithfulness: Iterable[str],
+    fidelity: Iterable[str],
+    interventions: Iterable[str],
 ) -> Evidence:
     """
     Read the tables that verdicts use.
@@ -51,8 +79,9 @@ def read(
     cells : sequence of (preset, predictor, dataset)
     scores : sequence of str
         `results/scores/{preset}/{predictor}/{dataset}.csv` of each.
-    halves, seeds, faithfulness : iterable of str
-        Paths of kind `halves`, `seeds` and `substitution_differences`, see `store.paths`.
+    halves, seeds, faithfulness, fidelity, interventions : iterable of str
+        Paths of kind `halves`, `seeds`, `substitution_differences`, `fidelity_stimuli`
+        and `interventions_summary`, see `store.paths`.
 
     Returns
     -------
@@ -69,6 +98,15 @@ def read(
         seeds={key: table for (key,), table in _read("seeds", seeds, "explanation").items()},
         faithfulness=_read(
             "substitution_differences", faithfulness, "model", "dataset", "explanation"
+        ),
+        fidelity={
+            key: table.set_index("stimulus")
+            for key, table in _read(
+                "fidelity_stimuli", fidelity, "model", "predictor", "dataset"
+            ).items()
+        },
+        interventions=_read(
+            "interventions_summary", interventions, "model", "dataset", "explanation"
         ),
     )
 
@@ -87,26 +125,24 @@ def rows(
     evidence: Evidence,
     fit_on: str,
     evaluate_on: Iterable[str],
-    n_resamples: int,
-    seed: int,
+    resampling: Resampling,
     direct: Container[str],
     analyses: Container[str],
 ) -> list[dict]:
     """
-    Verdicts on one explanation: contests, halves, seeds, then faithfulness by data set.
+    Verdicts on one explanation: each test, then all of them together by data set.
 
     Parameters
     ----------
     contest : dict
-        `model`, `explanation`, `rivals`, from `contests.plan`.
+        `model`, `explanation`, `predictor`, `rivals`, from `contests.plan`.
     evidence : Evidence
         Tables of the whole run. A test whose table is missing gets the outcome "not run".
     fit_on : str
         Data set that the explanation was fitted to.
     evaluate_on : iterable of str
         Data sets that it was tested on.
-    n_resamples, seed : int
-        Number of samples and seed of the bootstrap over stimuli.
+    resampling : Resampling
     direct : container of str
         Explanations of mode direct; the others have no identities of single layers.
     analyses : container of str
@@ -118,7 +154,29 @@ def rows(
         Keys are `verdicts.COLUMNS`.
     """
     model, explanation = contest["model"], contest["explanation"]
-    about = model, explanation, fit_on
+    drawn = resampling.n_resamples, resampling.seed
+    judged = verdicts.contest_rows(contest, evidence.scores, evidence.fidelity, *drawn)
+    needed = verdicts.NEEDED
+    if explanation in direct:
+        needed = verdicts.NEEDED_OF_DIRECT
+        judged += _agreements(contest, evidence, fit_on, resampling, analyses)
+    for dataset in evaluate_on:
+        about, key = (model, explanation, dataset), (model, dataset, explanation)
+        judged += verdicts.faithfulness_rows(*about, evidence.faithfulness.get(key))
+        judged += verdicts.intervention_rows(
+            *about, evidence.interventions.get(key), resampling.n_resamples
+        )
+    corrected = verdicts.corrected(judged)
+    for dataset in evaluate_on:
+        about = [row for row in corrected if row["dataset"] == dataset or row["test"] in AGREEMENTS]
+        where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
+        corrected.append({**where, "p_holm": np.nan, **verdicts.overall_row(about, needed)})
+    return corrected
+
+
+def _agreements(contest, evidence, fit_on, resampling, analyses):
+    """Rows of the agreement of halves and of seeds."""
+    model, explanation = contest["model"], contest["explanation"]
     halves = [
         ("halves of the fit split", table)
         for key, table in evidence.halves.items()
@@ -129,14 +187,14 @@ def rows(
     without_seeds = f"no other network of models differs from {model} in its seed alone"
     if "seeds" not in analyses:
         without_seeds = "analyses of the config has no seeds"
-    if explanation not in direct:
-        without_halves = without_seeds = SINGLE_LAYERS
-    judged = verdicts.contest_rows(contest, evidence.scores, n_resamples, seed)
-    judged += verdicts.stability_rows(*about, "halves_agree", halves, without_halves)
-    judged += verdicts.stability_rows(*about, "seeds_agree", seeds, without_seeds)
-    for dataset in evaluate_on:
-        table = evidence.faithfulness.get((model, dataset, explanation))
-        judged += verdicts.faithfulness_rows(model, explanation, dataset, table)
+    least = 1 / (resampling.permutations + 1)
+    judged = []
+    for test, tables, otherwise in zip(
+        AGREEMENTS, (halves, seeds), (without_halves, without_seeds), strict=True
+    ):
+        judged += verdicts.stability_rows(
+            model, explanation, fit_on, test, tables, otherwise, least
+        )
     return judged
 
 

@@ -13,7 +13,7 @@ from gaborscope.stimuli.block import StimulusBlock
 
 # Scores of a network with a replaced layer: by people's fixations, and by the intact network's map.
 HUMAN, INTACT = ("auc", "nss", "cc", "kld"), ("cc_intact", "kld_intact", "sim_intact")
-RANDOM = ("random_cells", "random_phase")
+CONTROLS = ("lower_half", "random_phase")  # beside a leading notch, with equal energy
 MEASURES = ("correlation", "sign_agreement", "kl_deep", "kl_explained", "cc_deep", "energy",
             "clipped")  # fmt: skip
 # Columns of the tables by block.
@@ -118,7 +118,7 @@ def substitution_tables(
     means : DataFrame
         `layer, way, substitute, metric, mean, ci_low, ci_high, n`.
     differences : DataFrame
-        `layer, way, control, metric, difference, ci_low, ci_high, n`: reconstruction minus
+        `layer, way, control, metric, difference, ci_low, ci_high, n, p`: reconstruction minus
         control, paired by stimulus.
     """
     means, differences = [], []
@@ -137,15 +137,18 @@ def substitution_tables(
         reconstructed = cells[layer, way, "reconstruction"].loc[scores.index]
         for metric in scores.columns:
             values = (reconstructed[metric] - scores[metric]).to_numpy()
-            estimate = summaries.bootstrap_mean(values, n_resamples, seed)
-            differences.append(
-                {**where, "control": substitute, **_named("difference", metric, estimate)}
-            )
+            compared = summaries.compare(values, n_resamples, seed)
+            row = _named("difference", metric, (*compared[:3], compared.n))
+            differences.append({**where, "control": substitute, **row, "p": compared.p})
     return pd.DataFrame(means), pd.DataFrame(differences)
 
 
 def _named(name, metric, estimate):
-    return {"metric": metric, **dict(zip((name, "ci_low", "ci_high", "n"), estimate, strict=True))}
+    return {"metric": metric, **_estimated(name, estimate)}
+
+
+def _estimated(name, estimate):
+    return dict(zip((name, "ci_low", "ci_high", "n"), estimate, strict=True))
 
 
 def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -162,17 +165,18 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
     Returns
     -------
     table : DataFrame
-        `kind, measure, mean, ci_low, ci_high, n`. The value of a stimulus is the mean over its
+        `kind, measure, mean, ci_low, ci_high, n, p`. The value of a stimulus is the mean over its
         interventions. `size_correlation` is the rank correlation of predicted and measured size
-        over the interventions of a stimulus. The kinds `leading - random_cells` and `leading -
-        random_phase` hold paired differences; the kinds `leading / ...` hold ratios of mean sizes.
+        over the interventions of a stimulus. The kinds `leading - lower_half` and `leading -
+        random_phase` hold paired differences, with their two-sided p; the kinds `leading / ...`
+        hold ratios of mean sizes.
     """
     table = []
     by_kind = {
         kind: group.groupby("stimulus")[list(MEASURES)].mean()
         for kind, group in rows.groupby("kind")
     }
-    for kind in ("leading", *RANDOM):
+    for kind in ("leading", *CONTROLS):
         for measure in MEASURES:
             values = by_kind[kind][measure].to_numpy()
             estimate = summaries.bootstrap_mean(values, n_resamples, seed)
@@ -183,26 +187,24 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
         ]
         estimate = summaries.bootstrap_mean(np.array(values), n_resamples, seed)
         table.append({"kind": kind, **_measured("size_correlation", estimate)})
-    for random in RANDOM:
-        leading, controls = by_kind["leading"], by_kind[random].loc[by_kind["leading"].index]
+    for control in CONTROLS:
+        leading, controls = by_kind["leading"], by_kind[control].loc[by_kind["leading"].index]
         for measure in MEASURES[:4]:
             values = (leading[measure] - controls[measure]).to_numpy()
-            estimate = summaries.bootstrap_mean(values, n_resamples, seed)
-            table.append({"kind": f"leading - {random}", **_measured(measure, estimate)})
+            compared = summaries.compare(values, n_resamples, seed)
+            row = _measured(measure, (*compared[:3], compared.n))
+            table.append({"kind": f"leading - {control}", **row, "p": compared.p})
         for measure in ("kl_deep", "kl_explained"):
             ratio = summaries.ratio(
                 leading[measure].to_numpy(), controls[measure].to_numpy(), n_resamples, seed
             )
             estimate = (*ratio, len(leading))
-            table.append({"kind": f"leading / {random}", **_measured(measure, estimate)})
+            table.append({"kind": f"leading / {control}", **_measured(measure, estimate)})
     return pd.DataFrame(table)
 
 
 def _measured(measure, estimate):
-    return {
-        "measure": measure,
-        **dict(zip(("mean", "ci_low", "ci_high", "n"), estimate, strict=True)),
-    }
+    return {"measure": measure, **_estimated("mean", estimate)}
 
 
 def _size_correlation(interventions):

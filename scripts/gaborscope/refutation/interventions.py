@@ -9,6 +9,7 @@ import pandas as pd
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
+from gaborscope.filters import loggabor
 from gaborscope.refutation import notches
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import fixations, geometry
@@ -79,7 +80,7 @@ def rank(
     settings : dict
         From `bank_settings`.
     families : sequence of str
-        Families of notches, see `notches.candidates`.
+        Families of notches, see `notches.candidates`; `filter` is ranked for `lower_half`.
 
     Returns
     -------
@@ -133,34 +134,61 @@ def leading(table: pd.DataFrame, n: int) -> list[tuple[str, notches.Notch]]:
     notches : list of (str, Notch)
         Name of each notch, and the notch.
     """
-    first = table.groupby("family", sort=False).head(n)
-    return [
-        (
-            row.notch,
-            notches.Notch(
-                row.family,
-                int(row.channel),
-                None if row.scale < 0 else int(row.scale),
-                None if row.orientation < 0 else int(row.orientation),
-            ),
-        )
-        for row in first.itertuples()
-    ]
+    first = table[table["family"] != "filter"].groupby("family", sort=False).head(n)
+    return [(row.notch, _notch(row)) for row in first.itertuples()]
+
+
+def _notch(row):
+    scale, orientation = (None if at < 0 else int(at) for at in (row.scale, row.orientation))
+    return notches.Notch(row.family, int(row.channel), scale, orientation)
+
+
+def lower_half(table: pd.DataFrame, bank: loggabor.LogGaborBank) -> np.ndarray:
+    """
+    Return the cells of the filters that an explanation ranks in its lower half.
+
+    The rank is that of the change per energy: small changes of an image change a density by a
+    divergence that is proportional to their energy.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `rank`, with the family `filter`.
+    bank : loggabor.LogGaborBank
+
+    Returns
+    -------
+    cells : bool array (3, cell)
+        See `notches.partition`. Filters that hold less than `LEAST_ENERGY` of the images have no
+        rank and are not among them.
+    """
+    single = table[(table["family"] == "filter") & (table["energy"] >= LEAST_ENERGY)]
+    per_energy = single["contribution"] / single["energy"]
+    lower = np.zeros((3, bank.n_filters + 1), bool)
+    for row in single[per_energy < per_energy.median()].itertuples():
+        lower |= _notch(row).cells(bank)
+    return lower
 
 
 def changed_images(
-    notcher: notches.Notcher, notch: notches.Notch, n_random: int, key: Sequence[int]
+    notcher: notches.Notcher,
+    notch: notches.Notch,
+    lower: np.ndarray,
+    n_random: int,
+    key: Sequence[int],
 ) -> Iterator[tuple[str, np.ndarray, dict[str, Any]]]:
     """
-    Yield an image without a notch, and images changed at random by equal energy.
+    Yield an image without a notch, and images changed by equal energy in other ways.
 
-    The energy is the energy of the whole notch, but at most half the energy of all other cells, so
-    that random cells can hold it.
+    The energy is the energy of the whole notch, but at most half of that of the lower half of the
+    filters, so that random ones of them can hold it.
 
     Parameters
     ----------
     notcher : notches.Notcher
     notch : notches.Notch
+    lower : bool array (3, cell)
+        From `lower_half`.
     n_random : int
         Number of random changes of each kind.
     key : sequence of int
@@ -168,27 +196,26 @@ def changed_images(
 
     Yields
     ------
-    kind : {"leading", "random_cells", "random_phase"}
-        `leading`: without the notch. `random_cells`: without random cells of the bank, drawn from
-        all others. `random_phase`: without a component that has the amplitudes of the notch and
-        random phases.
+    kind : {"leading", "lower_half", "random_phase"}
+        `leading`: without the notch. `lower_half`: without cells drawn from those of `lower`
+        outside the notch, with the image's own phases. `random_phase`: without a component that has
+        the amplitudes of the notch and random phases, which puts new structure into the image.
     image : uint8 array (height, width, 3)
     facts : dict
         `depth`: share of the component that is subtracted. `energy`: mean squared difference.
         `clipped`: share of the energy that is lost by clipping and rounding.
     """
     notch_cells = notch.cells(notcher.bank)
-    notch_component = notcher.component(notch_cells)
-    target = min(
-        notcher.energy(notch_component), notcher.energy(notcher.component(~notch_cells)) / 2
-    )
+    notch_component, spared = notcher.component(notch_cells), notch_cells | ~lower
+    held = notcher.energy(notcher.component(~spared))
+    target = min(notcher.energy(notch_component), held / 2)
     if target < LEAST_ENERGY:
         return
     rng = np.random.default_rng(key)
     yield "leading", *_at_energy(notcher, notch_component, target, 1.0)
     for _ in range(n_random):
-        component, _ = notcher.random_cells(notch_cells, target, rng)
-        yield "random_cells", *_at_energy(notcher, component, target, 1.0)
+        component, _ = notcher.random_cells(spared, target, rng)
+        yield "lower_half", *_at_energy(notcher, component, target, 1.0)
         component = notcher.random_phases(notch_cells, rng)
         yield "random_phase", *_at_energy(notcher, component, target, 4.0)
 
@@ -206,6 +233,7 @@ def intervene(
     pixels: np.ndarray,
     settings: Mapping[str, Any],
     chosen: Sequence[tuple[str, notches.Notch]],
+    lower: np.ndarray,
     predictors: tuple[Callable[[np.ndarray], np.ndarray], Callable[[np.ndarray], np.ndarray]],
     n_random: int,
     key: tuple[int, str],
@@ -222,6 +250,8 @@ def intervene(
         From `bank_settings`.
     chosen : list of (str, Notch)
         From `leading`.
+    lower : bool array (3, cell)
+        From `lower_half`.
     predictors : (callable, callable)
         Return the density of an image: by the explained model, by the network.
     n_random : int
@@ -238,7 +268,7 @@ def intervene(
     before = explained(content), network(content)
     for number, (words, notch) in enumerate(chosen):
         seeds = [key[0], zlib.crc32(key[1].encode()), number]
-        for kind, image, facts in changed_images(notcher, notch, n_random, seeds):
+        for kind, image, facts in changed_images(notcher, notch, lower, n_random, seeds):
             after = explained(image), network(image)
             row = {"notch": words, "family": notch.family, "kind": kind, **facts}
             rows.append({**row, **compare(before, after, pixels)})

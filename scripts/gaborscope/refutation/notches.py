@@ -67,7 +67,7 @@ class Notch:
 
     Attributes
     ----------
-    family : {"band", "orientation", "colour"}
+    family : {"band", "orientation", "colour", "filter"}
     channel : int
         Index of a channel of the opponent space.
     scale : int or None
@@ -134,7 +134,8 @@ def candidates(bank: loggabor.LogGaborBank, families: Sequence[str]) -> list[Not
     bank : loggabor.LogGaborBank
     families : sequence of str
         `band`: one scale of a channel, all orientations. `orientation`: one orientation of a
-        channel, all scales. `colour`: a channel except its mean.
+        channel, all scales. `colour`: a channel except its mean. `filter`: one scale and
+        orientation of a channel, or its frequencies below the coarsest scale.
 
     Returns
     -------
@@ -150,6 +151,13 @@ def candidates(bank: loggabor.LogGaborBank, families: Sequence[str]) -> list[Not
             ]
         if "colour" in families:
             notches.append(Notch("colour", channel))
+        if "filter" in families:
+            notches += [
+                Notch("filter", channel, scale, orientation)
+                for scale in range(bank.n_scales)
+                for orientation in range(bank.n_orientations)
+            ]
+            notches.append(Notch("filter", channel, scale=bank.n_scales))
     return notches
 
 

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from gaborscope.errors import InputError
 from gaborscope.store.tables import read_csv
 
 LEVEL = 0.95
+ENOUGH_DRAWS = 39  # with so many, the rank of a value among them has a p of .05 or below
 SHARE_COLUMNS = (
     "preset", "predictor", "dataset", "metric", "share", "share_low", "share_high", "ratio",
     "ratio_low", "ratio_high",
@@ -45,6 +46,109 @@ def bootstrap_mean(
     low, high = interval(means)
     mean = float(values.mean()) if values.size else float("nan")
     return mean, low, high, int(values.size)
+
+
+class Comparison(NamedTuple):
+    """
+    Mean advantage over one rival, or over a family of drawn ones.
+
+    Attributes
+    ----------
+    mean, ci_low, ci_high : float
+        With its 95 % interval; nan without a value.
+    p : float
+        Two-sided, of no advantage.
+    n : int
+        Number of stimuli.
+    draws : int
+        Number of rivals in the family.
+    beaten : int
+        Number of rivals whose own mean advantage is above 0.
+    """
+
+    mean: float
+    ci_low: float
+    ci_high: float
+    p: float
+    n: int
+    draws: int
+    beaten: int
+
+
+def compare(advantages: np.ndarray, n_resamples: int, seed: int) -> Comparison:
+    """
+    Mean advantage over a family of rivals, resampled over stimuli and over rivals.
+
+    Parameters
+    ----------
+    advantages : float array (rival, stimulus)
+        Score minus the rival's, on the same stimuli. A stimulus with a nan is left out.
+    n_resamples, seed : int
+        Number of samples and seed of the nested bootstrap: each sample draws stimuli and, where
+        there are several rivals, rivals, both with replacement.
+
+    Returns
+    -------
+    comparison : Comparison
+        `p` is twice the share of samples on the lesser side of 0, the observed value counted as
+        one of them; at least 2 / (n_resamples + 1). With `ENOUGH_DRAWS` rivals it is at least that
+        of the rank among them, 2 (1 + rivals not beaten) / (1 + rivals).
+    """
+    advantages = np.stack(_complete(*np.atleast_2d(advantages)))
+    draws, n = advantages.shape
+    by_rival = resampled_means(list(advantages), n_resamples, seed)
+    if draws > 1:
+        rng = np.random.default_rng([seed, draws])
+        drawn = rng.integers(draws, size=(draws, n_resamples))
+        by_rival = np.take_along_axis(by_rival, drawn, axis=0)
+    resampled = by_rival.mean(axis=0)
+    beaten = int((advantages.mean(axis=1) > 0).sum()) if n else 0
+    p = p_value(resampled)
+    if draws >= ENOUGH_DRAWS:
+        p = max(p, min(1.0, 2 * (1 + draws - beaten) / (1 + draws)))
+    mean = float(advantages.mean()) if n else float("nan")
+    return Comparison(mean, *interval(resampled), p, n, draws, beaten)
+
+
+def p_value(resampled: np.ndarray) -> float:
+    """
+    Two-sided p of the hypothesis that a mean is 0, from its bootstrap samples.
+
+    Parameters
+    ----------
+    resampled : (n,) float array
+
+    Returns
+    -------
+    p : float
+        At least 2 / (n + 1); nan if any value is nan.
+    """
+    if np.isnan(resampled).any():
+        return float("nan")
+    tail = min((resampled <= 0).sum(), (resampled >= 0).sum())
+    return min(1.0, 2 * (1 + float(tail)) / (1 + resampled.size))
+
+
+def holm(p: np.ndarray) -> np.ndarray:
+    """
+    Correct several p for their number by Holm's method (Holm 1979).
+
+    Parameters
+    ----------
+    p : (n,) float array
+        nan for a test that was not run, which does not count.
+
+    Returns
+    -------
+    corrected : (n,) float64 array
+        In the order given, at most 1; nan where `p` is.
+    """
+    p = np.asarray(p, dtype=float)
+    order = np.argsort(p, kind="stable")[: np.isfinite(p).sum()]
+    corrected = np.full(p.shape, np.nan)
+    steps = p[order] * np.arange(len(order), 0, -1)
+    corrected[order] = np.minimum(np.maximum.accumulate(steps), 1.0)
+    return corrected
 
 
 def share_above_baseline(

@@ -5,12 +5,26 @@ Imported whenever the workflow is parsed: standard library alone.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from gaborscope.errors import InputError
 
-CONTROLS = ("random", "pixel")  # banks in the place of log-Gabors
+# By test, the families of nulls (`nulls.FAMILIES`) that it is about, each a rival of its own or the
+# draws of one, and the key of the config that makes the first.
+FAMILY_TESTS: dict[str, tuple[list[tuple[str, ...]], str]] = {
+    "above_noise_banks": ([("noise_banks", "random_bank")], "nulls.banks.noise"),
+    "above_phase_scrambled_banks": (
+        [("phase_scrambled_banks",)], "nulls.banks.phase_scrambled"
+    ),
+    "above_principal_components": (
+        [("principal_components",)], "nulls.banks.principal_components"
+    ),
+    "above_difference_of_gaussians": (
+        [("difference_of_gaussians",)], "nulls.banks.difference_of_gaussians"
+    ),
+    "above_pixel_pairs": ([("pixel_pairs",), ("pixel_bank",)], "nulls.banks.pixel_pairs"),
+}  # fmt: skip
 # Keys of a backbone's entry that may differ between two trainings of the same network.
 VARIED = ("seed", "weights", "like", "network")
 BANK_PREDICTORS = ("loggabor_fixations", "loggabor_equal")
@@ -72,33 +86,10 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     return control, json.dumps(entry, sort_keys=True)
 
 
-def controls(explanations: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, str]]:
-    """
-    Return, for every explanation of log-Gabor filters, its controls.
-
-    Parameters
-    ----------
-    explanations : dict of str to dict
-
-    Returns
-    -------
-    controls : dict of str to dict of str to str
-        By explanation: by control, the explanation whose other settings are the same.
-    """
-    described = {name: control_of(name, explanations) for name in explanations}
-    return {
-        name: {
-            other: rival
-            for rival, (other, other_settings) in described.items()
-            if other is not None and other_settings == settings
-        }
-        for name, (control, settings) in described.items()
-        if control is None
-    }
-
-
 def plan(
-    config: Mapping[str, Any], explained: Mapping[str, str], targets: Mapping[str, str]
+    config: Mapping[str, Any],
+    nulls: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]],
+    deep_banks: Collection[str],
 ) -> list[dict[str, Any]]:
     """
     Return the predictors that each explanation of a trained network is compared with.
@@ -107,58 +98,59 @@ def plan(
     ----------
     config : dict
         Complete.
-    explained : dict of str to str
-        Predictor `{model}-{explanation}` to the network it is fused to.
-    targets : dict of str to str
-        By model, see `variants.targets`.
+    nulls : dict of str to dict of str to dict of str to list of str
+        By model, explanation and family, its predictors, see `nulls.families`.
+    deep_banks : collection of str
+        Predictors that are banks fitted to a deep map without a layer between.
 
     Returns
     -------
     contests : list of dict
-        `model`, `explanation`, and `rivals`: list of [test, predictor, reason]. If no predictor
-        serves a test, it is None and the reason says what to add to the config. If several
-        serve it, each has a row.
+        `model`, `explanation`, `predictor`, and `rivals`: list of [test, predictors, reason]. The
+        predictors are one rival, or the draws of a family. If none serves a test, there are none
+        and the reason says what to add to the config. If several families serve it, each is an
+        entry.
     """
-    banks = controls(config["explanations"])
     contests = []
-    for predictor in explained:
-        model, explanation = predictor.split("-")
-        if targets[model] != model or explanation not in banks:
-            continue
-        blank = [
-            name
-            for name, like in targets.items()
-            if like == model and name != model and not config["backbones"][name].get("randomise")
-        ]
-        rivals = [["above_centre_bias", "centre_bias", ""]]
-        rivals += _contest(
-            "above_random_network",
-            [f"{name}-{explanation}" for name in blank],
-            explained,
-            f"models has no random copy of {model} that is explained so (weights: random)",
-        )
-        for bank in BANK_PREDICTORS:
+    for model, by_explanation in nulls.items():
+        for explanation, groups in by_explanation.items():
+            rivals: list[list[Any]] = [["above_centre_bias", ["centre_bias"], ""]]
             rivals += _contest(
-                f"above_{bank}",
-                [bank],
-                config["baselines"]["predictors"],
-                f"{bank} is not among baselines.predictors",
+                "above_random_networks",
+                [groups["random_networks"]],
+                f"no random copy of {model} is explained so; set nulls.randoms",
             )
-        for control in CONTROLS:
-            name = banks[explanation].get(control)
+            for bank in BANK_PREDICTORS:
+                rivals += _contest(
+                    f"above_{bank}",
+                    [[bank] if bank in config["baselines"]["predictors"] else []],
+                    f"{bank} is not among baselines.predictors",
+                )
+            for test, (families_of_test, key) in FAMILY_TESTS.items():
+                rivals += _contest(
+                    test,
+                    [[name for part in family for name in groups[part]]
+                     for family in families_of_test],
+                    f"no explanation differs from {explanation} in its bank alone; set {key}",
+                )  # fmt: skip
             rivals += _contest(
-                f"above_{control}_bank",
-                [f"{model}-{name}"],
-                explained,
-                f"no explanation differs from {explanation} in control: {control} alone",
+                "above_progressive_networks",
+                [[name] for side in ("output", "input") for name in groups[f"from_{side}"]],
+                f"no copy of {model} is random in part; set nulls.progressive",
             )
-        contests.append({"model": model, "explanation": explanation, "rivals": rivals})
+            deep_bank = f"{model}-loggabor_deep"
+            rivals += _contest(
+                "layers_add",
+                [[deep_bank] if deep_bank in deep_banks else []],
+                f"no explanation of mode direct explains {model}, so no bank is fitted to its map",
+            )
+            about = {"model": model, "explanation": explanation}
+            contests.append({**about, "predictor": f"{model}-{explanation}", "rivals": rivals})
     return contests
 
 
-def _contest(test, rivals, known, otherwise):
-    met = [[test, rival, ""] for rival in rivals if rival in known]
-    return met or [[test, None, otherwise]]
+def _contest(test, rivals, otherwise):
+    return [[test, list(family), ""] for family in rivals if family] or [[test, [], otherwise]]
 
 
 def families(config: Mapping[str, Any], targets: Mapping[str, str]) -> list[list[str]]:

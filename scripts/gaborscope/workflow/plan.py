@@ -454,7 +454,12 @@ class Plan:
     @property
     def contests(self) -> list[dict]:
         """Rivals of each explanation of a trained network, see `contests.plan`."""
-        return contests.plan(self.config, self.explained, self.targets)
+        return contests.plan(self.config, self.families, self.deep_banks)
+
+    @property
+    def judged_cells(self) -> list[tuple[str, str, str]]:
+        """Cells of `cells` that verdicts rest on: those of the first preset."""
+        return [cell for cell in self.cells if cell[0] == self.presets[0]]
 
     def halves(self) -> list[list[str]]:
         """Return [model, explanation] of which two halves of the fit split are compared."""
