@@ -11,7 +11,7 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-long test-cluster torture mutants fuzz check config catalogue rulegraph unlock \
+.PHONY: demo run test test-long test-cluster torture mutants fuzz check config catalogue record pages rulegraph unlock \
 	clean-venv
 
 demo: $(VENV)/run.stamp unlock
@@ -65,6 +65,16 @@ fuzz: $(VENV)/dev.stamp
 # docs/reference/bad_input.md from tests/bad_input.
 catalogue: $(VENV)/dev.stamp
 	"$(BIN)/python" tests/bad_input/table.py
+
+# Tables of record of the run in OUT into docs/results/CASE, and the pages that show them.
+record: $(VENV)/run.stamp
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --directory "$(OUT)" --cores $(CORES) \
+		$(if $(CONFIG),--configfile $(CONFIG)) -- record
+	"$(BIN)/python" scripts/render_pages.py --record "$(OUT)" "$(CASE)"
+
+# Pages of docs/ from docs/pages and docs/results.
+pages: $(VENV)/run.stamp
+	"$(BIN)/python" scripts/render_pages.py
 
 # The picture in the README; needs graphviz.
 rulegraph: $(VENV)/run.stamp

@@ -36,6 +36,7 @@ All files lie below results/ in the working directory (--directory):
     calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
     ablation/{model}/{option}.csv  ablation.csv                      ablate, summarise_ablation
     report/index.html                                                report
+    record/                                                          record (by its name alone)
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 
 {predictor}: {model}, explained {model}-{explanation}, {baseline}, or somebody's maps {imported}.

@@ -1,9 +1,10 @@
 """
-Write the report.
+Write the report, and gather the tables of record.
 
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/report/figures/
+        results/record/
 """
 
 
@@ -118,3 +119,34 @@ rule report:
         code=library("report"),
     script:
         "../scripts/report.py"
+
+
+rule record:
+    """Gather the tables of record, with commit and config; asked for by its name alone."""
+    input:
+        tables=[
+            "results/summary.csv",
+            "results/shares.csv",
+            "results/verdicts.csv",
+            *(["results/fidelity.csv"] if plan.compared else []),
+        ],
+        explained_variance=rules.report.input.explained_variance,
+        bits=rules.report.input.bits,
+    output:
+        record=directory("results/record"),
+    log:
+        "results/logs/record.log",
+    benchmark:
+        "results/benchmarks/record.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("record"),
+        runtime=runtime("record"),
+        disk_mb=disk_mb("record"),
+    params:
+        config=config,
+        code=library("record"),
+    script:
+        "../scripts/record.py"

@@ -98,6 +98,7 @@ MEGABYTES = {
     "summarise_calibrated": 500,
     "compare": 500,
     "report": 1000,
+    "record": 500,
 }
 # MB of memory per stimulus, in addition: names and fixations. Fusion was measured at .006; stimuli and
 # maps are read from disk, and training is flat.

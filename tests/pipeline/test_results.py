@@ -10,6 +10,7 @@ from PIL import Image
 from pipeline.runs import ROOT, WANTED, made_names, snakemake
 
 from gaborscope.explanation.model import ExplainedModel
+from gaborscope.report import pages
 from gaborscope.scoring import exposure
 
 MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
@@ -143,3 +144,21 @@ def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
     assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_tables_of_record_are_those_of_the_run_with_its_config(finished):
+    folder, config, *_ = finished
+    snakemake(folder, config, "record")
+    record = folder / "results" / "record"
+    for name in ("summary", "shares", "verdicts", "fidelity"):
+        pd.testing.assert_frame_equal(
+            pd.read_csv(record / f"{name}.csv"), pd.read_csv(folder / "results" / f"{name}.csv")
+        )
+    variance = pd.read_csv(record / "explained_variance.csv")
+    own = folder / "results" / "explained_variance" / "cmrnet" / "made" / "direct.csv"
+    assert set(variance["model"] + "-" + variance["explanation"]) == {"cmrnet-direct"}
+    assert (
+        variance["explained_variance"].tolist() == pd.read_csv(own)["explained_variance"].tolist()
+    )
+    run = pages.Tables(record).run()
+    assert run["config"]["seed"] == config["seed"] and len(run["commit"]) == 40

@@ -85,6 +85,7 @@ PATTERNS = {
     # the report
     "report": "results/report/index.html",
     "figures": "results/report/figures",
+    "record": "results/record",
 }
 # Regular expressions of wildcards; all others match NAME. A predictor may be {model}-{explanation}.
 NAME = "[a-z0-9_]+"

@@ -1,0 +1,258 @@
+"""Pages of the documentation whose every figure comes from a table of record."""
+
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import numpy as np
+import pandas as pd
+
+from gaborscope.errors import InputError
+
+ESTIMATE = ("mean", "ci_low", "ci_high")  # columns of a value with its interval
+
+
+class Tables:
+    """
+    Tables of record of one case, as a template reads them.
+
+    Parameters
+    ----------
+    folder : Path
+        `docs/results/{case}`.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def read(self, name: str, where: Mapping[str, Any] | None = None) -> pd.DataFrame:
+        """
+        Rows of a table.
+
+        Parameters
+        ----------
+        name : str
+            Name of the file, without `.csv`.
+        where : dict of str to object, optional
+            By column, the value that the rows must have, or a list of values.
+
+        Returns
+        -------
+        rows : DataFrame
+
+        Raises
+        ------
+        InputError
+            If there is no such table or column, or no such row.
+        """
+        path = self.folder / f"{name}.csv"
+        if not path.is_file():
+            raise InputError(f"{path} is missing; take the tables of a run there (make record)")
+        rows = pd.read_csv(io.BytesIO(path.read_bytes()), dtype={"passed": str})
+        for column, wanted in (where or {}).items():
+            if column not in rows:
+                raise InputError(f"{path} has no column {column!r}; it has {', '.join(rows)}")
+            values = wanted if isinstance(wanted, list) else [wanted]
+            rows = rows[rows[column].isin(values)]
+        if rows.empty:
+            raise InputError(f"{path} has no row with {dict(where or {})}")
+        return rows
+
+    def number(
+        self, name: str, column: str = "mean", digits: int = 3, sign: bool = False, **where: Any
+    ) -> str:
+        """
+        Return one value as text.
+
+        Parameters
+        ----------
+        name : str
+        column : str
+        digits : int
+            Behind the point.
+        sign : bool
+            Whether a positive value has its sign.
+        **where
+            See `read`; exactly one row must be left.
+
+        Returns
+        -------
+        text : str
+
+        Raises
+        ------
+        InputError
+            If there are several such rows.
+        """
+        row = self._single(name, where)
+        return _number(row[column], digits, "+" if sign else "")
+
+    def estimate(
+        self,
+        name: str,
+        digits: int = 3,
+        sign: bool = False,
+        columns: Sequence[str] = ESTIMATE,
+        **where: Any,
+    ) -> str:
+        """
+        Return a value with its interval as text, such as "0.52 [0.50, 0.54]".
+
+        Parameters
+        ----------
+        name, digits, sign, **where
+            As for `number`.
+        columns : (str, str, str)
+            Columns of the value and of the ends of its interval.
+
+        Returns
+        -------
+        text : str
+        """
+        row = self._single(name, where)
+        return _estimate([row[column] for column in columns], digits, "+" if sign else "")
+
+    def table(
+        self,
+        name: str,
+        index: str,
+        across: str,
+        columns: Sequence[str] | None = None,
+        rows: Sequence[str] | None = None,
+        digits: int = 3,
+        values: Sequence[str] = ESTIMATE,
+        **where: Any,
+    ) -> str:
+        """
+        Lay out a table as Markdown: one value with its interval per row and column.
+
+        Parameters
+        ----------
+        name : str
+        index, across : str
+            Columns whose values become rows and columns.
+        columns, rows : sequence of str, optional
+            Which of them, in this order; by default all, as the file has them.
+        digits : int
+        values : (str, str, str)
+        **where
+            See `read`.
+
+        Returns
+        -------
+        text : str
+            Cells that the file lacks are empty.
+        """
+        found = self.read(name, where)
+        rows = list(dict.fromkeys(found[index])) if rows is None else list(rows)
+        columns = list(dict.fromkeys(found[across])) if columns is None else list(columns)
+        cells = found.set_index([index, across])[list(values)]
+        if cells.index.has_duplicates:
+            raise InputError(f"{name}: several rows have one {index} and {across}; say which")
+        lines = [[index, *columns]]
+        for row in rows:
+            if row not in set(found[index]):
+                raise InputError(f"{self.folder / name}.csv has no {index} {row!r}")
+            texts = [
+                _estimate(cells.loc[row, column], digits, "")
+                if (row, column) in cells.index
+                else ""
+                for column in columns
+            ]
+            lines.append([f"`{row}`", *texts])
+        return _markdown(lines)
+
+    def listing(self, name: str, columns: Mapping[str, str], digits: int = 3, **where: Any) -> str:
+        """
+        Lay out rows as they are as Markdown.
+
+        Parameters
+        ----------
+        name : str
+        columns : dict of str to str
+            Columns of the file, by the head that they get.
+        digits : int
+        **where
+            See `read`.
+
+        Returns
+        -------
+        text : str
+        """
+        found = self.read(name, where)
+        lines = [list(columns)]
+        for _, row in found.iterrows():
+            cells = [row[column] for column in columns.values()]
+            lines.append([_number(c, digits, "") if _is_float(c) else str(c) for c in cells])
+        return _markdown(lines)
+
+    def run(self) -> dict[str, Any]:
+        """
+        Return where the tables come from.
+
+        Returns
+        -------
+        run : dict
+            `commit`, `versions` (dict) and `config` (dict).
+        """
+        described = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+        return {
+            "commit": described["commit"],
+            "versions": json.loads(described["versions"]),
+            "config": json.loads(described["params"])["config"],
+        }
+
+    def _single(self, name, where):
+        rows = self.read(name, where)
+        if len(rows) > 1:
+            raise InputError(f"{self.folder / name}.csv has {len(rows)} rows with {where}; say one")
+        return rows.iloc[0]
+
+
+def _is_float(cell):
+    return isinstance(cell, (float, np.floating))
+
+
+def _number(value, digits, sign):
+    return "undefined" if np.isnan(value) else f"{value:{sign}z.{digits}f}"
+
+
+def _estimate(values, digits, sign):
+    mean, low, high = (_number(value, digits, sign) for value in values)
+    return mean if mean == "undefined" else f"{mean} [{low}, {high}]"
+
+
+def _markdown(lines):
+    head, *body = ["| " + " | ".join(line) + " |" for line in lines]
+    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])
+
+
+def render(template: str | Path, results: str | Path) -> str:
+    """
+    Render a page.
+
+    Parameters
+    ----------
+    template : str or Path
+        A Jinja2 template; `case("osie")` gives the `Tables` of docs/results/osie.
+    results : str or Path
+        Folder of all cases.
+
+    Returns
+    -------
+    text : str
+
+    Raises
+    ------
+    InputError
+        If a figure that the template asks for is not in the tables.
+    """
+    path = Path(template)
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True
+    )
+    page = environment.from_string(path.read_text(encoding="utf-8"))
+    return page.render(case=lambda name: Tables(Path(results) / name))
