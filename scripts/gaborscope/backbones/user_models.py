@@ -116,7 +116,7 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
 def _load_script(name, path):
     try:
         return torch.jit.load(str(absolute(path)), map_location="cpu")
-    except (RuntimeError, ValueError, OSError) as error:
+    except Exception as error:  # torch's errors are of many kinds
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise InputError(f"models.{name}: {path} is no TorchScript file ({reason})") from error
 
