@@ -200,6 +200,7 @@ def _tensor_files():
 def _released():
     size = {"height": 48, "width": 64, "fit": "pad", "multiple": 16, "resize": "area"}
     entry = {"input": size, "options": {"widths": [8, 8, 8]}, "layers": {}, "weights": "train"}
+    torch.manual_seed(0)
     network = configured("cmrnet", entry).network
     described = {"trained_on": [], "model": "cmrnet", "backbone": entry, "uniform_weight": 1e-3}
     metadata = {"gaborscope": json.dumps(described)}
@@ -208,6 +209,7 @@ def _released():
 
 def _scripts():
     file = io.BytesIO()
+    torch.manual_seed(0)
     torch.jit.save(torch.jit.script(torch.nn.Conv2d(3, 1, 1)), file)
     return [file.getvalue()]
 
