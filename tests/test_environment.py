@@ -34,13 +34,15 @@ def test_conda_environment_has_the_pins_of_requirements(path):
 
 
 def rules_that_say(text):
-    """Names of the rules whose definition contains a text."""
-    found = set()
+    """Names of the rules whose definition, or that of the rule they use, contains a text."""
+    found, used = set(), set()
     for path in (ROOT / "rules").glob("*.smk"):
-        for part in re.split(r"^rule ", path.read_text(encoding="utf-8"), flags=re.M)[1:]:
-            if text in part:
+        content = path.read_text(encoding="utf-8")
+        used |= set(re.findall(r"^ *use rule (\w+) as (\w+) with:", content, flags=re.M))
+        for part in re.split(r"^rule ", content, flags=re.M)[1:]:
+            if text in part.split("\nuse rule")[0]:
                 found.add(part.split(":")[0])
-    return found
+    return found | {name for rule, name in used if rule in found}
 
 
 def test_gpu_is_asked_for_by_the_rules_that_run_a_network_alone():
