@@ -21,8 +21,23 @@ rule identify:
         filters=fitted_layers,
         fit=statistics_of("fit"),
         validation=statistics_of("validation"),
-        data=expand(
+        fit_data=expand(
             "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+        validation_data=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
+        ),
+        fit_activations=expand(
+            "results/activations/{{model}}/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+        validation_activations=expand(
+            "results/activations/{{model}}/{dataset}/{block}.h5",
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["validation"],
         ),
@@ -44,15 +59,17 @@ rule identify:
         disk_mb=disk_mb("identify"),
     params:
         identities=lambda wildcards: config["explanations"][wildcards.explanation]["identities"],
+        seed=config["seed"],
         code=library("identify"),
     script:
         "../scripts/identify.py"
 
 
 rule describe_tuning:
-    """Tabulate the tuning of each layer, and the Shapley shares of each map."""
+    """Tabulate the tuning of each layer, and the shares of each map."""
     input:
         filters=fitted_layers,
+        identities=f"results/identities/{{model}}/{plan.fit_on}/{{explanation}}.csv",
         data=expand(
             "results/data/{dataset}/{block}.h5",
             dataset=plan.fit_on,
@@ -237,6 +254,7 @@ rule dissect:
     """Tabulate position, colours and scales of every layer."""
     input:
         filters=fitted_layers,
+        identities=f"results/identities/{{model}}/{plan.fit_on}/{{explanation}}.csv",
         fit=statistics_of("fit"),
         validation=statistics_of("validation"),
         data=f"results/data/{plan.fit_on}/{plan.blocks[plan.fit_on]['validation'][0]}.h5",

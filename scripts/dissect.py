@@ -1,6 +1,6 @@
 """Tabulate position, colours and scales of every layer (rule dissect)."""
 
-from gaborscope.analysis import anatomy
+from gaborscope.analysis import anatomy, identities
 from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine
 from gaborscope.store import paths, tables
@@ -11,8 +11,9 @@ from gaborscope.workflow.stage import run_stage
 def main(smk):
     """Write the three tables from filters and statistics."""
     block, rows = read_data(smk.input.data), {key: [] for key in anatomy.COLUMNS}
+    named = tables.read_csv(smk.input.identities)
     for name, path in paths.index("filters", smk.input.filters, "layer").items():
-        filters = read_filters(path)
+        filters = identities.with_shares(read_filters(path), named)
         fit, validation = (
             read_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")

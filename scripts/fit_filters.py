@@ -3,7 +3,6 @@
 import dataclasses
 import logging
 
-from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
@@ -35,7 +34,6 @@ def main(smk):
     if best is None:
         raise ValueError("there is no pooling to choose; give at least one")
     solution, candidate, pool, total = best
-    table = layers.make_regressors(settings).table()
     fitted = dataclasses.replace(
         layers.as_fitted(layer, settings), name=name, box=dict(smk.params.backbone)
     )
@@ -43,9 +41,8 @@ def main(smk):
         "layer": fitted,
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
-        "table": table,
+        "table": layers.make_regressors(settings).table(),
         "marginal": marginal_correlation(total),
-        "shares": identity_tools.shares(total, solution.penalty, table, settings["colour"]),
     }
     write_filters(smk.output.filters, solution, described, provenance(smk))
 

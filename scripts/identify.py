@@ -2,7 +2,7 @@
 
 import logging
 
-from gaborscope.analysis import identities
+from gaborscope.analysis import identities, nodes
 from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import read_data
@@ -12,9 +12,17 @@ log = logging.getLogger("gaborscope")
 
 
 def main(smk):
-    """Choose regressors map by map on the fit split and evaluate them on the validation split."""
-    named, curve = [], []
-    block = read_data(smk.input.data[0])
+    """Choose filters map by map on the fit split and evaluate them on the validation split."""
+    named, curve, settings = [], [], smk.params.identities
+    blocks = {
+        split: [
+            (read_data(data), activations)
+            for data, activations in zip(
+                smk.input.get(f"{split}_data"), smk.input.get(f"{split}_activations"), strict=True
+            )
+        ]
+        for split in ("fit", "validation")
+    }
     files = paths.index("filters", smk.input.filters, "layer")
     for name, path in progress(files.items(), len(files)):
         filters = read_filters(path)
@@ -22,7 +30,12 @@ def main(smk):
             read_statistics(smk.input.get(split), name, filters["candidate"])
             for split in ("fit", "validation")
         )
-        rows, steps = identities.of_layer(filters, fit, validation, smk.params.identities, block)
+        samples = nodes.samples(
+            filters, blocks["fit"], blocks["validation"], settings["stimuli"], smk.params.seed
+        )
+        rows, steps = identities.of_layer(
+            filters, fit, validation, settings, blocks["validation"][0][0], samples
+        )
         named += rows
         curve += steps
         texts = [f"{step['filters_per_map']}: {step['explained_variance']:.3f}" for step in steps]

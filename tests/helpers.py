@@ -1,10 +1,17 @@
 """Small made-up layers, stimuli and models that several test modules share."""
 
-import numpy as np
+import dataclasses
 
+import numpy as np
+import pandas as pd
+
+from gaborscope.analysis import identities as identity_tools
+from gaborscope.analysis import naming
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.filters.regressors import Regressors
+from gaborscope.fitting import sparse
+from gaborscope.fitting.statistics import standardised
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer
 
@@ -112,6 +119,26 @@ def make_explained(seed=0):
         centre_bias=centre_bias / centre_bias.sum(),
         uniform_weight=1e-3,
     )
+
+
+def shares_of(statistics, table, colour="yuv"):
+    """Shares by grouping of a layer whose maps are named on the grid, as `identities.shares`."""
+    correlation, cross, _ = standardised(statistics)
+    chosen = [sparse.select(correlation, own, naming.MOST) for own in cross.T]
+    named = naming.needed(statistics, statistics, chosen)
+    rows = [
+        {"layer": "it", "map": index, "named": True, "name": table["name"][place], "share": share}
+        for index, pair in enumerate(zip(named, naming.shares_of(statistics, named), strict=True))
+        for place, share in zip(*pair, strict=True)
+    ]
+    identities = pd.DataFrame(rows, columns=["layer", "map", "named", "name", "share"])
+    layer = dataclasses.replace(make_layer(4, len(chosen)), name="it")
+    living = np.where(statistics.total_variation() > 0, 1.0, np.nan)
+    filters = {
+        "table": table, "layer": layer, "explained_variance": living,
+        "regressors": {"colour": colour},
+    }  # fmt: skip
+    return identity_tools.shares(filters, identities.astype({"named": bool, "map": int}))
 
 
 def page_content(**changes):

@@ -4,10 +4,9 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_block, make_image, make_layer
+from helpers import SETTINGS, make_block, make_image, make_layer, shares_of
 
 from gaborscope.analysis import anatomy
-from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting.ridge import RidgePath
@@ -24,7 +23,7 @@ PIXELS = Grid((32, 48), (1.0, 1.0), (0.0, 0.0))
 def filters_of(statistics, table=TABLE, settings=PLACED):
     """Fit a layer by ridge and return it in the form of `read_filters`."""
     weight, intercept = RidgePath(statistics).solve(1e-8)
-    shares = identity_tools.shares(statistics, 1e-8, table, "yuv")
+    shares = shares_of(statistics, table)
     return {
         "table": table, "weight": weight, "regressors": settings, "intercept": intercept,
         "shares": {grouping: entry[:2] for grouping, entry in shares.items()},

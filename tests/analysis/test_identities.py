@@ -4,7 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import make_block, make_layer
+from helpers import make_block, make_layer, shares_of
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
@@ -118,14 +118,20 @@ def test_one_block_has_no_halves(rng, table):
 
 def test_shares_of_maps_and_of_the_layer_name_the_planted_filters(rng, table):
     statistics = planted(rng, table, ["U amplitude s1 o3", "Y odd s0 o1"])
-    by_grouping = identity_tools.shares(statistics, 1e-6, table, "yuv")
+    by_grouping = shares_of(statistics, table)
     labels, layer, maps = by_grouping["scale"]
     # weights 2 and 1 give 4/5 and 1/5 of the variance, within the error of 3000 draws
     assert dict(zip(labels, layer, strict=True))["1"] == pytest.approx(0.8, abs=0.05)
     np.testing.assert_allclose(maps[0], layer)
     labels, layer, _ = by_grouping["luminance_scale"]
     assert dict(zip(labels, layer, strict=True))["0"] == pytest.approx(0.2, abs=0.05)
-    assert "luminance_scale" not in identity_tools.shares(statistics, 1e-6, table, "rgb")
+    assert "luminance_scale" not in shares_of(statistics, table, "rgb")
+
+
+def test_shares_of_every_grouping_have_the_same_sum(rng, table):
+    found = shares_of(planted(rng, table, ["U amplitude s1 o3", "Y odd s0 o1"]), table)
+    np.testing.assert_allclose([layer.sum() for _, layer, _ in found.values()], 1, atol=1e-4)
+    assert set(found) == {*identity_tools.GROUPINGS, "luminance_scale"}
 
 
 def test_of_a_layer_few_filters_explain_what_the_planted_ones_do(rng, table):

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_block, make_explained, make_layer
+from helpers import SETTINGS, make_block, make_explained, make_layer, shares_of
 
 from gaborscope.analysis import ablation, bits, coalitions, identities, refits
 from gaborscope.explanation import layers, warm_fusion
@@ -35,7 +35,7 @@ def sums(rng, table, names, n=1500):
 def test_shares_are_grouped_by_the_property_they_name(rng, table):
     names = [["U amplitude s1 o2", "position x"], ["Y even s0 o0", "V second"]]
     names[1][1] = next(n for n in table["name"] if "second" in n)
-    found = identities.shares(sums(rng, table, names), 1e-6, table, "yuv")
+    found = shares_of(sums(rng, table, names), table)
     by = {key: dict(zip(value[0], value[2].T, strict=True)) for key, value in found.items()}
     # by chance, each of some hundred regressors explains 1/1500 of the variance
     for grouping, label in (("scale", "1"), ("orientation", "2"), ("colour", "1"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers import SETTINGS, make_fitted, make_image
+from helpers import SETTINGS, make_fitted, make_image, shares_of
 
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers
@@ -101,9 +101,8 @@ def test_a_border_between_textures_drives_the_vertical_second_stage_most_at_the_
 
 def test_shares_by_kind_report_it_and_dominant_filters_leave_it_out(rng_statistics):
     statistics, table = rng_statistics
-    labels, values, _ = identity_tools.shares(statistics, 1e-6, table, "yuv")["kind"]
-    # by chance the other ones of 549 random regressors explain 6 % at 4000 pixels
-    assert values[labels.index(second_stages.KIND)] > 0.9
+    labels, values, _ = shares_of(statistics, table)["kind"]
+    assert values[labels.index(second_stages.KIND)] == pytest.approx(1, abs=1e-3)
     filters = {"marginal": marginal_correlation(statistics), "table": table}
     assert {row["kind"] for row in identity_tools.dominant(filters, 5)} <= {
         "even", "odd", "amplitude", "normalised", "residual",

@@ -56,7 +56,6 @@ def described(statistics, solution):
         "candidate": 3,
         "table": table,
         "marginal": marginal_correlation(total),
-        "shares": identity_tools.shares(total, solution.penalty, table, "yuv"),
     }
 
 
@@ -93,10 +92,6 @@ def test_a_fitted_layer_comes_back(solution, described, tmp_path):
     assert {*filters["table"]} == {*described["table"]}
     for key, column in described["table"].items():
         np.testing.assert_array_equal(filters["table"][key], column)
-    for key, (labels, values, by_map) in described["shares"].items():
-        assert filters["shares"][key][0] == labels
-        np.testing.assert_array_equal(filters["shares"][key][1], values)
-        np.testing.assert_array_equal(filters["map_shares"][key], np.float32(np.nan_to_num(by_map)))
 
 
 def test_dead_maps_are_still_nan_after_reading(solution, described, tmp_path):
@@ -141,7 +136,6 @@ def test_a_file_says_what_its_numbers_are(statistics, solution, described, tmp_p
         assert file["dead"][()].tolist() == [False, False, True]
         assert file["explained_variance"][2] == 0
         assert set(file["fold"]) == {"0", "1"}
-        assert set(file["share"]) == set(described["shares"])
         assert file["regressor/kind"].asstr()[()].tolist() == described["table"]["kind"].tolist()
 
 
@@ -155,17 +149,9 @@ def test_a_layer_of_dead_maps_can_be_written(statistics, described, tmp_path):
     for sums in statistics.values():
         sums.cross[:], sums.sum[:], sums.cov[:] = 0, 0, 0
     solution = solve(statistics, statistics["2"], [0.1, 1.0], 3)
-    total = combine(statistics.values())
-    described["shares"] = identity_tools.shares(total, 0.1, described["table"], "yuv")
     write_filters(tmp_path / "fine.h5", solution, described, ORIGIN)
     filters = read_filters(tmp_path / "fine.h5")
     assert np.isnan(filters["explained_variance"]).all() and np.isnan(filters["pooled"])
-
-
-def test_shares_of_every_grouping_have_the_same_sum(described):
-    sums = [values.sum() for _, values, _ in described["shares"].values()]
-    np.testing.assert_allclose(sums, sums[0], rtol=1e-9)
-    assert set(described["shares"]) == {*identity_tools.GROUPINGS, "luminance_scale"}
 
 
 def test_the_dominant_filters_are_ranked_and_each_counts_once(described):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import shares_of
 
-from gaborscope.analysis import identities as identity_tools
 from gaborscope.backbones import examples, recording, training
 from gaborscope.backbones.backbone import batches, configured
 from gaborscope.data.layouts import demo as layout
@@ -81,7 +81,7 @@ def profile(config, name, folder):
         block, activations(backbone, block, box, modules), measured, chosen
     )["logits"][0]
     table = layers.make_regressors(chosen).table()
-    shares = identity_tools.shares(sums, PENALTY, table, chosen["colour"])
+    shares = shares_of(sums, table, chosen["colour"])
     correlation, cross, _ = standardised(sums)
     chosen_first = select(correlation, cross[:, 0], 8)
     return shares, chosen_first, table, layers.bank_and_channels(chosen)

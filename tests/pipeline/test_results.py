@@ -103,6 +103,17 @@ def test_every_map_has_an_identity_of_few_filters(finished):
     seen = named.dropna(subset=["cycles_per_degree"])
     np.testing.assert_allclose(seen["cycles_per_degree"] * seen["wavelength_px"], 8, rtol=1e-4)
     assert (curve.groupby("layer").size() == 7).all()
+    assert (
+        named.sort_values("named", ascending=False, kind="stable")
+        .groupby(["layer", "map"])["rank"]
+        .apply(lambda own: own.is_monotonic_increasing)
+        .all()
+    )
+    refined = named.dropna(subset=["refined_wavelength_px"])
+    assert len(refined) and refined["named"].all() and refined["share"].notna().all()
+    for key in ("wavelength_px", "orientation_deg", "bandwidth_ratio"):
+        low, value, high = (refined[f"refined_{key}{end}"] for end in ("_low", "", "_high"))
+        assert ((low <= value) & (value <= high)).all()
 
 
 def test_explained_model_predicts_what_the_workflow_fused(finished):
@@ -128,7 +139,8 @@ def test_the_parts_of_the_explained_bits_add_up_to_the_deep_model(finished):
 def test_every_predictor_that_is_no_explanation_has_a_spectrum(finished):
     table = pd.read_csv(finished[0] / "results" / "spectra.csv")
     assert set(table["predictor"]) == {"cmrnet", "centre_bias", "gold_standard"}
-    assert table["value"].notna().all()
+    # what is named by filters without a wavelength alone has no mean wavelength
+    assert table.loc[table["group"] != "mean_wavelength", "value"].notna().all()
 
 
 def test_the_workflow_scores_no_stimulus_that_was_trained_on(finished):

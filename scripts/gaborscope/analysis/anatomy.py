@@ -43,7 +43,7 @@ def position_rows(filters: Mapping[str, Any], statistics: Statistics) -> list[di
         `radius`: distance from the centre, each axis in units of half the stimulus; it is 1 at the
         middle of a side. `rms`: root mean square of the fitted position terms over maps and
         angles. The terms of a map are in units of its standard deviation, minus their mean over
-        the stimulus. `mean`: signed mean over maps and angles. `share`: Shapley share of variance
+        the stimulus. `mean`: signed mean over maps and angles. `share`: share of variance
         of all position terms. The list is empty if the explanation has no position terms.
     """
     table = filters["table"]
@@ -235,7 +235,7 @@ def scale_rows(
     -------
     rows : list of dict
         One per scale: `scale`, `wavelength_px` (of the stimulus), `cycles_per_degree` (None if not
-        known), `share` (Shapley share of the fit split's variance). `mean_px` is the same in every
+        known), `share` (of the fit split's variance). `mean_px` is the same in every
         row: geometric mean of the wavelengths, weighted by the positive shares.
     """
     labels, shares = filters["shares"]["scale"]

@@ -5,10 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from gaborscope.analysis import naming
+from gaborscope.analysis.nodes import Samples
 from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
-from gaborscope.fitting import shapley, sparse, statistics
+from gaborscope.fitting import sparse, statistics
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
@@ -18,44 +21,73 @@ GROUPINGS = ("scale", "orientation", "colour", "kind")
 
 
 def shares(
-    fit: statistics.Statistics, penalty: float, table: Mapping[str, np.ndarray], space: str
+    filters: Mapping[str, Any], identities: pd.DataFrame
 ) -> dict[str, tuple[list[str], np.ndarray, np.ndarray]]:
     """
-    Shapley shares of explained variance by scale, orientation, colour and kind.
+    Shares of explained variance by scale, orientation, colour and kind.
+
+    A group has the sum of the shares of the filters that maps are named by, and so a group that no
+    map is named by has none. Shapley values of groups of all regressors, which are correlated, give
+    shares to groups that explain nothing beyond the others (docs/method.md).
 
     Parameters
     ----------
-    fit : statistics.Statistics
-        Statistics of the fit split.
-    penalty : float
-    table : dict of str to array (K,)
-        From `Regressors.table`.
-    space : str
-        Colour space. If its first channel is luminance, there is also a grouping
-        `luminance_scale`: the scales of that channel; all other regressors are "none".
+    filters : dict
+        From `read_filters`, of one layer.
+    identities : DataFrame
+        As `results/identities/{model}/{dataset}/{explanation}.csv`.
 
     Returns
     -------
     shares : dict of str to (list of str, float64 array (group,), float64 array (C, group))
-        By grouping: labels, shares in the layer, and shares in each map (nan where the map is
-        dead). Regressors without a scale (orientation, colour) form a separate group "none".
+        By grouping: labels, means over the living maps, and shares in each map (nan where the map
+        is dead). Regressors without a scale (orientation, colour) form a separate group "none". If
+        the first channel is luminance, there is also a grouping `luminance_scale`: the scales of
+        that channel; all other regressors are "none".
     """
+    table = filters["table"]
     keys = {grouping: table[grouping] for grouping in GROUPINGS}
-    if space in colours.LUMINANCE_FIRST:
+    if filters["regressors"]["colour"] in colours.LUMINANCE_FIRST:
         first = (table["colour"] == 0) & (table["kind"] != "second_stage")
         keys["luminance_scale"] = np.where(first, table["scale"], -1)
+    named = identities[identities["named"] & (identities["layer"] == filters["layer"].name)]
+    regressor = {name: index for index, name in enumerate(table["name"].tolist())}
+    of_maps = np.zeros((len(filters["explained_variance"]), len(regressor)))
+    of_maps[named["map"], [regressor[name] for name in named["name"]]] = named["share"]
+    of_maps[np.isnan(filters["explained_variance"])] = np.nan
     by_grouping = {}
     for grouping, values in keys.items():
         labels = list(dict.fromkeys(values.tolist()))
-        groups = [np.flatnonzero(values == label) for label in labels]
+        by_map = np.stack([of_maps[:, values == label].sum(axis=1) for label in labels], axis=1)
+        dead = np.isnan(by_map).all()
+        mean = np.full(len(labels), np.nan) if dead else np.nanmean(by_map, axis=0)
         names = ["none" if label == -1 else str(label) for label in labels]
-        explained, variance = shapley.map_shares(fit, penalty, groups)
-        by_grouping[grouping] = (
-            names,
-            shapley.pooled(explained, variance),
-            shapley.of_each_map(explained, variance),
-        )
+        by_grouping[grouping] = (names, mean, by_map)
     return by_grouping
+
+
+def with_shares(filters: dict[str, Any], identities: pd.DataFrame) -> dict[str, Any]:
+    """
+    Return filters with the shares of the filters that maps are named by.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    identities : DataFrame
+        As for `shares`.
+
+    Returns
+    -------
+    filters : dict
+        With `shares` (labels and values by grouping) and `map_shares` (C, group).
+    """
+    found = shares(filters, identities)
+    return {
+        **filters,
+        "shares": {name: (labels, values) for name, (labels, values, _) in found.items()},
+        "map_shares": {name: np.nan_to_num(by_map) for name, (_, _, by_map) in found.items()},
+    }
 
 
 @dataclasses.dataclass
@@ -180,9 +212,10 @@ def listed(
     scale_px: float,
     px_per_degree: float | None,
     from_halves: Halves | None = None,
+    named: Sequence[Sequence[naming.Named]] | None = None,
 ) -> list[dict[str, Any]]:
     """
-    Identity of every map: its filters in the order of their choice.
+    Identity of every map: the filters it is named by, then others in the order of their choice.
 
     Parameters
     ----------
@@ -199,6 +232,8 @@ def listed(
     px_per_degree : float or None
         px of the stimulus per degree; None if not known.
     from_halves : Halves, optional
+    named : list of list of naming.Named, optional
+        By map, what its first filters are named and refined to.
 
     Returns
     -------
@@ -209,9 +244,11 @@ def listed(
         `explained_variance` (with the filters up to this one, on the evaluated split). From the
         halves: `weight_se` (half the difference of the two weights), `explained_variance_low` and
         `explained_variance_high` (the lower and the higher of the two halves, on the same split)
-        and `halves` (number of halves that choose this filter among their n filters). A property
-        that a regressor lacks, or that is not known, is None. Dead maps have no rows.
+        and `halves` (number of halves that choose this filter among their n filters). `named`: the
+        map is named by this filter; then follow the keys of `naming.COLUMNS`. A property that a
+        regressor lacks, or that is not known, is None. Dead maps have no rows.
     """
+    named = [[]] * len(path.chosen) if named is None else named
     variance = [path.explained_variance(k)[0] for k in range(1, n + 1)]
     by_half = [
         [half_path.explained_variance(k)[0] for k in range(1, n + 1)]
@@ -221,6 +258,7 @@ def listed(
     for index, (chosen, weights) in enumerate(zip(path.chosen, path.weights, strict=True)):
         if np.isnan(variance[0][index]):
             continue
+        columns = [found.columns(scale_px) for found in named[index][:n]]
         for rank, (regressor, weight) in enumerate(zip(chosen[:n], weights, strict=False)):
             row = {"map": index, "rank": rank + 1, "kind": str(table["kind"][regressor])}
             scale, orientation, channel = (
@@ -243,6 +281,8 @@ def listed(
                     "weight": float(weight),
                     "explained_variance": float(variance[rank][index]),
                     **_from_halves(from_halves, by_half, index, rank, regressor),
+                    "named": rank < len(columns),
+                    **(columns[rank] if rank < len(columns) else dict.fromkeys(naming.COLUMNS)),
                 }
             )
     return rows
@@ -254,6 +294,7 @@ def of_layer(
     validation: dict[str, Statistics],
     settings: dict,
     block: StimulusBlock,
+    samples: tuple[list[Samples], Samples] | None = None,
 ) -> tuple[list[dict], list[dict]]:
     """
     Identity of every map of a fitted layer, and explained variance with few filters per map.
@@ -268,6 +309,9 @@ def of_layer(
         `listed` (filters per map), `budgets`, `rule`.
     block : StimulusBlock
         Wavelengths are in px of its stimuli, at their median enlargement.
+    samples : (list of Samples, Samples), optional
+        Responses between the bank's filters: of the fit split and its halves, and of the
+        validation split. Without them filters are named on the bank's grid, from the statistics.
 
     Returns
     -------
@@ -277,20 +321,35 @@ def of_layer(
         `layer, filters_per_map, explained_variance` (of all maps together); nan filters are all.
     """
     n, rule, name = settings["listed"], settings["rule"], filters["layer"].name
-    held_out = combine(validation.values())
-    longest = max(*settings["budgets"], n)
-    chosen = sparse.sparse_path(combine(fit.values()), held_out, longest, rule)
-    explained = {k: chosen.explained_variance(k)[1] for k in sorted(settings["budgets"])}
+    held_out, total = combine(validation.values()), combine(fit.values())
+    longest = max(*settings["budgets"], n, naming.MOST)
+    plain = sparse.sparse_path(total, held_out, longest, rule)
+    explained = {k: plain.explained_variance(k)[1] for k in sorted(settings["budgets"])}
     with_all_filters = explained_variance(held_out, filters["weight"], filters["intercept"])
     explained[np.nan] = with_all_filters[1]
     curve = [
         {"layer": name, "filters_per_map": k, "explained_variance": value}
         for k, value in explained.items()
     ]
+    if samples is None:
+        kept = naming.needed(total, held_out, plain.chosen)
+        named = [[naming.Named(regressor) for regressor in own] for own in kept]
+    else:
+        named = naming.between(*samples, filters["table"], rule)
+    places = [[found.regressor for found in own] for own in named]
+    for own, values in zip(named, naming.shares_of(total, places), strict=True):
+        for found, value in zip(own, values, strict=True):
+            found.share = float(value)
+    chosen = naming.ordered(total, places, longest, rule)
+    named = [
+        [found for found in own if found.regressor in order]
+        for own, order in zip(named, chosen, strict=True)
+    ]
+    path = sparse.follow(total, held_out, chosen, longest)
     bank, channels = layers.bank_and_channels(filters["regressors"])
     scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
     rows = listed(
-        chosen, filters["table"], bank, channels, n, scale_px, block.facts.get("px_per_degree"),
-        halves(fit, held_out, chosen, n, rule),
+        path, filters["table"], bank, channels, n, scale_px, block.facts.get("px_per_degree"),
+        halves(fit, held_out, path, n, rule), named,
     )  # fmt: skip
     return [{"layer": name, **row} for row in rows], curve

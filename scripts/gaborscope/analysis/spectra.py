@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from scipy import stats
 
-from gaborscope.analysis import fixation_bank
+from gaborscope.analysis import fixation_bank, naming
 from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
-from gaborscope.fitting import shapley
+from gaborscope.fitting import sparse
 from gaborscope.fitting.ridge import RidgePath
-from gaborscope.fitting.statistics import DEAD, Statistics, combine
+from gaborscope.fitting.statistics import DEAD, Statistics, combine, standardised
 from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store.saliency import read_density
@@ -212,12 +212,31 @@ def variance_of(statistics: Statistics, weight: np.ndarray) -> np.ndarray:
     return np.where(alive, 1 - error / np.where(alive, total, 1), np.nan)
 
 
+def named_by(fit: Statistics, validation: Statistics) -> list[list[int]]:
+    """
+    Name the log-density of each predictor by filters of the bank.
+
+    Parameters
+    ----------
+    fit, validation : statistics.Statistics
+
+    Returns
+    -------
+    named : list of list of int
+        By predictor, regressors, see `naming.needed`.
+    """
+    correlation, cross, _ = standardised(fit)
+    chosen = [sparse.select(correlation, own, naming.MOST, "ols") for own in cross.T]
+    return naming.needed(fit, validation, chosen)
+
+
 def spectrum(
     fit: Statistics,
     held_out: Mapping[str, Statistics],
     penalty: float,
     table: Mapping[str, np.ndarray],
     wavelengths: np.ndarray,
+    named: Sequence[Sequence[int]],
 ) -> dict[tuple[str, str], np.ndarray]:
     """
     Compute the spectra of all predictors.
@@ -231,15 +250,21 @@ def spectrum(
     table : dict of str to array (K,)
     wavelengths : float array (scale,)
         px of the stimulus.
+    named : list of list of int
+        By predictor, the regressors that its log-density is named by.
 
     Returns
     -------
     figures : dict of (str, str) to float64 array (predictor,)
         By grouping and group. The grouping `explained_variance` has a group per split. The
-        groupings of `identities.GROUPINGS` have Shapley shares of the fit split's variance. `scale`
-        has a further group `mean_wavelength`: the geometric mean of the wavelengths, weighted by
-        the positive shares of the scales.
+        groupings of `identities.GROUPINGS` have shares of the fit split's variance, see
+        `naming.shares_of`. `scale` has a further group `mean_wavelength`: the geometric mean of the
+        wavelengths, weighted by the positive shares of the scales.
     """
+    shares = np.zeros((len(named), len(table["name"])))
+    shares[fit.total_variation() <= DEAD * fit.n] = np.nan
+    for own, places, values in zip(shares, named, naming.shares_of(fit, named), strict=True):
+        own[list(places)] = values
     weight, _ = RidgePath(fit).solve(penalty)
     figures = {
         ("explained_variance", split): variance_of(statistics, weight)
@@ -247,10 +272,9 @@ def spectrum(
     }
     for grouping in identity_tools.GROUPINGS:
         labels = list(dict.fromkeys(table[grouping].tolist()))
-        groups = [np.flatnonzero(table[grouping] == label) for label in labels]
-        shares = shapley.of_each_map(*shapley.map_shares(fit, penalty, groups))
-        for label, values in zip(labels, shares.T, strict=True):
-            figures[grouping, "none" if label == -1 else str(label)] = values
+        for label in labels:
+            of_group = shares[:, table[grouping] == label].sum(axis=1)
+            figures[grouping, "none" if label == -1 else str(label)] = of_group
     scales = np.array([np.maximum(figures["scale", str(s)], 0) for s in range(len(wavelengths))])
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (np.log(wavelengths) @ scales) / scales.sum(axis=0)
@@ -283,14 +307,15 @@ def with_intervals(
         of the *fit*; the held-out stimuli are always the same. The ends are nan for a single block.
     """
     total, g = combine(fit), min(FOLDS, len(fit))
-    of_all_blocks = spectrum(total, held_out, penalty, table, wavelengths)
+    named = named_by(total, held_out["validation"])
+    of_all_blocks = spectrum(total, held_out, penalty, table, wavelengths, named)
     if g < 2:
         return {
             key: np.stack([value, value * np.nan, value * np.nan])
             for key, value in of_all_blocks.items()
         }
     without = [
-        spectrum(total - combine(fit[fold::g]), held_out, penalty, table, wavelengths)
+        spectrum(total - combine(fit[fold::g]), held_out, penalty, table, wavelengths, named)
         for fold in range(g)
     ]
     reach = stats.t.ppf(0.975, g - 1) * math.sqrt(g - 1)

@@ -1,4 +1,4 @@
-"""Tuning of each layer: numbers computed from the Shapley shares of its maps."""
+"""Tuning of each layer: numbers computed from the shares of its maps."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -121,7 +121,7 @@ def rows(
     -------
     rows : list of dict
         Keys are of `COLUMNS`. Each property (see `PROPERTIES`) has a row per label. `share` is the
-        layer's Shapley share, divided by the sum over all labels. `preferred` is the share of maps
+        layer's share, divided by the sum over all labels. `preferred` is the share of maps
         whose largest share has this label; maps are weighted by their explained variance. Then
         follow numbers of the layer, in `value`: geometric mean wavelength, width in octaves, and
         concentration on an orientation. Width and concentration are means over maps, weighted by
@@ -214,7 +214,7 @@ def of_layer(filters: dict, sizes: np.ndarray, px_per_degree: float | None) -> l
 
 def map_rows(filters: dict) -> list[dict]:
     """
-    Shapley shares of every living map of a layer.
+    Shares of every living map of a layer.
 
     Parameters
     ----------

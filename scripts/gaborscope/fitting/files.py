@@ -102,8 +102,7 @@ def write_filters(
     solution : Solution
     described : dict
         `layer` (Layer), `regressors` (can be written as JSON), `candidate` (index of the chosen
-        candidate of pooling), `table` (from `Regressors.table`), `marginal` (C, K), `shares` (from
-        `analysis.identities.shares`).
+        candidate of pooling), `table` (from `Regressors.table`), `marginal` (C, K).
     origin : dict
     """
     with create(path, "filters", origin) as file:
@@ -129,12 +128,6 @@ def write_filters(
         path = np.array([step for step in solution.path if np.isfinite(step[1])]).reshape(-1, 2)
         put(file, "path", path, "step, (penalty, explained variance)", "")
         put(file, "marginal", described["marginal"], "channel, regressor", "r^2", np.float32)
-        for name, (labels, values, by_map) in described["shares"].items():
-            group = file.require_group(f"share/{name}")
-            put_text(group, "label", labels, "group")
-            put(group, "value", np.nan_to_num(values), "group", "share of the fit variance")
-            unit = "share of the map's fit variance, 0 where it is dead"
-            put(group, "by_map", np.nan_to_num(by_map), "channel, group", unit, np.float32)
         for block, (weight, intercept) in solution.folds.items():
             group = file.create_group(f"fold/{block}")
             put(group, "weight", weight, "channel, regressor", "activation", np.float32)
@@ -156,7 +149,7 @@ def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
     filters : dict
         `layer` (Layer), `regressors`, `weight` (C, K), `intercept`, `residual_sd`,
         `explained_variance` (nan where dead), `pooled`, `penalty`, `candidate`, `marginal`,
-        `table`, `shares` (labels and values by grouping), `map_shares` (C, group).
+        `table`.
     """
     with open_file(path, "filters") as file:
         source = file
@@ -178,9 +171,4 @@ def read_filters(path: str | Path, fold: str | None = None) -> dict[str, Any]:
                 key: values.asstr()[()] if values.dtype.kind == "O" else values[()]
                 for key, values in file["regressor"].items()
             },
-            "shares": {
-                name: (list(group["label"].asstr()[()]), group["value"][()])
-                for name, group in file["share"].items()
-            },
-            "map_shares": {name: group["by_map"][()] for name, group in file["share"].items()},
         }

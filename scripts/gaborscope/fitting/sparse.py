@@ -14,7 +14,13 @@ from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 INDEPENDENT = 1e-6
 
 
-def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp") -> list[int]:
+def select(
+    correlation: np.ndarray,
+    cross: np.ndarray,
+    k: int,
+    rule: str = "omp",
+    first: Sequence[int] = (),
+) -> list[int]:
     """
     Choose regressors of one map one after the other.
 
@@ -32,6 +38,8 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
     k : int
         Greatest number of regressors.
     rule : {"omp", "ols"}
+    first : sequence of int
+        Regressors that are chosen before all others, without those that depend on others of these.
 
     Returns
     -------
@@ -45,11 +53,13 @@ def select(correlation: np.ndarray, cross: np.ndarray, k: int, rule: str = "omp"
     """
     left, explains = np.diag(correlation).copy(), cross.copy()
     directions = np.zeros((min(k, len(cross)), len(cross)))
-    free, chosen = left > INDEPENDENT, []
+    free, chosen, first = left > INDEPENDENT, [], list(first)
     for step in range(len(directions)):
         gain = explains**2 / np.maximum(left, INDEPENDENT) if rule == "ols" else explains**2
         gain[~free] = -1
-        best = int(gain.argmax())
+        while first and not free[first[0]]:
+            first.pop(0)
+        best = first.pop(0) if first else int(gain.argmax())
         if gain[best] <= 0:
             break
         known = directions[:step]
@@ -239,22 +249,46 @@ def follow(
     weights, error = [], np.empty((cross.shape[1], k))
     for c, (map_cross, order) in enumerate(zip(cross.T, chosen, strict=True)):
         standard = np.zeros(0)
-        error[c] = _error(validation, c, [], standard, mean[c])
+        error[c] = squared_error(validation, c, [], standard, mean[c])
         for n in range(1, len(order) + 1):
             first = order[:n]
             gram = correlation[np.ix_(first, first)] + penalty * np.eye(n)
             standard = linalg.solve(gram, map_cross[first], assume_a="pos")
             weight = standard * inverse[first]
             # after the last choice the error stays the same
-            error[c, n - 1 :] = _error(
+            error[c, n - 1 :] = squared_error(
                 validation, c, first, weight, mean[c] - weight @ mean_phi[first]
             )
         weights.append(standard / spread[c] if spread[c] > 0 else standard)
     return SparsePath(chosen, weights, error, validation.total_variation())
 
 
-def _error(statistics, channel, index, weight, intercept):
-    """Return the sum of squared errors of one map fitted by some regressors."""
+def squared_error(
+    statistics: Statistics,
+    channel: int,
+    index: Sequence[int],
+    weight: np.ndarray,
+    intercept: float,
+) -> float:
+    """
+    Sum of squared errors of one map fitted by some regressors.
+
+    Parameters
+    ----------
+    statistics : Statistics
+        Statistics of the pixels to evaluate on.
+    channel : int
+        The map.
+    index : sequence of int
+        The regressors.
+    weight : float64 array
+        Of these regressors.
+    intercept : float
+
+    Returns
+    -------
+    error : float
+    """
     predicted = weight @ statistics.sum_phi[index]
     return (
         statistics.cov[channel, channel]

@@ -104,6 +104,8 @@ def _figure(table, key):
     if key not in table.index:
         return "not in the bank"
     row = table.loc[key]
+    if np.isnan(row["value"]):
+        return "none named"
     return f"{row['value']:.3g} [{row['ci_low']:.3g}, {row['ci_high']:.3g}]"
 
 

@@ -169,7 +169,7 @@ def share_bars(
     layers: Sequence[str], shares: np.ndarray, labels: Sequence[str], title: str
 ) -> Figure:
     """
-    Draw Shapley shares of explained variance per layer, as stacked bars.
+    Draw shares of explained variance per layer, as stacked bars.
 
     Parameters
     ----------

@@ -233,9 +233,11 @@ class Section:
         table = self._table_of("identities")
         rows = []
         for _, identities in table.groupby("layer", sort=False):
-            last = identities[identities["rank"] == identities["rank"].max()]
-            best = last.loc[last["explained_variance"].idxmax(), "map"]
-            shown = identities[identities["map"] == best].sort_values("rank")
+            named = identities[identities["named"]]
+            if named.empty:
+                continue
+            best = named.loc[named["explained_variance"].idxmax(), "map"]
+            shown = named[named["map"] == best].sort_values("rank")
             rows.append(
                 (identities["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
             )
@@ -285,10 +287,11 @@ class Section:
         )
 
     def _draw_shares(self, stem, bank):
-        paths = []
+        paths, table = [], self._table_of("identities")
+        by_layer = [identity_tools.shares(filters, table) for filters in self.filters.values()]
         for grouping in identity_tools.GROUPINGS:
-            labels = next(iter(self.filters.values()))["shares"][grouping][0]
-            values = np.array([filters["shares"][grouping][1] for filters in self.filters.values()])
+            found = [shares[grouping] for shares in by_layer]
+            labels, values = found[0][0], np.array([of_layer for _, of_layer, _ in found])
             names = [self._label(grouping, label, bank) for label in labels]
             figure = drawing.share_bars(list(self.filters), values, names, grouping)
             path = f"{stem}_shares_{grouping}.png"

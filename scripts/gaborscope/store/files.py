@@ -29,7 +29,7 @@ VERSIONS = {
     "activations": 2,
     "saliency": 2,
     "statistics": 3,
-    "filters": 3,
+    "filters": 4,
     "explained": 2,
     "fixation_bank": 2,
     "deep_bank": 1,
