@@ -1,0 +1,320 @@
+"""
+Explain networks whose filters are known, and see whether they are named.
+
+    python benchmarks/planted.py [--networks NAME ...] [--stimuli N] [--photographs FOLDER]
+                                 [--seed N] [--work FOLDER] [--cores N]
+
+Each network of tests/planted/networks.py goes through the whole workflow: fixations are drawn from
+its own density on photographs (of OSIE, where ../shared/data/osie is there, else generated ones),
+and its maps carry noise of 10 % of their variance. Prints Markdown for benchmarks/README.md:
+
+recall, precision   of the names of all maps. A name is a hit within half a step of the bank in
+                    log wavelength and orientation, with the right kind and colour. (By refined
+                    places: the refined filter lies within half a step.)
+octaves, degrees    between refined and planted filters of the hits (median, 90th percentile).
+explained variance  of the validation split: of all regressors; of the names on the grid, refined.
+fidelity            1 - KL(deep || explained) / KL(deep || centre bias), where the run has it.
+unplanted           share in explained variance of scales, orientations, colours and kinds that were
+                    not planted, the largest of the four; and the same of Shapley values among all
+                    regressors, which the report no longer shows.
+"""
+
+import argparse
+import dataclasses
+import math
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+import yaml
+from PIL import Image
+from scipy.optimize import linear_sum_assignment
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "planted")]
+
+import networks  # noqa: E402
+
+from gaborscope.data import catalogue, generated  # noqa: E402
+from gaborscope.fitting import shapley  # noqa: E402
+from gaborscope.fitting.files import read_filters, read_sums  # noqa: E402
+from gaborscope.fitting.statistics import combine  # noqa: E402
+from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.workflow.settings import load as load_config  # noqa: E402
+
+SIZE = (192, 256)  # height and width of a stimulus in px
+INPUT = {"height": 96, "width": 128, "multiple": 8, "range": 1, "mean": [0, 0, 0],
+         "std": [1, 1, 1], "output": "logits"}  # fmt: skip
+# Two blocks to fit, for the halves, one to validate, one to test: few jobs.
+BLOCKS = {0: 0.35, 1: 0.35, 7: 0.2, 8: 0.1}
+OBSERVERS, FIXATIONS = 10, 8
+GROUPINGS = ("scale", "orientation", "colour", "kind")
+
+
+def names_in_blocks(n):
+    """Names of stimuli, so many in each block."""
+    left, names = {block: round(share * n) for block, share in BLOCKS.items()}, []
+    number = 0
+    while any(left.values()):
+        name = f"photo_{number:05d}.png"
+        block, number = catalogue.block_of(name, 10), number + 1
+        if left.get(block):
+            left[block] -= 1
+            names.append(name)
+    return names
+
+
+def write_photographs(folder, source, n):
+    """Write the stimuli, scaled to one size."""
+    folder.mkdir(parents=True)
+    names = names_in_blocks(n)
+    if source is None:
+        settings = {**load_config()["datasets"]["demo"], "height": SIZE[0], "width": SIZE[1]}
+        kinds = [kind for kind in generated.KINDS if "search" not in kind]
+        images = (generated.generate(f"{kinds[i % len(kinds)]}_{i:04d}", settings).image
+                  for i in range(len(names)))  # fmt: skip
+    else:
+        paths = [p for p in sorted(source.iterdir()) if p.suffix.lower() in (".jpg", ".png")]
+        chosen = np.linspace(0, len(paths) - 1, len(names)).round().astype(int)
+        images = (np.asarray(Image.open(paths[i]).convert("RGB").resize(SIZE[::-1], Image.BOX))
+                  for i in chosen)  # fmt: skip
+    for name, image in zip(names, images, strict=True):
+        Image.fromarray(image).save(folder / name)
+
+
+def draw_fixations(network, folder, table, seed):
+    """Calibrate a network on the photographs; write fixations drawn from its own density."""
+    paths = sorted(folder.iterdir())
+    box = geometry.Box(INPUT["height"], INPUT["width"])
+    images = [np.asarray(Image.open(path)) for path in paths]
+    contents = [geometry.content(image, geometry.place(SIZE, box)) for image in images]
+    x = torch.as_tensor(np.stack(contents)).permute(0, 3, 1, 2).float() / 255
+    network.calibrate(x[: len(x) // 2 : 2])
+    rng, rows = np.random.default_rng(seed), []
+    with torch.no_grad():
+        for path, one in zip(paths, x, strict=True):
+            density = torch.softmax(network(one[None]).flatten(), 0).double().numpy()
+            cells = rng.choice(density.size, OBSERVERS * FIXATIONS, p=density / density.sum())
+            y, x_px = np.divmod(cells, INPUT["width"])
+            scale = SIZE[0] / INPUT["height"]
+            points = (np.stack([x_px, y]) + rng.uniform(size=(2, len(cells)))) * scale - 0.5
+            points = np.clip(points, 0, np.array(SIZE[::-1])[:, None] - 1)
+            rows += [(path.name, f"o{i % OBSERVERS}", *point) for i, point in enumerate(points.T)]
+    frame = pd.DataFrame(rows, columns=["stimulus", "subject", "x", "y"])
+    frame.to_csv(table, index=False, float_format="%.2f")
+
+
+def run(name, network, folder, photographs, arguments):
+    """Run the workflow on one network."""
+    cores, seed = arguments.cores, arguments.seed
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "stimuli").symlink_to(photographs)
+    draw_fixations(network, photographs, folder / "data" / "fixations.csv", 1)
+    torch.save(network.state_dict(), folder / "weights.pth")
+    options = {"name": name} | ({} if seed is None else {"seed": seed})
+    config = {
+        "models": {"planted": {
+            "factory": "tests/planted/networks.py:planted", "options": options,
+            "weights": str(folder / "weights.pth"), "input": INPUT,
+            "layers": {layer: layer for layer in network.layers},
+        }},
+        "fit_on": "photographs", "evaluate_on": ["photographs"], "analyses": [],
+        "presets": ["exact"], "baselines": {"predictors": []},
+        "datasets": {
+            "photographs": {"type": "folder", "path": str(folder / "data"), "px_per_degree": 16}
+        },
+    }  # fmt: skip
+    (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    wanted = [f"results/{kind}/planted/photographs/direct.csv"
+              for kind in ("identities", "explained_variance")]  # fmt: skip
+    rules = (ROOT / "rules").glob("*.smk")
+    has_fidelity = any("results/fidelity.csv" in rule.read_text(encoding="utf-8") for rule in rules)
+    wanted += ["results/fidelity.csv"] if has_fidelity and not arguments.quick else []
+    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--directory",
+               str(folder), "--snakefile", str(ROOT / "Snakefile"), "--configfile",
+               str(folder / "config.yaml"), "--quiet", "all"]  # fmt: skip
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{name}: {(done.stdout + done.stderr)[-3000:]}")
+
+
+def is_hit(row, planted, scale_px):
+    """Whether a name is of a planted filter: by its place on the grid, and by its refined one."""
+    if row.kind != planted.kind or row.colour != networks.CHANNELS[planted.colour]:
+        return False, False
+    scales, orientations = on_grid(planted)
+    octaves, degrees = off(row, planted, scale_px)
+    near = octaves <= 0.5 and degrees <= 90 / networks.N_ORIENTATIONS
+    return label_of(row, "scale", scale_px) in scales and (
+        label_of(row, "orientation", scale_px) in orientations
+    ), near
+
+
+def off(row, planted, scale_px):
+    """Octaves and degrees between a refined filter and a planted one."""
+    wavelength = row.refined_wavelength_px / scale_px
+    orientation = math.radians(row.refined_orientation_deg)
+    refined = dataclasses.replace(planted, wavelength=wavelength, orientation=orientation)
+    return networks.distance(refined, planted)
+
+
+def label_of(row, grouping, scale_px):
+    """Label of a name in a grouping of regressors."""
+    if grouping == "scale" and row.wavelength_px > 0:
+        return str(round(math.log2(row.wavelength_px / scale_px / networks.WAVELENGTHS[0])))
+    if grouping == "orientation" and row.orientation_deg >= 0:
+        return str(round(row.orientation_deg / 180 * networks.N_ORIENTATIONS))
+    if grouping == "colour" and isinstance(row.colour, str):
+        return str(networks.CHANNELS.index(row.colour))
+    return row.kind if grouping == "kind" else "none"
+
+
+def on_grid(planted):
+    """Scales and orientations of the bank within half a step of a filter."""
+    octave = math.log2(planted.wavelength / networks.WAVELENGTHS[0])
+    turn = planted.orientation / math.pi * networks.N_ORIENTATIONS
+    half = networks.N_ORIENTATIONS / 2
+    away = [abs((turn - o + half) % (2 * half) - half) for o in range(networks.N_ORIENTATIONS)]
+    scales = {str(s) for s in range(len(networks.WAVELENGTHS)) if abs(octave - s) <= 0.5 + 1e-6}
+    return scales, {str(o) for o, distance in enumerate(away) if distance <= 0.5 + 1e-6}
+
+
+def labels_of(filters):
+    """By grouping, the labels that were planted."""
+    grid = [on_grid(planted) for planted in filters]
+    return {
+        "scale": set().union(*(scales for scales, _ in grid)),
+        "orientation": set().union(*(orientations for _, orientations in grid)),
+        "colour": {str(planted.colour) for planted in filters},
+        "kind": {planted.kind for planted in filters},
+    }
+
+
+def among_all(folder, layer):
+    """By grouping, labels and Shapley shares (group, map) of groups of all regressors."""
+    filters = read_filters(folder / f"results/filters/planted/photographs/direct/{layer}.h5")
+    blocks = [folder / f"results/statistics/planted/photographs/direct/0{b}.h5" for b in (0, 1)]
+    statistics = combine(read_sums(path, f"{layer}/{filters['candidate']}") for path in blocks)
+    shares = {}
+    for grouping in GROUPINGS:
+        values = filters["table"][grouping]
+        labels = list(dict.fromkeys(values.tolist()))
+        groups = [np.flatnonzero(values == label) for label in labels]
+        found, _ = shapley.map_shares(statistics, filters["penalty"], groups)
+        names = ["none" if label == -1 else str(label) for label in labels]
+        shares[grouping] = names, np.maximum(found, 0)
+    return shares
+
+
+def judge(folder, network):
+    """Compare what a run named with what was planted: one row per layer, and the errors of hits."""
+    results = folder / "results"
+    table = pd.read_csv(results / "identities/planted/photographs/direct.csv")
+    explained = pd.read_csv(results / "explained_variance/planted/photographs/direct.csv")
+    explained = explained[explained["split"] == "validation"].set_index("layer")
+    scale_px, rows, errors = SIZE[1] / INPUT["width"], [], []
+    for layer, truth in network.truth().items():
+        counts = {"planted": 0, "named": 0, "hits": 0, "near": 0}
+        grid, refined, all_shares = [], [], among_all(folder, layer)
+        unplanted = {key: {g: [] for g in GROUPINGS} for key in ("named", "all")}
+        for number, planted in enumerate(truth):
+            own = table[(table["layer"] == layer) & (table["map"] == number) & table["named"]]
+            found = list(own.itertuples())
+            hits = np.zeros((2, len(found), len(planted)), int)
+            for i, row in enumerate(found):
+                for j, one in enumerate(planted):
+                    hits[:, i, j] = is_hit(row, one, scale_px)
+            pairs = [linear_sum_assignment(-hit) for hit in hits]
+            counts["planted"] += len(planted)
+            counts["named"] += len(found)
+            counts["hits"] += hits[0][pairs[0]].sum()
+            counts["near"] += hits[1][pairs[1]].sum()
+            errors += [off(found[i], planted[j], scale_px)
+                       for i, j in zip(*pairs[0], strict=True) if hits[0, i, j]]  # fmt: skip
+            grid.append(found[-1].explained_variance if found else 0)
+            refined.append(found[-1].refined_explained_variance if found else 0)
+            labels = labels_of(planted)
+            for grouping in GROUPINGS:
+                out = sum(row.share for row in found
+                          if label_of(row, grouping, scale_px) not in labels[grouping])  # fmt: skip
+                whole = max(sum(row.share for row in found), 1e-9)
+                unplanted["named"][grouping].append(out / whole)
+                names, values = all_shares[grouping]
+                out = sum(v[number] for n, v in zip(names, values, strict=True)
+                          if n not in labels[grouping])  # fmt: skip
+                unplanted["all"][grouping].append(out / max(values[:, number].sum(), 1e-9))
+        most = {key: max(np.mean(v) for v in found.values()) for key, found in unplanted.items()}
+        counts |= {"layer": layer, "all": explained["explained_variance"][layer]}
+        counts |= {"grid": np.mean(grid), "refined": np.mean(refined)}
+        rows.append(counts | {"unplanted": most["named"], "among_all": most["all"]})
+    return rows, errors
+
+
+def fidelity_of(folder):
+    """Fidelity of the explanation and of the null, where the run has them."""
+    path = folder / "results" / "fidelity.csv"
+    if not path.exists():
+        return "", ""
+    table = pd.read_csv(path).query("measure == 'fidelity'").set_index("predictor")["mean"]
+    null = table.get("planted-loggabor_deep")
+    return f"{table['planted-direct']:.2f}", "" if null is None else f"{null:.2f}"
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
+    parser.add_argument("--networks", nargs="+", default=list(networks.NETWORKS))
+    parser.add_argument("--stimuli", type=int, default=120)
+    parser.add_argument("--photographs", type=Path)
+    parser.add_argument("--seed", type=int, help="draw other networks of the same recipes")
+    parser.add_argument("--work", type=Path, help="keep the runs here")
+    parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--quick", action="store_true", help="names alone, no fidelity")
+    arguments = parser.parse_args()
+    source, shared = arguments.photographs, ROOT.parent / "shared/data/osie/stimuli"
+    if source is None and shared.is_dir():
+        source = shared
+    work = arguments.work or Path(tempfile.mkdtemp(prefix="planted_"))
+    photographs = work.resolve() / "photographs"
+    if not photographs.exists():
+        write_photographs(photographs, source, arguments.stimuli)
+    origin = "generated" if source is None else source.parent.name
+    print(f"{arguments.stimuli} photographs, {origin}\n")
+    print("| network | layer | filters to a map | recall | precision | explained variance, all "
+          "| named, on the grid | refined | unplanted | among all | fidelity | null |")  # fmt: skip
+    print("|---" * 12 + "|")
+    totals, all_errors = np.zeros(4), []
+    for name in arguments.networks:
+        folder = work.resolve() / name
+        network = networks.planted(name, arguments.seed)
+        if not (folder / "done").exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            run(name, network, folder, photographs, arguments)
+            (folder / "done").touch()
+        rows, errors = judge(folder, network)
+        all_errors += errors
+        for row in rows:
+            totals += row["hits"], row["near"], row["planted"], row["named"]
+            size = row["planted"] / len(network.truth()[row["layer"]])
+            values = [row["hits"] / row["planted"], row["hits"] / max(row["named"], 1)]
+            values += [row[key] for key in ("all", "grid", "refined", "unplanted", "among_all")]
+            texts = " | ".join(f"{value:.2f}" for value in values)
+            print(f"| {name} | {row['layer']} | {size:.1f} | {texts} | "
+                  f"{' | '.join(fidelity_of(folder))} |", flush=True)  # fmt: skip
+    hits, near, planted, named = totals
+    print(f"\n{planted:.0f} filters: recall {hits / planted:.3f}, precision {hits / named:.3f}; "
+          f"by refined places {near / planted:.3f} and {near / named:.3f}.")  # fmt: skip
+    for text, values in zip(("octaves", "degrees"), np.array(all_errors).T, strict=True):
+        median, most = np.quantile(values, (0.5, 0.9))
+        print(f"Off by {median:.3f} {text} in the median, {most:.3f} at the 90th percentile.")
+    if arguments.work is None:
+        shutil.rmtree(work)
+
+
+if __name__ == "__main__":
+    main()
