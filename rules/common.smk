@@ -55,6 +55,8 @@ if workflow.is_main_process:
         logger.warning(sentence)  # Snakemake's own says neither who nor how
     else:
         or_stop(ownership.require_rest)
+        if not workflow.dryrun:
+            ownership.restore_begun()
 
 
 def index_dataset(dataset):

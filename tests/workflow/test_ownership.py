@@ -1,3 +1,4 @@
+import base64
 import json
 import os
 import signal
@@ -210,6 +211,33 @@ try:
 except KeyboardInterrupt:
     sys.stdin.read()
 """
+
+
+def marked(folder, output):
+    """Mark an output as begun, as Snakemake does: long names in several folders."""
+    code = base64.urlsafe_b64encode(output.encode()).decode()
+    parts = [code[i : i + 254] for i in range(0, len(code), 254)]
+    marker = folder / ".snakemake" / "incomplete"
+    marker = marker.joinpath(*(f"@{part}" for part in parts[:-1]), parts[-1])
+    marker.parent.mkdir(parents=True, exist_ok=True)
+    marker.write_text('{"external_jobid": null}')
+
+
+def test_an_output_that_a_killed_job_had_removed_is_made_again(tmp_path):
+    long = "results/" + "a" * 120 + "/" + "b" * 120
+    for output in ("results/kept.h5", "results/gone.h5", "results/figures", f"{long}.h5"):
+        (tmp_path / output).parent.mkdir(parents=True, exist_ok=True)
+        marked(tmp_path, output)
+    marked(tmp_path, "results/no/folder.h5")
+    (tmp_path / ".snakemake" / "incomplete" / "notes.txt").write_text("no marker")
+    (tmp_path / "results" / "kept.h5").write_text("half")
+    restored = ownership.restore_begun(tmp_path)
+    assert sorted(restored) == sorted([tmp_path / "results" / "gone.h5", tmp_path / f"{long}.h5"])
+    assert (tmp_path / "results" / "kept.h5").read_text() == "half"
+    assert (tmp_path / "results" / "gone.h5").stat().st_size == 0
+    assert not (tmp_path / "results" / "figures").exists()
+    assert not (tmp_path / "results" / "no").exists()
+    assert ownership.restore_begun(tmp_path / "nowhere") == []
 
 
 def test_unlock_waits_for_a_run_that_was_asked_to_end(locked):

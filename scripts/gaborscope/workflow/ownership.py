@@ -6,6 +6,7 @@ alone, its jobs go on. Every process of a run carries the run's id in its enviro
 on the nodes of a cluster. Standard library, and psutil, which Snakemake brings along.
 """
 
+import base64
 import contextlib
 import fcntl
 import json
@@ -103,6 +104,37 @@ def note_when_asked_to_end(folder: str | Path = ".") -> None:
             before(received, frame)
 
         signal.signal(number, note)
+
+
+def restore_begun(folder: str | Path = ".") -> list[Path]:
+    """
+    Put an empty file in the place of every output that a killed job had begun to make anew.
+
+    Snakemake removes the outputs of a job before it starts, and keeps a marker until it has ended.
+    At the next start it makes them again where they are there, but half-written; where they are
+    gone, and what was made of them before is up to date, it would leave them missing for ever.
+
+    Parameters
+    ----------
+    folder : str or Path
+        No run is alive there.
+
+    Returns
+    -------
+    restored : list of Path
+        Outputs that were missing; `--rerun-incomplete` (profiles/default) makes them anew.
+    """
+    folder, restored = Path(folder), []
+    begun = folder / ".snakemake" / "incomplete"
+    for marker in sorted(begun.rglob("*")):
+        parts = [part.lstrip("@") for part in marker.relative_to(begun).parts]
+        with contextlib.suppress(ValueError, OSError):  # another file, or a folder that is gone
+            output = folder / base64.urlsafe_b64decode("".join(parts)).decode()
+            # an output without an ending is a folder; another output of its job is a file
+            if marker.is_file() and output.suffix and not output.exists():
+                output.touch()
+                restored.append(output)
+    return restored
 
 
 def locks(folder: str | Path) -> list[Path]:
