@@ -62,6 +62,7 @@ def run(request, tmp_path_factory):
         }
     }
     config["activations"]["layers"] = {"unisal": ["block7", "logits"]}
+    config["explanations"]["direct"]["identities"] = {"stimuli": 0}  # between filters it takes long
     config["analyses"] = ["anatomy"]  # which read the same files, whoever brought the network
     _, jobs = snakemake(folder, config)
     return folder / "results", jobs, [name for name in config["models"] if name != "classifier"]
