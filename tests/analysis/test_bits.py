@@ -10,7 +10,7 @@ from helpers import BOX, SETTINGS, make_block, make_explained, make_image, make_
 
 from gaborscope.analysis import bits, coalitions, refits
 from gaborscope.analysis.coalitions import DIMENSIONS, present, restriction
-from gaborscope.explanation import fusion, layers, warm_fusion
+from gaborscope.explanation import fusion, layers
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
 from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
@@ -183,47 +183,6 @@ def test_information_gain_is_that_of_preset_exact(rng):
     np.testing.assert_allclose(gain, expected)
 
 
-@pytest.fixture
-def problem(rng):
-    """Features and targets of ten small stimuli."""
-    batches = []
-    for _ in range(10):
-        features = rng.normal(size=(30, 6)).astype(np.float32)
-        score = features @ np.array([1, -1, 0.5, 0, 0, 2.0])
-        target = np.exp(score + 0.3 * rng.normal(size=30))
-        batches.append((features, target / target.sum()))
-    return lambda: iter(batches)
-
-
-@pytest.mark.parametrize("start", [np.zeros(6), np.full(6, 3.0)])
-def test_a_warm_start_changes_the_cost_not_the_outcome(problem, start):
-    cold = fusion.fit(problem, problem, 6, [0.1, 0.01], tolerance=1e-9)
-    warm = warm_fusion.fit(problem, problem, start, [0.1, 0.01], tolerance=1e-9)
-    np.testing.assert_allclose(warm.weight, cold.weight, atol=1e-3)
-    assert warm.penalty == cold.penalty
-
-
-def test_a_start_at_which_rounding_leaves_no_positive_curvature_is_left(rng):
-    batches = [
-        (1e3 * rng.normal(size=(30, 60)).astype(np.float32), rng.dirichlet(np.ones(30)))
-        for _ in range(2)
-    ]
-    fused = warm_fusion.fit(
-        lambda: iter(batches), lambda: iter(batches), rng.normal(size=60), [0.1]
-    )
-    uniform = np.log(30)
-    assert np.isfinite(fused.weight).all() and fused.path[0][1] < uniform
-
-
-def test_a_constant_feature_weighs_nothing(problem):
-    def batches():
-        for features, target in problem():
-            yield np.column_stack([features, np.ones(30, np.float32)]), target
-
-    fused = warm_fusion.fit(batches, batches, np.ones(7), [0.1])
-    assert abs(fused.weight[-1]) < 1e-8
-
-
 def coalitions_of(seed=0):
     """Return layers refitted in all coalitions, the filters of the layer, and its statistics."""
     rng = np.random.default_rng(seed)
@@ -312,7 +271,7 @@ def test_coalitions_go_through_the_fusion_as_any_alternative(rng):
         for split in ("fit", "validation"):
             many.add_stimulus(split, "0", block, index, None)
     for coalition, data in many.data["fit"].items():
-        fused = warm_fusion.fit(data.batches, data.batches, np.zeros(3), [0.1])
+        fused = fusion.fit(data.batches, data.batches, np.zeros(3), [0.1])
         assert np.isfinite(fused.weight).all(), coalition
     model = ExplainedModel(
         BOX, refitted.members()["none"].layers, settings, fused.weight, np.ones((4, 5)) / 20, 1e-3

@@ -8,7 +8,7 @@ import pytest
 from helpers import SETTINGS, make_block, make_explained, make_layer, shares_of
 
 from gaborscope.analysis import ablation, bits, coalitions, identities, refits
-from gaborscope.explanation import layers, warm_fusion
+from gaborscope.explanation import fusion, layers
 from gaborscope.fitting import sparse
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 from gaborscope.store.saliency import write_saliency
@@ -176,7 +176,7 @@ def test_coalitions_are_fused_on_the_fit_split_and_chosen_on_the_validation_spli
     said = []
     made = bits.fuse(many, whole, said.append)["none"]
     fit, validation = (data[split]["none"].batches for split in ("fit", "validation"))
-    expected = warm_fusion.fit(fit, validation, whole.weight, [0.01, 10.0])
+    expected = fusion.fit(fit, validation, whole.weight, [0.01, 10.0])
     np.testing.assert_array_equal(made.weight, expected.weight)
     assert made.settings == {"stride": 6, "smoothing": 2.0} and made.layers is member.layers
     least = min(step[2] for step in expected.path)

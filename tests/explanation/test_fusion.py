@@ -162,3 +162,42 @@ def test_progress_is_one_sentence_a_penalty(rng):
 )
 def test_the_fusion_grid_tiles_the_content(size, stride, expected):
     assert grid_shape(*size, stride) == expected
+
+
+@pytest.fixture
+def problem(rng):
+    """Features and targets of ten small stimuli."""
+    batches = []
+    for _ in range(10):
+        features = rng.normal(size=(30, 6)).astype(np.float32)
+        score = features @ np.array([1, -1, 0.5, 0, 0, 2.0])
+        target = np.exp(score + 0.3 * rng.normal(size=30))
+        batches.append((features, target / target.sum()))
+    return lambda: iter(batches)
+
+
+@pytest.mark.parametrize("start", [np.zeros(6), np.full(6, 3.0)])
+def test_a_warm_start_changes_the_cost_not_the_outcome(problem, start):
+    cold = fusion.fit(problem, problem, 6, [0.1, 0.01], tolerance=1e-9)
+    warm = fusion.fit(problem, problem, start, [0.1, 0.01], tolerance=1e-9)
+    np.testing.assert_allclose(warm.weight, cold.weight, atol=1e-3)
+    assert warm.penalty == cold.penalty
+
+
+def test_a_start_at_which_rounding_leaves_no_positive_curvature_is_left(rng):
+    batches = [
+        (1e3 * rng.normal(size=(30, 60)).astype(np.float32), rng.dirichlet(np.ones(30)))
+        for _ in range(2)
+    ]
+    fused = fusion.fit(lambda: iter(batches), lambda: iter(batches), rng.normal(size=60), [0.1])
+    uniform = np.log(30)
+    assert np.isfinite(fused.weight).all() and fused.path[0][1] < uniform
+
+
+def test_a_constant_feature_weighs_nothing(problem):
+    def batches():
+        for features, target in problem():
+            yield np.column_stack([features, np.ones(30, np.float32)]), target
+
+    fused = fusion.fit(batches, batches, np.ones(7), [0.1])
+    assert abs(fused.weight[-1]) < 1e-8

@@ -31,7 +31,7 @@ def test_faithfulness_is_tested_where_it_is_asked_for(run):
     changed = pd.read_csv(results / "interventions.csv")
     energies = changed.pivot_table(index=["stimulus", "notch"], columns="kind", values="energy")
     # pixels are whole numbers, and what is taken out of these small images may be little
-    np.testing.assert_allclose(energies["random_cells"], energies["leading"], rtol=0.2)
+    np.testing.assert_allclose(energies["lower_half"], energies["leading"], rtol=0.2)
     page = (folder / "results" / "report" / "index.html").read_text(encoding="utf-8")
     assert "Is it faithful? cmrnet, explanation direct" in page
 
@@ -82,7 +82,7 @@ def test_cascades_are_fitted_refined_and_reported_beside_the_direct_explanation(
     del config["explanations"]["refined"]["learning_rate"]
     config["explanations"]["direct"]["models"] = []
     _, jobs = snakemake(folder, config)
-    assert set(jobs) <= {"summarise", "compare", "judge", "report", "all"}
+    assert set(jobs) <= {"summarise", "summarise_fidelity", "compare", "judge", "report", "all"}
     summary = pd.read_csv(folder / "results" / "summary.csv")
     assert set(summary["predictor"]) >= {"cmrnet", "cmrnet-cascade", "cmrnet-refined"}
     assert "cmrnet-direct" not in set(summary["predictor"])

@@ -70,7 +70,8 @@ def run(request, tmp_path_factory):
 
 def test_models_with_a_map_are_scored_and_a_classifier_is_not(run):
     predictors = set(pd.read_csv(run[0] / "summary.csv")["predictor"])
-    wanted = {*run[2], *(f"{name}-direct" for name in run[2])}
+    explained = ("direct", "loggabor_deep", "loggabor_deep_same")
+    wanted = {*run[2], *(f"{name}-{explanation}" for name in run[2] for explanation in explained)}
     assert {"vit", "unisal"} <= wanted
     assert predictors == {*wanted, "centre_bias", "gold_standard"}
 

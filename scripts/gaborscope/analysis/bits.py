@@ -10,7 +10,7 @@ import pandas as pd
 
 from gaborscope.analysis.coalitions import DIMENSIONS, label
 from gaborscope.analysis.refits import Alternatives, predict, sample
-from gaborscope.explanation import warm_fusion
+from gaborscope.explanation import fusion
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
 from gaborscope.scoring import summaries
@@ -96,7 +96,7 @@ def fuse(
     models = {}
     for name, member in many.members.items():
         fit, validation = (many.data[split][name] for split in ("fit", "validation"))
-        fused = warm_fusion.fit(
+        fused = fusion.fit(
             fit.batches, validation.batches, whole.weight, many.settings["penalties"]
         )
         progress(

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from gaborscope.analysis import fixation_bank
-from gaborscope.explanation import warm_fusion
+from gaborscope.explanation import fusion
 from gaborscope.explanation.fusion_data import Examples
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.centre_bias import GRID, CentreBias
@@ -61,5 +61,5 @@ def fit(
             fixation_bank.collect(examples, block, settings, bias, density)
     start = np.zeros(fitted.n_features)
     start[-1] = 1  # the centre bias alone is the nearest density that needs no fit
-    fused = warm_fusion.fit(fitted.batches, held_out.batches, start, penalties)
+    fused = fusion.fit(fitted.batches, held_out.batches, start, penalties)
     return DeepBank(settings, fused.weight, fused.penalty, bias.density(GRID)), fused.path
