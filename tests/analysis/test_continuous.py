@@ -163,6 +163,29 @@ def test_orientations_lie_below_180_and_their_ends_around_them(samples):
     assert columns["refined_bandwidth_ratio_low"] == pytest.approx(0.65)
 
 
+def test_maps_that_are_refined_are_spread_over_the_layer():
+    assert naming.evenly(3, 96) == [0, 1, 2]
+    assert naming.evenly(1000, 3) == [0, 500, 999]
+    assert len(set(naming.evenly(2048, 96))) == 96
+
+
+def test_intervals_are_open_where_filters_can_be_moved_no_further(samples):
+    last = float(samples.grid.shape[0] - 1)
+    at_ends = naming.Named(0, grid=samples.grid, places=[(0.0, 1.0, 1.0), (0.5, 1.2, 0.9)])
+    columns = at_ends.columns(2.0)
+    assert columns["refined_wavelength_px_low"] == 0
+    assert columns["refined_wavelength_px_high"] == pytest.approx(
+        columns["refined_wavelength_px"] * 2**0.25
+    )
+    assert columns["refined_bandwidth_ratio_low"] == 0
+    assert columns["refined_bandwidth_ratio"] < columns["refined_bandwidth_ratio_high"] < 1
+    columns = naming.Named(0, grid=samples.grid, places=[(last, 1.0, -1.0)] * 2).columns(2.0)
+    assert columns["refined_wavelength_px_high"] == np.inf
+    assert columns["refined_wavelength_px_low"] == columns["refined_wavelength_px"]
+    assert columns["refined_bandwidth_ratio_high"] == 1
+    assert columns["refined_orientation_deg_high"] == columns["refined_orientation_deg_low"]
+
+
 @pytest.mark.parametrize(
     "changes", [{"control": "random"}, {"bank": {**BANK, "n_orientations": 2}}]
 )

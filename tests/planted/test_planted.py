@@ -86,10 +86,10 @@ def identified(network, name, settings, tmp_path):
     pairs = {block: (blocks[block], files[block]) for block in blocks}
     samples = nodes.samples(filters, [pairs["00"], pairs["01"]], [pairs["07"]], 18, 0)
     fit = {block: statistics[block] for block in ("00", "01")}
+    listing = {"listed": 8, "budgets": [1], "rule": "omp", "maps": 96}
     rows, _ = identities.of_layer(
-        filters, fit, {"07": statistics["07"]}, {"listed": 8, "budgets": [1], "rule": "omp"},
-        blocks["07"], samples,
-    )  # fmt: skip
+        filters, fit, {"07": statistics["07"]}, listing, blocks["07"], samples
+    )
     return rows
 
 

@@ -13,6 +13,8 @@ MOST = 10
 # A filter is named if without it the explained variance of validation stimuli falls by more than
 # both: this share of the map's variance, and this share of what all its filters leave over.
 LEAST, OF_THE_REST = 0.004, 0.04
+# Terms whose columns are kept.
+KEPT = 100
 # Columns that others explain up to this share are not chosen.
 DEPENDENT = 0.01
 
@@ -37,6 +39,7 @@ class Fit:
         values = samples.maps[index].astype(float)
         self.values = (values - values.mean()).astype(np.float32)
         self.total = float(self.values.astype(float) @ self.values)
+        self._made = dict[Term, np.ndarray]()
 
     def columns(self, terms: Sequence[Term]) -> tuple[np.ndarray, np.ndarray, list, list]:
         """
@@ -58,19 +61,36 @@ class Fit:
         pairs : list of (int, int)
             Terms that are multiplied.
         """
-        found = np.stack([self.samples.columns(term) for term in terms])
-        found -= found.mean(axis=2, keepdims=True)
-        plain, slopes = found[:, 0], found[:, 1:]
+        found = [self._of(term) for term in terms]
+        plain, slopes = (
+            np.stack([of_term[part] for of_term in found]) for part in (0, slice(1, 4))
+        )
         energies = [i for i, term in enumerate(terms) if self.samples.is_energy(term)]
         pairs = list(itertools.combinations_with_replacement(energies, 2))
         parts = [plain]
         if energies:
             first, second = zip(*pairs, strict=True)
             products = plain[list(first)] * plain[list(second)]
-            parts += [self.samples.surround(plain[energies]), products]
+            parts += [np.stack([found[energy][4] for energy in energies]), products]
         columns = np.concatenate(parts)
         columns -= columns.mean(axis=1, keepdims=True)
         return columns, slopes, energies, pairs
+
+    def _of(self, term):
+        """
+        Return response and derivatives of a term, centred; then, of an energy, their surround.
+
+        The last ones made are kept.
+        """
+        if term not in self._made:
+            if len(self._made) >= KEPT:
+                self._made.clear()
+            found = self.samples.columns(term)
+            found -= found.mean(axis=1, keepdims=True)
+            if self.samples.is_energy(term):
+                found = np.concatenate([found, self.samples.surround(found)])
+            self._made[term] = found
+        return self._made[term]
 
     def solve(self, terms: Sequence[Term]) -> tuple[float, np.ndarray]:
         """Return the squared error of a fit by some terms and the weights of its columns."""
@@ -122,7 +142,7 @@ class Fit:
         made = self.columns(terms)
         error, weight = self._solved(made[0])
         for _ in range(n_steps):
-            step = self._step(made, weight, damping, 3 if widths else 2)
+            step = self._step(terms, made, weight, damping, 3 if widths else 2)
             moved = [_moved(term, by, last) for term, by in zip(terms, step, strict=True)]
             tried = self.columns(moved)
             new_error, new_weight = self._solved(tried[0])
@@ -136,7 +156,7 @@ class Fit:
                 break
         return terms
 
-    def _step(self, made, weight, damping, axes):
+    def _step(self, terms, made, weight, damping, axes):
         """Return a Gauss-Newton step (term, 3) of the places by some axes, weights eliminated."""
         columns, slopes, energies, pairs = made
         slopes = slopes[:, :axes]
@@ -147,9 +167,9 @@ class Fit:
             factor[second] += w * columns[first]
         jacobian = slopes * factor[:, None]
         if energies:
-            around = self.samples.surround(slopes[energies].reshape(axes * len(energies), -1))
+            around = np.stack([self._of(terms[energy])[5 : 5 + axes] for energy in energies])
             by_energy = weight[n : n + len(energies), None, None]
-            jacobian[energies] += by_energy * around.reshape(len(energies), axes, -1)
+            jacobian[energies] += by_energy * around
         jacobian = jacobian.reshape(axes * n, -1)
         jacobian -= jacobian.mean(axis=1, keepdims=True)
         rest = self.values - weight @ columns

@@ -306,7 +306,7 @@ def of_layer(
     fit, validation : dict of str to statistics.Statistics
         By block, of the pooling chosen: filters are chosen on the first, evaluated on the second.
     settings : dict
-        `listed` (filters per map), `budgets`, `rule`.
+        `listed` (filters per map), `budgets`, `rule`, `maps` (that are refined, at most).
     block : StimulusBlock
         Wavelengths are in px of its stimuli, at their median enlargement.
     samples : (list of Samples, Samples), optional
@@ -331,11 +331,13 @@ def of_layer(
         {"layer": name, "filters_per_map": k, "explained_variance": value}
         for k, value in explained.items()
     ]
-    if samples is None:
-        kept = naming.needed(total, held_out, plain.chosen)
-        named = [[naming.Named(regressor) for regressor in own] for own in kept]
-    else:
-        named = naming.between(*samples, filters["table"], rule)
+    kept = naming.needed(total, held_out, plain.chosen)
+    named = [[naming.Named(regressor) for regressor in own] for own in kept]
+    if samples is not None:
+        refined = naming.evenly(len(named), settings["maps"])
+        between = naming.between(*samples, filters["table"], rule, refined)
+        for index, found in zip(refined, between, strict=True):
+            named[index] = found
     places = [[found.regressor for found in own] for own in named]
     for own, values in zip(named, naming.shares_of(total, places), strict=True):
         for found, value in zip(own, values, strict=True):

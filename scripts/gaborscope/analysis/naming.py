@@ -15,6 +15,8 @@ from gaborscope.fitting import shapley, sparse
 from gaborscope.fitting.statistics import Statistics, standardised
 
 REFINED = ("refined_wavelength_px", "refined_orientation_deg", "refined_bandwidth_ratio")
+# Wavelength, orientation (never open) and bandwidth ratio.
+LEAST_POSSIBLE, LARGEST_POSSIBLE = (0.0, -np.inf, 0.0), (np.inf, np.inf, 1.0)
 COLUMNS = (
     "share",
     *(f"{name}{end}" for name in REFINED for end in ("", "_low", "_high")),
@@ -60,7 +62,9 @@ class Named:
         -------
         columns : dict of str to float or None
             None where nothing was refined, or there are no halves. `_low` and `_high` are the
-            least and the largest of both halves and the whole. An orientation lies in [0, 180),
+            least and the largest of both halves and the whole. Where one of these lies at the end
+            of what filters are moved to, the best filter may lie beyond, and the interval is open:
+            its end is `LEAST_POSSIBLE` or `LARGEST_POSSIBLE`. An orientation lies in [0, 180),
             its `_low` may lie below 0 and its `_high` above 180.
         """
         values = dict.fromkeys(COLUMNS)
@@ -68,20 +72,26 @@ class Named:
         if self.grid is None or not self.places:
             return values
         by_place = np.array([self.grid.properties(place) for place in self.places])
+        ends = self.grid.ends()
+        open_low, open_high = by_place.min(axis=0) <= ends[0], by_place.max(axis=0) >= ends[1]
         by_place[:, 0] *= scale_px
         by_place[:, 1] -= 180 * np.floor(by_place[0, 1] / 180)
-        for name, found in zip(REFINED, by_place.T, strict=True):
-            values[name] = float(found[0])
-            if len(found) > 1:
-                values[f"{name}_low"], values[f"{name}_high"] = (
-                    float(found.min()),
-                    float(found.max()),
-                )
+        low = np.where(open_low, LEAST_POSSIBLE, by_place.min(axis=0))
+        high = np.where(open_high, LARGEST_POSSIBLE, by_place.max(axis=0))
+        for number, name in enumerate(REFINED):
+            values[name] = float(by_place[0, number])
+            if len(by_place) > 1:
+                values[f"{name}_low"] = float(low[number])
+                values[f"{name}_high"] = float(high[number])
         return values
 
 
 def between(
-    fit: Sequence[Samples], held: Samples, table: Mapping[str, np.ndarray], rule: str
+    fit: Sequence[Samples],
+    held: Samples,
+    table: Mapping[str, np.ndarray],
+    rule: str,
+    maps: Sequence[int],
 ) -> list[list[Named]]:
     """
     Name maps by filters between those of the bank.
@@ -95,11 +105,13 @@ def between(
     table : dict of str to array (K,)
         From `Regressors.table`.
     rule : {"omp", "ols"}
+    maps : sequence of int
+        Which maps.
 
     Returns
     -------
     named : list of list of Named
-        By map. Of two filters that are nearest to the same regressor the first is kept.
+        By map of these. Of two filters that are nearest to the same regressor the first is kept.
     """
     candidates = continuous.Candidates(fit[0])
     known = {
@@ -108,7 +120,7 @@ def between(
         if key[0] != "second_stage"
     }
     by_map = []
-    for index in range(len(held.maps)):
+    for index in maps:
         whole, *parts = (continuous.Fit(samples, index) for samples in fit)
         on_validation = continuous.Fit(held, index)
         terms = continuous.name(whole, on_validation, candidates, rule)
@@ -129,6 +141,11 @@ def between(
             ]
         )
     return by_map
+
+
+def evenly(n: int, most: int) -> list[int]:
+    """Return at most so many of n maps, spread evenly."""
+    return np.linspace(0, n - 1, min(n, most)).round().astype(int).tolist()
 
 
 _KEYS = ("kind", "scale", "orientation", "colour")

@@ -122,6 +122,13 @@ class Grid:
             bank["bandwidth_ratio"] ** WIDER ** place[2],
         )
 
+    def ends(self) -> np.ndarray:
+        """Return least and largest values (2, 3) of `properties` that a filter is moved to."""
+        last = float(self.shape[0] - 1)
+        return np.array(
+            [self.properties((0.0, -math.inf, 1.0)), self.properties((last, math.inf, -1.0))]
+        )
+
 
 @dataclasses.dataclass(frozen=True)
 class Samples:
@@ -206,8 +213,10 @@ class Samples:
         if self.kinds[term.kind] == "odd":  # a turn by pi changes the sign of an odd response
             sign = 1 - 2 * (around // n_orientations % 2)
             o, do = o * sign, do * sign
-        block = self.responses[:, term.colour, term.kind, at_wavelength - 1 : at_wavelength + 2]
-        block = block[:, :, around % n_orientations].reshape(27, -1)
+        *shape, n = self.responses.shape
+        near = np.ix_(np.arange(3), at_wavelength + np.arange(-1, 2), around % n_orientations)
+        rows = np.ravel_multi_index((near[0], term.colour, term.kind, *near[1:]), shape).ravel()
+        block = self.responses.reshape(-1, n)[rows]
         weights = [
             np.einsum("b,w,o->bwo", *factors).ravel()
             for factors in ((b, w, o), (b, dw, o), (b, w, do), (db, w, o))
@@ -327,8 +336,9 @@ def draw(
         return None
     if "amplitude" in kinds and "normalised" in kinds:
         kinds.append("global")
+    at_nodes = np.ascontiguousarray(np.concatenate(responses, axis=-1))  # rows are read one by one
     return Samples(
-        grid, kinds, np.concatenate(responses, axis=-1), np.concatenate(fixed, axis=-1),
+        grid, kinds, at_nodes, np.concatenate(fixed, axis=-1),
         np.flatnonzero(is_fixed), around, from_blocks, np.concatenate(maps, axis=-1),
     )  # fmt: skip
 
