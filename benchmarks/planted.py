@@ -12,8 +12,12 @@ recall, precision   of the names of all maps. A name is a hit within half a step
                     log wavelength and orientation, with the right kind and colour. (By refined
                     places: the refined filter lies within half a step.)
 octaves, degrees    between refined and planted filters of the hits (median, 90th percentile).
-explained variance  of the validation split: of all regressors; of the names on the grid, refined.
-fidelity            1 - KL(deep || explained) / KL(deep || centre bias), where the run has it.
+explained variance  of the validation split: of all regressors; of the names on the grid, refined;
+                    of all regressors of a wrong bank, windowed noise of the same scales.
+fidelity, null      1 - KL(deep || x) / KL(deep || centre bias) of the explanation, and of the bank
+                    fitted to the network's density with no layer between. Not with --quick.
+against the ...     the verdict's test against the wrong bank, by people and by the network's map.
+                    Not with --quick.
 unplanted           share in explained variance of scales, orientations, colours and kinds that were
                     not planted, the largest of the four; and the same of Shapley values among all
                     regressors, which the report no longer shows.
@@ -51,8 +55,9 @@ SIZE = (192, 256)  # height and width of a stimulus in px
 INPUT = {"height": 96, "width": 128, "multiple": 8, "range": 1, "mean": [0, 0, 0],
          "std": [1, 1, 1], "output": "logits"}  # fmt: skip
 # Two blocks to fit, for the halves, one to validate, one to test: few jobs.
-BLOCKS = {0: 0.35, 1: 0.35, 7: 0.2, 8: 0.1}
+BLOCKS = {0: 0.3, 1: 0.3, 7: 0.15, 8: 0.25}
 OBSERVERS, FIXATIONS = 10, 8
+EXPLAINED = "photographs/direct"
 GROUPINGS = ("scale", "orientation", "colour", "kind")
 
 
@@ -109,9 +114,9 @@ def draw_fixations(network, folder, table, seed):
     frame.to_csv(table, index=False, float_format="%.2f")
 
 
-def run(name, network, folder, photographs, arguments):
-    """Run the workflow on one network."""
-    cores, seed = arguments.cores, arguments.seed
+def prepare(name, network, folder, photographs, seed):
+    """Write fixations, weights and config of one network."""
+    shutil.rmtree(folder, ignore_errors=True)
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "stimuli").symlink_to(photographs)
     draw_fixations(network, photographs, folder / "data" / "fixations.csv", 1)
@@ -125,19 +130,24 @@ def run(name, network, folder, photographs, arguments):
         }},
         "fit_on": "photographs", "evaluate_on": ["photographs"], "analyses": [],
         "presets": ["exact"], "baselines": {"predictors": []},
+        "nulls": {"explanations": ["direct"], "banks": {"noise": 1}},
         "datasets": {
             "photographs": {"type": "folder", "path": str(folder / "data"), "px_per_degree": 16}
         },
     }  # fmt: skip
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
-    wanted = [f"results/{kind}/planted/photographs/direct.csv"
-              for kind in ("identities", "explained_variance")]  # fmt: skip
-    rules = (ROOT / "rules").glob("*.smk")
-    has_fidelity = any("results/fidelity.csv" in rule.read_text(encoding="utf-8") for rule in rules)
-    wanted += ["results/fidelity.csv"] if has_fidelity and not arguments.quick else []
+
+
+def run(name, folder, quick, cores):
+    """Run the workflow on one network, or go on with it."""
+    wanted = [f"results/identities/planted/{EXPLAINED}.csv",
+              f"results/explained_variance/planted/{EXPLAINED}.csv",
+              f"results/explained_variance/planted/{EXPLAINED}_noise1.csv"]  # fmt: skip
+    wanted += [] if quick else ["results/fidelity.csv", "results/verdicts.csv"]
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--directory",
                str(folder), "--snakefile", str(ROOT / "Snakefile"), "--configfile",
-               str(folder / "config.yaml"), "--quiet", "all"]  # fmt: skip
+               str(folder / "config.yaml"), "--nolock", "--rerun-incomplete",
+               "--quiet", "all"]  # fmt: skip
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(f"{name}: {(done.stdout + done.stderr)[-3000:]}")
@@ -214,9 +224,12 @@ def among_all(folder, layer):
 def judge(folder, network):
     """Compare what a run named with what was planted: one row per layer, and the errors of hits."""
     results = folder / "results"
-    table = pd.read_csv(results / "identities/planted/photographs/direct.csv")
-    explained = pd.read_csv(results / "explained_variance/planted/photographs/direct.csv")
-    explained = explained[explained["split"] == "validation"].set_index("layer")
+    table = pd.read_csv(results / f"identities/planted/{EXPLAINED}.csv")
+    explained, by_noise = (
+        pd.read_csv(results / f"explained_variance/planted/{EXPLAINED}{ending}.csv")
+        .query("split == 'validation'").set_index("layer")["explained_variance"]
+        for ending in ("", "_noise1")
+    )  # fmt: skip
     scale_px, rows, errors = SIZE[1] / INPUT["width"], [], []
     for layer, truth in network.truth().items():
         counts = {"planted": 0, "named": 0, "hits": 0, "near": 0}
@@ -249,30 +262,33 @@ def judge(folder, network):
                           if n not in labels[grouping])  # fmt: skip
                 unplanted["all"][grouping].append(out / max(values[:, number].sum(), 1e-9))
         most = {key: max(np.mean(v) for v in found.values()) for key, found in unplanted.items()}
-        counts |= {"layer": layer, "all": explained["explained_variance"][layer]}
+        counts |= {"layer": layer, "all": explained[layer], "noise": by_noise[layer]}
         counts |= {"grid": np.mean(grid), "refined": np.mean(refined)}
         rows.append(counts | {"unplanted": most["named"], "among_all": most["all"]})
     return rows, errors
 
 
 def fidelity_of(folder):
-    """Fidelity of the explanation and of the null, where the run has them."""
+    """Fidelity of the explanation and of the null without layers, and the test of wrong banks."""
     path = folder / "results" / "fidelity.csv"
     if not path.exists():
-        return "", ""
+        return "", "", ""
     table = pd.read_csv(path).query("measure == 'fidelity'").set_index("predictor")["mean"]
-    null = table.get("planted-loggabor_deep")
-    return f"{table['planted-direct']:.2f}", "" if null is None else f"{null:.2f}"
+    null = table["planted-loggabor_deep"]
+    verdicts = pd.read_csv(path.with_name("verdicts.csv"), dtype=str)
+    tests = verdicts.query("explanation == 'direct' and test == 'above_noise_banks'")
+    words = ["passes" if passed == "true" else "fails" for passed in tests["passed"]]
+    return f"{table['planted-direct']:.2f}", f"{null:.2f}", ", ".join(words)
 
 
 def main():
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--networks", nargs="+", default=list(networks.NETWORKS))
-    parser.add_argument("--stimuli", type=int, default=120)
+    parser.add_argument("--stimuli", type=int, default=140)
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--seed", type=int, help="draw other networks of the same recipes")
-    parser.add_argument("--work", type=Path, help="keep the runs here")
+    parser.add_argument("--work", type=Path, help="keep the runs here, and go on with them")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--quick", action="store_true", help="names alone, no fidelity")
     arguments = parser.parse_args()
@@ -286,23 +302,24 @@ def main():
     origin = "generated" if source is None else source.parent.name
     print(f"{arguments.stimuli} photographs, {origin}\n")
     print("| network | layer | filters to a map | recall | precision | explained variance, all "
-          "| named, on the grid | refined | unplanted | among all | fidelity | null |")  # fmt: skip
-    print("|---" * 12 + "|")
+          "| named, on the grid | refined | wrong bank | unplanted | among all | fidelity | null "
+          "| against the wrong bank |")  # fmt: skip
+    print("|---" * 14 + "|")
     totals, all_errors = np.zeros(4), []
     for name in arguments.networks:
         folder = work.resolve() / name
         network = networks.planted(name, arguments.seed)
-        if not (folder / "done").exists():
-            shutil.rmtree(folder, ignore_errors=True)
-            run(name, network, folder, photographs, arguments)
-            (folder / "done").touch()
+        if not (folder / "config.yaml").exists():
+            prepare(name, network, folder, photographs, arguments.seed)
+        run(name, folder, arguments.quick, arguments.cores)
         rows, errors = judge(folder, network)
         all_errors += errors
         for row in rows:
             totals += row["hits"], row["near"], row["planted"], row["named"]
             size = row["planted"] / len(network.truth()[row["layer"]])
             values = [row["hits"] / row["planted"], row["hits"] / max(row["named"], 1)]
-            values += [row[key] for key in ("all", "grid", "refined", "unplanted", "among_all")]
+            values += [row[key] for key in
+                       ("all", "grid", "refined", "noise", "unplanted", "among_all")]  # fmt: skip
             texts = " | ".join(f"{value:.2f}" for value in values)
             print(f"| {name} | {row['layer']} | {size:.1f} | {texts} | "
                   f"{' | '.join(fidelity_of(folder))} |", flush=True)  # fmt: skip
