@@ -130,6 +130,7 @@ rule evaluate_filters:
     """Explained variance of every layer on the validation and on the test split."""
     input:
         filters=fitted_layers,
+        fit=statistics_of("fit"),
         validation=statistics_of("validation"),
         test=statistics_of("test"),
     output:
@@ -149,6 +150,7 @@ rule evaluate_filters:
         disk_mb=disk_mb("evaluate_filters"),
     params:
         layers=lambda wildcards: list(plan.layers[wildcards.model]),
+        solver=lambda wildcards: plan.solver_of(wildcards.explanation),
         code=library("evaluate_filters"),
     script:
         "../scripts/evaluate_filters.py"

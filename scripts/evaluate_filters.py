@@ -2,6 +2,7 @@
 
 import logging
 
+from gaborscope.analysis.anatomy import without_position
 from gaborscope.fitting.files import read_filters, read_statistics
 from gaborscope.fitting.statistics import combine, explained_variance, summary_of_maps
 from gaborscope.store import paths, tables
@@ -15,12 +16,16 @@ def main(smk):
     rows = []
     for name, path in paths.index("filters", smk.input.filters, "layer").items():
         filters = read_filters(path)
-        for split in ("validation", "test"):
-            blocks = read_statistics(smk.input.get(split), name, filters["candidate"])
-            statistics = combine(blocks.values())
-            per_map, pooled = explained_variance(
-                statistics, filters["weight"], filters["intercept"]
+        statistics = {
+            split: combine(
+                read_statistics(smk.input.get(split), name, filters["candidate"]).values()
             )
+            for split in ("fit", "validation", "test")
+        }
+        fit = statistics.pop("fit")
+        content = without_position(filters, fit, statistics, smk.params.solver)
+        for split, held_out in statistics.items():
+            per_map, pooled = explained_variance(held_out, filters["weight"], filters["intercept"])
             rows.append(
                 {
                     "layer": name,
@@ -28,9 +33,16 @@ def main(smk):
                     **summary_of_maps(per_map, pooled),
                     "pool": filters["regressors"]["pool"]["kind"],
                     "penalty": filters["penalty"],
+                    "without_position": content[split],
                 }
             )
-            log.info("%s: explained variance %.3f (%s)", name, pooled, split)
+            log.info(
+                "%s: explained variance %.3f, without position %.3f (%s)",
+                name,
+                pooled,
+                content[split],
+                split,
+            )
     tables.write_csv(smk.output.table, rows)
 
 

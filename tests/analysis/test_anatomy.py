@@ -104,6 +104,54 @@ def test_amplitudes_alone_explain_what_is_made_of_them_and_little_else():
     assert anatomy.amplitude_only(TABLE, odd, odd, 1e-8) < 0.3
 
 
+def half_place(image, phi):
+    names = list(TABLE["name"])
+    return [
+        phi[names.index(name)] / phi[names.index(name)].std()
+        for name in ("Y even s0 o1", "position centre")
+    ]
+
+
+def without_position(made, held_out, solver, penalty=1e-8):
+    filters = {"table": TABLE, "penalty": penalty}
+    return anatomy.without_position(filters, made, held_out, {"budget": None, **solver})
+
+
+def test_without_position_a_map_of_place_is_not_explained_and_one_of_content_is():
+    made, unseen = (image_statistics(half_place, n=n) for n in (12, 6))
+    explained = without_position(made, {"validation": made, "test": unseen}, {"name": "ridge"})
+    assert set(explained) == {"validation", "test"}
+    # of two maps of equal variance one is content; responses explain some of the other by chance
+    assert 0.5 < explained["test"] < 0.75
+
+
+def test_without_position_is_the_fit_of_an_explanation_that_has_no_position():
+    plain = layers.make_regressors(SETTINGS).table()
+
+    def maps(image, phi):
+        return [phi[3] * phi[20], phi[20] ** 2]
+
+    with_terms, without = image_statistics(maps), image_statistics(maps, SETTINGS)
+    fitted = RidgePath(without).solve(0.01)
+    explained = without_position(with_terms, {"validation": with_terms}, {"name": "ridge"}, 0.01)
+    assert len(plain["name"]) == len(TABLE["name"]) - 6
+    assert explained["validation"] == pytest.approx(explained_variance(without, *fitted)[1])
+
+
+def test_without_position_a_budget_chooses_anew():
+    statistics = image_statistics(half_place)
+    solver = {"name": "ols", "budget": 1}
+    explained = without_position(statistics, {"validation": statistics}, solver)
+    assert 0.5 < explained["validation"] < 0.75
+
+
+def test_an_explanation_of_position_alone_has_nothing_without_it():
+    alone = {"table": {"kind": np.array(["position"] * 6)}, "penalty": 1.0}
+    statistics = Statistics.empty(6, 1)
+    explained = anatomy.without_position(alone, statistics, {"validation": statistics}, {})
+    assert np.isnan(explained["validation"])
+
+
 def test_place_has_the_profile_of_the_planted_bump():
     index = list(TABLE["name"]).index("position centre")
     statistics = image_statistics(lambda image, phi: [phi[index]])

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from gaborscope.filters import regressors
-from gaborscope.fitting.ridge import RidgePath
+from gaborscope.fitting.ridge import RidgePath, solve
 from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
@@ -204,6 +204,46 @@ def amplitude_only(
         return float("nan")
     few, held_out = (_some(statistics, index) for statistics in (fit, validation))
     return explained_variance(held_out, *RidgePath(few).solve(penalty))[1]
+
+
+def without_position(
+    filters: Mapping[str, Any],
+    fit: Statistics,
+    held_out: Mapping[str, Statistics],
+    solver: Mapping[str, Any],
+) -> dict[str, float]:
+    """
+    Explained variance of a layer that is fitted anew without the position terms.
+
+    Pooling and penalty are those of the fit. Exact: the statistics of the regressors that are left
+    are rows and columns of the statistics of all.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+    fit : statistics.Statistics
+        Statistics of the fit split.
+    held_out : dict of str to statistics.Statistics
+        By split.
+    solver : dict
+        `name` and `budget`, see `ridge.solve`.
+
+    Returns
+    -------
+    explained : dict of str to float
+        By split, pooled over the maps; nan if there is no other regressor.
+    """
+    index = np.flatnonzero(filters["table"]["kind"] != "position")
+    if not len(index):
+        return dict.fromkeys(held_out, float("nan"))
+    few = {split: _some(statistics, index) for split, statistics in held_out.items()}
+    penalties = [filters["penalty"]]
+    refit = solve({"all": _some(fit, index)}, few["validation"], penalties, folds=1, **solver)
+    return {
+        split: explained_variance(statistics, refit.weight, refit.intercept)[1]
+        for split, statistics in few.items()
+    }
 
 
 def _some(statistics, index):

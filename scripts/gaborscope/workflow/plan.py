@@ -503,6 +503,11 @@ class Plan:
         entry = self.config["explanations"][explanation]
         return {key: entry[key] for key in REGRESSOR_KEYS}
 
+    def solver_of(self, explanation: str) -> dict:
+        """Return name and budget of the solver of an explanation of mode direct."""
+        solver = self.config["explanations"][explanation]["solver"]
+        return {key: solver[key] for key in ("name", "budget")}
+
     def start_of(self, explanation: str) -> dict:
         """Return the settings of the explanation that a refined one starts from."""
         return self.settings_of(self.config["explanations"][explanation]["start"])
