@@ -12,7 +12,7 @@ from gaborscope.scoring.scorer import FEW
 def tuning_table(**changes):
     rows = [
         {"layer": layer, "property": "luminance_wavelength", "wavelength_px": w, "share": share,
-         "cycles_per_degree": 24 / w}
+         "cycles_per_degree": 48 / w}
         for layer, shares in (("stem", (0.7, 0.3)), ("dec", (0.2, 0.8)))
         for w, share in zip((4.0, 8.0), shares, strict=True)
     ]  # fmt: skip
@@ -28,22 +28,34 @@ def closed():
 def test_layers_lie_beside_people_where_degrees_are_known():
     axis, people = curves.tuning_beside_people(tuning_table()).axes
     stem = axis.lines[0]
-    np.testing.assert_allclose(stem.get_xdata(), [6, 3])
+    np.testing.assert_allclose(stem.get_xdata(), [12, 6])
     np.testing.assert_allclose(stem.get_ydata(), [0.7, 0.3])
     assert axis.get_xlabel() == "cycles/degree"
     assert people.lines[0].get_ydata().max() == pytest.approx(1, abs=0.02)
 
 
 @pytest.mark.parametrize(
-    "changes, label",
+    "changes, label, why",
     [
-        ({"cycles_per_degree": np.nan}, "cycles/px of the stimulus"),
-        ({"property": "wavelength"}, "cycles/degree"),
+        ({"cycles_per_degree": np.nan}, "cycles/px of the stimulus", "px per degree are not known"),
+        ({"property": "wavelength"}, "cycles/degree", "colour space has no channel"),
+        (
+            {"cycles_per_degree": [4.0, 2.0] * 2},
+            "cycles/degree",
+            "it peaks at 7.9 cycles/degree, and the filters lie between 2 and 4",
+        ),
+        ({"cycles_per_degree": [20.0, 10.0] * 2}, "cycles/degree", "between 10 and 20"),
     ],
 )
-def test_without_degrees_or_luminance_there_are_no_people(changes, label):
-    (axis,) = curves.tuning_beside_people(tuning_table(**changes)).axes
+def test_what_cannot_be_read_against_people_has_a_sentence_and_no_curve(changes, label, why):
+    table = tuning_table(**changes)
+    (axis,) = curves.tuning_beside_people(table).axes
     assert axis.get_xlabel() == label
+    assert why in curves.why_without_people(table)
+
+
+def test_filters_on_both_sides_of_the_peak_need_no_sentence():
+    assert curves.why_without_people(tuning_table()) == ""
 
 
 def test_budgets_are_drawn_in_their_order_with_the_bounds():

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+from scipy import optimize
 
 from gaborscope.explanation import layers
 from gaborscope.stimuli import geometry
@@ -27,9 +28,9 @@ def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
     """
     Human contrast sensitivity to luminance gratings, relative to its peak.
 
-    `2.6 (0.0192 + 0.114 f) exp(-(0.114 f)^1.1)`, divided by its largest value (near 8
-    cycles/degree). It holds for photopic vision and achromatic patterns, and was fitted to
-    judgements of image quality.
+    `2.6 (0.0192 + 0.114 f) exp(-(0.114 f)^1.1)`, divided by its largest value, which it has at
+    `PEAK`. It holds for photopic vision and achromatic patterns, and was fitted to judgements of
+    image quality.
 
     Parameters
     ----------
@@ -44,11 +45,33 @@ def contrast_sensitivity(frequency: np.ndarray) -> np.ndarray:
     ----------
     Mannos, J. L., Sakrison, D. J. (1974). IEEE Trans. Inf. Theory 20, 525-536.
     """
+    return _sensitivity(np.asarray(frequency, dtype=float)) / _sensitivity(PEAK)
 
-    def absolute(f):
-        return 2.6 * (0.0192 + 0.114 * f) * np.exp(-((0.114 * f) ** 1.1))
 
-    return absolute(np.asarray(frequency, dtype=float)) / absolute(np.linspace(0, 30, 30001)).max()
+def _sensitivity(f):
+    return 2.6 * (0.0192 + 0.114 * f) * np.exp(-((0.114 * f) ** 1.1))
+
+
+# Where human contrast sensitivity peaks, cycles/degree.
+PEAK = float(optimize.minimize_scalar(lambda f: -_sensitivity(f), bounds=(1, 30)).x)
+
+
+def reaches_peak(frequencies: np.ndarray) -> bool:
+    """
+    Tell whether filters can be read against human contrast sensitivity.
+
+    Parameters
+    ----------
+    frequencies : float array
+        Centre frequencies of the filters, cycles/degree.
+
+    Returns
+    -------
+    reaches : bool
+        Whether they lie on both sides of the peak of the curve, or on it. Filters on one side of it
+        see a curve that only rises or only falls.
+    """
+    return bool(np.min(frequencies) <= PEAK <= np.max(frequencies))
 
 
 def octaves(shares: np.ndarray, wavelengths: np.ndarray) -> np.ndarray:

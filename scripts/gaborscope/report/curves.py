@@ -20,8 +20,7 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     """
     Shares of each layer by wavelength, beside human contrast sensitivity.
 
-    The contrast sensitivity is drawn only if the shares are shares of luminance and the
-    cycles/degree are known.
+    The contrast sensitivity is drawn only if `why_without_people` has nothing against it.
 
     Parameters
     ----------
@@ -32,8 +31,7 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     -------
     figure : matplotlib.figure.Figure
     """
-    luminance = table[table["property"] == "luminance_wavelength"]
-    shares = luminance if len(luminance) else table[table["property"] == "wavelength"]
+    shares = _shares(table)
     known = shares["cycles_per_degree"].notna().all()
     layers = list(dict.fromkeys(shares["layer"]))
     shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
@@ -46,7 +44,7 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     axis.set_ylim(bottom=min(0, float(shares["share"].min())))
     axis.set_xlabel("cycles/degree" if known else "cycles/px of the stimulus")
     axis.set_ylabel("share of explained variance")
-    if known and len(luminance):
+    if not why_without_people(table):
         people = axis.twinx()
         f = np.geomspace(
             shares["cycles_per_degree"].min() / 2, shares["cycles_per_degree"].max() * 2, 200
@@ -58,6 +56,41 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     axis.spines["top"].set_visible(False)
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1.15, 0.5))
     return figure
+
+
+def _shares(table):
+    luminance = table[table["property"] == "luminance_wavelength"]
+    return luminance if len(luminance) else table[table["property"] == "wavelength"]
+
+
+def why_without_people(table: pd.DataFrame) -> str:
+    """
+    Say why the shares of layers cannot be read against human contrast sensitivity.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `tuning_beside_people`.
+
+    Returns
+    -------
+    sentence : str
+        Empty if they can be: they are of luminance, px per degree are known, and the frequencies of
+        the bank reach the peak of the curve.
+    """
+    shares = _shares(table)
+    lead = "Human contrast sensitivity is not drawn beside"
+    if (shares["property"] != "luminance_wavelength").any():
+        return f"{lead}: it is known for luminance, and the colour space has no channel of it."
+    if shares["cycles_per_degree"].isna().any():
+        return f"{lead}: px per degree are not known."
+    if tuning.reaches_peak(shares["cycles_per_degree"]):
+        return ""
+    low, high = shares["cycles_per_degree"].min(), shares["cycles_per_degree"].max()
+    return (
+        f"{lead}: it peaks at {tuning.PEAK:.1f} cycles/degree, and the filters lie between "
+        f"{low:.2g} and {high:.2g}, where the curve does not peak."
+    )
 
 
 def sparsity_scores(table: pd.DataFrame) -> Figure:

@@ -199,7 +199,8 @@ class Section:
         drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
         figure = drawing.sparsity_curves(self._table_of("sparsity"))
         drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
-        figure = curves.tuning_beside_people(self._table_of("tuning"))
+        tuning = self._table_of("tuning")
+        figure = curves.tuning_beside_people(tuning)
         drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
         scored = None
         if self.explained is not None and self._paths_of("sparsity_scores"):
@@ -209,6 +210,7 @@ class Section:
         return {
             "tuning_figure": f"{stem}_tuning.png",
             "luminance": first["regressors"]["colour"] in colour.LUMINANCE_FIRST,
+            "without_people": curves.why_without_people(tuning),
             "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
             "identity_rows": self._identity_rows(),
