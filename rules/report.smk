@@ -105,6 +105,7 @@ rule report:
         explanations=plan.described_explanations,
         sections=plan.described,
         nulls=["-".join(pair) for pair in plan.nulls],
+        banks_and_randoms=plan.banks_and_randoms,
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],
         presets=plan.presets,

@@ -30,7 +30,8 @@ def main(smk):
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
-        names = sections.Names(model, explanation, params.targets[model])
+        nulls = params.banks_and_randoms.get(f"{model}-{explanation}")
+        names = sections.Names(model, explanation, params.targets[model], nulls)
         section = sections.Section(inputs, names, params.preset, params.report)
         parts.append(section.draw(folder))
         log.info("figures of %s-%s drawn", model, explanation)

@@ -259,6 +259,21 @@ def test_regressors_are_decided_by_some_of_the_settings(config):
     assert not {"solver", "penalties", "fusion", "models"} & set(found)
 
 
+def test_banks_and_random_networks_are_known_of_layers_alone_too(config):
+    config["explanations"]["noise"]["models"] = ["cmrnet", "layers_only"]
+    found = planned(config).banks_and_randoms
+    assert found["cmrnet-direct"]["random_bank"] == ["cmrnet-noise"]
+    assert found["cmrnet-direct"]["random_networks"] == ["blank-direct"]
+    assert found["layers_only-direct"]["random_bank"] == ["layers_only-noise"]
+    assert not {"cmrnet-noise", "blank-direct"} & set(found)  # these are nulls themselves
+
+
+def test_the_solver_of_an_explanation_is_name_and_budget(config):
+    config["explanations"]["few"]["models"] = None
+    assert planned(config).solver_of("few") == {"name": "omp", "budget": 4}
+    assert planned(config).solver_of("direct") == {"name": "ridge", "budget": None}
+
+
 def test_halves_are_compared_for_direct_explanations_of_trained_networks(config):
     halves = planned(config, analyses=["halves"]).halves()
     assert halves == [["cmrnet", "direct"], ["second", "direct"]]

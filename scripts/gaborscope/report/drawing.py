@@ -72,35 +72,6 @@ def stimulus_panels(
     return figure
 
 
-def explained_variance_bars(table: pd.DataFrame) -> Figure:
-    """
-    Draw the explained variance per layer on both held-out splits.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Columns `layer, split, explained_variance, mean_per_map`.
-
-    Returns
-    -------
-    figure : matplotlib.figure.Figure
-    """
-    layers = list(dict.fromkeys(table["layer"]))
-    figure, axis = plt.subplots(figsize=(1 + 0.75 * len(layers), 2.8))
-    x = np.arange(len(layers))
-    for shift, (split, shade) in zip((-0.2, 0.2), (("validation", "0.7"), ("test", "0.25")),
-                                     strict=True):  # fmt: skip
-        part = table[table["split"] == split].set_index("layer").loc[layers]
-        axis.bar(x + shift, part["explained_variance"], 0.38, color=shade, label=f"{split} split")
-        axis.plot(x + shift, part["mean_per_map"], "_", color="crimson", markersize=9)
-    axis.set_xticks(x, layers)
-    axis.set_ylim(min(0, float(np.nanmin(table["mean_per_map"])) - 0.05), 1)
-    axis.set_ylabel("explained variance")
-    axis.legend(fontsize=7, frameon=False)
-    axis.spines[["top", "right"]].set_visible(False)
-    return figure
-
-
 def sparsity_curves(table: pd.DataFrame) -> Figure:
     """
     Draw the explained variance of every layer with few filters per map.

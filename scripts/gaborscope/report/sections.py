@@ -12,7 +12,7 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.report import curves, drawing, page
+from gaborscope.report import curves, drawing, page, variance
 from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
@@ -74,11 +74,15 @@ class Names:
     deep : str
         Model whose density the explanation is fused to: `model`, or for a random copy the network
         that was copied.
+    nulls : dict of str to list of str, optional
+        By family, predictors `{model}-{explanation}` that are its other banks and random networks;
+        None if it is a null itself.
     """
 
     model: str
     explanation: str
     deep: str
+    nulls: Mapping[str, Sequence[str]] | None = None
 
 
 def draw_normalised(
@@ -136,6 +140,7 @@ class Section:
             ).items()
         }
         self.table = self._table_of("explained_variance")
+        self.nulls = names.nulls
         self.explained: ExplainedModel | None = None
         self.unrefined = False  # whether a refinement has kept the weights of its start
         self.nss = pd.Series(dtype=float)
@@ -165,7 +170,8 @@ class Section:
         """
         stem = folder / self.predictor
         dpi = self.settings["dpi"]
-        drawing.save(drawing.explained_variance_bars(self.table), f"{stem}_variance.png", dpi)
+        beside, is_null = self._beside(), self.nulls is None
+        drawing.save(variance.bars(beside), f"{stem}_variance.png", dpi)
         layer, channel = self._typical_map()
         return {
             "model": self.model,
@@ -174,12 +180,22 @@ class Section:
             "unrefined": self.unrefined,
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
+            "variance_sentences": variance.sentences(beside, is_null),
+            "variance_table": variance.table(beside, is_null),
             "variance_rows": self.table.to_dict("records"),
-            **self._draw_filters(stem),
+            **self._draw_filters(stem, variance.words(beside, is_null)),
             "layer": layer,
             "channel": channel,
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
         }
+
+    def _beside(self):
+        """Return the explained variance of each layer beside that of the nulls of the run."""
+        tables = {
+            family: [self._table_of("explained_variance", *name.split("-")) for name in names]
+            for family, names in (self.nulls or {}).items()
+        }
+        return variance.layers_beside(self.table, tables)
 
     def _model(self):
         """Return the explained model; raise if the network predicts no saliency."""
@@ -187,7 +203,7 @@ class Section:
             raise ValueError(f"{self.predictor} has no explained model to draw")
         return self.explained
 
-    def _draw_filters(self, stem):
+    def _draw_filters(self, stem, words):
         """Draw filters, shares, tuning and sparsity of a direct explanation, nothing else."""
         if not self.filters:
             return {"filters_figure": None}
@@ -213,25 +229,28 @@ class Section:
             "without_people": curves.why_without_people(tuning),
             "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
-            "identity_rows": self._identity_rows(),
+            "identity_rows": self._identity_rows(words),
             "filters_figure": f"{stem}_filters.png",
             "share_figures": self._draw_shares(stem, bank),
             "wavelengths": self.unit,
         }
 
-    def _paths_of(self, kind):
-        """Select the files of a kind for this backbone and explanation."""
+    def _paths_of(self, kind, model=None, explanation=None):
+        """Select the files of a kind for a backbone and explanation, by default its own."""
         return grammar.select(
-            kind, getattr(self.inputs, kind), model=self.model, explanation=self.explanation
+            kind,
+            getattr(self.inputs, kind),
+            model=model or self.model,
+            explanation=explanation or self.explanation,
         )
 
-    def _table_of(self, kind):
-        """Read the only table of a kind for this backbone and explanation."""
-        (path,) = self._paths_of(kind)
+    def _table_of(self, kind, model=None, explanation=None):
+        """Read the only table of a kind for a backbone and explanation, by default its own."""
+        (path,) = self._paths_of(kind, model, explanation)
         return read_csv(path)
 
-    def _identity_rows(self):
-        """Return, for each layer, the map that its filters explain best, and these filters."""
+    def _identity_rows(self, words):
+        """Return, for each layer, its best explained map, the word for it, and its filters."""
         table = self._table_of("identities")
         rows = []
         for _, identities in table.groupby("layer", sort=False):
@@ -240,9 +259,11 @@ class Section:
                 continue
             best = named.loc[named["explained_variance"].idxmax(), "map"]
             shown = named[named["map"] == best].sort_values("rank")
-            rows.append(
-                (identities["layer"].iloc[0], int(best), [_described(*r) for r in shown.iterrows()])
-            )
+            reached = shown["explained_variance"].max() >= variance.FLOOR
+            reached = reached and words[identities["layer"].iloc[0]] == variance.EXPLAINED
+            said = "identified as" if reached else variance.PREDICTABLE
+            filters = [_described(*row) for row in shown.iterrows()]
+            rows.append((identities["layer"].iloc[0], int(best), said, filters))
         return rows
 
     def _wavelengths(self):

@@ -452,6 +452,22 @@ class Plan:
         return nulls.families(self.config, self.explained, self.targets)
 
     @property
+    def banks_and_randoms(self) -> dict[str, dict[str, list[str]]]:
+        """
+        Other banks and random networks of each explanation of a trained network, by family.
+
+        By `{model}-{explanation}`; unlike `families` also where the network predicts no saliency.
+        """
+        every = {"-".join(pair): self.targets[pair[0]] for pair in self.sections}
+        return {
+            f"{model}-{explanation}": {
+                family: groups[family] for family in ("random_networks", *nulls.BANKS.values())
+            }
+            for model, own in nulls.families(self.config, every, self.targets).items()
+            for explanation, groups in own.items()
+        }
+
+    @property
     def contests(self) -> list[dict]:
         """Rivals of each explanation of a trained network, see `contests.plan`."""
         return contests.plan(self.config, self.families, self.deep_banks)
