@@ -35,8 +35,8 @@ class Regressors:
     residual : bool
         Whether the low-pass residual of each channel is used.
     normalisation : bool
-        Whether amplitudes divided by the pooled energy of their scale and channel are also used
-        (surround suppression).
+        Whether amplitudes divided by the energy of their scale and channel are also used. The pool
+        is the whole image, and the cell itself; there is no surround.
     position : bool
         Whether low-order polynomials of position and a centre Gaussian are used.
     boundary : {"symmetric", "periodic"}
