@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, faithfulness, fidelity, page, sections
+from gaborscope.report import anatomy, faithfulness, fidelity, page, sections, variance
 from gaborscope.store.files import whole
 from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
@@ -23,8 +23,7 @@ def main(smk):
         for split, path in (("test", smk.input.summary), ("validation", smk.input.validation))
     }
     tables = {
-        name: _described(read_csv(smk.input.get(name)), params.nulls)
-        for name in ("shares", *page.COMPARISONS)
+        name: _described(read_csv(smk.input.get(name)), params.nulls) for name in page.COMPARISONS
     }
     calibrated = [_described(read_csv(path), params.nulls) for path in smk.input.calibrated]
     shown = params.presets, params.evaluate_on
@@ -40,6 +39,7 @@ def main(smk):
         "explanations": params.explanations,
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
+        "floor": variance.FLOOR,
         "closeness": [
             part
             for path in smk.input.fidelity
@@ -49,7 +49,9 @@ def main(smk):
         ],
         "score_tables": page.score_tables(summary, *shown),
         "calibrated_tables": [t for c in calibrated for t in page.calibrated_tables(c, *shown)],
-        "share_tables": page.share_tables(tables["shares"]),
+        "share_tables": page.share_tables(
+            read_csv(smk.input.shares), params.banks_and_randoms, params.nulls
+        ),
         **page.comparison_content(tables, params.pairs, *shown),
         "normalised_figures": sections.draw_normalised(
             tables["normalised"], *shown, folder, params.report["dpi"]

@@ -148,6 +148,7 @@ def page_content(**changes):
         "fit_on": "demo",
         "explanations": ["direct"],
         "synthetic": True,
+        "floor": 0.5,
         "score_tables": [],
         "closeness": [],
         "share_tables": [],

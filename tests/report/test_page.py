@@ -78,13 +78,35 @@ def test_a_share_table_has_both_splits_and_both_figures():
             {**row, **values, "split": "validation", "share": 0.25, "ratio": 0.375},
         ]
     )
-    (table,) = page.share_tables(shares)
+    (table,) = page.share_tables(shares, {}, [])
     assert [(name, cells[0][:5]) for name, cells in table["rows"]] == [
         ("share above centre bias, validation split", "0.250"),
         ("explained / deep, validation split", "0.375"),
         ("share above centre bias, test split", "0.750"),
         ("explained / deep, test split", "0.875"),
     ]
+
+
+def test_shares_of_nulls_stand_below_the_share_of_their_explanation():
+    predictors = {"net-direct": 0.9, "net-direct_noise1": 0.7, "net-direct_noise2": 1.1,
+                  "blank-direct": 0.6, "net-apart": 0.2}  # fmt: skip
+    rows = [
+        {"preset": "mit", "predictor": name, "dataset": "demo", "metric": "cc", "split": split,
+         "share": value, **dict.fromkeys(["share_low", "share_high"], value),
+         **dict.fromkeys(["ratio", "ratio_low", "ratio_high"], 0.5)}
+        for name, value in predictors.items() for split in ("validation", "test")
+    ]  # fmt: skip
+    noise = ["net-direct_noise1", "net-direct_noise2"]
+    nulls = {"net-direct": {"random_networks": ["blank-direct"], "noise_banks": noise,
+                            "pixel_pairs": []}}  # fmt: skip
+    tables = page.share_tables(pd.DataFrame(rows), nulls, [*noise, "blank-direct"])
+    assert [table["predictor"] for table in tables] == ["net-direct", "net-apart"]
+    assert tables[0]["rows"][4:] == [
+        ("share of random networks, test split", ["0.600"]),
+        ("share of noise banks, test split: mean [least, largest] of 2",
+         ["0.900 [0.700, 1.100]"]),
+    ]  # fmt: skip
+    assert len(tables[1]["rows"]) == 4
 
 
 def test_a_name_with_markup_is_escaped():
@@ -95,6 +117,7 @@ def test_a_name_with_markup_is_escaped():
 
 def test_synthetic_data_is_labelled_wherever_it_was_used():
     assert "Synthetic data" in page.render(content())
+    assert "works" not in page.render(content())
     assert "Synthetic data" not in page.render(content(synthetic=False))
 
 

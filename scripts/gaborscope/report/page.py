@@ -45,35 +45,55 @@ def score_table(
 
 
 def share_table(
-    shares: pd.DataFrame, preset: str, dataset: str, predictor: str
+    shares: pd.DataFrame,
+    preset: str,
+    dataset: str,
+    predictor: str,
+    nulls: Mapping[str, Sequence[str]] | None = None,
 ) -> tuple[list[str], list[tuple[str, list[str]]]]:
     """
-    Share above the centre bias and ratio to the deep model, both splits.
+    Share above the centre bias and ratio to the deep model, both splits; then shares of nulls.
 
     Parameters
     ----------
     shares : DataFrame
         As `results/shares.csv`.
     preset, dataset, predictor : str
+    nulls : dict of str to sequence of str, optional
+        By family, predictors that are other banks and random networks.
 
     Returns
     -------
     columns : list of str
         Metrics.
     rows : list of (str, list of str)
+        Of several nulls of a family, "mean [least, largest]" on the test split.
     """
-    part = shares[
-        (shares["preset"] == preset)
-        & (shares["dataset"] == dataset)
-        & (shares["predictor"] == predictor)
-    ]
-    columns, rows = list(dict.fromkeys(part["metric"])), []
+    part = shares[(shares["preset"] == preset) & (shares["dataset"] == dataset)]
+    own = part[part["predictor"] == predictor]
+    columns, rows = list(dict.fromkeys(own["metric"])), []
     for split in ("validation", "test"):
-        by_metric = part[part["split"] == split].set_index("metric").loc[columns]
+        by_metric = own[own["split"] == split].set_index("metric").loc[columns]
         for name, label in (("share", "share above centre bias"), ("ratio", "explained / deep")):
             values = by_metric[[name, f"{name}_low", f"{name}_high"]].to_numpy()
             rows.append((f"{label}, {split} split", [_interval(*value) for value in values]))
+    test = part[part["split"] == "test"]
+    for family, names in (nulls or {}).items():
+        drawn = test[test["predictor"].isin(names)].pivot(
+            index="predictor", columns="metric", values="share"
+        )
+        if len(drawn):
+            label = f"share of {family.replace('_', ' ')}, test split"
+            label += f": mean [least, largest] of {len(drawn)}" if len(drawn) > 1 else ""
+            draws = drawn[columns].to_numpy().T
+            ends = zip(draws.mean(axis=1), draws.min(axis=1), draws.max(axis=1), strict=True)
+            cells = [_interval(*end) if len(drawn) > 1 else _single(end[0]) for end in ends]
+            rows.append((label, cells))
     return columns, rows
+
+
+def _single(value):
+    return f"{value:z.3f}" if np.isfinite(value) else "undefined"
 
 
 def _interval(mean, low, high, digits=3):
@@ -277,7 +297,9 @@ def _difference_cell(difference, low, high, effect):
     return f"{text}, d = {effect:.2f}" if np.isfinite(effect) else text
 
 
-def share_tables(shares: pd.DataFrame) -> list[dict[str, Any]]:
+def share_tables(
+    shares: pd.DataFrame, nulls: Mapping[str, Mapping[str, Sequence[str]]], hidden: Sequence[str]
+) -> list[dict[str, Any]]:
     """
     All tables of shares of the page.
 
@@ -285,6 +307,10 @@ def share_tables(shares: pd.DataFrame) -> list[dict[str, Any]]:
     ----------
     shares : DataFrame
         As `results/shares.csv`.
+    nulls : dict of str to dict of str to sequence of str
+        By predictor, see `share_table`.
+    hidden : sequence of str
+        Predictors that get no table of their own.
 
     Returns
     -------
@@ -293,9 +319,12 @@ def share_tables(shares: pd.DataFrame) -> list[dict[str, Any]]:
     """
     tables = []
     keys = ["preset", "dataset", "predictor"]
-    for cell in dict.fromkeys(shares[keys].itertuples(index=False, name=None)):
-        columns, rows = share_table(shares, *cell)
-        tables.append({**dict(zip(keys, cell, strict=True)), "columns": columns, "rows": rows})
+    shown = shares[~shares["predictor"].isin(hidden)]
+    cells = dict.fromkeys(shown[keys].itertuples(index=False, name=None))
+    for preset, dataset, predictor in cells:
+        columns, rows = share_table(shares, preset, dataset, predictor, nulls.get(predictor))
+        cell = {"preset": preset, "dataset": dataset, "predictor": predictor}
+        tables.append({**cell, "columns": columns, "rows": rows})
     return tables
 
 

@@ -178,6 +178,7 @@ class Section:
             "explanation": self.explanation,
             "fused": self.explained is not None,
             "unrefined": self.unrefined,
+            "sinks": self._sinks(),
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_sentences": variance.sentences(beside, is_null),
@@ -202,6 +203,13 @@ class Section:
         if self.explained is None:
             raise ValueError(f"{self.predictor} has no explained model to draw")
         return self.explained
+
+    def _sinks(self):
+        """Name the layers that are fused, if they are those of a cascade that no other reads."""
+        if self.explained is None or self.explained.cascade is None:
+            return []
+        fused = [layer.name for layer in self.explained.layers]
+        return fused if len(fused) < len(self.explained.cascade.layers) else []
 
     def _draw_filters(self, stem, words):
         """Draw filters, shares, tuning and sparsity of a direct explanation, nothing else."""
