@@ -24,7 +24,7 @@ BLOCKS = {0, 1, 7, 8}
 # its copy have one config, and to change the data of a copy leaves those of the run alone.
 DATA = "~/data"
 # What belongs to a checkout but not to its copy.
-NOT_COPIED = shutil.ignore_patterns(".git", ".venv", "results", ".snak*", ".pytest*", ".ruff*")
+NOT_COPIED = (".git", ".venv", ".snak*", ".pytest*", ".ruff*")
 
 
 def made_names(blocks=BLOCKS):
@@ -142,5 +142,9 @@ def copy_run(folder, to):
 
 
 def copy_checkout(to):
-    shutil.copytree(ROOT, to, ignore=NOT_COPIED)
+    def left(folder, names):
+        own = ("results",) if Path(folder) == ROOT else ()  # not docs/results, which are its own
+        return shutil.ignore_patterns(*NOT_COPIED, *own)(folder, names)
+
+    shutil.copytree(ROOT, to, ignore=left)
     return to

@@ -89,7 +89,7 @@ def elsewhere(request, finished, tmp_path_factory):
         "PYTHONHASHSEED": "7",
         "LC_ALL": "C",
         # a copy of a checkout has no commit, which files state
-        **({"GIT_DIR": git_folder()} if git_folder() else {}),
+        **({"GIT_DIR": git_folder(), "GIT_WORK_TREE": str(code)} if git_folder() else {}),
         **stand_in_conda(folder),
     }
     try:

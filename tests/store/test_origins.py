@@ -3,6 +3,7 @@
 import ast
 import json
 import os
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -38,8 +39,8 @@ def test_a_file_says_by_whom_with_what_and_from_what_it_was_made(monkeypatch):
     assert versions["numpy"] == np.__version__ and versions["h5py"] == h5py.__version__
 
 
-@pytest.mark.parametrize("output, commit", [("abc\n", "abc"), ("", "unknown"), ("\n", "unknown")])
-def test_the_commit_is_unknown_outside_a_repository(monkeypatch, output, commit):
+@pytest.mark.parametrize("output", ["", "\n"])
+def test_the_commit_is_unknown_outside_a_repository(monkeypatch, output):
     asked = []
 
     def run(command, **options):
@@ -47,11 +48,32 @@ def test_the_commit_is_unknown_outside_a_repository(monkeypatch, output, commit)
         return SimpleNamespace(stdout=output)
 
     monkeypatch.setattr(files.subprocess, "run", run)
-    assert files._commit() == commit
+    assert files._commit() == "unknown"
     ((command, options),) = asked
-    assert command[:2] == ["git", "-C"] and command[3:] == ["rev-parse", "HEAD"]
+    assert command[0] == "git" and command[-2:] == ["rev-parse", "HEAD"]
     # a folder that is no repository is no fault, and nothing of git's is printed
     assert options["check"] is False and options["text"] is options["capture_output"] is True
+
+
+def test_a_commit_with_other_changes_of_the_code_is_called_dirty(monkeypatch, tmp_path):
+    def git(*arguments):
+        identity = ["-c", "user.name=a", "-c", "user.email=b"]
+        command = ["git", "-C", str(tmp_path), *identity, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    module, notes = tmp_path / "scripts" / "files.py", tmp_path / "notes.md"
+    module.parent.mkdir()
+    for path in (module, notes):
+        path.write_text("1", encoding="utf-8")
+    git("init")
+    git("add", ".")
+    git("commit", "-m", "first")
+    monkeypatch.setattr(files, "__file__", str(module))
+    head = git("rev-parse", "HEAD")
+    notes.write_text("2", encoding="utf-8")  # no result comes from it
+    assert files._commit() == head
+    module.write_text("2", encoding="utf-8")
+    assert files._commit() == f"{head}-dirty"
 
 
 def test_a_layout_has_the_version_that_its_files_say():

@@ -36,6 +36,7 @@ VERSIONS = {
     "centre_bias": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
+CODE = (":/scripts", ":/rules", ":/Snakefile", ":/config.yaml", ":/envs")  # what results come from
 
 
 def provenance(smk: Any) -> dict[str, str]:
@@ -50,7 +51,7 @@ def provenance(smk: Any) -> dict[str, str]:
     -------
     attributes : dict of str to str
         `wildcards`, `params`, `code`, `commit`, `versions`, `seed`. No times, no host names: equal
-        inputs give equal bytes.
+        inputs give equal bytes. `commit` ends in "-dirty" where the code has other changes.
     """
     params = {key: value for key, value in smk.params.items() if key != "code"}
     return {
@@ -64,13 +65,21 @@ def provenance(smk: Any) -> dict[str, str]:
 
 
 def _commit():
+    commit = _git("rev-parse", "HEAD")
+    changed = commit and _git("status", "--porcelain", "--untracked-files=no", "--", *CODE)
+    return f"{commit}-dirty" if changed else commit or "unknown"
+
+
+def _git(*arguments):
+    """Return what git says of the checkout; nothing where there is none, or no git."""
     folder = Path(__file__).resolve().parent
-    command = ["git", "-C", str(folder), "rev-parse", "HEAD"]
+    # no locks: the checkout may be read-only, and many jobs ask at once
+    command = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
-        return "unknown"
-    return done.stdout.strip() or "unknown"
+        return ""
+    return done.stdout.strip()
 
 
 def _versions():
