@@ -133,6 +133,12 @@ rule record:
         ],
         explained_variance=rules.report.input.explained_variance,
         bits=rules.report.input.bits,
+        identities=rules.report.input.identities,
+        explained=[
+            f"results/explained/{model}/{plan.fit_on}/{explanation}.h5"
+            for model, explanation in plan.sections
+            if model in plan.salient_models
+        ],
     output:
         record=directory("results/record"),
     log:
@@ -148,6 +154,10 @@ rule record:
         disk_mb=disk_mb("record"),
     params:
         config=config,
+        config_files=[os.path.basename(path) for path in workflow.overwrite_configfiles],
+        compared=[list(cell) for cell in plan.compared],
+        roles=plan.roles,
+        families=plan.families,
         code=library("record"),
     script:
         "../scripts/record.py"

@@ -1,12 +1,15 @@
 """Gather the tables of record of a run, with its commit and config (rule record)."""
 
+import datetime
+import json
 import logging
+import os
+import platform
 from pathlib import Path
 
 import pandas as pd
 
-from gaborscope.store import paths, tables
-from gaborscope.store.files import provenance
+from gaborscope.store import files, paths, tables
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
@@ -17,7 +20,7 @@ def main(smk):
     folder = Path(smk.output.record)
     for path in smk.input.tables:
         tables.write_csv(folder / Path(path).name, tables.read_csv(path, dtype={"passed": str}))
-    for kind in ("explained_variance", "bits"):
+    for kind in ("explained_variance", "bits", "identities"):
         parts = []
         for path in smk.input.get(kind):
             named = paths.parse(kind, path)
@@ -25,11 +28,36 @@ def main(smk):
             for place, name in enumerate(("model", "dataset", "explanation")):
                 parts[-1].insert(place, name, named[name])
         if parts:
-            tables.write_csv(folder / f"{kind}.csv", pd.concat(parts))
-    origin = provenance(smk)
-    described = {key: origin[key] for key in ("commit", "versions", "params")}
-    tables.write_json(folder / "run.json", described, sort_keys=True)
+            table = pd.concat(parts)
+            # what a map is not named by is many rows, and no result
+            table = table[table["named"]] if kind == "identities" else table
+            tables.write_csv(folder / f"{kind}.csv", table)
+    tables.write_json(folder / "run.json", _described(smk), sort_keys=True)
     log.info("%d files", len(list(folder.glob("*.csv"))))
+
+
+def _described(smk):
+    """Describe the run: config, date, processor, and the commits that its files say made them."""
+    origin, commits = files.provenance(smk), set()
+    for path in smk.input.explained:
+        with files.open_file(path, "explained") as file:
+            commits.add(file.attrs["commit"])
+    finished = max(os.path.getmtime(path) for path in smk.input.tables)
+    return {
+        **json.loads(origin["params"]),
+        "commits": sorted(commits or {origin["commit"]}),
+        "versions": json.loads(origin["versions"]),
+        "date": datetime.datetime.fromtimestamp(finished, datetime.UTC).date().isoformat(),
+        "processor": _processor(),
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(": ")[1] for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):  # not Linux, or a processor that does not say
+        return platform.processor() or platform.machine()
 
 
 if __name__ == "__main__":

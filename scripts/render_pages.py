@@ -3,8 +3,8 @@ Render the pages of results in docs/ from the tables of record in docs/results/ 
 
     python scripts/render_pages.py [--record OUT CASE]
 
---record copies the tables of record of the run in OUT (rule record) to docs/results/CASE first. A
-page docs/NAME.md is made from docs/pages/NAME.md.
+--record copies the tables of record of the run in OUT (rule record) to docs/results/CASE first, and
+draws their figures there. A page docs/NAME.md is made from docs/pages/NAME.md.
 """
 
 import argparse
@@ -29,6 +29,7 @@ def record(out, case):
     target.mkdir(parents=True)
     for path in files:
         shutil.copyfile(path, target / path.name)
+    pages.Tables(target).closeness()
 
 
 def main():

@@ -1,5 +1,6 @@
 """What a finished run holds."""
 
+import datetime
 import re
 
 import h5py
@@ -160,20 +161,24 @@ def test_a_report_of_the_run_can_be_made(run):
 
 def test_tables_of_record_are_those_of_the_run_with_its_config(run):
     folder, config, _ = run
-    snakemake(folder, config, "record")
+    _, jobs = snakemake(folder, config, "record")
+    assert jobs == {"record": 1}
     record = folder / "results" / "record"
     for name in ("summary", "shares", "verdicts", "fidelity"):
         pd.testing.assert_frame_equal(
             pd.read_csv(record / f"{name}.csv"), pd.read_csv(folder / "results" / f"{name}.csv")
         )
-    variance = pd.read_csv(record / "explained_variance.csv")
-    own = folder / "results" / "explained_variance" / "cmrnet" / "made" / "direct.csv"
-    assert set(variance["model"] + "-" + variance["explanation"]) == {"cmrnet-direct"}
-    assert (
-        variance["explained_variance"].tolist() == pd.read_csv(own)["explained_variance"].tolist()
-    )
-    run = pages.Tables(record).run()
-    assert (
-        run["config"]["training"]["epochs"] == config["training"]["epochs"]
-        and len(run["commit"]) == 40
-    )
+    for name, column in (("explained_variance", "explained_variance"), ("identities", "share")):
+        table = pd.read_csv(record / f"{name}.csv")
+        own = pd.read_csv(folder / "results" / name / "cmrnet" / "made" / "direct.csv")
+        own = own[own["named"]] if name == "identities" else own
+        assert set(table["model"] + "-" + table["explanation"]) == {"cmrnet-direct"}
+        np.testing.assert_array_equal(table[column], own[column])
+    described = pages.Tables(record).run()
+    (commit,) = described["commits"]
+    assert len(commit.removesuffix("-dirty")) == 40
+    assert described["config"]["training"]["epochs"] == config["training"]["epochs"]
+    assert described["config_files"] == ["settings.yaml"]
+    assert described["processor"] and datetime.date.fromisoformat(described["date"])
+    assert described["roles"]["cmrnet-direct"] == "explanation"
+    assert set(described["families"]["cmrnet"]) == {"direct"}

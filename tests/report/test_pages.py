@@ -6,7 +6,10 @@ import pandas as pd
 import pytest
 
 from gaborscope.errors import InputError
-from gaborscope.report import pages
+from gaborscope.report import fidelity, pages
+
+ROLES = {"net-direct": "explanation", "net-noise": "wrong bank", "centre_bias": "no network"}
+COMPARED = [["net", name, "made", name] for name in ROLES]
 
 
 @pytest.fixture
@@ -21,8 +24,7 @@ def case(tmp_path):
     ]
     names = ["predictor", "metric", "mean", "ci_low", "ci_high"]
     pd.DataFrame(rows, columns=names).to_csv(folder / "summary.csv", index=False)
-    described = {"commit": "abc", "versions": json.dumps({"numpy": "2"}),
-                 "params": json.dumps({"config": {"seed": 1}})}  # fmt: skip
+    described = {"commits": ["abc"], "config": {"seed": 1}, "compared": COMPARED, "roles": ROLES}
     (folder / "run.json").write_text(json.dumps(described))
     return pages.Tables(folder)
 
@@ -43,6 +45,53 @@ def test_one_value_is_shown_with_or_without_its_interval(case):
     asked = {"predictor": "net", "metric": "nss"}
     assert case.number("summary", digits=1, sign=True, **asked) == "+2.5"
     assert case.estimate("summary", **asked) == "2.500 [2.440, 2.555]"
+
+
+def test_a_family_has_its_mean_and_range(case):
+    family = ["centre_bias", "net"]
+    assert case.spread("summary", family, digits=1, metric="nss") == "1.8 (1.0 to 2.5)"
+    assert case.spread("summary", ["net"], digits=1, metric="nss") == "2.5"
+    assert case.spread("summary", ["net"], metric="cc") == "undefined"
+
+
+def test_a_page_decides_by_values_and_by_what_there_is(case):
+    assert case.value("summary", predictor="net", metric="nss") == 2.5
+    assert case.has("summary", predictor="net") and case.has("summary")
+    assert not case.has("summary", predictor="other") and not case.has("fidelity")
+
+
+def test_tables_by_model_and_explanation_are_read_by_predictor_too(case):
+    rows = {"model": ["net", "net"], "explanation": ["direct", "noise"], "explained": [0.5, 0.25]}
+    pd.DataFrame(rows).to_csv(case.folder / "explained_variance.csv", index=False)
+    asked = {"column": "explained", "digits": 2, "predictor": "net-noise"}
+    assert case.number("explained_variance", **asked) == "0.25"
+
+
+def test_verdicts_are_gathered_by_outcome(case):
+    columns = ["model", "explanation", "dataset", "test", "passed", "sentence"]
+    outcomes = [("above_a", "true"), ("above_b", "false"), ("above_c", "true")]
+    outcomes += [("above_c", "false"), ("d", "not run"), ("overall", "false")]
+    rows = [("net", "direct", "made", test, passed, test.upper()) for test, passed in outcomes]
+    pd.DataFrame(rows, columns=columns).to_csv(case.folder / "verdicts.csv", index=False)
+    found = case.verdicts("net-direct")
+    assert found["outcomes"] == {
+        "passes": ["above a"], "fails": ["above b"], "in part": ["above c"], "not run": ["d"],
+    }  # fmt: skip
+    assert found["overall"] == [{"dataset": "made", "passed": "false", "sentence": "OVERALL"}]
+
+
+def test_figures_of_fidelity_lie_beside_the_tables(case):
+    assert case.closeness() == []  # nothing compared, nothing drawn
+    rows = [
+        (predictor, "made", measure, 0.5, 0.4, 0.6, 20)
+        for predictor in ROLES
+        for measure in fidelity.MEASURES
+    ]
+    columns = ["predictor", "dataset", "measure", "mean", "ci_low", "ci_high", "n"]
+    pd.DataFrame(rows, columns=columns).to_csv(case.folder / "fidelity.csv", index=False)
+    (part,) = case.closeness()
+    assert part["figure"] == case.folder / "fidelity_net_made.png" and part["figure"].is_file()
+    assert part["sentences"][0].startswith("net-direct has fidelity 0.50 [0.40, 0.60] to net")
 
 
 def test_rows_are_listed_as_they_are(case):
@@ -73,6 +122,6 @@ def test_a_page_says_where_its_figures_come_from(case, tmp_path):
     template.write_text(
         "{% set osie = case('osie') %}\n"
         "NSS {{ osie.number('summary', predictor='net', metric='nss') }}, "
-        "commit {{ osie.run().commit }}, seed {{ osie.run().config.seed }}\n"
+        "commit {{ osie.run().commits[0] }}, seed {{ osie.run().config.seed }}\n"
     )
     assert pages.render(template, tmp_path) == "NSS 2.500, commit abc, seed 1\n"

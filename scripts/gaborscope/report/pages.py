@@ -11,7 +11,10 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.errors import InputError
+from gaborscope.refutation import verdicts
+from gaborscope.report import fidelity
 
+DPI = 150  # of figures
 ESTIMATE = ("mean", "ci_low", "ci_high")  # columns of a value with its interval
 
 
@@ -42,6 +45,7 @@ class Tables:
         Returns
         -------
         rows : DataFrame
+            A table by model and explanation also has a column `predictor`.
 
         Raises
         ------
@@ -52,6 +56,8 @@ class Tables:
         if not path.is_file():
             raise InputError(f"{path} is missing; take the tables of a run there (make record)")
         rows = pd.read_csv(io.BytesIO(path.read_bytes()), dtype={"passed": str})
+        if "predictor" not in rows and {"model", "explanation"} <= set(rows):
+            rows["predictor"] = rows["model"] + "-" + rows["explanation"]
         for column, wanted in (where or {}).items():
             if column not in rows:
                 raise InputError(f"{path} has no column {column!r}; it has {', '.join(rows)}")
@@ -60,6 +66,41 @@ class Tables:
         if rows.empty:
             raise InputError(f"{path} has no row with {dict(where or {})}")
         return rows
+
+    def has(self, name: str, **where: Any) -> bool:
+        """
+        Tell whether a table is there and has such rows.
+
+        Parameters
+        ----------
+        name : str
+        **where
+            See `read`.
+
+        Returns
+        -------
+        has : bool
+        """
+        try:
+            return not self.read(name, where).empty
+        except InputError:
+            return False
+
+    def value(self, name: str, column: str = "mean", **where: Any) -> Any:
+        """
+        Return one value, for a page to decide by.
+
+        Parameters
+        ----------
+        name, column : str
+        **where
+            See `read`; exactly one row must be left.
+
+        Returns
+        -------
+        value : float or str
+        """
+        return self._single(name, where)[column]
 
     def number(
         self, name: str, column: str = "mean", digits: int = 3, sign: bool = False, **where: Any
@@ -114,6 +155,36 @@ class Tables:
         """
         row = self._single(name, where)
         return _estimate([row[column] for column in columns], digits, "+" if sign else "")
+
+    def spread(
+        self,
+        name: str,
+        predictors: Sequence[str],
+        column: str = "mean",
+        digits: int = 3,
+        **where: Any,
+    ) -> str:
+        """
+        Return the mean of a family of predictors with its range, such as "0.31 (0.28 to 0.33)".
+
+        Parameters
+        ----------
+        name : str
+        predictors : sequence of str
+            Each has one row.
+        column, digits, **where
+            As for `number`.
+
+        Returns
+        -------
+        text : str
+            Of a single predictor its value alone.
+        """
+        values = [self.value(name, column, predictor=one, **where) for one in predictors]
+        mean = _number(np.mean(values), digits, "")
+        if len(values) == 1 or mean == "undefined":
+            return mean
+        return f"{mean} ({_number(min(values), digits, '')} to {_number(max(values), digits, '')})"
 
     def table(
         self,
@@ -196,14 +267,46 @@ class Tables:
         Returns
         -------
         run : dict
-            `commit`, `versions` (dict) and `config` (dict).
+            `commits`, `date`, `processor`, `config_files`, `config`, `versions`, and of the plan
+            `compared`, `roles` and `families`; see `scripts/record.py`.
         """
-        described = json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
-        return {
-            "commit": described["commit"],
-            "versions": json.loads(described["versions"]),
-            "config": json.loads(described["params"])["config"],
-        }
+        return json.loads((self.folder / "run.json").read_text(encoding="utf-8"))
+
+    def verdicts(self, predictor: str) -> dict[str, Any]:
+        """
+        Return the verdicts on one explanation.
+
+        Parameters
+        ----------
+        predictor : str
+            `{model}-{explanation}`.
+
+        Returns
+        -------
+        verdicts : dict
+            See `refutation.verdicts.content`; `outcomes` is a dict.
+        """
+        (found,) = verdicts.content(self.read("verdicts", {"predictor": predictor}))
+        return {**found, "outcomes": dict(found["outcomes"])}
+
+    def closeness(self, folder: Path | None = None) -> list[dict[str, Any]]:
+        """
+        Draw the figures of fidelity.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            By default that of the tables.
+
+        Returns
+        -------
+        content : list of dict
+            See `report.fidelity.content`; none where no deep model is explained.
+        """
+        if not self.has("fidelity"):
+            return []
+        run, table = self.run(), self.read("fidelity")
+        return fidelity.content(table, run["compared"], run["roles"], folder or self.folder, DPI)
 
     def _single(self, name, where):
         rows = self.read(name, where)
@@ -237,7 +340,8 @@ def render(template: str | Path, results: str | Path) -> str:
     Parameters
     ----------
     template : str or Path
-        A Jinja2 template; `case("osie")` gives the `Tables` of docs/results/osie.
+        A Jinja2 template; `case("osie")` gives the `Tables` of docs/results/osie, `has("osie")`
+        says whether there are any, `level` is that of the verdicts.
     results : str or Path
         Folder of all cases.
 
@@ -255,4 +359,8 @@ def render(template: str | Path, results: str | Path) -> str:
         undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True
     )
     page = environment.from_string(path.read_text(encoding="utf-8"))
-    return page.render(case=lambda name: Tables(Path(results) / name))
+    return page.render(
+        case=lambda name: Tables(Path(results) / name),
+        has=lambda name: (Path(results) / name / "run.json").is_file(),
+        level=verdicts.LIMIT,
+    )
