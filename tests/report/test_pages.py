@@ -125,3 +125,34 @@ def test_a_page_says_where_its_figures_come_from(case, tmp_path):
         "commit {{ osie.run().commits[0] }}, seed {{ osie.run().config.seed }}\n"
     )
     assert pages.render(template, tmp_path) == "NSS 2.500, commit abc, seed 1\n"
+
+
+def test_rivals_of_an_explanation_are_sorted_by_what_tests_say(case):
+    columns = ["model", "explanation", "test", "metric", "against", "value", "p"]
+    rows = [
+        ("above_random_networks", "2 draws: net_random1-direct ...", 0.3, 0.001),
+        ("above_loggabor_equal", "loggabor_equal", -0.3, 0.001),
+        ("above_noise_banks", "net-noise", 0.3, 0.2),
+        ("above_progressive_networks", "net_from_input25-direct", 0.3, 0.001),
+        ("above_progressive_networks", "net_from_input50-direct", 0.3, 0.001),
+        ("layers_add", "net-loggabor_deep", 0.3, 0.001),
+    ]
+    table = [("net", "direct", test, "kl_deep", *row) for test, *row in rows]
+    pd.DataFrame(table, columns=columns).to_csv(case.folder / "verdicts.csv", index=False)
+    assert case.standing("net-direct", "kl_deep") == {
+        "better": ["random networks"], "worse": ["`loggabor_equal`"], "not shown": ["noise banks"],
+    }  # fmt: skip
+
+
+def test_names_are_described_by_layer(case):
+    columns = ["map", "kind", "colour", "cycles_per_degree", "share"]
+    rows = [
+        (0, "even", "Y", 0.5, 0.1), (0, "even", "U", 1.0, 0.2), (1, "odd", "U", 2.0, 0.4),
+        (1, "position", float("nan"), float("nan"), 0.1), (1, "odd", "Y", 2.0, 0.0),
+    ]  # fmt: skip
+    table = pd.DataFrame(rows, columns=columns).assign(model="net", explanation="direct")
+    table.assign(layer="stem").to_csv(case.folder / "identities.csv", index=False)
+    (row,) = case.named("net-direct")
+    assert (row["layer"], row["per_map"], row["cycles_per_degree"]) == ("stem", 2.5, 1.5)
+    assert (row["kind"], row["colour"]) == ("odd", "U")
+    assert (row["kind_part"], row["colour_part"]) == pytest.approx((0.5, 0.75))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,26 @@ class Tables:
         row = self._single(name, where)
         return _estimate([row[column] for column in columns], digits, "+" if sign else "")
 
+    def values(
+        self, name: str, predictors: Sequence[str], column: str = "mean", **where: Any
+    ) -> list[float]:
+        """
+        Return one value of each of a family of predictors.
+
+        Parameters
+        ----------
+        name : str
+        predictors : sequence of str
+            Each has one row.
+        column, **where
+            As for `value`.
+
+        Returns
+        -------
+        values : list of float
+        """
+        return [self.value(name, column, predictor=one, **where) for one in predictors]
+
     def spread(
         self,
         name: str,
@@ -180,7 +201,7 @@ class Tables:
         text : str
             Of a single predictor its value alone.
         """
-        values = [self.value(name, column, predictor=one, **where) for one in predictors]
+        values = self.values(name, predictors, column, **where)
         mean = _number(np.mean(values), digits, "")
         if len(values) == 1 or mean == "undefined":
             return mean
@@ -289,6 +310,62 @@ class Tables:
         (found,) = verdicts.content(self.read("verdicts", {"predictor": predictor}))
         return {**found, "outcomes": dict(found["outcomes"])}
 
+    def standing(self, predictor: str, metric: str) -> dict[str, list[str]]:
+        """
+        Sort the rivals of an explanation by what its tests say of it.
+
+        Parameters
+        ----------
+        predictor : str
+            `{model}-{explanation}`.
+        metric : {"ig", "kl_deep"}
+
+        Returns
+        -------
+        standing : dict of str to list of str
+            "better", "not shown" and "worse": rivals, as the tests name them, without tests that
+            have several. Better and worse with p below the level of the verdicts, not corrected.
+        """
+        sorted_in: dict[str, list[str]] = {"better": [], "not shown": [], "worse": []}
+        rows = self.read("verdicts", {"predictor": predictor, "metric": metric})
+        rows = rows[rows["test"].str.startswith("above_")]
+        for _, row in rows[~rows["test"].duplicated(keep=False)].iterrows():
+            name = row["test"].removeprefix("above_").replace("_", " ")
+            name = f"`{row['against']}`" if "-" not in row["against"] else name
+            clear = "better" if row["value"] > 0 else "worse"
+            sorted_in[clear if row["p"] < verdicts.LIMIT else "not shown"].append(name)
+        return sorted_in
+
+    def named(self, predictor: str) -> list[dict[str, Any]]:
+        """
+        Describe for each layer the filters that its maps are named by.
+
+        Parameters
+        ----------
+        predictor : str
+            `{model}-{explanation}`.
+
+        Returns
+        -------
+        layers : list of dict
+            `layer`; `per_map`, the median number of names of the maps that have any;
+            `cycles_per_degree`, the median of the names that have a frequency; `kind` and `colour`,
+            which has the largest part of all shares, and `kind_part` and `colour_part`.
+        """
+        layers = []
+        names = self.read("identities", {"predictor": predictor})
+        for layer, part in names.groupby("layer", sort=False):
+            row = {
+                "layer": layer,
+                "per_map": part.groupby("map").size().median(),
+                "cycles_per_degree": part["cycles_per_degree"].median(),
+            }
+            for key in ("kind", "colour"):
+                parts = part.fillna({key: "none"}).groupby(key)["share"].sum() / part["share"].sum()
+                row |= {key: parts.idxmax(), f"{key}_part": parts.max()}
+            layers.append(row)
+        return layers
+
     def closeness(self, folder: Path | None = None) -> list[dict[str, Any]]:
         """
         Draw the figures of fidelity.
@@ -356,11 +433,13 @@ def render(template: str | Path, results: str | Path) -> str:
     """
     path = Path(template)
     environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True
-    )
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True,
+        lstrip_blocks=True, extensions=["jinja2.ext.do"],
+    )  # fmt: skip
     page = environment.from_string(path.read_text(encoding="utf-8"))
-    return page.render(
+    text = page.render(
         case=lambda name: Tables(Path(results) / name),
         has=lambda name: (Path(results) / name / "run.json").is_file(),
         level=verdicts.LIMIT,
     )
+    return re.sub(r"\n{3,}", "\n\n", text.strip()) + "\n"  # what tags leave

@@ -1,0 +1,97 @@
+"""Pages of docs: results are rendered from tables of record, and links lead somewhere."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gaborscope.report import pages
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCS = ROOT / "docs"
+TEMPLATES = sorted((DOCS / "pages").glob("*.md"))
+DRAWN = sorted((DOCS / "results").glob("*/fidelity.csv"))
+WRITTEN = [
+    *ROOT.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("reference/*.md"),
+    *ROOT.glob("benchmarks/*.md"), *ROOT.glob("pretrained/*.md"),
+]  # fmt: skip
+LINK = re.compile(r"\]\(([^()\s]+)\)")
+
+
+def by_name(path):
+    return str(path.relative_to(ROOT))
+
+
+def looks_pasted(template):
+    """Numbers of a template that look like results; those of a page come from its tables."""
+    text = re.sub(r"\]\([^)]*\)|%\+?\.\d[fg]", "", template)  # where links lead, formats
+    found = re.findall(r"\d*\.\d+|\d+ ?%(?!})", text)  # in code and tags too
+    text = re.sub(r"```.*?```|`[^`]*`|{{.*?}}|{%.*?%}|{#.*?#}", "", text, flags=re.DOTALL)
+    return found + re.findall(r"\d+", re.sub(r"\bet al\. \d{4}\b", "", text))
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=by_name)
+def test_a_page_holds_what_its_template_takes_from_the_tables(template):
+    page = (DOCS / template.name).read_text(encoding="utf-8")
+    assert page == pages.render(template, DOCS / "results"), "run `make pages`"
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=by_name)
+def test_a_page_of_results_is_short(template):
+    words = re.findall(r"[^\s|]+", (DOCS / template.name).read_text(encoding="utf-8"))
+    assert len(words) <= 1500
+
+
+@pytest.mark.parametrize("template", TEMPLATES, ids=by_name)
+def test_no_result_is_written_into_a_template(template):
+    assert looks_pasted(template.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "template, found",
+    [
+        ("NSS rises by {{ t.number('summary', digits=2) }} (Xu et al. 2014, `cascade8`)", []),
+        ("[a](results/v1.5/a.csv)\n```\nsnakemake --cores 2\n```", []),
+        ("NSS rises by .05", [".05", "05"]),
+        (
+            "| `net` | 1.25 [1.15, 1.35] |",
+            ["1.25", "1.15", "1.35", "1", "25", "1", "15", "1", "35"],
+        ),
+        ("it beats 17 of them", ["17"]),
+        ("{{ '0.5' }} and `0.7`, {% set share = '40 %' %}", ["0.5", "0.7", "40 %"]),
+    ],
+)
+def test_a_number_in_a_template_is_found(template, found):
+    assert looks_pasted(template) == found
+
+
+@pytest.mark.parametrize("table", DRAWN, ids=by_name)
+def test_a_figure_is_drawn_from_its_table(table, tmp_path):
+    drawn = pages.Tables(table.parent).closeness(tmp_path)
+    assert drawn
+    for part in drawn:
+        new, kept = (
+            np.array(Image.open(folder / part["figure"].name).convert("RGB"), dtype=float)
+            for folder in (tmp_path, table.parent)
+        )
+        assert new.shape == kept.shape
+        assert np.abs(new - kept).mean() < 0.5  # other fonts would move edges, other values more
+
+
+def anchors(path):
+    """Anchors of a page's headings, as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", WRITTEN, ids=by_name)
+def test_links_lead_to_files_and_headings(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        path, _, anchor = link.partition("#")
+        if re.match(r"\w+:", link):  # of the web
+            continue
+        target = (page.parent / path).resolve() if path else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
