@@ -75,16 +75,30 @@ def test_of_a_null_nothing_is_called_explained():
     assert set(variance.words(beside(OWN), is_null=True).values()) == {variance.PREDICTABLE}
 
 
-def test_a_cascade_is_judged_with_position_and_an_undefined_layer_is_not_explained():
-    own = table(first=(0.7, NAN), dead=(NAN, NAN)).drop(columns="without_position")
-    layers = beside(own)
-    assert variance.words(layers, is_null=False) == {
-        "first": "explained", "dead": variance.PREDICTABLE
-    }  # fmt: skip
-    said = variance.sentences(layers, is_null=False)
-    assert said[0].startswith("Explained by the bank (at least 0.50 of the variance of test stim")
-    assert "without position" not in said[0] and "dead (undefined)" in said[1]
-    assert variance.table(layers, is_null=False)["rows"][0][1][:2] == ["0.700", "–"]
+def test_a_cascade_needs_a_wrong_bank_and_is_judged_with_position():
+    own, noise = (
+        table(first=(value, NAN)).drop(columns="without_position") for value in (0.7, 0.6)
+    )
+    (said, _) = variance.sentences(beside(own), is_null=False)
+    assert said == (
+        "Only linearly predictable from the bank, since a cascade can span any small kernel and "
+        "no wrong bank is in this run: first (0.70)."
+    )
+    layers = beside(own, noise_banks=[noise])
+    assert variance.words(layers, is_null=False) == {"first": "explained"}
+    assert variance.sentences(layers, is_null=False)[0] == (
+        "Explained by the bank (at least 0.50 of the variance of test stimuli, more than by any "
+        "wrong bank): first (0.70)."
+    )
+    assert variance.table(layers, is_null=False)["rows"] == [
+        ("first", ["0.700", "–", "explained", "0.600 / –"])
+    ]
+
+
+def test_a_layer_whose_figure_is_undefined_is_not_explained():
+    layers = beside(table(dead=(NAN, NAN)))
+    assert variance.words(layers, is_null=False) == {"dead": variance.PREDICTABLE}
+    assert variance.sentences(layers, is_null=False)[0].endswith("0.50: dead (undefined).")
 
 
 def test_the_table_has_with_and_without_position_beside_the_mean_of_each_family():

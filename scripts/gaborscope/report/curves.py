@@ -79,7 +79,7 @@ def why_without_people(table: pd.DataFrame) -> str:
         the bank reach the peak of the curve.
     """
     shares = _shares(table)
-    lead = "Human contrast sensitivity is not drawn beside"
+    lead = "Human contrast sensitivity is not drawn"
     if (shares["property"] != "luminance_wavelength").any():
         return f"{lead}: it is known for luminance, and the colour space has no channel of it."
     if shares["cycles_per_degree"].isna().any():

@@ -90,14 +90,23 @@ def words(layers: Sequence[Mapping[str, Any]], is_null: bool) -> dict[str, str]:
     -------
     words : dict of str to str
         By layer. "explained" if the bank predicts at least `FLOOR` of the variance, and more than
-        every wrong bank that the run has. Of a null nothing is explained.
+        every wrong bank that the run has. A cascade, whose regressors can span any small kernel,
+        needs a wrong bank to be compared with. Of a null nothing is explained.
     """
-    found = {}
-    for layer in layers:
-        value = float(decisive(layer["both"]))
-        explained = value >= FLOOR and not (_wrong_banks(layer) >= value).any() and not is_null
-        found[layer["layer"]] = EXPLAINED if explained else PREDICTABLE
-    return found
+    return {
+        layer["layer"]: EXPLAINED if _group(layer) == EXPLAINED and not is_null else PREDICTABLE
+        for layer in layers
+    }
+
+
+def _group(layer):
+    """Return `EXPLAINED`, or why the layer is only predictable: `low`, `alone` or `matched`."""
+    value, wrong = float(decisive(layer["both"])), _wrong_banks(layer)
+    if not value >= FLOOR:
+        return "low"
+    if not len(wrong):
+        return "alone" if np.isnan(layer["both"][1]) else EXPLAINED
+    return "matched" if (wrong >= value).any() else EXPLAINED
 
 
 def _wrong_banks(layer):
@@ -125,34 +134,25 @@ def sentences(layers: Sequence[Mapping[str, Any]], is_null: bool) -> list[str]:
             "This is a null (another bank, or a network with random weights): its layers are "
             f"{PREDICTABLE} its bank, none is called explained."
         ]
-    lists: dict[str, list[str]] = {EXPLAINED: [], "low": [], "matched": []}
-    said_of = words(layers, is_null)
+    refitted = any(np.isfinite(layer["both"][1]) for layer in layers)
+    compared = any(len(_wrong_banks(layer)) for layer in layers)
+    leads = {
+        EXPLAINED: f"Explained by the bank (at least {FLOOR:.2f} of the variance of test stimuli"
+        f"{' without position' if refitted else ''}, "
+        f"{'more than by any wrong bank' if compared else 'no wrong bank is in this run'})",
+        "low": f"Only {PREDICTABLE} the bank, less than {FLOOR:.2f}",
+        "matched": f"Only {PREDICTABLE} the bank, since a wrong bank predicts as much",
+        "alone": f"Only {PREDICTABLE} the bank, since a cascade can span any small kernel and no "
+        "wrong bank is in this run",
+    }
+    lists: dict[str, list[str]] = {group: [] for group in leads}
     for layer in layers:
-        value = float(decisive(layer["both"]))
-        group = "low" if not value >= FLOOR else "matched"
-        group = EXPLAINED if said_of[layer["layer"]] == EXPLAINED else group
-        text = layer["layer"] + (f" ({value:z.2f})" if np.isfinite(value) else " (undefined)")
+        group, value = _group(layer), float(decisive(layer["both"]))
+        text = f"{value:z.2f}" if np.isfinite(value) else "undefined"
         if group == "matched":
-            text = f"{layer['layer']} ({value:z.2f}; wrong bank {_wrong_banks(layer).max():z.2f})"
-        lists[group].append(text)
-    has_wrong = any(family != RANDOM for family in layers[0]["nulls"]) if layers else False
-    said = []
-    if lists[EXPLAINED]:
-        than = "more than by any wrong bank" if has_wrong else "no wrong bank is in this run"
-        refitted = any(np.isfinite(layer["both"][1]) for layer in layers)
-        said.append(
-            f"Explained by the bank (at least {FLOOR:.2f} of the variance of test stimuli"
-            f"{' without position' if refitted else ''}, {than}): {', '.join(lists[EXPLAINED])}."
-        )
-    if lists["low"]:
-        said.append(
-            f"Only {PREDICTABLE} the bank, less than {FLOOR:.2f}: {', '.join(lists['low'])}."
-        )
-    if lists["matched"]:
-        said.append(
-            f"Only {PREDICTABLE} the bank, since a wrong bank predicts as much: "
-            f"{', '.join(lists['matched'])}."
-        )
+            text += f"; wrong bank {_wrong_banks(layer).max():z.2f}"
+        lists[group].append(f"{layer['layer']} ({text})")
+    said = [f"{leads[group]}: {', '.join(names)}." for group, names in lists.items() if names]
     return said + [_random_sentence(layers)]
 
 
@@ -248,7 +248,7 @@ def bars(layers: Sequence[Mapping[str, Any]]) -> Figure:
                       markeredgecolor="white", markeredgewidth=0.5, label=role)  # fmt: skip
             lowest.append(min(value for _, value in points))
     axis.axhline(FLOOR, color="0.4", linestyle="--", linewidth=0.8, label="floor")
-    axis.set_xticks(x, [layer["layer"] for layer in layers])
+    axis.set_xticks(x, [layer["layer"] for layer in layers], rotation=40, ha="right", fontsize=8)
     axis.set_ylim(max(-1.0, min(lowest) - 0.03) if min(lowest) < 0 else 0, 1)
     axis.set_ylabel("explained variance, test split")
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
