@@ -8,7 +8,7 @@ matrix; maps made of k filters drawn at random, standardised weights 1 to 2 of e
 noise. Whether the support meets the exact recovery condition is computed (largest l1 norm of the
 coefficients of any other regressor on the support, below 1). Then omp and ols choose k regressors.
 Filters missed are paired with those chosen in their place, nearest first, and differ by octaves
-and by degrees. Prints Markdown for docs/method.md.
+and by degrees. Prints a table in Markdown.
 """
 
 import argparse
