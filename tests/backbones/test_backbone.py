@@ -272,6 +272,44 @@ def test_a_layer_that_a_torchscript_file_does_not_tell_is_named(tmp_path):
         checking.check_backbone(configured("mine", made), made["layers"], (32, 64))
 
 
+class Narrow(nn.Module):
+    """A network that fails on images of three channels."""
+
+    def forward(self, x: torch.Tensor):
+        return nn.functional.conv2d(x, torch.zeros(1, 5, 3, 3))
+
+
+class Three(nn.Module):
+    """A network that returns more than a map and its layers."""
+
+    def forward(self, x: torch.Tensor):
+        return x, x, x
+
+
+class Without(nn.Module):
+    """A network that has another function in the place of forward."""
+
+    @torch.jit.export
+    def look(self, x: torch.Tensor):
+        return x
+
+
+@pytest.mark.parametrize(
+    "made, text",
+    [
+        (Narrow(), "fails on an input of shape .*expected input.* 5 channels.*check models"),
+        (Three(), "returns Tensor, Tensor, Tensor; its forward must return the map"),
+        (Without(), "has no forward; save a whole network"),
+    ],
+)
+def test_a_torchscript_file_that_cannot_be_run_is_told_in_a_sentence(tmp_path, made, text):
+    torch.jit.script(made.eval()).save(str(tmp_path / "m.pt"))
+    own = entry(f"torchscript:{tmp_path / 'm.pt'}", {"output": ""}, output="logits")
+    with pytest.raises(InputError, match=text) as caught:
+        checking.check_backbone(configured("mine", own), own["layers"], (32, 64))
+    assert str(caught.value).isprintable()
+
+
 class Dying(torch.nn.Module):
     """A dead layer with zero weights, a layer that does not see the image, and a live layer."""
 

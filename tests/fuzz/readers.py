@@ -46,7 +46,7 @@ class Reader:
 
     `seeds` returns whole files as bytes. `read` takes the path of a file of the name `name`, in a
     folder of its own. `words` may stand for words of the file, if it is a text. A `slow` reader has
-    fewer cases.
+    fewer cases. A `program` runs what its file says, with the time and memory that it asks for.
     """
 
     name: str
@@ -54,6 +54,7 @@ class Reader:
     read: Callable[[Path], object]
     words: Sequence[bytes] = ()
     slow: bool = False
+    program: bool = False
 
 
 def _hdf5(fill):
@@ -349,7 +350,7 @@ READERS = {
     "torch.save": Reader("a.pth", _pickles, _read_pickle),
     "safetensors": Reader("a.safetensors", _tensor_files, weights.read_weights),
     "released networks": Reader("a.safetensors", _released, Predictor.load, slow=True),
-    "TorchScript": Reader("a.pt", _scripts, _read_script),
+    "TorchScript": Reader("a.pt", _scripts, _read_script, program=True),
     "explained models": Reader("a.h5", _explained, ExplainedModel.load),
     "graphs of TensorFlow": Reader("a.pb", _graphs, tensorflow.read_tensors),
     "checkpoints of TensorFlow": Reader(

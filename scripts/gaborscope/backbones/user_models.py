@@ -39,9 +39,28 @@ class Scripted(nn.Module):
             self.add_module(name, nn.Identity())
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Run the file, pass its layers through their modules, and return its map."""
-        result = self.script(x)
-        maps, layers = result if isinstance(result, tuple) else (result, {})
+        """
+        Run the file, pass its layers through their modules, and return its map.
+
+        Raises
+        ------
+        InputError
+            If the file fails, or lacks a layer.
+        """
+        try:
+            result = self.script(x)
+        except Exception as error:  # torch's errors are of many kinds
+            raise InputError(
+                f"the TorchScript file fails on an input of shape {tuple(x.shape)} "
+                f"({_reason(error)}); save it anew, and check models.NAME.input"
+            ) from error
+        pair = result if isinstance(result, tuple) else (result, {})
+        if len(pair) != 2 or not (isinstance(pair[0], torch.Tensor) and isinstance(pair[1], dict)):
+            raise InputError(
+                f"the TorchScript file returns {', '.join(type(part).__name__ for part in pair)}; "
+                "its forward must return the map, or the map and a dictionary of layers"
+            )
+        maps, layers = pair
         for name in self.names:
             if name not in layers:
                 raise InputError(
@@ -115,10 +134,20 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
 
 def _load_script(name, path):
     try:
-        return torch.jit.load(str(absolute(path)), map_location="cpu")
+        script = torch.jit.load(str(absolute(path)), map_location="cpu")
     except Exception as error:  # torch's errors are of many kinds
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-        raise InputError(f"models.{name}: {path} is no TorchScript file ({reason})") from error
+        raise InputError(
+            f"models.{name}: {path} is no TorchScript file ({_reason(error)})"
+        ) from error
+    if not hasattr(script, "forward"):
+        raise InputError(f"models.{name}: {path} has no forward; save a whole network")
+    return script
+
+
+def _reason(error):
+    """Return the line of an error of torch that says most: the last one, below any traceback."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__
 
 
 def _import(name, module):
