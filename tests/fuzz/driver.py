@@ -165,6 +165,8 @@ def run(name, first, cases, report=print):
 def worker(name, first, cases):
     """Run cases and print what the driver reads, at once: the process may end at any case."""
     faulthandler.enable()
+    if READERS[name].program:  # what it asks for beyond is refused, and that is an InputError too
+        resource.setrlimit(resource.RLIMIT_DATA, (4 * MEMORY, resource.RLIM_INFINITY))
 
     def report(text):
         # a library in C that hears no signal is ended with the process
