@@ -201,7 +201,8 @@ def test_temporary_files_of_killed_jobs_go_at_the_start_and_no_others(tmp_path):
 
 
 RUN = """
-import sys
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # else ignored in the background
 from gaborscope.workflow import ownership
 ownership.claim(sys.argv[1])
 ownership.note_when_asked_to_end(sys.argv[1])
