@@ -194,7 +194,7 @@ rule score_coalitions:
         part="[0-9]+",
     conda:
         "../envs/numerics.yaml"
-    threads: config["threads"]
+    threads: 1
     resources:
         mem_mb=mem_mb("score_coalitions"),
         runtime=runtime("score_coalitions"),
@@ -210,7 +210,6 @@ rule score_coalitions:
         test_blocks=plan.blocks[plan.fit_on]["test"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        threads=config["threads"],
         code=library("score_coalitions"),
     script:
         "../scripts/score_coalitions.py"

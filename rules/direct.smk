@@ -186,7 +186,7 @@ rule fit_fusion:
         explanation=one_of(plan.direct),
     conda:
         "../envs/numerics.yaml"
-    threads: config["threads"]
+    threads: 1
     resources:
         mem_mb=mem_mb("fit_fusion"),
         runtime=runtime("fit_fusion"),
@@ -197,7 +197,6 @@ rule fit_fusion:
         fit_blocks=plan.blocks[plan.fit_on]["fit"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        threads=config["threads"],
         code=library("fit_fusion"),
     script:
         "../scripts/fit_fusion.py"

@@ -38,14 +38,13 @@ rule fit_deep_bank:
         explanation=one_of(deep_banks.NAMES),
     conda:
         "../envs/numerics.yaml"
-    threads: config["threads"]
+    threads: 1
     resources:
         mem_mb=mem_mb("fit_deep_bank"),
         runtime=runtime("fit_deep_bank"),
         disk_mb=disk_mb("fit_deep_bank"),
     params:
         settings=lambda wildcards: plan.deep_bank(wildcards.model, wildcards.explanation),
-        threads=config["threads"],
         code=library("fit_deep_bank"),
     script:
         "../scripts/fit_deep_bank.py"

@@ -23,7 +23,7 @@ SECONDS = {
     "score_sparsity": 2.00,
     "ablate": 0.60,
     "reconstruct": 0.31,
-    "fit_fusion": 0.50,
+    "fit_fusion": 0.20,
     "score_coalitions": 0.25,
     "dissect": 0.05,
     "accumulate_spectra": 0.20,

@@ -68,7 +68,7 @@ rule fit_fixation_bank:
         "results/benchmarks/fit_fixation_bank/{dataset}.tsv"
     conda:
         "../envs/numerics.yaml"
-    threads: config["threads"]
+    threads: 1
     resources:
         mem_mb=mem_mb("fit_fixation_bank"),
         runtime=runtime("fit_fixation_bank"),
@@ -77,7 +77,6 @@ rule fit_fixation_bank:
         settings=config["baselines"]["loggabor_fixations"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
-        threads=config["threads"],
         code=library("fit_fixation_bank"),
     script:
         "../scripts/fit_fixation_bank.py"
@@ -96,7 +95,6 @@ if "loggabor_equal" in plan.baselines:
             settings=plan.equal_bank(),
             sigmas=config["baselines"]["centre_bias"]["sigmas"],
             uniform_weight=config["densities"]["uniform_weight"],
-            threads=config["threads"],
             code=rules.fit_fixation_bank.params.code,
 
 
