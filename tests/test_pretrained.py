@@ -89,6 +89,14 @@ def test_a_photograph_is_explained_in_seconds(tmp_path):
     names = {path.name for path in (tmp_path / "out").iterdir()}
     assert names == {"photo.deep.png", "photo.explained.png", "photo.npz", "photo.panels.png"}
     assert Image.open(tmp_path / "out" / "photo.deep.png").size == (400, 300)
+    Image.fromarray(make_image((300, 400), seed=2)).save(tmp_path / "photo.png")
+    before = {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
+    done = subprocess.run(
+        [*command, str(tmp_path / "photo.png"), "--out", str(tmp_path / "out")],
+        capture_output=True, text=True, cwd=tmp_path,
+    )  # fmt: skip
+    assert done.returncode == 1 and "photo.deep.png is there already" in done.stderr
+    assert before == {path: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -64,6 +65,51 @@ def reading(fault: str, remedy: str) -> Iterator[None]:
         words = getattr(error, "strerror", None) or str(error) or type(error).__name__
         reason = " ".join(_printable(words).split())
         raise InputError(f"{fault} ({reason[:300]}); {remedy}") from None
+
+
+def require_file(
+    path: str | Path, what: str = "file", remedy: str = "correct the path"
+) -> os.stat_result:
+    """
+    Return the status of a file, or raise if it is none that can be read.
+
+    Parameters
+    ----------
+    path : str or Path
+    what, remedy : str
+        What the file should be, and what to do if it is not there, for the sentence.
+
+    Returns
+    -------
+    status : os.stat_result
+
+    Raises
+    ------
+    InputError
+        If nothing is there, or a folder, a pipe, a device, a link to nothing or a file that may
+        not be read.
+    """
+    try:
+        status = os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        if os.path.islink(path):
+            target = os.readlink(path)
+            raise InputError(
+                f"{path} is a link to {target}, which is not there; mend or remove the link"
+            ) from None
+        raise InputError(f"there is no {what} {str(path) or repr('')}; {remedy}") from None
+    except (OSError, ValueError) as error:  # ValueError: a zero byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{path} cannot be read ({reason}); {remedy}") from None
+    if stat.S_ISDIR(status.st_mode):
+        raise InputError(
+            f"{path} is a folder where a file should be; name the {what} in it, or remove it"
+        )
+    if not stat.S_ISREG(status.st_mode):
+        raise InputError(f"{path} is a pipe or a device; name another {what}")
+    if not os.access(path, os.R_OK):
+        raise InputError(f"{path} cannot be read (Permission denied); change its rights")
+    return status
 
 
 def unwritable(path: str | Path, error: OSError) -> InputError:

@@ -225,12 +225,16 @@ CASES = [
     Case(
         "a folder in the place of an HDF5 file",
         damaged_saliency(folder_instead),
-        says="there is no file {folder}/" + SALIENCY + "; correct the path",
+        says="{folder}/"
+        + SALIENCY
+        + " is a folder where a file should be; name the file in it, or remove it",
     ),
     Case(
         "a link to nothing in the place of an HDF5 file",
         damaged_saliency(link_to_nothing),
-        says="there is no file {folder}/" + SALIENCY + "; correct the path",
+        says="{folder}/"
+        + SALIENCY
+        + " is a link to gone.h5, which is not there; mend or remove the link",
     ),
     Case(
         "the file of another block copied over a file",

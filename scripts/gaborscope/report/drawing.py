@@ -20,7 +20,7 @@ from gaborscope.store.files import whole
 GREY = "0.35"
 
 
-def save(figure: Figure, path: str | Path, dpi: int) -> None:
+def save(figure: Figure, path: str | Path, dpi: int, source: str | None = None) -> None:
     """
     Write a figure as PNG and close it.
 
@@ -29,12 +29,15 @@ def save(figure: Figure, path: str | Path, dpi: int) -> None:
     figure : matplotlib.figure.Figure
     path : str or Path
     dpi : int
+    source : str, optional
+        Text that is kept in the file.
     """
     # no software version or date in the file: equal inputs give equal bytes
     with whole(path) as temporary:
         figure.savefig(
-            temporary, format="png", dpi=dpi, bbox_inches="tight", metadata={"Software": None}
-        )
+            temporary, format="png", dpi=dpi, bbox_inches="tight",
+            metadata={"Software": None, "Source": source},
+        )  # fmt: skip
     plt.close(figure)
 
 

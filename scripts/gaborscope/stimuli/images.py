@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
-from gaborscope.errors import InputError, reading
+from gaborscope.errors import InputError, reading, require_file
 
 # Content decides, not the extension. Other formats are refused; some start other programs.
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
@@ -66,8 +66,7 @@ def open_image(path: str | Path, exif: str | None = None) -> tuple[np.ndarray, l
         the upper two are empty but in one of 10,000 pixels (a range of fewer bits that is not
         stated); or if `exif` is needed. Not all damage within a JPEG can be seen: it has no sums.
     """
-    if not Path(path).exists():
-        raise InputError(f"there is no image {path}; was it moved or deleted?")
+    require_file(path, "image", "was it moved or deleted?")
     with reading(f"{path} cannot be read as an image", REMEDY), _open(path) as file:
         return _decoded(path, file, exif)
 
@@ -98,6 +97,7 @@ def read_grey(path: str | Path) -> np.ndarray:
         If the file is missing, damaged, cut, not an image or of several pages; has colours,
         transparency or an EXIF orientation other than 1.
     """
+    require_file(path, "image")
     with reading(f"{path} cannot be read as an image", "write it again"), _open(path) as file:
         tags, orientation = getattr(file, "tag_v2", {}), _load(path, file)
         if orientation in TURN:

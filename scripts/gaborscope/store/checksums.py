@@ -23,7 +23,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from gaborscope.errors import InputError, reading
+from gaborscope.errors import InputError, reading, require_file
 from gaborscope.store import paths as grammar
 
 log = logging.getLogger(__name__)
@@ -256,8 +256,7 @@ def read_bytes(path: str | Path) -> bytes:
     InputError
         If there is no such file, or it cannot be read.
     """
-    if not os.path.isfile(path):
-        raise InputError(f"there is no file {path}; correct the path")
+    require_file(path)
     with reading(f"{path} cannot be read", "check its rights and the disk"):
         return Path(path).read_bytes()
 

@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 
 from gaborscope import __version__
-from gaborscope.errors import InputError, reading, unwritable
+from gaborscope.errors import InputError, reading, require_file, unwritable
 from gaborscope.store import checksums
 from gaborscope.store import paths as grammar
 
@@ -299,8 +299,7 @@ def open_file(path: str | Path, kind: str) -> Iterator[SealedFile]:
         member that is missing or of another type than it needs.
     """
     expected = f"{kind}/{VERSIONS[kind]}"
-    if not os.path.isfile(path):
-        raise InputError(f"there is no file {path}; correct the path")
+    require_file(path)
     fault = f"{path} cannot be read as a file of {kind}", checksums.remedy(path)
     with reading(*fault):
         if not h5py.is_hdf5(path):
