@@ -99,6 +99,8 @@ localrules:
 
 onstart:
     os.environ[ownership.MARK] = or_stop(ownership.claim)
+    # Torch's threads that spin while they wait take the cores from other jobs.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     ownership.note_when_asked_to_end()
     if workflow.executor_plugin.name == "slurm":
         asked = [
