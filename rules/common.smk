@@ -117,10 +117,18 @@ def maps_digest(wildcards):
     return or_stop(map_files.digest, wildcards.imported, path, workflow.basedir, names)
 
 
+def stimuli_of(dataset):
+    """Names of all stimuli of a data set."""
+    for block in SIZES[dataset]:
+        yield from INDEX[dataset].stimuli(block)
+
+
 for name, entry in config["maps"].items():
     for dataset in plan.datasets:
         if dataset in entry["paths"]:
-            or_stop(map_files.location, name, entry["paths"][dataset], workflow.basedir)
+            where = or_stop(map_files.location, name, entry["paths"][dataset], workflow.basedir)
+            if where.is_dir() and workflow.is_main_process:  # over all blocks, once
+                or_stop(map_files.require_apart, name, where, stimuli_of(dataset))
 
 
 def network_digest(wildcards):

@@ -10,6 +10,7 @@ from bad_input.case import Case, said
 from bad_input.photographs import CUT, FRAMES, PICTURE, closed, encoded, frames, tiff, turned
 from PIL import Image
 
+from gaborscope.data import map_files
 from gaborscope.scoring import imported_maps
 
 FAMILY = "Saliency maps"
@@ -43,6 +44,35 @@ def read(data, name="a.png", kind="map", resize=False):
     return use
 
 
+def laid(files, stimuli=("a.jpg",), shared=None):
+    """
+    Return a use that puts files into a folder of maps and lists those of some stimuli.
+
+    `files` are paths by their content; `shared` are maps of a file m.h5 in their place.
+    """
+
+    def use(folder):
+        for name, content in (files or {}).items():
+            path = folder / name
+            path.parent.mkdir(exist_ok=True)
+            if content is None:
+                path.mkdir()
+            elif isinstance(content, str):
+                path.symlink_to(content)
+            else:
+                path.write_bytes(content)
+        if shared is not None:
+            with h5py.File(folder / "m.h5", "w") as file:
+                for name in shared:
+                    file[name] = MAP
+            maps = imported_maps.read("m", folder / "m.h5", stimuli, [SIZE] * 2, "map", False)
+            return len(list(maps))
+        map_files.digest("m", str(folder), "/", stimuli)
+        return ", ".join(path.name for path in map_files.find("m", folder, stimuli).values())
+
+    return use
+
+
 def in_alpha(colour):
     return encoded(np.dstack([colour, MAP]), "PNG")
 
@@ -69,6 +99,11 @@ def elsewhere(file):
     file.create_dataset("a.jpg", SIZE, "u1", external=[("/etc/hostname", 0, 2400)])
 
 
+PNG = encoded(MAP, "PNG")
+NO_MAP = (
+    "maps 'm': the stimulus 'a.jpg' has no map in {folder}; there must be one with the name of the "
+    "stimulus and one of .npy, .png, .jpg, .jpeg, .bmp, .tif, .tiff; there is "
+)
 PEAK = "peak at (59, 39)"
 GREYS = np.arange(256)[:, None].repeat(3, 1)
 JET = np.stack([np.arange(256), 255 - np.arange(256), np.full(256, 30)], axis=1)
@@ -328,4 +363,62 @@ CASES = [
         read(lambda file: file.create_group("a.jpg"), "a.h5"),
         says="maps 'm': the stimulus 'a.jpg' has no map in {folder}/a.h5; it needs one",
     ),
+    Case(
+        "a map of 1 x 1 px, resize: true",
+        read(np.full((1, 1), 0.3), "a.npy", resize=True),
+        gives="peak at (0, 0); maps 'm': 1 of 1 maps are constant (first that of a.jpg)",
+    ),
+    Case(
+        "a constant map of another size, resize: true",
+        read(np.full((7, 11), 0.1), "a.npy", resize=True),
+        gives="peak at (0, 0); maps 'm': 1 of 1 maps are constant (first that of a.jpg)",
+    ),
+    Case(
+        "a constant map with rounding errors",
+        read(
+            np.where(MAP == 9, np.nextafter(np.float32(0.1), 1, dtype="f4"), np.float32(0.1)),
+            "a.npy",
+        ),
+        gives="peak at (0, 0); maps 'm': 1 of 1 maps are constant (first that of a.jpg)",
+    ),
+    Case(
+        "one map for two stimuli",
+        laid({"a.png": PNG}, ["a.jpg", "a.png"]),
+        says="maps 'm': {folder}/a.png is the map of two stimuli, 'a.jpg' and 'a.png'; give each a "
+        "map with its whole name, a.jpg.png and a.png.png",
+    ),
+    Case(
+        "a map with the whole name for each of the two",
+        laid({"a.jpg.png": PNG, "a.png.png": PNG}, ["a.jpg", "a.png"]),
+        gives="a.jpg.png, a.png.png",
+    ),
+    Case(
+        "HDF5: one map for stimuli of two folders",
+        laid(None, ["u/a.jpg", "t/a.jpg"], ["a.jpg"]),
+        says="maps 'm': a.jpg in {folder}/m.h5 is the map of two stimuli, 'u/a.jpg' and 't/a.jpg'; "
+        "call each map by the whole name of its stimulus",
+    ),
+    Case(
+        "HDF5: maps of two folders",
+        laid(None, ["x/u/a.jpg", "x/t/a.jpg"], ["u/a.jpg", "t/a.jpg"]),
+        gives="2",
+    ),
+    Case(
+        "HDF5: a name without its extension",
+        laid(None, ["a.jpg", "b.jpg"], ["a", "b"]),
+        says="maps 'm': the stimulus 'a.jpg' has no map in {folder}/m.h5; it needs one; there is a, "
+        "which is not a.jpg",
+    ),
+    Case(
+        "a link to nothing",
+        laid({"a.png": "gone.png"}),
+        says="maps 'm': {folder}/a.png is a link to gone.png, which is not there; mend or remove "
+        "the link",
+    ),
+    Case("a name in capitals", laid({"A.PNG": PNG}), says=NO_MAP + "A.PNG"),
+    Case("a MATLAB file", laid({"a.mat": b""}), says=NO_MAP + "a.mat"),
+    Case("an .npz", laid({"a.jpg.npz": b""}), says=NO_MAP + "a.jpg.npz"),
+    Case("a map in a subfolder", laid({"sub/a.png": PNG}), says=NO_MAP + "sub/a.png"),
+    Case("a folder in the place of a map", laid({"a.png": None}), says=NO_MAP + "the folder a.png"),
+    Case("a link to a folder", laid({"a.png": "/tmp"}), says=NO_MAP + "the folder a.png"),
 ]

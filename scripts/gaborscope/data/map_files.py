@@ -7,11 +7,11 @@ The Snakefile takes a digest per block from this module; `scoring.imported_maps`
 import functools
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gaborscope.data.layouts.scan import one_form
-from gaborscope.errors import InputError
+from gaborscope.errors import InputError, require_file
 
 IMAGE_EXTENSIONS = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 EXTENSIONS = (".npy", *IMAGE_EXTENSIONS)
@@ -69,13 +69,12 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     Raises
     ------
     InputError
-        If a stimulus has no map, or more than one.
+        If a stimulus has no map, or more than one, or shares it with another stimulus.
     """
-    known = _maps_of(folder, folder.stat().st_mtime_ns)
-    chosen = {}
+    require_apart(name, folder, stimuli)
+    known, chosen = _maps_of(folder, folder.stat().st_mtime_ns), {}
     for stimulus in stimuli:
-        key = one_form(stimulus)
-        candidates = known.get(key, []) + known.get(os.path.splitext(key)[0], [])
+        candidates = _candidates(known, stimulus)
         if len(candidates) != 1:
             fault = (
                 f"the maps {candidates[0].name} and {candidates[1].name}"
@@ -85,9 +84,58 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
             raise InputError(
                 f"maps '{name}': the stimulus {stimulus!r} has {fault} in {folder}; there must be "
                 f"one with the name of the stimulus and one of {', '.join(EXTENSIONS)}"
+                + ("" if candidates else _nearest(folder, stimulus))
             )
         chosen[stimulus] = candidates[0]
     return chosen
+
+
+def require_apart(name: str, folder: Path, stimuli: Iterable[str]) -> None:
+    """
+    Raise if one map has the name of two stimuli, such as a.png of a.jpg and a.tif.
+
+    Parameters
+    ----------
+    name : str
+        Name of the predictor, for messages.
+    folder : Path
+    stimuli : iterable of str
+        All stimuli of a data set.
+
+    Raises
+    ------
+    InputError
+    """
+    known = _maps_of(folder, folder.stat().st_mtime_ns)
+    owners: dict[Path, str] = {}
+    for stimulus in stimuli:
+        candidates = _candidates(known, stimulus)
+        if len(candidates) == 1 and owners.setdefault(candidates[0], stimulus) != stimulus:
+            other, extension = owners[candidates[0]], candidates[0].suffix
+            raise InputError(
+                f"maps '{name}': {candidates[0]} is the map of two stimuli, {other!r} and "
+                f"{stimulus!r}; give each a map with its whole name, {other}{extension} and "
+                f"{stimulus}{extension}"
+            )
+
+
+def _candidates(known, stimulus):
+    """Files that have the name of a stimulus."""
+    key = one_form(stimulus)
+    return known.get(key, []) + known.get(os.path.splitext(key)[0], [])
+
+
+def _nearest(folder, stimulus):
+    """Return "; there is x.mat" if a file has the name in another case, form or folder."""
+    stem = os.path.splitext(os.path.basename(one_form(stimulus)))[0].casefold()
+    for place, folders, files in os.walk(folder):
+        folders.sort()
+        for entry in sorted(files) + folders:
+            names = one_form(entry).casefold()
+            if stem in (names, os.path.splitext(names)[0], names.partition(".")[0]):
+                kind = "the folder " if entry in folders else ""
+                return f"; there is {kind}{(Path(place) / entry).relative_to(folder)}"
+    return ""
 
 
 @functools.lru_cache(maxsize=4)
@@ -122,7 +170,10 @@ def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> st
     files = find(name, source, stimuli) if source.is_dir() else {"": source}
     hashed = hashlib.sha256()
     for stimulus in sorted(files):
-        status = files[stimulus].stat()
+        try:
+            status = require_file(files[stimulus], "map")
+        except InputError as error:
+            raise InputError(f"maps '{name}': {error}") from None
         line = f"{stimulus}\0{files[stimulus].name}\0{status.st_size}\0{status.st_mtime_ns}\n"
         hashed.update(line.encode())
     return hashed.hexdigest()

@@ -69,18 +69,22 @@ def read(
     with reader:
         for stimulus, size in zip(stimuli, sizes, strict=True):
             where = f"maps '{name}': the map of {stimulus!r}"
-            values = _checked(reader.read(stimulus), where, (int(size[0]), int(size[1])), resize)
+            stored = reader.read(stimulus)
+            values = _checked(stored, where, (int(size[0]), int(size[1])), resize)
+            is_constant = _is_constant(values, stored.dtype)  # resizing would add rounding errors
+            if is_constant:
+                constant.append(stimulus)
             if values.shape != tuple(size):
                 values = _resized(values, kind, (int(size[0]), int(size[1])))
             least = values.min()
             with np.errstate(over="ignore"):
                 spread = values.max() - least
-            if spread == 0:
-                constant.append(stimulus)
-            if kind == "map":
+            if kind == "map" and is_constant:
+                yield np.zeros_like(values), "unit"
+            elif kind == "map":
                 if not np.isfinite(spread):
                     raise InputError(f"{where} reaches {values.max():g}; scale its values down")
-                yield (values - least) / (spread or 1), "unit"
+                yield (values - least) / spread, "unit"
             elif kind == "unit" and values.max() <= UNIT_LIMIT:
                 yield np.minimum(values, 1), kind
             else:
@@ -155,6 +159,13 @@ def _checked(values, where, size, resize):
     return values
 
 
+def _is_constant(values, dtype):
+    """Return whether values differ by no more than rounding errors of their type."""
+    relative = 4 * np.finfo(dtype).eps if dtype.kind == "f" and dtype.itemsize > 2 else 0
+    least, largest = values.min(), values.max()
+    return largest / 2 - least / 2 <= relative / 2 * max(-least, largest)
+
+
 def _resized(values, kind, size):
     if kind == "log_density":
         return densities.resize_log_density(values, size)
@@ -186,6 +197,7 @@ class _Hdf5:
 
     def __init__(self, name: str, path: Path) -> None:
         self._name, self._path = name, path
+        self._owners: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._keys = []
@@ -212,6 +224,20 @@ class _Hdf5:
             maps = f"the maps {keys[0]} and {keys[1]}" if keys else "no map"
             raise InputError(
                 f"maps '{self._name}': the stimulus {stimulus!r} has {maps} in {self._path}; it "
-                "needs one"
+                f"needs one{'' if keys else self._nearest(name)}"
+            )
+        if (other := self._owners.setdefault(keys[0], stimulus)) != stimulus:
+            raise InputError(
+                f"maps '{self._name}': {keys[0]} in {self._path} is the map of two stimuli, "
+                f"{other!r} and {stimulus!r}; call each map by the whole name of its stimulus"
             )
         return self._file[keys[0]]
+
+    def _nearest(self, name):
+        """Return "; there is x" if a map has the name in another case or without extension."""
+        stem = os.path.splitext(os.path.basename(name))[0].casefold()
+        for key in self._keys:
+            base = os.path.basename(one_form(key)).casefold()
+            if stem in (base, os.path.splitext(base)[0]):
+                return f"; there is {key}, which is not {name}"
+        return ""
