@@ -1,8 +1,10 @@
 """Bad and unusual fixations.csv."""
 
+import bz2
 import functools
 import gzip
 import io
+import lzma
 import unicodedata
 from pathlib import Path
 
@@ -297,6 +299,26 @@ CASES = [
         says="{folder}/fixations.csv is packed by gzip; unpack it",
     ),
     Case(
+        "a table packed by bzip2",
+        read(bz2.compress((HEADER + GOOD).encode())),
+        says="{folder}/fixations.csv is packed by bzip2; unpack it",
+    ),
+    Case(
+        "a table packed by xz",
+        read(lzma.compress((HEADER + GOOD).encode())),
+        says="{folder}/fixations.csv is packed by xz; unpack it",
+    ),
+    Case(
+        "a Parquet file called CSV",
+        read(b"PAR1\x15\x04\x15\x80"),
+        says="{folder}/fixations.csv is a Parquet file; save the table as CSV in UTF-8",
+    ),
+    Case(
+        "a further column that is called PAR1",
+        read("PAR1,stimulus,subject,x,y\n9,a.png,s1,300,200\n"),
+        gives="a.png 300 200",
+    ),
+    Case(
         "UTF-32",
         read((HEADER + GOOD).encode("utf-32")),
         says="{folder}/fixations.csv is UTF-32 text; save it as UTF-8",
@@ -318,6 +340,41 @@ CASES = [
         read("#" + HEADER + GOOD),
         says="{folder}/fixations.csv, line 1: '#stimulus,subject,x,y' is a comment or a note "
         "to a spreadsheet; the file must begin with its header",
+    ),
+    Case(
+        "commas that separate thousands, in quotes",
+        read(HEADER + GOOD + 'a.png,s1,"1,012",600\n'),
+        says="{folder}/fixations.csv, line 4: x = '1,012' has a comma; write 1012 if it "
+        "separates thousands, 1.012 if it is a decimal comma",
+    ),
+    Case(
+        "commas that separate thousands, and a point",
+        read(HEADER + GOOD + 'a.png,s1,"1,012.5",600\n'),
+        says="{folder}/fixations.csv, line 4: x = '1,012.5' has commas that separate "
+        "thousands; write 1012.5",
+    ),
+    Case(
+        "a further column with a text of 140,000 characters",
+        read(f"stimulus,subject,x,y,note\na.png,s1,300,200,{'x' * 140000}\n"),
+        gives="a.png 300 200",
+    ),
+    Case(
+        "a header with semicolons over rows with commas",
+        read(HEADER.replace(",", ";") + GOOD),
+        says="{folder}/fixations.csv, line 2: the row is separated by commas, the header by "
+        "semicolons; separate all by the same",
+    ),
+    Case(
+        "a header with commas over rows with semicolons and decimal commas",
+        read(HEADER + "a.png;s1;300,5;200,5\n"),
+        says="{folder}/fixations.csv, line 2: the row is separated by semicolons, the header "
+        "by commas; separate all by the same",
+    ),
+    Case(
+        "a row with tabs among rows with commas",
+        read(HEADER + GOOD + "a.png\ts1\t3\t4\n"),
+        says="{folder}/fixations.csv, line 4: the row is separated by tabs, the header by "
+        "commas; separate all by the same",
     ),
     Case(
         "points that separate thousands",
@@ -511,6 +568,18 @@ CASES = [
             drop_first=True,
         ),
         gives="a.png 300 200; a.png 310 210",
+    ),
+    Case(
+        "onset beside onset_ms",
+        read("stimulus,subject,x,y,onset,onset_ms\na.png,s1,300,200,,-50\n"),
+        says="{folder}/fixations.csv has more than one column of onsets ('onset' and "
+        "'onset_ms'), and they may differ; keep one",
+    ),
+    Case(
+        "a column onset twice",
+        read("stimulus,subject,x,y,onset,onset\na.png,s1,300,200,-1,5\n"),
+        says="{folder}/fixations.csv has more than one column of onsets ('onset' and "
+        "'onset'), and they may differ; keep one",
     ),
     Case(
         "an onset that is no number",

@@ -25,11 +25,12 @@ from gaborscope.data.layouts.scan import (
 from gaborscope.errors import InputError
 
 log = logging.getLogger("gaborscope")
+csv.field_size_limit((1 << 31) - 1)  # a column that is not read may hold long texts
 
 COLUMNS = ("stimulus", "subject", "x", "y")
 ONSETS = ("onset", "onset_s", "onset_ms")  # sign and order count, so the unit does not matter
 LIKE_ONSETS, UNLIKE_ONSETS = re.compile("onset|start|begin|time"), re.compile("dur|end|off")
-SEPARATORS = ",;\t"
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs"}
 THOUSANDS = re.compile(r"[1-9]\d?\.\d{3}")
 _WORKBOOK = "an Excel workbook or an archive; save the table as CSV in UTF-8"
 _UTF16 = "UTF-16 text; save it as UTF-8 (as CSV, not Unicode text)"
@@ -37,6 +38,13 @@ SIGNATURES = {  # first bytes of what is no CSV
     b"PK\x03\x04": _WORKBOOK,
     b"\xd0\xcf\x11\xe0": _WORKBOOK,
     b"\x1f\x8b": "packed by gzip; unpack it",
+    b"BZh": "packed by bzip2; unpack it",
+    b"\xfd7zXZ": "packed by xz; unpack it",
+    b"\x28\xb5\x2f\xfd": "packed by zstd; unpack it",
+    b"7z\xbc\xaf": "packed by 7-Zip; unpack it",
+    b"PAR1": "a Parquet file; save the table as CSV in UTF-8",
+    b"ARROW1": "a Feather file; save the table as CSV in UTF-8",
+    b"\x89HDF": "an HDF5 file; save the table as CSV in UTF-8",
     b"\xff\xfe\0\0": "UTF-32 text; save it as UTF-8",
     b"\0\0\xfe\xff": "UTF-32 text; save it as UTF-8",
     b"\xff\xfe": _UTF16,
@@ -211,7 +219,14 @@ def _number(path, line, column, text):
     except ValueError:
         if text.strip().lower() in MISSING:
             return math.nan
-    if re.fullmatch(r"[+-]?\d+,\d*", text):
+    if re.fullmatch(r"[+-]?[1-9]\d?\d?,\d{3}", text.strip()):
+        fault = (
+            f"has a comma; write {text.strip().replace(',', '')} if it separates thousands, "
+            f"{text.strip().replace(',', '.')} if it is a decimal comma"
+        )
+    elif re.fullmatch(r"[+-]?[1-9]\d?\d?(,\d{3})+(\.\d*)?", text.strip()):
+        fault = f"has commas that separate thousands; write {text.strip().replace(',', '')}"
+    elif re.fullmatch(r"[+-]?\d+,\d*", text):
         fault = f"has a decimal comma; write decimal points ({text.replace(',', '.')})"
     else:
         fault = "is not a finite number; correct or remove the row"
@@ -273,9 +288,10 @@ def read_fixation_rows(path: str | Path) -> Iterator[tuple[int, str, str, str, s
     path = Path(path)
     try:
         with open(path, "rb") as file:
-            start = file.read(4)
+            start = file.read(64)
+        binary = re.search(rb"[^\t\n\r -~]", start)  # a column may be called PAR1
         for signature, what in SIGNATURES.items():
-            if start.startswith(signature):
+            if binary and start.startswith(signature):
                 raise InputError(f"{path} is {what}")
         with open(path, encoding="utf-8-sig", newline="") as file:
             yield from _rows(path, _lines(path, file))
@@ -314,7 +330,13 @@ def _rows(path, lines):
     _, header = next(records)
     stimulus, subject, x, y = (_column(path, header, wanted, first) for wanted in COLUMNS)
     names = _names(header)
-    onset = next((names.index(name) for name in ONSETS if name in names), None)
+    onsets = [place for place, name in enumerate(names) if name in ONSETS]
+    if len(onsets) > 1:
+        these = " and ".join(repr(header[place].strip()) for place in onsets)
+        raise InputError(
+            f"{path} has more than one column of onsets ({these}), and they may differ; keep one"
+        )
+    onset = onsets[0] if onsets else None
     like = [n for n in names if LIKE_ONSETS.search(n) and not UNLIKE_ONSETS.search(n)]
     if onset is None and like:
         log.warning(
@@ -371,7 +393,13 @@ def _column(path, header, wanted, text):
 
 
 def _wrong_length(path, line, row, header, separator):
-    remedy = "complete or remove it"
+    remedy, text = "complete or remove it", separator.join(row)
+    for other, what in SEPARATORS.items():
+        if other != separator and text.count(other) == len(header) - 1:
+            return InputError(
+                f"{path}, line {line}: the row is separated by {what}, the header by "
+                f"{SEPARATORS[separator]}; separate all by the same"
+            )
     if len(row) > len(header) and separator == ",":
         remedy = (
             "if its numbers have decimal commas, write points, else quote or remove what is more"
