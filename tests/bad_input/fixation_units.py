@@ -10,12 +10,13 @@ from gaborscope.data import catalogue
 FAMILY = "Coordinates"
 
 
-def index(change, size=(1024, 768), per_image=16, n=40, spread=0.2, mixed=False, **settings):
+def index(change, size=(1024, 768), per_image=16, n=40, spread=0.2, mixed=False, m=3, **settings):
     """
     Return a use that plans a folder whose px (n, 2) are changed; it gives the stimuli and warnings.
 
     Fixations gather at the centre, with `spread` as standard deviation in shares of the image. With
-    `mixed` the photographs have 0.4 to 1.6 times the size, and every third stands upright.
+    `mixed` the photographs have 0.4 to 1.6 times the size, and every third stands upright. `m`
+    observers take turns.
     """
 
     def use(folder):
@@ -28,7 +29,7 @@ def index(change, size=(1024, 768), per_image=16, n=40, spread=0.2, mixed=False,
         points = np.clip(rng.normal(of / 2, of * spread), 0, of - 1)
         names = [f"{i}.png" for i in range(n)]
         rows = [
-            f"{names[i % n]},s{i % 3},{x:.4f},{y:.4f}\n"
+            f"{names[i % n]},s{i % m},{x:.4f},{y:.4f}\n"
             for i, (x, y) in enumerate(change(points, of).tolist())
         ]
         lay(folder, HEADER + "".join(rows), names, size)
@@ -50,6 +51,16 @@ def some(place, share):
         return points
 
     return change
+
+
+def of_one(change, which=slice(1, None, 3)):
+    """Return a change of the fixations of one observer of three, or of some of them."""
+
+    def changed(points, size):
+        points[which] = change(points[which], size[which])
+        return points
+
+    return changed
 
 
 def corner(points, size):
@@ -338,6 +349,149 @@ CASES = [
         " 22% of the height of their images (x from 0 to 1532.41, y from 0 to 399.705); "
         "write px of these images, counted from the upper left pixel, or say by "
         "`coordinates: px` that they are",
+    ),
+    Case(
+        "shares of one observer of three",
+        index(of_one(lambda p, s: p / s)),
+        says="{folder}/fixations.csv: of the observer 's1', the coordinates look like shares "
+        "of the image (x from 0 to 0.999, y from 0 to 0.9987), not px; multiply them by "
+        "width and height, or insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "shares in y alone of one observer of three",
+        index(of_one(lambda p, s: p / [1, s[0, 1]])),
+        says="{folder}/fixations.csv: of the observer 's1', the coordinates look like shares "
+        "of the image (x from 0 to 1023, y from 0 to 0.9987), not px; multiply them by "
+        "width and height, or insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "shares from -1 to 1 of one observer of three, with `outside: drop`",
+        index(of_one(lambda p, s: 2 * p / s - 1), outside="drop"),
+        says="{folder}/fixations.csv: of the observer 's1', the coordinates run from -1 to 1 "
+        "around the centre of the image (x from -1 to 0.998, y from -1 to 0.9974); "
+        "write px, which are (x + 1) / 2 times the width, and so for y, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "shares of a quarter of the fixations of one observer",
+        index(of_one(lambda p, s: p / s, slice(1, None, 12))),
+        says="{folder}/fixations.csv: of the observer 's1', 54 of 213 fixations are in "
+        "another unit than px: the coordinates look like shares of the image (x from 0 "
+        "to 0.8512, y from 0.0929 to 0.9115), not px; multiply them by width and "
+        "height, or insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "shares of the last tenth of the 1600 fixations of the only observer",
+        index(of_one(lambda p, s: p / s, slice(1440, None)), m=1, per_image=40),
+        says="{folder}/fixations.csv: of the observer 's0', 40 of 400 fixations are in "
+        "another unit than px: the coordinates look like shares of the image (x from 0 "
+        "to 0.999, y from 0 to 0.9086), not px; multiply them by width and height, or "
+        "insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "shares of one observer of three, with `coordinates: px`",
+        index(of_one(lambda p, s: p / s), coordinates="px"),
+        gives="40 stimuli",
+    ),
+    Case(
+        "px of a copy of half the size of one observer of three (said in the log)",
+        index(of_one(lambda p, s: p / 2)),
+        gives="40 stimuli; {folder}/fixations.csv: of the observer 's1', all fixations lie in "
+        "the upper left of their images, up to 48% of the width and 48% of the height "
+        "(x from 0 to 511.5, y from 0 to 383.5); multiply them if they are px of "
+        "smaller copies, or say by `coordinates: px` that they are px",
+    ),
+    Case(
+        "percent of one observer of three (said in the log)",
+        index(of_one(lambda p, s: 100 * p / s)),
+        gives="40 stimuli; {folder}/fixations.csv: of the observer 's1', the coordinates look "
+        "like percent of the image (x from 0 to 99.9023, y from 0 to 99.8698), not px; "
+        "multiply them by width and height over 100, or say by `coordinates: px` that "
+        "they are px; {folder}/fixations.csv: the fixations centre on 39% of the width "
+        "and 34% of the height of their images (x from 0 to 1023, y from 0 to 767); "
+        "write px of these images, counted from the upper left pixel, or say by "
+        "`coordinates: px` that they are",
+    ),
+    Case(
+        "degrees of one observer of three (said in the log)",
+        index(of_one(lambda p, s: p / 30)),
+        gives="40 stimuli; {folder}/fixations.csv: of the observer 's1', the coordinates look "
+        "like degrees of visual angle or centimetres (x from 0 to 34.1, y from 0 to "
+        "25.5667), not px; multiply them by the px per degree or per centimetre, or say "
+        "by `coordinates: px` that they are px; {folder}/fixations.csv: the fixations "
+        "centre on 39% of the width and 34% of the height of their images (x from 0 to "
+        "1023, y from 0 to 767); write px of these images, counted from the upper left "
+        "pixel, or say by `coordinates: px` that they are",
+    ),
+    Case(
+        "x and y exchanged of one observer of three, with `outside: drop` (said in the log)",
+        index(of_one(lambda p, s: p[:, ::-1]), outside="drop"),
+        gives="40 stimuli; {folder}/fixations.csv: of the observer 's1', 9% of the fixations "
+        "lie outside of their images (x from 0 to 767, y from 0 to 1023), but would not "
+        "if x and y were exchanged; exchange the columns, or say by `coordinates: px` "
+        "that they are px",
+    ),
+    Case(
+        "gaze of one observer of three that stays at the centre",
+        index(of_one(lambda p, s: s / 2 + (p - s / 2) / 8)),
+        gives="40 stimuli",
+    ),
+    Case(
+        "percent in x alone",
+        index(lambda p, s: p * [100 / s[0, 0], 1]),
+        says="{folder}/fixations.csv: x looks like percent of the width (x from 0 to "
+        "99.9023, y from 0 to 767), not px; multiply it by the width over 100, or "
+        "insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "percent in y alone",
+        index(lambda p, s: p * [1, 100 / s[0, 1]]),
+        says="{folder}/fixations.csv: y looks like percent of the height (x from 0 to 1023, "
+        "y from 0 to 99.8698), not px; multiply it by the height over 100, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "blinks at 1/1, MATLAB's first pixel",
+        index(some((1, 1), 0.1)),
+        says="{folder}/fixations.csv: 64 of 640 fixations lie at exactly x = 1, y = 1, where "
+        "an eye tracker may put blinks; remove these rows, or insist by `coordinates: "
+        "px` in the data set's entry",
+    ),
+    Case(
+        "blinks at 0.5/0.5",
+        index(some((0.5, 0.5), 0.1)),
+        says="{folder}/fixations.csv: 64 of 640 fixations lie at exactly x = 0.5, y = 0.5, "
+        "where an eye tracker may put blinks; remove these rows, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "blinks in the last pixel, with `outside: drop`",
+        index(some((1023, 767), 0.1), outside="drop"),
+        says="{folder}/fixations.csv: 64 of 640 fixations lie at exactly x = 1023, y = 767, "
+        "where an eye tracker may put blinks; remove these rows, or insist by "
+        "`coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "blinks at 1/1 of one observer of twelve",
+        index(of_one(lambda p, s: p * 0 + 1, slice(1, 240, 12)), m=12),
+        says="{folder}/fixations.csv: of the observer 's1', 20 of 54 fixations lie at "
+        "exactly x = 1, y = 1, where an eye tracker may put blinks; remove these rows, "
+        "or insist by `coordinates: px` in the data set's entry",
+    ),
+    Case(
+        "blinks at 1/1, with `coordinates: px`",
+        index(some((1, 1), 0.1), coordinates="px"),
+        gives="40 stimuli",
+    ),
+    Case(
+        "a tenth of the fixations at a fixation cross in the centre",
+        index(some((511.5, 383.5), 0.1)),
+        gives="40 stimuli",
+    ),
+    Case(
+        "px on a grid of 64 px",
+        index(lambda p, s: p // 64 * 64 + 32),
+        gives="40 stimuli",
     ),
     Case(
         "px of the upper left quarter, with `coordinates: px`",

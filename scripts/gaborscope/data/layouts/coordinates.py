@@ -5,6 +5,8 @@ One fixation cannot tell: (0.4, 0.6) is a place in the first pixel. So the fixat
 decide together. Standard library alone; Pillow, where there is one, reads the sizes of images.
 """
 
+import collections
+import functools
 import itertools
 import logging
 import math
@@ -21,7 +23,25 @@ Size = tuple[int, int]  # height, width
 
 N_STIMULI = 300  # whose fixations decide
 N_FIXATIONS = 50  # of each of them
+N_OF_OBSERVER = 300  # fixations that decide on one observer, at least
 INSIST = "or insist by `coordinates: px` in the data set's entry"
+
+
+class Observer:
+    """Fixations (x, y, stimulus) of one observer, thinned evenly to 300 to 600."""
+
+    def __init__(self) -> None:
+        self.fixations: list[tuple[float, float, str]] = []
+        self._n, self._step = 0, 1
+
+    def add(self, x: float, y: float, stimulus: str) -> None:
+        """Take a fixation, or leave it out so that those kept are spread over all."""
+        if self._n % self._step == 0:
+            self.fixations.append((x, y, stimulus))
+            if len(self.fixations) == 2 * N_OF_OBSERVER:
+                del self.fixations[1::2]
+                self._step *= 2
+        self._n += 1
 
 
 def checks(settings: Mapping[str, Any]) -> list[str]:
@@ -47,6 +67,7 @@ def require_px(
     points: Points,
     size_of: Callable[[str], Size | None],
     settings: Mapping[str, Any],
+    observers: Mapping[str, Observer] | None = None,
 ) -> None:
     """
     Raise an InputError if the fixations of a data set cannot be px of its images.
@@ -65,6 +86,9 @@ def require_px(
     settings : dict
         The data set's entry of the config: `coordinates: px` insists, so that nothing is checked;
         `px_per_degree` tells degrees.
+    observers : mapping of str to Observer, optional
+        Fixations by the id of the observer. Where they are given, each observer is checked too, and
+        that no place but the centre of the image is that of improbably many fixations.
 
     Raises
     ------
@@ -73,6 +97,7 @@ def require_px(
     """
     if settings.get("coordinates") == "px":
         return
+    size_of = functools.cache(size_of)
     with_size = ((name, size_of(name)) for name in points if len(points[name]))
     known = ((name, size) for name, size in with_size if size is not None)
     sizes = dict(itertools.islice(known, N_STIMULI))
@@ -84,8 +109,86 @@ def require_px(
     ]
     if found := _fault(places, len(sizes), settings.get("px_per_degree")):
         raise InputError(f"{where}: {found}, {INSIST}")
+    if observers is not None:
+        if found := _repeated(places, 0.05):
+            raise InputError(f"{where}: {found}, {INSIST}")
+        _check_observers(where, observers, size_of, settings)
     if found := _doubt(places, len(sizes)):
         log.warning("%s: %s, or say by `coordinates: px` that they are", where, found)
+
+
+def _check_observers(where, observers, size_of, settings):
+    """Raise if an observer has other units than px, or a place for blinks; say what may be."""
+    for observer, own in observers.items():
+        places = [
+            (x, y, *size, name)
+            for x, y, name in own.fixations
+            if math.isfinite(x) and math.isfinite(y) and (size := size_of(name))
+        ]
+        if len(places) < 10:
+            continue
+        if found := _repeated(places, 0.25) or _shares(places) or _some_shares(places):
+            raise InputError(f"{where}: of the observer {observer!r}, {found}, {INSIST}")
+        n_stimuli = len({place[4] for place in places})
+        if found := _fault(places, n_stimuli, settings.get("px_per_degree")):
+            log.warning(
+                "%s: of the observer %r, %s, or say by `coordinates: px` that they are px",
+                where, observer, found,
+            )  # fmt: skip
+
+
+def _repeated(places, least):
+    """
+    Return that a share of the fixations lies at exactly one place, if it is improbably large.
+
+    The centre of the image is such a place by a fixation cross. Coordinates on a coarse grid repeat
+    at several places.
+    """
+    counts = collections.Counter(
+        (x, y)
+        for x, y, height, width, _ in places
+        if 0 <= x < width and 0 <= y < height
+        and not (_central(x, width) and _central(y, height))
+    )  # fmt: skip
+    ((x, y), n), (_, second) = [*counts.most_common(2), ((0, 0), 0), ((0, 0), 0)][:2]
+    if len(places) < 20 or n < max(10, least * len(places)) or n <= 3 * second:
+        return None
+    return (
+        f"{n} of {len(places)} fixations lie at exactly x = {x:g}, y = {y:g}, where an eye tracker "
+        f"may put blinks; remove these rows{'' if x or y else ', or set `outside: drop`'}"
+    )
+
+
+def _central(value, extent):
+    return abs(value + 0.5 - extent / 2) <= max(1, 0.025 * extent)
+
+
+def _shares(places):
+    """Return that coordinates are shares of the image in one axis or both, if they are."""
+    x, y, height, width, _ = (list(column) for column in zip(*places, strict=True))
+    if min(*height, *width) <= 10 or not any(_are_shares(values) for values in (x, y)):
+        return None
+    if min(*x, *y) < -0.55:
+        return (
+            f"the coordinates run from -1 to 1 around the centre of the image ({_span(x, y)}); "
+            "write px, which are (x + 1) / 2 times the width, and so for y"
+        )
+    return (
+        f"the coordinates look like shares of the image ({_span(x, y)}), not px; multiply them by "
+        "width and height"
+    )
+
+
+def _some_shares(places):
+    """Return that some of the fixations are shares of the image, if they are, as of a session."""
+    some = [place for place in places if max(abs(place[0]), abs(place[1])) <= 1.05]
+    if len(some) < max(10, 0.1 * len(places)) or (found := _shares(some)) is None:
+        return None
+    return f"{len(some)} of {len(places)} fixations are in another unit than px: {found}"
+
+
+def _span(x, y):
+    return f"x from {min(x):g} to {max(x):g}, y from {min(y):g} to {max(y):g}"
 
 
 def _fault(places, n_stimuli, px_per_degree):
@@ -101,18 +204,9 @@ def _fault(places, n_stimuli, px_per_degree):
         return None
     x, y, height, width, _ = (list(column) for column in zip(*places, strict=True))
     u, v = _ratios(x, width), _ratios(y, height)
-    span = f"x from {min(x):g} to {max(x):g}, y from {min(y):g} to {max(y):g}"
-    small = min(min(height), min(width))
-    if small > 10 and any(_are_shares(values) for values in (x, y)):
-        if min(*x, *y) < -0.55:
-            return (
-                f"the coordinates run from -1 to 1 around the centre of the image ({span}); write "
-                "px, which are (x + 1) / 2 times the width, and so for y"
-            )
-        return (
-            f"the coordinates look like shares of the image ({span}), not px; multiply them by "
-            "width and height"
-        )
+    span, small = _span(x, y), min(min(height), min(width))
+    if found := _shares(places):
+        return found
     if len(places) < 20:
         return None
     if _share(a < -0.5 or b < -0.5 for a, b in zip(x, y, strict=True)) > 0.3:
@@ -140,6 +234,15 @@ def _fault(places, n_stimuli, px_per_degree):
             "they are px of the screen or of copies of one size, subtract the image's place or "
             "multiply"
         )
+    for column, values, extents in (("x", x, width), ("y", y, height)):
+        if n_stimuli >= 5 and _quantile(extents, 0.1) >= 200 and _are_percent(values):
+            side = "width" if column == "x" else "height"
+            other = x if column == "y" else y
+            if not _are_percent(other):
+                return (
+                    f"{column} looks like percent of the {side} ({span}), not px; multiply it by "
+                    f"the {side} over 100"
+                )
     high = [_quantile(values, 0.99) for values in (x, y, u, v)]
     middle = [_quantile(values, 0.5) for values in (x, y, u, v)]
     if max(high[2:]) > 0.8 or max(middle[2:]) > 0.42 or min(*high, *middle) <= 0:
@@ -243,6 +346,14 @@ def _quantile(values, q):
 def _are_shares(values):
     """Whether nine of ten values are at most 1 (and a little beyond it), and not all whole."""
     return _share(abs(value) <= 1.05 for value in values) >= 0.9 and not _whole(values)
+
+
+def _are_percent(values):
+    """Whether values gather at 50 and reach from 0 to 100."""
+    low, middle, high = (_quantile(values, q) for q in (0.01, 0.5, 0.99))
+    return (
+        -0.5 <= min(values) and low < 25 and 40 < middle < 60 and 75 < high and max(values) <= 101
+    )
 
 
 def _whole(values):

@@ -158,6 +158,7 @@ def read_fixations(
     drop = settings.get("outside") == "drop"
     lost = {(-1, -1)} if settings.get("coordinates") == "px" else {(-1, -1), (0, 0)}
     names, subjects, observers, sample, error = {}, {}, {}, {}, None
+    by_observer: dict[str, coordinates.Observer] = {}
     for line, *texts in read_fixation_rows(path):
         stimulus, subject, x_text, y_text, onset_text = texts
         if (name := names.get(stimulus)) is None:
@@ -167,6 +168,7 @@ def read_fixations(
         if subject not in subjects:
             subjects[subject] = observer(subject)
             observers.setdefault(subjects[subject], line)
+            by_observer.setdefault(subjects[subject], coordinates.Observer())
         taken = wanted is None or name in wanted
         points = sample.get(name)
         if points is None and len(sample) < coordinates.N_STIMULI:
@@ -180,6 +182,8 @@ def read_fixations(
         if not onset < 0:
             if points is not None and len(points) < coordinates.N_FIXATIONS:
                 points.append((x, y))
+            if wanted is None:
+                by_observer[subjects[subject]].add(x, y, name)
             if not (error or drop or (-0.5 <= x < math.inf and -0.5 <= y < math.inf)):
                 column, text = ("y", y_text) if -0.5 <= x < math.inf else ("x", x_text)
                 error = number_error(path, line, column, text)
@@ -192,7 +196,11 @@ def read_fixations(
     _check_observers(path, observers)
     folder = path.parent / "stimuli"
     coordinates.require_px(
-        path, sample, lambda n: coordinates.image_size(folder / n, settings), settings
+        path,
+        sample,
+        lambda n: coordinates.image_size(folder / n, settings),
+        settings,
+        by_observer if wanted is None else None,
     )
     if error:
         raise error
