@@ -1,15 +1,18 @@
 """Binary files of data sets that lack something, or hold something else."""
 
 import io
+import logging
 import struct
 import zlib
 from unittest import mock
 
 import h5py
 import numpy as np
-from bad_input.case import Case
+from bad_input.case import Case, said
+from bad_input.fixation_tables import lay
 from scipy.io import savemat
 
+from gaborscope.data import catalogue, loading
 from gaborscope.data.readers import mit1003, osie, pysaliency_hdf5, reading, salicon
 
 FAMILY = "HDF5 and MATLAB files"
@@ -28,8 +31,34 @@ def hdf5(kind, read=pysaliency_hdf5.read_fixations, **members):
                 else:
                     file[name] = values
         if read is pysaliency_hdf5.read_fixations:
-            return [rows.tolist() for rows in read(folder / "f.hdf5", 2)]
+            return [rows.tolist() for rows in read(folder / "f.hdf5", 2)[0]]
         return read(folder / "f.hdf5", [0])[0][0, 0].tolist()
+
+    return use
+
+
+def pair(kind, members, images=("stimuli/a.png", "stimuli/b.png"), **settings):
+    """
+    Return a use that loads two files of pysaliency's.
+
+    It gives stimulus, x, y of each fixation, and what is logged.
+    """
+
+    def use(folder):
+        lay(folder, "")
+        with h5py.File(folder / "stimuli.hdf5", "w") as file:
+            file.attrs["type"] = "FileStimuli"
+            file["filenames"] = list(images)
+        with h5py.File(folder / "fixations.hdf5", "w") as file:
+            file.attrs["type"] = kind
+            for name, values in members.items():
+                file[name] = values
+        entry = {"type": "pysaliency", "path": str(folder), **settings}
+        with said(logging.INFO) as words:
+            block = loading.load_block(entry, list(catalogue.index("m", entry, folder)), folder)
+        names = (block.names[i] for i in block.stimulus)
+        places = zip(names, block.x.tolist(), block.y.tolist(), strict=True)
+        return "; ".join([*(f"{name} {x:g} {y:g}" for name, x, y in places), *words])
 
     return use
 
@@ -78,6 +107,24 @@ def bomb(folder):
         reading.read_mat(folder / "f.mat", TABLE, osie._entries)
 
 
+FOUR = {
+    "x": [100.0, 200, 300, 400],
+    "y": [90.0, 80, 70, 60],
+    "n": [0, 0, 1, 1],
+    "subjects": [1] * 4,
+}
+TRAINS = {
+    "train_xs": [[100.0, 200], [300, 400]],
+    "train_ys": [[90.0, 80], [70, 60]],
+    "train_ns": [0, 1],
+    "train_subjects": [1, 1],
+}
+SCANPATHS = {
+    "xs": TRAINS["train_xs"],
+    "ys": TRAINS["train_ys"],
+    "n": [0, 1],
+    "scanpath_attributes/subject": [1, 1],
+}
 XY = {"x": [1.0, 2.0], "y": [3.0, 4.0]}
 NO_FIXATIONS = "{folder}/f.hdf5 is not a file of fixations that pysaliency wrote "
 NO_STIMULI = "{folder}/f.hdf5 is not a file of stimuli that pysaliency wrote "
@@ -141,6 +188,102 @@ CASES = [
         "values that lie in another file",
         hdf5("Fixations", x=outside, y=[3.0, 4.0], n=[0, 1]),
         says=f"{NO_FIXATIONS}(x refers to other files){AGAIN}",
+    ),
+    Case(
+        "a number of a stimulus that is not whole",
+        hdf5("Fixations", **XY, n=[0, 0.5]),
+        says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (n holds 0.5, "
+        "which is the number of no stimulus); write it again with to_hdf5",
+    ),
+    Case(
+        "a number of a stimulus that is nan",
+        hdf5("Fixations", **XY, n=[0, np.nan]),
+        says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (n holds nan, "
+        "which is the number of no stimulus); write it again with to_hdf5",
+    ),
+    Case(
+        "numbers of stimuli as floats",
+        hdf5("Fixations", **XY, n=[0.0, 1.0], subjects=[3, 4]),
+        gives="[[[1.0, 3.0, 3.0, nan]], [[2.0, 4.0, 4.0, nan]]]",
+    ),
+    Case(
+        "complex coordinates",
+        hdf5("Fixations", x=[1.0, 2j], y=[3.0, 4.0], n=[0, 1]),
+        says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (x holds "
+        "complex128, not numbers); write it again with to_hdf5",
+    ),
+    Case(
+        "coordinates as text",
+        hdf5("Fixations", x=["1", "2"], y=[3.0, 4.0], n=[0, 1]),
+        says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (x holds "
+        "object, not numbers); write it again with to_hdf5",
+    ),
+    Case(
+        "times of another shape",
+        hdf5("Fixations", **XY, n=[0, 1], t=[0.0]),
+        says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (t has the "
+        "shape (1,), the fixations (2,)); write it again with to_hdf5",
+    ),
+    Case(
+        "a stimulus that is listed twice",
+        pair("Fixations", FOUR, ["stimuli/a.png", "stimuli/a.png"]),
+        says="{folder}/stimuli.hdf5 is not a file of stimuli that pysaliency wrote (its "
+        "stimuli 0 ('stimuli/a.png') and 1 ('stimuli/a.png') are one image); write it "
+        "again with to_hdf5",
+    ),
+    Case(
+        "a stimulus that is listed twice, by two paths",
+        pair("Fixations", FOUR, ["stimuli/a.png", "./stimuli/a.png"]),
+        says="{folder}/stimuli.hdf5 is not a file of stimuli that pysaliency wrote (its "
+        "stimuli 0 ('stimuli/a.png') and 1 ('./stimuli/a.png') are one image); write it "
+        "again with to_hdf5",
+    ),
+    Case(
+        "fixations not in the order of their times, with `drop_first: true`",
+        pair("Fixations", FOUR | {"t": [0.4, 0.1, 0.2, 0.3]}, drop_first=True),
+        gives="a.png 99.5 89.5; b.png 399.5 59.5; left out of 4 fixations: 2 each observer's first",
+    ),
+    Case(
+        "a negative time",
+        pair("Fixations", FOUR | {"t": [-0.1, 0.1, 0.2, 0.3]}),
+        gives="a.png 199.5 79.5; b.png 299.5 69.5; b.png 399.5 59.5; left out of 4 fixations: "
+        "1 begun before the stimulus",
+    ),
+    Case(
+        "a negative time in FixationTrains, outside of the image",
+        pair(
+            "FixationTrains",
+            TRAINS | {"train_xs": [[-9.0, 200], [300, 400]], "train_ts": [[-1.0, 1], [2, 3]]},
+        ),
+        gives="a.png 199.5 79.5; b.png 299.5 69.5; b.png 399.5 59.5; left out of 4 fixations: "
+        "1 outside of their images",
+    ),
+    Case(
+        "trains not in the order of their times, with `drop_first: true`",
+        pair("FixationTrains", TRAINS | {"train_ts": [[2.0, 1], [3, 4]]}, drop_first=True),
+        gives="a.png 99.5 89.5; b.png 399.5 59.5; left out of 4 fixations: 2 each observer's first",
+    ),
+    Case(
+        "a negative time in Scanpaths",
+        pair("Scanpaths", SCANPATHS | {"fixation_attributes/ts": [[-1.0, 1], [0, 1]]}),
+        gives="a.png 199.5 79.5; b.png 299.5 69.5; b.png 399.5 59.5; left out of 4 fixations: "
+        "1 begun before the stimulus",
+    ),
+    Case(
+        "shares of one observer of two in a file of pysaliency",
+        pair(
+            "Fixations",
+            {
+                "x": np.linspace(200, 900, 40) / ([1, 1024] * 20),
+                "y": np.linspace(200, 600, 40) / ([1, 768] * 20),
+                "n": [0, 0, 1, 1] * 10,
+                "subjects": ["ann", "bob"] * 20,
+            },
+        ),
+        says="{folder}/fixations.hdf5: of the observer 'bob', the coordinates look like "
+        "shares of the image (x from 0.212841 to 0.878906, y from 0.273771 to 0.78125), "
+        "not px; multiply them by width and height, or insist by `coordinates: px` in "
+        "the data set's entry",
     ),
     Case(
         "an embedded image of floats",

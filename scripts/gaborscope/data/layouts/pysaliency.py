@@ -1,5 +1,6 @@
 """Files that pysaliency's `to_hdf5` writes: stimuli.hdf5 and fixations.hdf5, beside images."""
 
+import math
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -51,8 +52,9 @@ def _digests(stimuli, fixations, settings):
             "install it there"
         ) from None
     names, paths = pysaliency_hdf5.read_names(stimuli)
-    points = pysaliency_hdf5.read_fixations(fixations, len(names))
-    pysaliency_hdf5.require_px(stimuli, fixations, names, paths, points, settings)
+    points, ids = pysaliency_hdf5.read_fixations(fixations, len(names))
+    pysaliency_hdf5.require_px(stimuli, fixations, names, paths, points, settings, ids)
+    points = [rows[:, :3] if all(map(math.isnan, rows[:, 3])) else rows for rows in points]
     # reading embedded images would take long: a change of the file counts for all of them
     file_stamp = str(stamp(stimuli))
     try:

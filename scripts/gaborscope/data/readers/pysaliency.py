@@ -23,8 +23,10 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
     or by its path where names repeat) or `Stimuli` (images in the file, called stimulus_00000.png,
     ...; grey ones become RGB). Fixations: `Fixations`, `FixationTrains`, `ScanpathFixations` or
     `Scanpaths`. The pixel is that of pysaliency, floor(v), for every data set; stored is
-    x = v - 0.5, so that floor(x + 0.5) is the same pixel. The facts px_per_degree, sigma_px, task,
-    duration_s, source and licence are taken from the settings, as far as they are given.
+    x = v - 0.5, so that floor(x + 0.5) is the same pixel. Times (t, train_ts) order the fixations
+    of an observer, and those with a negative time began before the stimulus. The facts
+    px_per_degree, sigma_px, task, duration_s, source and licence are taken from the settings, as
+    far as they are given.
     """
     folder = data_folder(settings, root)
     path, table = layout.files(folder, settings)
@@ -41,13 +43,15 @@ def load(settings: Mapping[str, Any], names: Sequence[str], root: str | Path) ->
         files = ([""] * len(names), digests, [image.shape[:2] for image in images])
     else:
         files = read_files("", [str(places[number]) for number in numbers], settings)
-    points = pysaliency_hdf5.read_fixations(table, len(known))
+    points, _ = pysaliency_hdf5.read_fixations(table, len(known))
     pysaliency_hdf5.require_px(path, table, known, places, points, settings)
     selection, fixations = Selection(settings), []
     for name, number, size in zip(names, numbers, files[2], strict=True):
         found = points[number]
         where = f"{table}, {name}"
-        taken, subjects = selection.take(found[:, :2], found[:, 2], size, where, least=0.0)
+        taken, subjects = selection.take(
+            found[:, :2], found[:, 2], size, where, least=0.0, onset=found[:, 3]
+        )
         fixations.append((taken - 0.5, subjects))
     selection.log()
     facts = {key: settings[key] for key in FACTS if settings.get(key) is not None}

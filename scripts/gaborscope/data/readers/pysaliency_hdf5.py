@@ -52,7 +52,14 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
         names = [entry.replace("\\", "/").rsplit("/", 1)[-1] for entry in relative]
         if len(set(names)) < len(names):
             names = [os.path.normpath(entry) for entry in relative]
-        return names, [_existing(Path(path).parent, entry) for entry in relative]
+        paths, first = [_existing(Path(path).parent, entry) for entry in relative], {}
+        for n, place in enumerate(paths):
+            if (other := first.setdefault(os.path.abspath(place), n)) != n:
+                raise ValueError(
+                    f"its stimuli {other} ({relative[other]!r}) and {n} ({relative[n]!r}) are one "
+                    "image"
+                )
+        return names, paths
 
     names, paths = _open(path, "stimuli", read)
     if not names:
@@ -60,16 +67,23 @@ def read_names(path: str | Path) -> tuple[list[str], Sequence[Path | None]]:
     return names, paths
 
 
-def read_fixations(path: str | Path, n_stimuli: int) -> list[np.ndarray]:
+def read_fixations(path: str | Path, n_stimuli: int) -> tuple[list[np.ndarray], dict[int, str]]:
     """
-    Return [float64 array (n, 3) of x, y, observer] per stimulus, x and y as in the file.
+    Return the fixations of each stimulus, and the ids of the observers.
+
+    Returns
+    -------
+    rows : list of float64 array (n, 4)
+        x, y, observer, time; x and y as in the file, nan where the time is not stated.
+    ids : dict of int to str
+        The id of each observer in the file by the number in the rows.
 
     Raises
     ------
     InputError
         If the file is not pysaliency's file of fixations, or numbers a stimulus that is missing.
     """
-    x, y, stimulus, subject = _open(path, "fixations", _checked_columns)
+    (x, y, stimulus, subject, time), ids = _open(path, "fixations", _checked_columns)
     wrong = stimulus[(stimulus < 0) | (stimulus >= n_stimuli)]
     if len(wrong):
         raise InputError(
@@ -77,16 +91,44 @@ def read_fixations(path: str | Path, n_stimuli: int) -> list[np.ndarray]:
             "two files belong together?"
         )
     order = np.argsort(stimulus, kind="stable")
-    rows = np.column_stack([x, y, subject]).astype(float)[order]
+    rows = np.column_stack([x, y, subject, time]).astype(float)[order]
     bounds = np.searchsorted(stimulus[order], np.arange(n_stimuli + 1))
-    return [rows[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+    return [rows[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)], ids
 
 
 def _checked_columns(file):
-    columns = x, *_ = _columns(file)
+    x, y, n, (subject, ids), time = _columns(file)
+    columns = x, y, n, subject, time
     if any(column.shape != (len(x),) for column in columns):
         raise ValueError("its columns differ in length")
-    return columns
+    return columns, ids
+
+
+def _numbers(group, key):
+    """Return a dataset of real numbers."""
+    found = np.asarray(group[key][()])
+    if found.dtype.kind not in "iuf":
+        raise ValueError(f"{key} holds {found.dtype}, not numbers")
+    return found
+
+
+def _whole(group, key):
+    """Return a dataset of whole numbers, of the stimuli."""
+    found = _numbers(group, key)
+    if (wrong := found[(found != np.floor(found)) | np.isinf(found)]).size:  # nan too
+        raise ValueError(f"{key} holds {wrong[0]:g}, which is the number of no stimulus")
+    return found.astype(int)
+
+
+def _times(group, shape, *keys):
+    """Return the dataset of times of a shape, nan where there is none."""
+    for key in keys:
+        if key in group:
+            found = _numbers(group, key).astype(float)
+            if found.shape != shape:
+                raise ValueError(f"{key} has the shape {found.shape}, the fixations {shape}")
+            return found
+    return np.full(shape, np.nan)
 
 
 def require_px(
@@ -96,6 +138,7 @@ def require_px(
     images: Sequence[Path | None],
     points: Sequence[np.ndarray],
     settings: Mapping[str, Any],
+    ids: Mapping[int, str] | None = None,
 ) -> None:
     """
     Raise an InputError if the fixations cannot be px of the images.
@@ -110,19 +153,33 @@ def require_px(
         As `read_fixations` returns them.
     settings : dict
         See `coordinates.require_px`.
+    ids
+        As `read_fixations` returns them; then each observer is checked too.
     """
-    by_name = {name: rows[:, :2].tolist() for name, rows in zip(names, points, strict=True)}
+    taken = [rows[~(rows[:, 3] < 0)] for rows in points]  # those before the stimulus are not
+    by_name = {name: rows[:, :2].tolist() for name, rows in zip(names, taken, strict=True)}
+    observers = None
+    if ids is not None:
+        observers = {number: coordinates.Observer() for number in ids}
+        for name, rows in zip(names, taken, strict=True):
+            for x, y, number, _ in rows.tolist():
+                observers[number].add(x, y, name)
+        observers = {ids[number]: observer for number, observer in observers.items()}
     if images[0] is not None:
         places = {name: Path(image) for name, image in zip(names, images, strict=True) if image}
         coordinates.require_px(
-            table, by_name, lambda name: coordinates.image_size(places[name], settings), settings
+            table,
+            by_name,
+            lambda name: coordinates.image_size(places[name], settings),
+            settings,
+            observers,
         )
         return
     number = {name: str(index) for index, name in enumerate(names)}
 
     def check(file):
         sizes = lambda name: file[number[name]].shape[:2]  # noqa: E731
-        coordinates.require_px(table, by_name, sizes, settings)
+        coordinates.require_px(table, by_name, sizes, settings, observers)
 
     _open(path, "stimuli", check)
 
@@ -138,7 +195,7 @@ def _existing(folder, entry):
 
 def _observers(ids, where):
     """
-    Return the number of the observer of each fixation, from numbers or texts.
+    Return the number of the observer of each fixation, and {number: id}, of numbers or texts.
 
     Whole numbers below 10^9 stay as they are where all ids are such; else every number is the
     checksum of the id, as of the ids in fixations.csv.
@@ -152,28 +209,29 @@ def _observers(ids, where):
     numbers = [int(text) if whole else observer_number(text) for text in texts]
     if len(set(numbers)) < len(set(texts)):
         raise ValueError("two ids of observers have the same checksum")
-    return np.array(numbers, dtype=int)[place]
+    return np.array(numbers, dtype=int)[place], dict(zip(numbers, texts, strict=True))
 
 
 def _columns(file):
     kind = _kind(file)
     if kind == "Fixations":
-        x, y, n = (np.asarray(file[key][()]) for key in ("x", "y", "n"))
-        return x, y, n.astype(int), _subjects(file, len(x))
+        x, y, n = _numbers(file, "x"), _numbers(file, "y"), _whole(file, "n")
+        return x, y, n, _subjects(file, len(x)), _times(file, x.shape, "t")
     if kind == "FixationTrains":
-        keys = ("train_xs", "train_ys", "train_ns", "train_subjects")
-        xs, ys, n, subject = (np.asarray(file[key][()]) for key in keys)
-        subject = _observers(subject, file.filename)
+        xs, ys = _numbers(file, "train_xs"), _numbers(file, "train_ys")
+        n, times = _whole(file, "train_ns"), _times(file, xs.shape, "train_ts")
+        subject, ids = _observers(file["train_subjects"][()], file.filename)
     elif kind in ("ScanpathFixations", "Scanpaths"):
         group = file["scanpaths"] if kind == "ScanpathFixations" else file
-        xs, ys, n = (np.asarray(group[key][()]) for key in ("xs", "ys", "n"))
-        subject = _subjects(group["scanpath_attributes"], len(n))
+        xs, ys, n = _numbers(group, "xs"), _numbers(group, "ys"), _whole(group, "n")
+        subject, ids = _subjects(group["scanpath_attributes"], len(n))
+        times = _times(group.get("fixation_attributes", {}), xs.shape, "ts", "t")
     else:
         raise ValueError(f"it holds {kind}, not fixations")
     # shorter trains are filled up with nan; nan before the end is a lost eye
     known = ~np.isnan(xs)
-    train, place = np.nonzero(np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1])
-    return xs[train, place], ys[train, place], n[train].astype(int), subject[train]
+    at = np.nonzero(np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1])
+    return xs[at], ys[at], n[at[0]], (subject[at[0]], ids), times[at]
 
 
 def _subjects(group, n):
@@ -181,7 +239,7 @@ def _subjects(group, n):
         if key in group:
             return _observers(group[key][()], group.file.filename)
     log.warning("%s does not tell observers apart: all are taken as one", group.file.filename)
-    return np.zeros(n, dtype=int)
+    return np.zeros(n, dtype=int), {0: "0"}
 
 
 def read_embedded(path: str | Path, numbers: Iterable[int]) -> list[np.ndarray]:
