@@ -93,6 +93,17 @@ def hollow(marker, **options):
     return data[: end - 64] + data[end:]
 
 
+def zeros_inside():
+    """Return a JPEG of which a part in the middle was never fetched."""
+    data = encoded(Image.fromarray(PICTURE).resize((240, 160)), "JPEG")
+    return data[:4096] + bytes(512) + data[4608:]
+
+
+def broken_exif():
+    data, exif = encoded(PICTURE, "JPEG"), b"Exif\0\0II*\0\x08\0\0\0\xff\xff\x12\x01"
+    return data[:2] + b"\xff\xe1" + struct.pack(">H", len(exif) + 2) + exif + data[2:]
+
+
 def flipped(data, at):
     return data[:at] + bytes([data[at] ^ 16]) + data[at + 1 :]
 
@@ -154,6 +165,11 @@ HOLE12[..., 3] = 65535
 HOLE12[0, 0, 3] = 0
 HOLE12 = b"".join(b"\0" + row.tobytes() for row in HOLE12)
 RGB12 = b"".join(b"\0" + row.astype(">u2").tobytes() for row in PICTURE * np.uint16(16))
+GREY_ROWS = zlib.compress(b"".join(b"\0" + row.tobytes() for row in RAMP))
+NO_COLOUR = (
+    "{folder}/a.png has a palette of %d colours, but a pixel of colour 255 (they count from 0): it "
+    "is damaged; get it anew"
+)
 TRUNCATED = "{folder}/a.png cannot be read as an image (image file is truncated"
 
 CASES = [
@@ -452,5 +468,41 @@ CASES = [
         shown(b""),
         says="{folder}/a.png cannot be read as an image (it is damaged, or no JPEG, PNG, TIFF, "
         "BMP, GIF or WebP); " + REMEDY,
+    ),
+    Case(
+        "a JPEG with zeros inside, as of a download in parts",
+        shown(zeros_inside(), "a.jpg"),
+        says=CUT,
+    ),
+    Case(
+        "a flat JPEG, whose own tables make zeros of it",
+        shown(encoded(Image.new("RGB", (2000, 2000), "white"), "JPEG", optimize=True), "a.jpg"),
+        gives="2000 x 2000 px, first pixel (255, 255, 255), last (255, 255, 255)",
+    ),
+    Case(
+        "a flat progressive JPEG",
+        shown(encoded(Image.new("RGB", (2000, 2000), "white"), "JPEG", progressive=True), "a.jpg"),
+        gives="2000 x 2000 px, first pixel (255, 255, 255), last (255, 255, 255)",
+    ),
+    Case(
+        "a TIFF of signed 8-bit values",
+        shown(tiff(RAMP.tobytes(), 8, more=[(339, 2)]), "a.tif"),
+        says="{folder}/a.tif has signed values; " + REMEDY,
+    ),
+    Case(
+        "a palette PNG without its palette",
+        shown(png((60, 40, 8, 3, 0), GREY_ROWS)),
+        says=NO_COLOUR % 0,
+    ),
+    Case(
+        "a palette PNG whose palette is too short",
+        shown(png((60, 40, 8, 3, 0), GREY_ROWS, chunk(b"PLTE", bytes(30)))),
+        says=NO_COLOUR % 10,
+    ),
+    Case(
+        "EXIF data that break off",
+        shown(broken_exif(), "a.jpg"),
+        gives="60 x 40 px, first pixel (153, 118, 160), last (136, 86, 113); a part of its EXIF "
+        "data is damaged and not used",
     ),
 ]

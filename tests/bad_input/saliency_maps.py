@@ -3,15 +3,17 @@
 import io
 import logging
 import pickle
+import zlib
 
 import h5py
 import numpy as np
 from bad_input.case import Case, said
-from bad_input.photographs import CUT, FRAMES, PICTURE, closed, encoded, frames, tiff, turned
+from bad_input.photographs import CUT, FRAMES, PICTURE, closed, encoded, frames, png, tiff, turned
 from PIL import Image
 
 from gaborscope.data import map_files
 from gaborscope.scoring import imported_maps
+from gaborscope.stimuli.images import read_grey
 
 FAMILY = "Saliency maps"
 SIZE = (40, 60)
@@ -71,6 +73,22 @@ def laid(files, stimuli=("a.jpg",), shared=None):
         return ", ".join(path.name for path in map_files.find("m", folder, stimuli).values())
 
     return use
+
+
+def stored(content, kind, **options):
+    """Return a use that says which values a TIFF of so many bits, or a PNG of a head, holds."""
+
+    def use(folder):
+        data = tiff(content, kind, **options) if isinstance(kind, int) else png(kind, content)
+        (folder / "a.png").write_bytes(data)
+        values = read_grey(folder / "a.png")
+        return f"{values.dtype} from {values.min()} to {values.max()}"
+
+    return use
+
+
+def wide_rows(values):
+    return zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
 
 
 def in_alpha(colour):
@@ -376,7 +394,7 @@ CASES = [
     Case(
         "a constant map with rounding errors",
         read(
-            np.where(MAP == 9, np.nextafter(np.float32(0.1), 1, dtype="f4"), np.float32(0.1)),
+            np.where(MAP == 9, np.float32(0.1) + np.float32(1e-8), np.float32(0.1)),
             "a.npy",
         ),
         gives="peak at (0, 0); maps 'm': 1 of 1 maps are constant (first that of a.jpg)",
@@ -406,8 +424,8 @@ CASES = [
     Case(
         "HDF5: a name without its extension",
         laid(None, ["a.jpg", "b.jpg"], ["a", "b"]),
-        says="maps 'm': the stimulus 'a.jpg' has no map in {folder}/m.h5; it needs one; there is a, "
-        "which is not a.jpg",
+        says="maps 'm': the stimulus 'a.jpg' has no map in {folder}/m.h5; it needs one; there is "
+        "a, which is not a.jpg",
     ),
     Case(
         "a link to nothing",
@@ -421,4 +439,24 @@ CASES = [
     Case("a map in a subfolder", laid({"sub/a.png": PNG}), says=NO_MAP + "sub/a.png"),
     Case("a folder in the place of a map", laid({"a.png": None}), says=NO_MAP + "the folder a.png"),
     Case("a link to a folder", laid({"a.png": "/tmp"}), says=NO_MAP + "the folder a.png"),
+    Case(
+        "a TIFF of unsigned 32-bit values",
+        stored((MAP.astype("<u4") << 24).tobytes(), 32),
+        gives="uint32 from 0 to 4278190080",
+    ),
+    Case(
+        "a TIFF of signed 8-bit values",
+        stored(MAP.tobytes(), 8, more=[(339, 2)]),
+        gives="int8 from -128 to 127",
+    ),
+    Case(
+        "8 bits in a 16-bit RGB PNG",
+        stored(wide_rows(np.dstack([MAP] * 3)), (60, 40, 16, 2, 0)),
+        gives="uint16 from 0 to 255",
+    ),
+    Case(
+        "8 bits in a 16-bit PNG with alpha",
+        stored(wide_rows(np.dstack([MAP, np.full(SIZE, 65535)])), (60, 40, 16, 4, 0)),
+        gives="uint16 from 0 to 255",
+    ),
 ]

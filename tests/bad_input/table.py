@@ -14,7 +14,8 @@ with the sentence and exit status 1, and writes nothing. *Taken*: the row shows 
 read.
 
 What no reader can see: a JPEG holds no checksum, so that damage within it is seen only where a part
-of the picture is missing from a file of several scans or with restart markers, or from its end.
+of the picture is missing from a file of several scans or with restart markers, or from its end, or
+where zeros stand in its place that no picture has.
 Coordinates with y upwards from the lower edge, or of copies a little smaller than the images, can
 be px of the images.
 """

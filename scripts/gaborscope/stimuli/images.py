@@ -1,9 +1,12 @@
 """Image files as arrays: which pixels a file means, and when it does not say."""
 
+import contextlib
 import io
 import re
+import warnings
 from pathlib import Path
 
+import cv2
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
@@ -15,6 +18,8 @@ BACKGROUND = (255, 255, 255)  # behind transparent pixels
 REMEDY = "save it again as 8-bit PNG or JPEG, or remove it"
 
 ORIENTATION, BITS, PHOTOMETRIC, MAX_VALUE = 0x0112, 258, 262, 281  # tags of EXIF and TIFF
+SAMPLE_FORMAT, SIGNED = 339, 2
+ZEROS = bytes(256)  # more than a JPEG's scan holds in a row, unless zeros mean flat blocks
 TURN = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -61,21 +66,34 @@ def open_image(path: str | Path, exif: str | None = None) -> tuple[np.ndarray, l
     Raises
     ------
     InputError
-        If the file is missing, damaged, cut (a JPEG also if its end was mended), not an image, of
+        If the file is missing, damaged, cut (a JPEG also if its end was mended, or zeros stand in
+        the place of a part), not an image, of
         several pages or frames, invisible all over, of 32 bits per channel, or of 16 bits of which
         the upper two are empty but in one of 10,000 pixels (a range of fewer bits that is not
         stated); or if `exif` is needed. Not all damage within a JPEG can be seen: it has no sums.
     """
     require_file(path, "image", "was it moved or deleted?")
-    with reading(f"{path} cannot be read as an image", REMEDY), _open(path) as file:
-        return _decoded(path, file, exif)
+    with _opened(path, REMEDY) as (file, warned):
+        image, notes = _decoded(path, file, exif)
+    if any("EXIF" in str(warning.message) for warning in warned):
+        notes.append("a part of its EXIF data is damaged and not used")
+    return image, notes
 
 
-def _open(source):
-    try:
-        return Image.open(source, formats=FORMATS)
-    except UnidentifiedImageError:
-        raise ValueError("it is damaged, or no JPEG, PNG, TIFF, BMP, GIF or WebP") from None
+@contextlib.contextmanager
+def _opened(path, remedy):
+    """Open an image; what goes wrong until the block ends is said in one sentence."""
+    with (
+        reading(f"{path} cannot be read as an image", remedy),
+        warnings.catch_warnings(record=True) as warned,
+    ):
+        warnings.simplefilter("always")
+        try:
+            file = Image.open(path, formats=FORMATS)
+        except UnidentifiedImageError:
+            raise ValueError("it is damaged, or no JPEG, PNG, TIFF, BMP, GIF or WebP") from None
+        with file:
+            yield file, warned
 
 
 def read_grey(path: str | Path) -> np.ndarray:
@@ -89,7 +107,7 @@ def read_grey(path: str | Path) -> np.ndarray:
     Returns
     -------
     values : array (height, width)
-        bool, uint8, uint16, int32 or float32; WhiteIsZero is inverted.
+        bool, integers of 8, 16 or 32 bits, or float32; WhiteIsZero is inverted.
 
     Raises
     ------
@@ -98,8 +116,10 @@ def read_grey(path: str | Path) -> np.ndarray:
         transparency or an EXIF orientation other than 1.
     """
     require_file(path, "image")
-    with reading(f"{path} cannot be read as an image", "write it again"), _open(path) as file:
-        tags, orientation = getattr(file, "tag_v2", {}), _load(path, file)
+    with _opened(path, "write it again") as (file, _):
+        tags, wide = getattr(file, "tag_v2", {}), _is_wide(file)
+        signed = SIGNED in tags.get(SAMPLE_FORMAT, ())
+        orientation = _load(path, file)
         if orientation in TURN:
             raise InputError(
                 f"{path} has the EXIF orientation {orientation}; save the map as it is seen"
@@ -113,17 +133,37 @@ def read_grey(path: str | Path) -> np.ndarray:
                 )
             file = image.convert("RGB")
         inverted = tags.get(PHOTOMETRIC) == 0
+        if signed and inverted:
+            raise InputError(f"{path} has signed values in which white is zero; save it as .npy")
         if file.mode.startswith("I;16"):
             values = np.asarray(file).astype(np.uint16)
             return np.uint16(65535) - values if inverted else values
+        if file.mode == "I" and tags.get(BITS) == (32,) and not signed:
+            values = np.array(file).view(np.uint32)  # Pillow takes them as signed
+            return np.uint32(2**32 - 1) - values if inverted else values
+        if file.mode == "L" and signed:
+            return np.array(file).view(np.int8)
         if file.mode in ("1", "L", "I") or (file.mode == "F" and not inverted):
             return np.array(file)
         if file.mode == "F":
             raise InputError(f"{path} has floats in which white is zero; save it as .npy")
-        values = np.asarray(file.convert("RGB"))
+        values = _all_bits(path) if wide else np.asarray(file.convert("RGB"))
     if (values != values[..., :1]).any():
         raise InputError(f"{path} is coloured; save the map in grey, without a colour map")
     return values[..., 0].copy()
+
+
+def _is_wide(file):
+    """Whether an image has 16 bits per channel; in a BMP they are those of all three."""
+    return file.format != "BMP" and any(";16" in str(tile[3]) for tile in file.tile)
+
+
+def _all_bits(path):
+    """Values of several channels of 16 bits, of which Pillow keeps the upper eight."""
+    values = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    if values is None or values.dtype != np.uint16:
+        raise InputError(f"{path} has several channels of 16 bits; save the map in grey, as .npy")
+    return values[..., None] if values.ndim == 2 else values[..., :3]
 
 
 def _load(path, file):
@@ -134,15 +174,23 @@ def _load(path, file):
             "of its own"
         )
     orientation = file.getexif().get(ORIENTATION, 1)  # before loading: Pillow turns a TIFF then
+    palette = file.palette if file.mode == "P" and file.format in ("PNG", "BMP") else None
+    colours = len(palette.palette) // len(palette.rawmode or "RGB") if palette else 0
     file.load()
+    if file.mode == "P" and file.format in ("PNG", "BMP") and file.getextrema()[1] >= colours:
+        raise InputError(
+            f"{path} has a palette of {colours} colours, but a pixel of colour "
+            f"{file.getextrema()[1]} (they count from 0): it is damaged; get it anew"
+        )
     _check_whole(path, file)
     return orientation
 
 
 def _decoded(path, file, exif):
     kind, tags = file.format, getattr(file, "tag_v2", {})
-    # 16 bits per channel; in a BMP they are those of all three
-    wide = file.format != "BMP" and any(";16" in str(tile[3]) for tile in file.tile)
+    if SIGNED in tags.get(SAMPLE_FORMAT, ()):
+        raise InputError(f"{path} has signed values; {REMEDY}")
+    wide = _is_wide(file)
     orientation = _load(path, file)
     image, notes = _rgb(path, file, tags, wide)
     if file.info.get("icc_profile") and b"sRGB" not in _ascii(file.info["icc_profile"]):
@@ -267,9 +315,11 @@ def _is_cut(data, file):
 
 def _ends(data):
     """Return where the parts of a JPEG's first picture end, and if they send all coefficients."""
-    at, ends, sent, in_scan = 2, [], {}, False
+    at, ends, sent, in_scan, tables, flat = 2, [], {}, False, {}, True
     while match := MARKER.search(data, at):
         if in_scan:
+            if not flat and data.find(ZEROS, at, match.start()) >= 0:
+                return ends, False
             ends += [interval.start() for interval in RESTART.finditer(data, at, match.start())]
             ends.append(match.start())
         marker, at, in_scan = match[1][0], match.end(), False
@@ -281,9 +331,38 @@ def _ends(data):
         body, at = data[at + 2 : at + length], at + length
         if marker in (0xC0, 0xC1, 0xC2, 0xC9, 0xCA):  # a frame names its components
             sent = {body[6 + 3 * i]: [None] * 64 for i in range(body[5])}
+        if marker == 0xC4:
+            tables.update(_zero_symbols(body))
         if marker == 0xDA:
             in_scan = True
             first, last, low = body[-3], body[-2], body[-1] & 15
+            flat = _zeros_are_flat(body, tables)
             for component in body[1 : 1 + 2 * body[0] : 2]:
                 sent[component][first : last + 1] = [low] * (last + 1 - first)
     raise ValueError("it has no end")
+
+
+def _zero_symbols(body):
+    """Return what the code of zeros alone means, of each Huffman table of a segment."""
+    found = {}
+    while len(body) > 17:
+        found[body[0]] = body[17]  # codes are counted up from zero
+        body = body[17 + sum(body[1:17]) :]
+    return found
+
+
+def _zeros_are_flat(header, tables):
+    """
+    Return whether a run of zeros in a scan can be a flat part of the picture.
+
+    In the usual tables it cannot: zeros mean a coefficient of -1, 63 times in each block. Tables
+    that were made for a picture may have the shortest code for "as before" and "no coefficient".
+    """
+    first, last, high = header[-3], header[-2], header[-1] >> 4
+    for used in header[2 : 2 + 2 * header[0] : 2]:
+        if first == 0 and high == 0 and tables.get(used >> 4, 0) != 0:
+            return False
+        symbol = tables.get(16 + (used & 15), 0)
+        if last > 0 and (symbol & 15 or symbol == 0xF0):
+            return False
+    return True
