@@ -12,6 +12,12 @@ def names(config):
     return list(catalogue.index("demo", config["datasets"]["demo"], ""))
 
 
+BASE = (
+    "{folder}/mine.yaml, line 1: YAML reads %s as a number in base %s; write a decimal number, or "
+    "a text in quotes"
+)
+EIGHT, SIXTY = "8 (a zero comes first)", "60 (colons, as in a time)"
+
 CASES = [
     Case(
         "a key twice",
@@ -160,7 +166,7 @@ CASES = [
         "a whole number with a point",
         settled("training: {epochs: 8.0}\n"),
         says="config: training.epochs is 8.0 (with a point: write 8); it must be a whole number, "
-        "at least 1 (Passes over the fit split, at most)",
+        "at least 1, at most 100000 (Passes over the fit split, at most)",
     ),
     Case(
         "a key with nothing behind it",
@@ -276,5 +282,49 @@ CASES = [
         "an option that the network has not",
         settled("backbones: {msinet: {options: {widths: [8, 8, 8]}}}\nmodels: [msinet]\n"),
         says="config: backbones.msinet.options has 'widths', but the options of msinet are none",
+    ),
+    Case("a number with a zero before it", settled("seed: 010\n"), says=BASE % ("010", EIGHT)),
+    Case("minutes and seconds", settled("seed: 1:30\n"), says=BASE % ("1:30", SIXTY)),
+    Case(
+        "a time with a fraction",
+        settled("training: {learning_rate: 0:00:01.5}\n"),
+        says=BASE % ("0:00:01.5", SIXTY),
+    ),
+    Case("a number in hexadecimal", settled("seed: 0x10\n", lambda c: c["seed"]), gives="16"),
+    Case("a number with underscores", settled("seed: 1_000\n", lambda c: c["seed"]), gives="1000"),
+    Case(
+        "a figure of 100,000 px per inch",
+        settled("report: {dpi: 100000}\n"),
+        says="config: report.dpi is 100000; it must be a whole number, at least 40, at most 2400 "
+        "(Resolution)",
+    ),
+    Case(
+        "a billion bootstrap samples",
+        settled("scores: {n_resamples: 1000000000}\n"),
+        says="config: scores.n_resamples is 1000000000; it must be a whole number, at least 100, "
+        "at most 1000000 (Bootstrap samples of stimuli behind an interval)",
+    ),
+    Case(
+        "ten million blocks",
+        settled("n_blocks: 10000000\n"),
+        says="config: n_blocks is 10000000; it must be a whole number, at least 10, at most 100000,"
+        " multiple of 10 (Blocks that stimuli are dealt to by the hash of their name, a multiple "
+        "of 10)",
+    ),
+    Case(
+        "an input of a million px",
+        settled("backbones: {cmrnet: {input: {width: 1000000}}}\n"),
+        says="config: backbones.cmrnet.input.width is 1000000; it must be a whole number, at least "
+        "32, at most 16384 (Width)",
+    ),
+    Case(
+        "an analysis twice",
+        settled("analyses: [calibration, calibration]\n"),
+        says="config: analyses has 'calibration' twice; leave one of them",
+    ),
+    Case(
+        "a penalty twice",
+        settled("bits: {penalties: [1, 0.1, 1.0]}\n"),
+        says="config: bits.penalties has 1.0 twice; leave one of them",
     ),
 ]

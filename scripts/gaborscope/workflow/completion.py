@@ -242,6 +242,8 @@ def settle_analyses(config: dict[str, Any], said: list[str]) -> bool:
     wanted = config.get("analyses")
     if not isinstance(wanted, list) or any(name not in ANALYSES for name in wanted):
         return False
+    if len(set(wanted)) < len(wanted):  # the schema names what stands twice
+        return False
     off, on = [], []
     if wanted == BY_DEFAULT:
         off = [

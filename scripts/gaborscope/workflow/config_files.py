@@ -5,6 +5,7 @@ Imported whenever the workflow is parsed: standard library and PyYAML alone.
 """
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ PLAIN = {
     f"tag:yaml.org,2002:{kind}"
     for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp")
 }
+INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
+OCTAL = re.compile("0[0-7]+")
 # Aliases may repeat what is written, up to so many values in all, and values may be so deep.
 MOST_VALUES = 100_000
 DEEPEST = 50
@@ -144,6 +147,7 @@ def _count(path, node, counted, depth):
         raise InputError(
             f"{path}, line {line}: the tag {tag} is not allowed; a config holds plain values alone"
         )
+    _refuse_disguised(path, node)
     counted[id(node)] = None
     total = 1
     if isinstance(node, yaml.MappingNode):
@@ -160,6 +164,20 @@ def _count(path, node, counted, depth):
     return total
 
 
+def _refuse_disguised(path, node):
+    """Refuse a number that YAML 1.1 reads in base 8 or 60, as few expect."""
+    if node.tag not in (INT, FLOAT) or not isinstance(node.value, str):
+        return
+    digits = node.value.lstrip("+-").replace("_", "")
+    octal = node.tag == INT and OCTAL.fullmatch(digits)
+    if octal or ":" in digits:
+        base = "8 (a zero comes first)" if octal else "60 (colons, as in a time)"
+        raise InputError(
+            f"{path}, line {node.start_mark.line + 1}: YAML reads {node.value} as a number in base "
+            f"{base}; write a decimal number, or a text in quotes"
+        )
+
+
 def _refuse_twins(path, node):
     """Refuse a mapping in which a key stands twice, or is no text or number."""
     lines = {}
@@ -169,6 +187,7 @@ def _refuse_twins(path, node):
             raise InputError(f"{path}, line {line}: a list or mapping cannot be a key; name it")
         if key.tag not in PLAIN:
             raise InputError(f"{path}, line {line}: the tag {key.tag} is not allowed")
+        _refuse_disguised(path, key)
         if key.value in lines:
             raise InputError(
                 f"{path} has the key {key.value!r} in line {lines[key.value]} and again in line "
