@@ -193,13 +193,13 @@ CASES = [
         "a number of a stimulus that is not whole",
         hdf5("Fixations", **XY, n=[0, 0.5]),
         says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (n holds 0.5, "
-        "which is the number of no stimulus); write it again with to_hdf5",
+        "which is no whole number); write it again with to_hdf5",
     ),
     Case(
         "a number of a stimulus that is nan",
         hdf5("Fixations", **XY, n=[0, np.nan]),
         says="{folder}/f.hdf5 is not a file of fixations that pysaliency wrote (n holds nan, "
-        "which is the number of no stimulus); write it again with to_hdf5",
+        "which is no whole number); write it again with to_hdf5",
     ),
     Case(
         "numbers of stimuli as floats",
@@ -268,6 +268,31 @@ CASES = [
         pair("Scanpaths", SCANPATHS | {"fixation_attributes/ts": [[-1.0, 1], [0, 1]]}),
         gives="a.png 199.5 79.5; b.png 299.5 69.5; b.png 399.5 59.5; left out of 4 fixations: "
         "1 begun before the stimulus",
+    ),
+    Case(
+        "scanpaths with values behind their length",
+        pair("Scanpaths", SCANPATHS | {"length": [2, 1]}),
+        gives="a.png 99.5 89.5; a.png 199.5 79.5; b.png 299.5 69.5",
+    ),
+    Case(
+        "a scanpath that is called longer than it is",
+        pair("Scanpaths", SCANPATHS | {"length": [2, 7]}),
+        says="{folder}/fixations.hdf5 is not a file of fixations that pysaliency wrote "
+        "(length does not fit scanpaths of up to 2 fixations); write it again with "
+        "to_hdf5",
+    ),
+    Case(
+        "an x that is nan at the end of a train, where y is a number",
+        pair("FixationTrains", TRAINS | {"train_xs": [[100.0, 200], [300, np.nan]]}),
+        says="{folder}/fixations.hdf5, b.png, fixation 1: x = nan, y = 60 has no place in "
+        "the image of 1024 x 768 px; is the image of the size its authors distribute? "
+        "`outside: drop` leaves out such fixations",
+    ),
+    Case(
+        "trains of unequal length in x and y",
+        pair("FixationTrains", TRAINS | {"train_ys": [[90.0], [70]]}),
+        says="{folder}/fixations.hdf5 is not a file of fixations that pysaliency wrote (its "
+        "columns differ in length); write it again with to_hdf5",
     ),
     Case(
         "shares of one observer of two in a file of pysaliency",

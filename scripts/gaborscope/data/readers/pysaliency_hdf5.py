@@ -113,10 +113,10 @@ def _numbers(group, key):
 
 
 def _whole(group, key):
-    """Return a dataset of whole numbers, of the stimuli."""
+    """Return a dataset of whole numbers."""
     found = _numbers(group, key)
     if (wrong := found[(found != np.floor(found)) | np.isinf(found)]).size:  # nan too
-        raise ValueError(f"{key} holds {wrong[0]:g}, which is the number of no stimulus")
+        raise ValueError(f"{key} holds {wrong[0]:g}, which is no whole number")
     return found.astype(int)
 
 
@@ -213,7 +213,7 @@ def _observers(ids, where):
 
 
 def _columns(file):
-    kind = _kind(file)
+    kind, length = _kind(file), None
     if kind == "Fixations":
         x, y, n = _numbers(file, "x"), _numbers(file, "y"), _whole(file, "n")
         return x, y, n, _subjects(file, len(x)), _times(file, x.shape, "t")
@@ -226,11 +226,19 @@ def _columns(file):
         xs, ys, n = _numbers(group, "xs"), _numbers(group, "ys"), _whole(group, "n")
         subject, ids = _subjects(group["scanpath_attributes"], len(n))
         times = _times(group.get("fixation_attributes", {}), xs.shape, "ts", "t")
+        length = _whole(group, "length") if "length" in group else None
     else:
         raise ValueError(f"it holds {kind}, not fixations")
+    if xs.shape != ys.shape or not n.shape == subject.shape == (len(xs),):
+        raise ValueError("its columns differ in length")
     # shorter trains are filled up with nan; nan before the end is a lost eye
-    known = ~np.isnan(xs)
-    at = np.nonzero(np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1])
+    known = ~(np.isnan(xs) & np.isnan(ys))
+    known = np.maximum.accumulate(known[:, ::-1], axis=1)[:, ::-1]
+    if length is not None:
+        if length.shape != n.shape or ((length < 0) | (length > xs.shape[1])).any():
+            raise ValueError(f"length does not fit scanpaths of up to {xs.shape[1]} fixations")
+        known &= np.arange(xs.shape[1]) < length[:, None]
+    at = np.nonzero(known)
     return xs[at], ys[at], n[at[0]], (subject[at[0]], ids), times[at]
 
 
