@@ -17,7 +17,7 @@ What no reader can see: a JPEG holds no checksum, so that damage within it is se
 of the picture is missing from a file of several scans or with restart markers, or from its end, or
 where zeros stand in its place that no picture has.
 Coordinates with y upwards from the lower edge, or of copies a little smaller than the images, can
-be px of the images.
+be px of the images; so can percent of an axis of some 100 px.
 """
 
 
