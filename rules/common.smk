@@ -4,6 +4,8 @@ The plan of the run, the digests that decide what reruns, and input functions th
 Parsed at the start of every job: standard library and Snakemake's own dependencies only.
 """
 
+import functools
+import os
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -121,6 +123,27 @@ def stimuli_of(dataset):
     """Names of all stimuli of a data set."""
     for block in SIZES[dataset]:
         yield from INDEX[dataset].stimuli(block)
+
+
+@functools.cache
+def stimuli_by_file(dataset):
+    """Names of all stimuli of a data set by the name of their file, without its folder."""
+    found = {}
+    for stimulus in stimuli_of(dataset):
+        found.setdefault(os.path.basename(stimulus), []).append(stimulus)
+    return found
+
+
+def maps_others(wildcards):
+    """Stimuli of other blocks that the name of a map in an HDF5 file may mean as well."""
+    names = or_stop(INDEX[wildcards.dataset].stimuli, wildcards.block)
+    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
+    where = or_stop(map_files.location, wildcards.imported, path, workflow.basedir)
+    if where.is_dir() or not any("/" in stimulus for stimulus in names):
+        return []
+    by_file = stimuli_by_file(wildcards.dataset)
+    alike = {other for stimulus in names for other in by_file[os.path.basename(stimulus)]}
+    return sorted(alike.difference(names))
 
 
 for name, entry in config["maps"].items():

@@ -79,6 +79,7 @@ rule import_maps:
     params:
         digest=maps_digest,
         maps=lambda wildcards: plan.map_settings(wildcards.imported, wildcards.dataset),
+        others=maps_others,
         uniform_weight=config["densities"]["uniform_weight"],
         code=library("import_maps"),
     script:

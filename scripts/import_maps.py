@@ -19,7 +19,9 @@ def main(smk):
     block = read_data(smk.input.data)
     where = map_files.location(name, entry["path"], Path(smk.scriptdir).parent)
     kind, resize = entry["kind"], entry["resize"]
-    maps = imported_maps.log_densities(name, where, block.names, block.sizes, kind, resize, weight)
+    maps = imported_maps.log_densities(
+        name, where, block.names, block.sizes, kind, resize, weight, smk.params.others
+    )
     write_saliency(smk.output.saliency, block.names, maps, provenance(smk))
     log.info("%d maps of %s", len(block.names), where)
 

@@ -46,11 +46,12 @@ def read(data, name="a.png", kind="map", resize=False):
     return use
 
 
-def laid(files, stimuli=("a.jpg",), shared=None):
+def laid(files, stimuli=("a.jpg",), shared=None, others=()):
     """
     Return a use that puts files into a folder of maps and lists those of some stimuli.
 
-    `files` are paths by their content; `shared` are maps of a file m.h5 in their place.
+    `files` are paths by their content; `shared` are maps of a file m.h5 in their place,
+    `others` stimuli of another block.
     """
 
     def use(folder):
@@ -67,7 +68,8 @@ def laid(files, stimuli=("a.jpg",), shared=None):
             with h5py.File(folder / "m.h5", "w") as file:
                 for name in shared:
                     file[name] = MAP
-            maps = imported_maps.read("m", folder / "m.h5", stimuli, [SIZE] * 2, "map", False)
+            sizes = [SIZE] * len(stimuli)
+            maps = imported_maps.read("m", folder / "m.h5", stimuli, sizes, "map", False, others)
             return len(list(maps))
         map_files.digest("m", str(folder), "/", stimuli)
         return ", ".join(path.name for path in map_files.find("m", folder, stimuli).values())
@@ -415,6 +417,17 @@ CASES = [
         laid(None, ["u/a.jpg", "t/a.jpg"], ["a.jpg"]),
         says="maps 'm': a.jpg in {folder}/m.h5 is the map of two stimuli, 'u/a.jpg' and 't/a.jpg'; "
         "call each map by the whole name of its stimulus",
+    ),
+    Case(
+        "HDF5: one map for stimuli of two blocks",
+        laid(None, ["u/a.jpg"], ["a.jpg"], ["t/a.jpg"]),
+        says="maps 'm': a.jpg in {folder}/m.h5 is the map of two stimuli, 't/a.jpg' and 'u/a.jpg'; "
+        "call each map by the whole name of its stimulus",
+    ),
+    Case(
+        "HDF5: one of two by its whole name",
+        laid(None, ["u/a.jpg"], ["a.jpg", "t/a.jpg"], ["t/a.jpg"]),
+        gives="1",
     ),
     Case(
         "HDF5: maps of two folders",

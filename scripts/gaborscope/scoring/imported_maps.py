@@ -31,6 +31,7 @@ def read(
     sizes: Sequence[tuple[int, int]] | np.ndarray,
     kind: str,
     resize: bool,
+    others: Sequence[str] = (),
 ) -> Iterator[tuple[np.ndarray, str]]:
     """
     Read the map of each stimulus, with its kind as `densities.to_density` takes it.
@@ -51,6 +52,8 @@ def read(
         scaled and then taken as proportional to a density.
     resize : bool
         Whether a map of another size than the stimulus is resized (bilinear). If not, it raises.
+    others : sequence of str
+        Further stimuli of the data set, none of which may have the same map in an HDF5 file.
 
     Yields
     ------
@@ -64,7 +67,7 @@ def read(
         If a map is missing, cannot be read, is not a grey map, has another size (with `resize`, if
         height and width are exchanged), or holds NaN or infinity.
     """
-    reader = _Hdf5(name, path) if path.is_file() else _Folder(name, path, stimuli)
+    reader = _Hdf5(name, path, others) if path.is_file() else _Folder(name, path, stimuli)
     constant = []
     with reader:
         for stimulus, size in zip(stimuli, sizes, strict=True):
@@ -104,6 +107,7 @@ def log_densities(
     kind: str,
     resize: bool,
     uniform_weight: float,
+    others: Sequence[str] = (),
 ) -> Iterator[np.ndarray]:
     """
     Read the map of each stimulus as a log-density.
@@ -114,6 +118,8 @@ def log_densities(
         See `read`.
     uniform_weight : float
         See `densities.to_density`.
+    others : sequence of str
+        See `read`.
 
     Yields
     ------
@@ -124,7 +130,7 @@ def log_densities(
     InputError
         As `read`; also if the values do not fit their kind.
     """
-    maps = read(name, path, stimuli, sizes, kind, resize)
+    maps = read(name, path, stimuli, sizes, kind, resize, others)
     for stimulus, (values, meaning) in zip(stimuli, maps, strict=True):
         try:
             yield densities.to_log_density(values, meaning, uniform_weight)
@@ -195,43 +201,54 @@ class _Folder:
 class _Hdf5:
     """Reader of maps that are datasets of one HDF5 file."""
 
-    def __init__(self, name: str, path: Path) -> None:
-        self._name, self._path = name, path
+    def __init__(self, name: str, path: Path, others: Sequence[str]) -> None:
+        self._name, self._path, self._others = name, path, others
         self._owners: dict[str, str] = {}
 
     def __enter__(self) -> Self:
-        self._keys = []
+        self._keys: list[str] = []
+        self._alike: dict[str, list[str]] = {}
         fault = f"maps '{self._name}': {self._path} cannot be read as HDF5"
         with reading(fault, "write the file again"):
             self._file = h5py.File(self._path, "r")
             self._file.visititems(
                 lambda key, item: self._keys.append(key) if isinstance(item, h5py.Dataset) else None
             )
+        for key in self._keys:
+            self._alike.setdefault(os.path.basename(one_form(key)), []).append(key)
+        for other in self._others:
+            if len(keys := self._keys_of(other)) == 1:
+                self._owners[keys[0]] = other
         return self
 
     def __exit__(self, *error: object) -> None:
         self._file.close()
 
     def read(self, stimulus):
-        name = one_form(stimulus)
-        forms = {key: one_form(key) for key in self._keys}
-        keys = [key for key, form in forms.items() if form == name] or [
-            key
-            for key, form in forms.items()
-            if name.endswith(f"/{form}") or form.endswith(f"/{name}")
-        ]
+        keys = self._keys_of(stimulus)
         if len(keys) != 1:
             maps = f"the maps {keys[0]} and {keys[1]}" if keys else "no map"
             raise InputError(
                 f"maps '{self._name}': the stimulus {stimulus!r} has {maps} in {self._path}; it "
-                f"needs one{'' if keys else self._nearest(name)}"
+                f"needs one{'' if keys else self._nearest(stimulus)}"
             )
-        if (other := self._owners.setdefault(keys[0], stimulus)) != stimulus:
+        other = self._owners.setdefault(keys[0], stimulus)
+        if other != stimulus:
             raise InputError(
                 f"maps '{self._name}': {keys[0]} in {self._path} is the map of two stimuli, "
                 f"{other!r} and {stimulus!r}; call each map by the whole name of its stimulus"
             )
         return self._file[keys[0]]
+
+    def _keys_of(self, stimulus):
+        """Names of the datasets that may be the map of a stimulus."""
+        name = one_form(stimulus)
+        forms = {key: one_form(key) for key in self._alike.get(os.path.basename(name), ())}
+        return [key for key, form in forms.items() if form == name] or [
+            key
+            for key, form in forms.items()
+            if name.endswith(f"/{form}") or form.endswith(f"/{name}")
+        ]
 
     def _nearest(self, name):
         """Return "; there is x" if a map has the name in another case or without extension."""
