@@ -290,6 +290,7 @@ CASES = [
         settled("training: {learning_rate: 0:00:01.5}\n"),
         says=BASE % ("0:00:01.5", SIXTY),
     ),
+    Case("a digit with a zero before it", settled("seed: 07\n", lambda c: c["seed"]), gives="7"),
     Case("a number in hexadecimal", settled("seed: 0x10\n", lambda c: c["seed"]), gives="16"),
     Case("a number with underscores", settled("seed: 1_000\n", lambda c: c["seed"]), gives="1000"),
     Case(

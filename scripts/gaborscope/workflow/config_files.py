@@ -19,7 +19,7 @@ PLAIN = {
     for kind in ("str", "int", "float", "bool", "null", "seq", "map", "merge", "timestamp")
 }
 INT, FLOAT = "tag:yaml.org,2002:int", "tag:yaml.org,2002:float"
-OCTAL = re.compile("0[0-7]+")
+OCTAL = re.compile("0+[1-7][0-7]+")  # 07 is 7 in either base
 # Aliases may repeat what is written, up to so many values in all, and values may be so deep.
 MOST_VALUES = 100_000
 DEEPEST = 50
