@@ -297,8 +297,11 @@ class Without(nn.Module):
 @pytest.mark.parametrize(
     "made, text",
     [
-        (Narrow(), "fails on an input of shape .*expected input.* 5 channels.*check models"),
-        (Three(), "returns Tensor, Tensor, Tensor; its forward must return the map"),
+        (
+            Narrow(),
+            "mine: .*m.pt fails on an input of shape .*expected input.* 5 channels.*check the",
+        ),
+        (Three(), "mine: .*m.pt returns Tensor, Tensor, Tensor; its forward must return"),
         (Without(), "has no forward; save a whole network"),
     ],
 )

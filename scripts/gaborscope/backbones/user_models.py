@@ -29,11 +29,13 @@ class Scripted(nn.Module):
     script : torch.jit.ScriptModule
     names : sequence of str
         Layers to be recorded; "" is the output.
+    where : str
+        The model and its file, for messages.
     """
 
-    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str]) -> None:
+    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str], where: str) -> None:
         super().__init__()
-        self.script = script
+        self.script, self.where = script, where
         self.names = [name for name in names if name]
         for name in self.names:
             self.add_module(name, nn.Identity())
@@ -51,20 +53,20 @@ class Scripted(nn.Module):
             result = self.script(x)
         except Exception as error:  # torch's errors are of many kinds
             raise InputError(
-                f"the TorchScript file fails on an input of shape {tuple(x.shape)} "
-                f"({_reason(error)}); save it anew, and check models.NAME.input"
+                f"{self.where} fails on an input of shape {tuple(x.shape)} ({_reason(error)}); "
+                "save it anew, and check the input of the model's entry"
             ) from error
         pair = result if isinstance(result, tuple) else (result, {})
         if len(pair) != 2 or not (isinstance(pair[0], torch.Tensor) and isinstance(pair[1], dict)):
             raise InputError(
-                f"the TorchScript file returns {', '.join(type(part).__name__ for part in pair)}; "
+                f"{self.where} returns {', '.join(type(part).__name__ for part in pair)}; "
                 "its forward must return the map, or the map and a dictionary of layers"
             )
         maps, layers = pair
         for name in self.names:
             if name not in layers:
                 raise InputError(
-                    f"the TorchScript file gives no layer {name!r}; its forward returns "
+                    f"{self.where} gives no layer {name!r}; its forward returns "
                     + (f"the layers {', '.join(layers)}" if layers else "a map without layers")
                 )
             self.get_submodule(name)(layers[name])
@@ -115,7 +117,8 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
             "path/to/file.py:function or torchscript:path"
         )
     if module == "torchscript":
-        return Scripted(_load_script(name, function), entry["layers"].values()).eval()
+        script, where = _load_script(name, function), f"models.{name}: {function}"
+        return Scripted(script, entry["layers"].values(), where).eval()
     construct = getattr(_import(name, module), function, None)
     if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
