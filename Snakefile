@@ -98,6 +98,11 @@ localrules:
 
 
 onstart:
+    # Snakemake's own limit of 100 jobs a second makes its scheduler look through all ready jobs once
+    # a second for every job that has ended, to the end of the run (benchmarks/scheduling.py).
+    limiter = getattr(workflow.scheduler, "job_rate_limiter", None)
+    if limiter and (limiter.max_jobs, limiter.timespan) == (100, 1):
+        workflow.scheduler.job_rate_limiter = None
     os.environ[ownership.MARK] = or_stop(ownership.claim)
     # Torch's threads that spin while they wait take the cores from other jobs.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
