@@ -49,7 +49,7 @@ rule identify:
     benchmark:
         "results/benchmarks/identify/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -83,7 +83,7 @@ rule describe_tuning:
     benchmark:
         "results/benchmarks/describe_tuning/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -190,7 +190,7 @@ rule score_coalitions:
         "results/benchmarks/score_coalitions/{model}/{explanation}/{part}.tsv"
     wildcard_constraints:
         model=one_of(plan.deep_models),
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
         part="[0-9]+",
     conda:
         "../envs/numerics.yaml"
@@ -233,7 +233,7 @@ rule split_bits:
         "results/benchmarks/split_bits/{model}/{explanation}.tsv"
     wildcard_constraints:
         model=one_of(plan.deep_models),
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -266,7 +266,7 @@ rule dissect:
     benchmark:
         "results/benchmarks/dissect/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -412,6 +412,7 @@ rule ablate:
         dataset_type=config["datasets"][plan.fit_on]["type"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
+        seed=config["seed"],
         code=library("ablate"),
     script:
         "../scripts/ablate.py"

@@ -183,6 +183,13 @@ def fitted_layers(wildcards):
     )
 
 
+def terms_of(model, explanation):
+    """Terms of an explanation's readout; none where it is linear."""
+    if explanation in plan.linear:
+        return []
+    return f"results/terms/{model}/{plan.fit_on}/{explanation}.json"
+
+
 def statistics_of(split):
     """Statistics of all layers of an explanation on a split."""
     return expand(

@@ -3,7 +3,8 @@ Explain a backbone by log-Gabor filters, every layer from the image (mode: direc
 
 Needs   results/data/{dataset}/{block}.h5, results/layers/{model}.json,
         results/activations/{model}/{dataset}/{block}.h5, results/saliency/{model}/{dataset}/{block}.h5
-Makes   results/statistics/{model}/{dataset}/{explanation}/{block}.h5
+Makes   results/terms/{model}/{dataset}/{explanation}.json
+        results/statistics/{model}/{dataset}/{explanation}/{block}.h5
         results/filters/{model}/{dataset}/{explanation}/{layer}.h5
         results/explained_variance/{model}/{dataset}/{explanation}.csv
         results/reconstructions/{model}/{dataset}/{explanation}/{block}.h5
@@ -22,6 +23,7 @@ for model, ending, keep in plan.accumulated:
             data="results/data/{dataset}/{block}.h5",
             layers=f"results/layers/{model}.json",
             activations=f"results/activations/{model}/{{dataset}}/{{block}}.h5",
+            terms=lambda wildcards, model=model: terms_of(model, wildcards.explanation),
         output:
             statistics=(str if keep else temp)(
                 f"results/statistics/{model}/{{dataset}}/{{explanation}}/{{block}}.h5"
@@ -88,10 +90,55 @@ for model in plan.models:
             "../scripts/reconstruct.py"
 
 
+rule choose_terms:
+    """Choose the bends and products that a readout offers to the maps of each layer."""
+    input:
+        filters=lambda wildcards: expand(
+            "results/filters/{model}/{dataset}/{explanation}/{layer}.h5",
+            model=wildcards.model,
+            dataset=plan.fit_on,
+            explanation=plan.readout_of(wildcards.explanation)["start"],
+            layer=plan.layers[wildcards.model],
+        ),
+        data=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+        activations=expand(
+            "results/activations/{{model}}/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+    output:
+        terms=f"results/terms/{{model}}/{plan.fit_on}/{{explanation}}.json",
+    log:
+        "results/logs/choose_terms/{model}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/choose_terms/{model}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(plan.direct),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("choose_terms"),
+        runtime=runtime("choose_terms"),
+        disk_mb=disk_mb("choose_terms"),
+    params:
+        readout=lambda wildcards: plan.readout_of(wildcards.explanation)["readout"],
+        stimuli=-(-120 // max(1, len(plan.blocks[plan.fit_on]["fit"]))),
+        seed=config["seed"],
+        code=library("choose_terms"),
+    script:
+        "../scripts/choose_terms.py"
+
+
 rule fit_filters:
     """Find the weights of the bank that best predict each channel of one layer."""
     input:
         layers="results/layers/{model}.json",
+        terms=lambda wildcards: terms_of(wildcards.model, wildcards.explanation),
         fit=expand(
             "results/statistics/{{model}}/{dataset}/{{explanation}}/{block}.h5",
             dataset=plan.fit_on,
@@ -120,6 +167,7 @@ rule fit_filters:
     params:
         regressors=lambda wildcards: plan.regressor_settings(wildcards.explanation),
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
+        terms=lambda wildcards: config["explanations"][wildcards.explanation]["terms"],
         backbone=lambda wildcards: config["backbones"][wildcards.model]["input"],
         code=library("fit_filters"),
     script:

@@ -26,7 +26,7 @@ rule compare_halves:
     benchmark:
         "results/benchmarks/compare_halves/{model}/{explanation}.tsv"
     wildcard_constraints:
-        explanation=one_of(plan.direct),
+        explanation=one_of(plan.linear),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -303,7 +303,7 @@ rule judge:
     params:
         cells=[list(cell) for cell in plan.judged_cells],
         contests=plan.contests,
-        direct=plan.direct,
+        direct=plan.linear,
         analyses=config["analyses"],
         fit_on=plan.fit_on,
         evaluate_on=config["evaluate_on"],

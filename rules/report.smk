@@ -29,6 +29,11 @@ rule report:
             for model, explanation in plan.direct_sections()
             for layer in plan.layers[model]
         ],
+        readouts=[
+            f"results/filters/{model}/{plan.fit_on}/{explanation}/{layer}.h5"
+            for model, explanation in plan.readout_sections
+            for layer in plan.layers[model]
+        ],
         identities=[
             f"results/identities/{model}/{plan.fit_on}/{explanation}.csv"
             for model, explanation in plan.direct_sections()

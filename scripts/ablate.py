@@ -6,6 +6,7 @@ import time
 import pandas as pd
 
 from gaborscope.analysis import ablation, refits
+from gaborscope.explanation import readouts
 from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths, tables
@@ -27,12 +28,25 @@ def main(smk):
     saliency = {
         key: paths.index("saliency", smk.input.get(key), "block") for key in ("deep", "centre_bias")
     }
-    trial = ablation.Trial(settings, layers)
-    for split, members in blocks.items():
-        for name, block in members.items():
-            recorded = read_layers(activations[name], list(layers))
-            trial.add(split, name, block, recorded, params.part)
-    alternative, fitted = trial.solve()
+
+    def solved(chosen=None):
+        trial = ablation.Trial(settings, layers, chosen)
+        for split, members in blocks.items():
+            for name, block in members.items():
+                recorded = read_layers(activations[name], list(layers))
+                trial.add(split, name, block, recorded, params.part)
+        return trial, *trial.solve()
+
+    trial, alternative, fitted = solved()
+    if settings["readout"] != "linear":
+        recorded = [
+            (block, read_layers(activations[name], list(layers)))
+            for name, block in blocks["fit"].items()
+        ]
+        n_stimuli, pairs = -(-120 // len(recorded)), settings["readout"] == "pairs"
+        trial, alternative, fitted = solved(
+            readouts.choose(alternative.layers, recorded, n_stimuli, pairs, params.seed)
+        )
     fusion = {**settings["fusion"], "stride": params.stride, "penalties": params.penalties}
     box, sigmas = geometry.Box.of(params.box), params.sigmas
     models = trial.fuse(

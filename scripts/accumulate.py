@@ -4,6 +4,7 @@ import logging
 
 from gaborscope.explanation import accumulation
 from gaborscope.fitting.files import write_statistics
+from gaborscope.store import tables
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import read_layer_table, read_layers
@@ -18,11 +19,13 @@ def main(smk):
     layers = {name: measured[name] for name in smk.params.layers}
     block = read_data(smk.input.data)
     activations = read_layers(smk.input.activations, list(layers))
+    terms = smk.input.get("terms")
     statistics = accumulation.accumulate(
         block,
         progress(activations, len(block.names)),
         layers,
         smk.params.regressors,
+        tables.read_json(terms) if terms else None,
     )
     named = {
         f"{layer}/{candidate}": sums

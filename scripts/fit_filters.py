@@ -7,6 +7,7 @@ from gaborscope.explanation import layers
 from gaborscope.fitting.files import read_statistics, write_filters
 from gaborscope.fitting.ridge import solve
 from gaborscope.fitting.statistics import combine, higher, marginal_correlation
+from gaborscope.store import tables
 from gaborscope.store.files import provenance
 from gaborscope.store.layers import read_layer_table
 from gaborscope.workflow.stage import run_stage
@@ -18,8 +19,13 @@ def main(smk):
     """Fit the layer, choose pooling and penalty on the validation split, and write it."""
     name, solver, settings = smk.wildcards.layer, smk.params.solver, dict(smk.params.regressors)
     layer = read_layer_table(smk.input.layers)[name]
-    best = None
-    for candidate, pool in enumerate(settings.pop("pools")):
+    pools, terms, best = settings.pop("pools"), smk.input.get("terms"), None
+    if terms:
+        chosen = tables.read_json(terms)[name]
+        pools, settings["terms"] = [chosen["pool"]], chosen["terms"]
+        n_regressors = len(layers.make_regressors(settings).table()["kind"])
+        solver = {**solver, "terms": (n_regressors, smk.params.terms)}
+    for candidate, pool in enumerate(pools):
         fit = read_statistics(smk.input.fit, name, candidate)
         held_out = read_statistics(smk.input.validation, name, candidate).values()
         solution = solve(fit, combine(held_out), **solver)
@@ -41,7 +47,7 @@ def main(smk):
         "layer": fitted,
         "regressors": {**settings, "pool": pool},
         "candidate": candidate,
-        "table": layers.make_regressors(settings).table(),
+        "table": layers.table(settings),
         "marginal": marginal_correlation(total),
     }
     write_filters(smk.output.filters, solution, described, provenance(smk))

@@ -82,6 +82,51 @@ CASES = [
         "cascade or refined; there is none",
     ),
     Case(
+        "a readout that goes on from nothing",
+        settled("explanations: {direct: {}, bent: {readout: additive}}\n"),
+        says="config: explanations.bent has readout additive and start: null; start must name a "
+        "linear explanation with the same regressors: direct",
+    ),
+    Case(
+        "a readout that goes on from other regressors",
+        settled("explanations: {lab: {colour: lab}, bent: {readout: pairs, start: lab}}\n"),
+        says="config: explanations.bent has readout pairs and start: lab; start must name a "
+        "linear explanation with the same regressors: direct",
+    ),
+    Case(
+        "a linear explanation that goes on from another",
+        settled("explanations: {direct: {}, other: {start: direct}}\n"),
+        says="config: explanations.other.start is 'direct', but its readout is linear, which goes "
+        "on from nothing; set start to null, or take readout: additive or pairs",
+    ),
+    Case(
+        "a readout without amplitudes",
+        settled(
+            "explanations:\n"
+            "  direct: {kinds: [even], normalisation: false}\n"
+            "  bent: {like: direct, readout: additive, start: direct}\n"
+        ),
+        says="config: explanations.bent has readout additive, which bends and multiplies "
+        "amplitudes, but kinds has no amplitude; add it",
+    ),
+    Case(
+        "a readout with few filters per map",
+        settled(
+            "explanations:\n  direct: {}\n"
+            "  bent: {readout: pairs, start: direct, solver: {name: omp, budget: 4}}\n"
+        ),
+        says="config: explanations.bent has readout pairs and solver omp; a readout needs ridge",
+    ),
+    Case(
+        "faithfulness of a readout",
+        settled(
+            "analyses: [faithfulness]\nfaithfulness: {explanations: [bent]}\n"
+            "explanations: {direct: {}, bent: {readout: pairs, start: direct}}\n"
+        ),
+        says="config: faithfulness.explanations names 'bent', whose readout is pairs; filters of "
+        "linear explanations alone can be taken out of an image",
+    ),
+    Case(
         "a draw of a bank that is not drawn",
         settled("explanations: {direct: {}, other: {control: pixel, draw: 3}}\n"),
         says="config: explanations.other.draw is 3, but its control is pixel, of which there is "
@@ -185,8 +230,8 @@ CASES = [
         settled("explanations: {few: {budget: 8}}\n"),
         says="config: unknown key 'budget' at explanations.few (mode direct); known are colour, "
         "boundary, bank, kinds, residual, normalisation, position, control, draw, "
-        "activation, second_stage, pools, solver, identities, sparsity_scores, fusion, mode, "
-        "like, models",
+        "activation, second_stage, readout, terms, start, pools, solver, identities, "
+        "sparsity_scores, fusion, mode, like, models",
     ),
     Case(
         "photographs called demo, which get settings of the generated ones",

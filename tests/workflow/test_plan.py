@@ -302,3 +302,20 @@ def test_blocks_of_the_ablation_are_counted_from_the_first(config):
     config["ablation"]["blocks"] = 3
     plan = planned(config)
     assert plan.ablated() == ["00", "01", "02", "07"]
+
+
+def test_a_readout_goes_on_from_a_linear_explanation_whose_nulls_are_made_too(config):
+    config["models"] = {"cmrnet": None}
+    config["explanations"]["bent"] = {"like": "direct", "readout": "pairs", "start": "direct"}
+    config["explanations"]["bent"]["models"] = ["cmrnet"]
+    config["nulls"] |= {"explanations": ["bent"], "randoms": 1, "banks": {"noise": 1}}
+    plan = planned(config)
+    assert plan.config["explanations"]["bent_noise1"]["start"] == "direct_noise1"
+    assert ["cmrnet", "bent"] in plan.readout_sections
+    assert ["cmrnet", "bent"] not in plan.direct_sections()
+    assert plan.of_mode("direct", "cmrnet_random1", nulls=True) == ["direct", "bent"]
+    assert "direct" in plan.of_mode("direct", "cmrnet", nulls=False)
+    assert set(plan.of_mode("direct", "cmrnet", nulls=True)) == {"direct_noise1", "bent_noise1"}
+    families = plan.families["cmrnet"]["bent"]
+    assert families["noise_banks"] == ["cmrnet-bent_noise1"]
+    assert families["random_networks"] == ["cmrnet_random1-bent"]

@@ -84,10 +84,17 @@ class Trial:
     settings : dict
         Settings of the explanation, as in the config.
     layers : dict of str to Layer
+    chosen : dict of str to dict, optional
+        Pooling and terms of a readout by layer, see `readouts.choose`.
     """
 
-    def __init__(self, settings: Mapping[str, Any], layers: Mapping[str, Layer]) -> None:
-        self.settings, self.layers = settings, layers
+    def __init__(
+        self,
+        settings: Mapping[str, Any],
+        layers: Mapping[str, Layer],
+        chosen: Mapping[str, Mapping[str, Any]] | None = None,
+    ) -> None:
+        self.settings, self.layers, self._chosen = settings, layers, chosen
         self._fit, self._validation, self.part_of = {}, [], {}
 
     def add(
@@ -112,7 +119,9 @@ class Trial:
             Stimuli per part, see `parts_of`.
         """
         for number, part in enumerate(parts_of(activations, part_size)):
-            statistics = accumulation.accumulate(block, part, self.layers, self.settings)
+            statistics = accumulation.accumulate(
+                block, part, self.layers, self.settings, self._chosen
+            )
             name = f"{block_name}-{number}"
             self.part_of.update({(block_name, recorded[0]): name for recorded in part})
             if split == "fit":
@@ -179,11 +188,11 @@ class Trial:
         """
         layers, rows, folds = [], [], {part: [] for part in self._fit}
         for name, layer in self.layers.items():
-            solution, pool = self._solve_layer(name)
+            solution, options = self._solve_layer(name)
             fitted = layer_tools.FittedLayer(
                 name=name,
                 layer=dataclasses.replace(layer_tools.as_fitted(layer, self.settings), name=name),
-                settings={**self.settings, "pool": pool},
+                settings={**self.settings, **options},
                 weight=solution.weight.astype(np.float32),
                 intercept=solution.intercept.astype(np.float32),
                 residual_sd=solution.residual_sd.astype(np.float32),
@@ -195,21 +204,26 @@ class Trial:
                 {
                     "layer": name,
                     "explained_variance": solution.pooled,
-                    "pool": pool["kind"],
+                    "pool": options["pool"]["kind"],
                     "penalty": solution.penalty,
                 }
             )
         return Alternative(layers, folds), rows
 
     def _solve_layer(self, name):
-        """Return the best solution of a layer and its pooling."""
-        best = None
-        for candidate, pool in enumerate(self.settings["pools"]):
+        """Return the best solution of a layer, with its pooling and the terms of its readout."""
+        solver, best = self.settings["solver"], None
+        candidates = [{"pool": pool} for pool in self.settings["pools"]]
+        if self._chosen is not None:
+            candidates = [self._chosen[name]]
+            n_regressors = len(layer_tools.make_regressors(self.settings).table()["kind"])
+            solver = {**solver, "terms": (n_regressors, self.settings["terms"])}
+        for candidate, options in enumerate(candidates):
             fit = {part: statistics[name][candidate] for part, statistics in self._fit.items()}
             held_out = combine(statistics[name][candidate] for statistics in self._validation)
-            solution = ridge.solve(fit, held_out, **self.settings["solver"])
+            solution = ridge.solve(fit, held_out, **solver)
             if best is None or higher(solution.pooled, best[0].pooled):
-                best = solution, pool
+                best = solution, options
         return best
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from gaborscope.filters import regressors
+from gaborscope.filters.terms import TERM_KINDS
 from gaborscope.fitting.ridge import RidgePath, solve
 from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
 from gaborscope.stimuli import colour as colours
@@ -215,8 +216,9 @@ def without_position(
     """
     Explained variance of a layer that is fitted anew without the position terms.
 
-    Pooling and penalty are those of the fit. Exact: the statistics of the regressors that are left
-    are rows and columns of the statistics of all.
+    Pooling and penalty are those of the fit. A map has at most as many terms of a readout as the
+    fit gave to any map. Exact: the statistics of the regressors that are left are rows and columns
+    of the statistics of all.
 
     Parameters
     ----------
@@ -238,8 +240,14 @@ def without_position(
     if not len(index):
         return dict.fromkeys(held_out, float("nan"))
     few = {split: _some(statistics, index) for split, statistics in held_out.items()}
-    penalties = [filters["penalty"]]
-    refit = solve({"all": _some(fit, index)}, few["validation"], penalties, folds=1, **solver)
+    penalties, is_term = [filters["penalty"]], np.isin(filters["table"]["kind"], TERM_KINDS)
+    terms = None
+    if is_term.any():
+        used = int((filters["weight"][:, is_term] != 0).sum(axis=1).max())
+        terms = (len(index) - int(is_term.sum()), used)
+    refit = solve(
+        {"all": _some(fit, index)}, few["validation"], penalties, folds=1, terms=terms, **solver
+    )
     return {
         split: explained_variance(statistics, refit.weight, refit.intercept)[1]
         for split, statistics in few.items()

@@ -18,6 +18,7 @@ def accumulate(
     activations: Iterable[Any],
     layers: Mapping[str, Layer],
     settings: Mapping[str, Any],
+    chosen: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> dict[str, list[Statistics]]:
     """
     Return the sufficient statistics of all layers over the stimuli of a block.
@@ -33,6 +34,9 @@ def accumulate(
     layers : dict of str to Layer
     settings : dict
         Settings of the regressors, as in the config.
+    chosen : dict of str to dict, optional
+        Of a readout: by layer, its `pool` and `terms` (see `readouts.choose`), in the place of the
+        `pools` of the settings.
 
     Returns
     -------
@@ -40,10 +44,16 @@ def accumulate(
         By layer, then one for each entry of `pools`.
     """
     regressors = layer_tools.make_regressors(settings)
-    n_regressors = len(regressors.table()["kind"])
-    pools = settings["pools"]
+    candidates = (
+        [{name: {"pool": pool} for name in layers} for pool in settings["pools"]]
+        if chosen is None
+        else [chosen]
+    )
+    sizes = {
+        name: len(layer_tools.table({**settings, **candidates[0][name]})["kind"]) for name in layers
+    }
     statistics = {
-        name: [Statistics.empty(n_regressors, layer.channels) for _ in pools]
+        name: [Statistics.empty(sizes[name], layer.channels) for _ in candidates]
         for name, layer in layers.items()
     }
     shared, after = {}, settings["activation"] == "output"
@@ -51,14 +61,13 @@ def accumulate(
         placement = geometry.Placement(input_size, *valid)
         content = geometry.content(block.image(index), placement)
         by_target = {}
-        for candidate, pool in enumerate(pools):
+        for candidate, options in enumerate(candidates):
             for name, layer in layers.items():
-                where = layer_tools.target(layer, placement, {"pool": pool})
+                where = layer_tools.target(layer, placement, options[name])
                 by_target.setdefault(where, []).append((name, candidate))
         moments = {}
         computed = regressors.compute(content, placement, list(by_target))
-        for where, members, phi in zip(by_target, by_target.values(), computed, strict=True):
-            phi = phi.reshape(len(phi), -1)
+        for where, members, phi in _groups(by_target, computed, chosen):
             cells = (slice(None), *where.grid.cells(placement))
             for name, _ in members:
                 if name not in moments:  # the cells do not depend on the pooling
@@ -71,7 +80,7 @@ def accumulate(
                 statistics[name][candidate].add_maps(products.T, *moments[name][1:])
             key = tuple(members)
             if key not in shared:
-                shared[key] = np.zeros((n_regressors, n_regressors)), np.zeros(n_regressors)
+                shared[key] = np.zeros((len(phi), len(phi))), np.zeros(len(phi))
             gram, total = shared[key]
             gram += phi @ phi.T
             total += phi.sum(axis=1)
@@ -80,6 +89,17 @@ def accumulate(
             statistics[name][candidate].gram += gram
             statistics[name][candidate].sum_phi += total
     return statistics
+
+
+def _groups(by_target, computed, chosen):
+    """Yield target, members and regressors (K, pixel) of the layers that share them."""
+    for (where, members), phi in zip(by_target.items(), computed, strict=True):
+        phi = phi.reshape(len(phi), -1)
+        if chosen is None:
+            yield where, members, phi
+            continue
+        for member in members:  # each layer has terms of its own
+            yield where, [member], layer_tools.expanded(phi, chosen[member[0]])
 
 
 def _squares(values):

@@ -8,6 +8,7 @@ import numpy as np
 
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.filters.regressors import Regressors
+from gaborscope.filters.terms import Terms
 from gaborscope.fitting.nonlinearity import through_nonlinearity
 from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
@@ -41,6 +42,42 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
         draw=settings.get("draw", 0),
         second_stage=settings.get("second_stage", False),
     )
+
+
+def expanded(phi: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
+    """
+    Put the terms of a layer's readout behind its regressors.
+
+    Parameters
+    ----------
+    phi : float32 array (K, ...)
+    settings : dict
+        Of a layer; `terms` is optional, see `filters.terms.Terms.to_json`.
+
+    Returns
+    -------
+    expanded : float32 array (K + terms, ...)
+    """
+    terms = settings.get("terms")
+    return phi if terms is None else Terms.from_json(terms).expand(phi)
+
+
+def table(settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """
+    Describe the regressors of a layer, and behind them the terms of its readout.
+
+    Parameters
+    ----------
+    settings : dict
+        Of a layer, as for `make_regressors` and `expanded`.
+
+    Returns
+    -------
+    table : dict of str to array (K,)
+        See `Regressors.table`.
+    """
+    regressors, terms = make_regressors(settings).table(), settings.get("terms")
+    return regressors if terms is None else Terms.from_json(terms).table(regressors)
 
 
 def bank_and_channels(settings: Mapping[str, Any]) -> tuple[LogGaborBank, tuple[str, ...]]:
@@ -376,16 +413,25 @@ def shared_regressors(
     Returns
     -------
     phi : list of float32 array (K, row, column)
-        One per layer; layers with the same grid and pooling have the same array.
+        One per layer; layers with the same grid and pooling have the same array, unless their
+        readouts have terms of their own.
     placement : geometry.Placement
     """
     placement = geometry.place(image.shape[:2], box)
+    return regressors_at(image, placement, layers), placement
+
+
+def regressors_at(
+    image: np.ndarray, placement: geometry.Placement, layers: Sequence[FittedLayer]
+) -> list[np.ndarray]:
+    """Return the regressors of each layer, as `shared_regressors`, where the image is placed."""
     content = geometry.content(image, placement)
     targets = [target(fitted.layer, placement, fitted.settings) for fitted in layers]
     unique = list(dict.fromkeys(targets))
     computed = make_regressors(layers[0].settings).compute(content, placement, unique)
     phi = dict(zip(unique, computed, strict=True))
-    return [phi[key] for key in targets], placement
+    by_layer = zip(targets, layers, strict=True)
+    return [expanded(phi[key], fitted.settings) for key, fitted in by_layer]
 
 
 def valid_maps(

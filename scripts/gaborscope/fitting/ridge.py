@@ -8,6 +8,7 @@ import numpy as np
 from scipy import linalg
 
 from gaborscope.fitting.nonnegative import NonnegativePath
+from gaborscope.fitting.readout import ReadoutPath
 from gaborscope.fitting.sparse import BudgetPath
 from gaborscope.fitting.statistics import (
     Statistics,
@@ -97,6 +98,7 @@ def solve(
     folds: int,
     name: str = "ridge",
     budget: int | None = None,
+    terms: tuple[int, int] | None = None,
 ) -> Solution:
     """
     Fit a layer: choose the penalty on the validation split and refit out of fold with it.
@@ -115,6 +117,9 @@ def solve(
         `ridge`: all regressors. `nnls`: all regressors, no negative weights. `omp`, `ols`: at
         most `budget` regressors per map.
     budget : int, optional
+    terms : (int, int), optional
+        Of a readout that adds terms behind the regressors: the number of regressors, and the
+        largest number of terms per map. Only with `ridge`.
 
     Returns
     -------
@@ -122,6 +127,8 @@ def solve(
     """
 
     def path_of(statistics):
+        if terms is not None:
+            return ReadoutPath(statistics, *terms)
         if name == "ridge":
             return RidgePath(statistics)
         if name == "nnls":

@@ -12,7 +12,7 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.report import curves, drawing, page, variance
+from gaborscope.report import curves, drawing, page, readouts, variance
 from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
@@ -29,13 +29,14 @@ class Inputs:
 
     Attributes
     ----------
-    explained, filters, explained_variance, identities, sparsity : list of str
+    explained, filters, readouts, explained_variance, identities, sparsity : list of str
     tuning, sparsity_scores : list of str
     scores, data, saliency, activations : list of str
     """
 
     explained: Sequence[str]
     filters: Sequence[str]
+    readouts: Sequence[str]
     explained_variance: Sequence[str]
     identities: Sequence[str]
     sparsity: Sequence[str]
@@ -139,6 +140,12 @@ class Section:
                 "filters", inputs.filters, "layer", model=self.model, explanation=self.explanation
             ).items()
         }
+        self.readouts = {
+            layer: read_filters(path)
+            for layer, path in grammar.index(
+                "filters", inputs.readouts, "layer", model=self.model, explanation=self.explanation
+            ).items()
+        }
         self.table = self._table_of("explained_variance")
         self.nulls = names.nulls
         self.explained: ExplainedModel | None = None
@@ -179,11 +186,13 @@ class Section:
             "fused": self.explained is not None,
             "unrefined": self.unrefined,
             "sinks": self._sinks(),
+            "cascade": not (self.filters or self.readouts),
             "preset": self.preset,
             "variance_figure": f"{stem}_variance.png",
             "variance_sentences": variance.sentences(beside, is_null),
             "variance_table": variance.table(beside, is_null),
             "variance_rows": self.table.to_dict("records"),
+            **self._draw_readout(stem),
             **self._draw_filters(stem, variance.words(beside, is_null)),
             "layer": layer,
             "channel": channel,
@@ -210,6 +219,17 @@ class Section:
             return []
         fused = [layer.name for layer in self.explained.layers]
         return fused if len(fused) < len(self.explained.cascade.layers) else []
+
+    def _draw_readout(self, stem):
+        """Draw the curves of a readout, and list its products."""
+        if not self.readouts:
+            return {"curves_figure": None}
+        drawing.save(readouts.figure_of(self.readouts), f"{stem}_curves.png", self.settings["dpi"])
+        rows = []
+        for name, filters in self.readouts.items():
+            number = readouts.busiest(filters)
+            rows += [(name, number, *row) for row in readouts.products(filters, number)[:3]]
+        return {"curves_figure": f"{stem}_curves.png", "product_rows": rows}
 
     def _draw_filters(self, stem, words):
         """Draw filters, shares, tuning and sparsity of a direct explanation, nothing else."""
@@ -298,6 +318,8 @@ class Section:
         """Return the middle recorded layer, and its map of median explained variance."""
         if self.filters:
             variance = {name: fit["explained_variance"] for name, fit in self.filters.items()}
+        elif self._model().cascade is None:  # a readout, whose filters have no figures
+            variance = {fitted.name: -fitted.residual_sd for fitted in self._model().fitted}
         else:
             variance = {
                 fitted.name: 1 - (fitted.residual_sd / np.maximum(fitted.map_sd, 1e-12)) ** 2

@@ -32,6 +32,7 @@ PATTERNS = {
     "equal_bank": "results/equal_bank/{dataset}.h5",
     "deep_bank": f"results/deep_bank/{_EXPLANATION}.h5",
     # explanations
+    "terms": f"results/terms/{_EXPLANATION}.json",
     "statistics": f"results/statistics/{_EXPLANATION}/{{block}}.h5",
     "filters": f"results/filters/{_EXPLANATION}/{{layer}}.h5",
     "reconstructions": f"results/reconstructions/{_EXPLANATION}/{{block}}.h5",

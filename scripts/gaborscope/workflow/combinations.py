@@ -61,10 +61,17 @@ def check(config: Mapping[str, Any]) -> None:
         for model in entry["models"] or ():
             require(f"explanations.{name}.models names", model, "models", config["models"])
     _check_second_stages(explanations)
+    _check_readouts(explanations)
     _check_bits(config["bits"]["explanations"] or (), explanations)
     _check_spectra(config)
     for name in config["faithfulness"]["explanations"]:
         require("faithfulness.explanations names", name, "explanations", explanations)
+        readout = explanations[name].get("readout", "linear")
+        if readout != "linear":
+            raise InputError(
+                f"config: faithfulness.explanations names {name!r}, whose readout is {readout}; "
+                "filters of linear explanations alone can be taken out of an image"
+            )
     _check_colour_map(config["report"]["colour_map"])
 
 
@@ -183,6 +190,49 @@ def _check_second_stages(explanations):
                 f"config: explanations.{name}.second_stage is true with a bank of {n} scales; it "
                 "filters amplitudes again two scales above, so give the bank at least 3"
             )
+
+
+def _check_readouts(explanations):
+    """Refuse a readout that no linear explanation with the same regressors is the start of."""
+    for name, entry in explanations.items():
+        if entry["mode"] != "direct":
+            continue
+        start, readout = entry["start"], entry["readout"]
+        if readout == "linear" and start is not None:
+            raise InputError(
+                f"config: explanations.{name}.start is {start!r}, but its readout is linear, which "
+                "goes on from nothing; set start to null, or take readout: additive or pairs"
+            )
+        if readout == "linear":
+            continue
+        fitting = [other for other in explanations if _starts(explanations[other], entry)]
+        if start not in fitting:
+            raise InputError(
+                f"config: explanations.{name} has readout {readout} and start: {start or 'null'}; "
+                "start must name a linear explanation with the same regressors: "
+                f"{', '.join(fitting) or 'there is none'}"
+            )
+        if "amplitude" not in entry["kinds"] and not entry["normalisation"]:
+            raise InputError(
+                f"config: explanations.{name} has readout {readout}, which bends and multiplies "
+                "amplitudes, but kinds has no amplitude; add it"
+            )
+        if entry["solver"]["name"] != "ridge":
+            raise InputError(
+                f"config: explanations.{name} has readout {readout} and solver "
+                f"{entry['solver']['name']}; a readout needs ridge"
+            )
+
+
+# What a readout and the linear explanation that it goes on from may differ in.
+OWN = ("models", "readout", "terms", "start", "fusion", "solver", "identities", "sparsity_scores")
+
+
+def _starts(start, entry):
+    """Whether a readout can go on from an explanation."""
+    if start["mode"] != "direct" or start["readout"] != "linear":
+        return False
+    return all(start[key] == value for key, value in entry.items() if key not in OWN)
 
 
 def _check_bits(names, explanations):

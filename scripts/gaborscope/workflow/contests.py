@@ -73,7 +73,8 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
     Returns
     -------
     control : str or None
-        Control of the explanation. A refined explanation has the control of its first cascade.
+        Control of the explanation. A refined explanation has the control of its first cascade,
+        a readout that of its linear explanation.
     settings : str
         JSON. Equal for explanations that differ in `control`, `draw` and `models` alone.
     """
@@ -81,7 +82,7 @@ def control_of(name: str, explanations: Mapping[str, Mapping[str, Any]]) -> tupl
         key: value for key, value in explanations[name].items() if key not in ("models", "draw")
     }
     control = entry.pop("control", None)
-    if entry["mode"] == "refined":
+    if entry.get("start"):
         control, entry["start"] = control_of(entry["start"], explanations)
     return control, json.dumps(entry, sort_keys=True)
 

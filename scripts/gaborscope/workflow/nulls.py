@@ -165,12 +165,13 @@ def _add_bank(made, given, name, ending, control, draw, models):
     if not part(given, name) and name not in given:
         return
     entry = {"like": name, "models": models}
-    if _setting(given, name, "mode") == "refined":
-        start = _setting(given, name, "start") or "cascade"
+    start = _setting(given, name, "start")
+    if start or _setting(given, name, "mode") == "refined":
+        start = start or "cascade"
         if f"{start}_{ending}" not in made:
             _add_bank(made, given, start, ending, control, draw, [])
         entry["start"] = f"{start}_{ending}"
-    else:
+    if _setting(given, name, "mode") != "refined":
         entry |= {"control": control, "draw": draw} if control in DRAWN else {"control": control}
     if models or f"{name}_{ending}" not in made:
         made[f"{name}_{ending}"] = entry

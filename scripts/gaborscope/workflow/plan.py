@@ -69,6 +69,8 @@ class Plan:
         for them.
     direct, cascades, refined : list of str
         Explanations by mode.
+    linear : list of str
+        Explanations of mode direct with a linear readout, whose filters can be named.
     sections : list of [model, explanation]
         Which models get which explanations. Cascades end in a saliency map, so they are made for
         salient models alone.
@@ -108,6 +110,7 @@ class Plan:
     layers: dict[str, dict[str, str]]
     cascade_layers: dict[str, dict[str, str]]
     direct: list[str]
+    linear: list[str]
     cascades: list[str]
     refined: list[str]
     sections: list[list[str]]
@@ -191,6 +194,7 @@ class Plan:
                 name: backbones[name].get("cascade_layers") or layers[name] for name in models
             },
             direct=by_mode["direct"],
+            linear=[n for n in by_mode["direct"] if explanations[n]["readout"] == "linear"],
             cascades=by_mode["cascade"],
             refined=by_mode["refined"],
             sections=sections,
@@ -294,10 +298,16 @@ class Plan:
         return analysis in self.config["analyses"]
 
     def direct_sections(self, analysis: str | None = None) -> list[list[str]]:
-        """Return described sections of mode direct; empty if the analysis does not run."""
+        """Return described sections of linear readout; empty if the analysis does not run."""
         if analysis is not None and not self.runs(analysis):
             return []
-        return [pair for pair in self.described if pair[1] in self.direct]
+        return [pair for pair in self.described if pair[1] in self.linear]
+
+    @property
+    def readout_sections(self) -> list[list[str]]:
+        """Return described sections of mode direct whose readout is not linear."""
+        others = [name for name in self.direct if name not in self.linear]
+        return [pair for pair in self.described if pair[1] in others]
 
     # Nulls that the config adds
 
@@ -323,9 +333,16 @@ class Plan:
         return [name for name in self.explained if name.split("-") in self.described]
 
     def of_mode(self, mode: str, model: str, nulls: bool) -> list[str]:
-        """Return the explanations of a mode that are nulls of a model, or all others."""
-        added = [explanation for name, explanation in self.nulls if name == model]
-        entries = self.config["explanations"].items()
+        """
+        Return the explanations of a mode that are nulls of a model, or all others.
+
+        What a null goes on from is one too, unless the run describes it.
+        """
+        entries, added = self.config["explanations"].items(), set()
+        for name, explanation in self.nulls:
+            if name == model:
+                start = self.config["explanations"][explanation].get("start")
+                added |= {explanation, *([] if [model, start] in self.described else [start])}
         return [
             name for name, entry in entries if entry["mode"] == mode and (name in added) == nulls
         ]
@@ -380,7 +397,7 @@ class Plan:
             return []
         return [
             name
-            for name in self.direct
+            for name in self.linear
             if self.config["explanations"][name]["sparsity_scores"]["budgets"]
         ]
 
@@ -482,7 +499,7 @@ class Plan:
         if not self.runs("halves"):
             return []
         pairs = [[contest["model"], contest["explanation"]] for contest in self.contests]
-        return [pair for pair in pairs if pair[1] in self.direct]
+        return [pair for pair in pairs if pair[1] in self.linear]
 
     @property
     def seed_families(self) -> dict[str, list[list[str]]]:
@@ -493,7 +510,7 @@ class Plan:
                 [model for model in family if [model, explanation] in self.described]
                 for family in families
             ]
-            for explanation in self.direct
+            for explanation in self.linear
         }
 
     @property
@@ -518,6 +535,11 @@ class Plan:
         """Return the settings of an explanation that decide its regressors."""
         entry = self.config["explanations"][explanation]
         return {key: entry[key] for key in REGRESSOR_KEYS}
+
+    def readout_of(self, explanation: str) -> dict:
+        """Return the settings of an explanation's readout: `readout`, `terms`, `start`."""
+        entry = self.config["explanations"][explanation]
+        return {key: entry[key] for key in ("readout", "terms", "start")}
 
     def solver_of(self, explanation: str) -> dict:
         """Return name and budget of the solver of an explanation of mode direct."""
