@@ -4,12 +4,13 @@ import dataclasses
 
 import numpy as np
 import pytest
-from helpers import BOX, make_block, make_explained
+from helpers import BOX, ORIGIN, make_block, make_explained
 
 from gaborscope.analysis import refits
 from gaborscope.analysis.refits import Alternative, Alternatives
 from gaborscope.explanation import fusion, fusion_data
 from gaborscope.stimuli.centre_bias import CentreBias, relative_points
+from gaborscope.store.saliency import write_saliency
 
 SIZES = [(40, 60), (70, 45), (20, 61)]
 SETTINGS = {"target": "fixations", "stride": 6, "smoothing": 3.0, "penalties": [0.1]}
@@ -95,3 +96,26 @@ def test_stimuli_are_drawn_by_their_names(block):
     assert refits.sample({"0": block, "1": turned}, 3)["1"] == sorted(
         2 - index for index in drawn["1"]
     )
+
+
+def test_options_are_scored_by_their_distance_to_the_deep_map(block, tmp_path):
+    model, files = make_explained(), {}
+    rng = np.random.default_rng(0)
+    logs = {"deep": [], "centre_bias": []}
+    for size in SIZES:
+        for maps in logs.values():
+            density = rng.uniform(0.5, 1.5, size)
+            maps.append(np.log(density / density.sum()))
+    for name, maps in logs.items():
+        files[name] = {"0": str(tmp_path / f"{name}.h5")}
+        write_saliency(files[name]["0"], block.names, maps, ORIGIN)
+    rows = list(refits.score({"explained": model}, {"0": block}, files))
+    assert [row["predictor"] for row in rows[:3]] == ["explained", "deep", "centre_bias"]
+    assert rows[1]["kl_deep"] == pytest.approx(0, abs=1e-9)
+    log_density = refits.predict({"explained": model}, block.image(0))["explained"]
+    deep = logs["deep"][0]
+    for row, other in ((rows[0], log_density), (rows[2], logs["centre_bias"][0])):
+        expected = (np.exp(deep) * (deep - other)).sum() / np.log(2)
+        assert row["kl_deep"] == pytest.approx(expected, rel=1e-5)
+    unnamed = {"network": files["deep"], "centre_bias": files["centre_bias"]}
+    assert "kl_deep" not in next(refits.score({"explained": model}, {"0": block}, unnamed))

@@ -21,7 +21,8 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.stimuli.layer import Layer
 
-METRICS = ("auc_judd", "nss", "cc")
+# Closeness to the deep map decides; the share of `kl_deep` is the fidelity.
+METRICS = ("kl_deep", "ig", "auc_judd", "nss", "cc")
 COLUMNS = (
     "model", "option", "differs", "metric", "mean", "share", "share_low", "share_high",
     "difference", "difference_low", "difference_high",

@@ -20,6 +20,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
 from gaborscope.scoring import summaries
+from gaborscope.scoring.fidelity import kl_bits
 from gaborscope.scoring.scorer import FEW, score_few
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
@@ -312,7 +313,8 @@ def score(
     Yields
     ------
     row : dict
-        `stimulus`, `predictor`, and the scores of `FEW`.
+        `stimulus`, `predictor`, the scores of `FEW`, and `kl_deep` (`scoring.fidelity.kl_bits`) if
+        one of the other predictors is called `deep`.
     """
     for name, block in blocks.items():
         paths = {predictor: files[name] for predictor, files in saliency.items()}
@@ -331,6 +333,8 @@ def _score_block(models, block, saliency, seen):
         every = {**{name: np.exp(log) for name, log in log_densities.items()}, **given}
         scores = score_few(block, index, every, given["centre_bias"])
         for predictor, row in scores.items():
+            if "deep" in given:
+                row["kl_deep"] = kl_bits(np.log(given["deep"]), np.log(every[predictor]))
             yield {"stimulus": block.names[index], "predictor": predictor, **row}
 
 
