@@ -10,6 +10,7 @@ from torch import nn
 from gaborscope.backbones import randomising, recording
 from gaborscope.backbones.backbone import describe
 from gaborscope.cascades.observed import Observed
+from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 
 
@@ -176,3 +177,35 @@ def test_cmrnet_is_taken_apart_along_its_graph():
         if next(module.parameters(recurse=False), None) is not None
     }
     assert sorted(name for layer in order for name in layer) == sorted(with_parameters)
+
+
+class Tied(nn.Module):
+    """One convolution in two lists, and one weight in two convolutions."""
+
+    def __init__(self):
+        super().__init__()
+        self.dense = nn.ModuleList(nn.Conv2d(3, 3, 1) for _ in range(3))
+        self.encoder = nn.Sequential(*list(self.dense))
+        self.out = nn.Conv2d(3, 3, 1)
+        self.out.weight = self.dense[1].weight
+
+    def forward(self, x):
+        return self.out(self.encoder(x))
+
+
+@pytest.mark.parametrize("side, first", [("output", "dense.1"), ("input", "dense.0")])
+def test_a_weight_of_two_layers_is_random_in_both(side, first):
+    made, trained = Tied().eval(), Tied().eval()
+    before = copy.deepcopy(made)
+    random = randomising.restore(made, trained, X, side, 0.25)
+    assert random[0] == first
+    chosen = made.out if side == "output" else made.dense[0]
+    kept = before.out if side == "output" else before.dense[0]
+    assert torch.equal(chosen.weight, kept.weight)
+    assert torch.equal(made.dense[2].weight, trained.dense[2].weight)
+    assert made.encoder[0] is made.dense[0] and made.out.weight is made.dense[1].weight
+
+
+def test_a_network_without_weights_has_no_random_copy():
+    with pytest.raises(InputError, match="has no weights, so that there is no random copy"):
+        randomising.reinitialise(nn.ReLU(), 1)

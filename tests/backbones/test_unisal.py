@@ -210,9 +210,3 @@ def test_domain_that_the_network_lacks_is_named():
     network = build("unisal", sources=["SALICON"])
     with pytest.raises(InputError, match="no domain 'DHF1K'"):
         network(torch.zeros(1, 3, 32, 32), source="DHF1K")
-
-
-def test_checkpoint_of_the_authors_trainer_is_unwrapped(network):
-    state_dict = network.state_dict()
-    assert unisal.convert({"model_state_dict": state_dict, "epoch": 3}) is state_dict
-    assert unisal.convert(state_dict) is state_dict

@@ -1,5 +1,7 @@
 """Files of weights that hold code, too little, or too much."""
 
+import argparse
+
 import numpy as np
 import safetensors.torch
 import torch
@@ -81,7 +83,23 @@ def constant(name, shape, values):
     return [(1, name), (2, "Const"), (5, attribute)]
 
 
+class Settings:
+    """Settings of a training, as authors keep them beside the weights."""
+
+
+MISFIT = "{{folder}}/w.pth does not fit the network: {} of its 2 tensors {}, {} in the file {}; "
+RENAME = (
+    "give the weights of this very network, or set prefix: {from: to}, how names begin in the file "
+    "and in the network"
+)
 WHOLE = {"weight": torch.ones(3, 4), "bias": torch.zeros(3)}
+OTHER = {**WHOLE, "bias": torch.ones(3)}
+TRAINING = {
+    "state_dict": {f"module.{key}": value for key, value in WHOLE.items()},
+    "args": argparse.Namespace(lr=0.1),
+    "best": np.float64(0.8),
+    "epoch": 3,
+}
 NAN = {**WHOLE, "bias": torch.tensor([0, float("nan"), 0])}
 ALONE = "{folder}/w.pth is no complete file of weights alone "
 SAVE = "; fetch it again, or save model.state_dict() anew"
@@ -92,10 +110,49 @@ CASES = [
     Case(
         "a name of a tensor that would colour the terminal",
         load({"weight": torch.ones(3, 4), "bias\x1b[31m": torch.ones(3)}),
-        says="{folder}/w.pth does not fit the network: first missing tensor bias, first unexpected "
-        "bias [31m",
+        says=MISFIT.format("1", "is missing (bias)", "1 of 2", "is unexpected (bias [31m)")
+        + RENAME,
     ),
     Case("a state dict", load(WHOLE), gives="['bias', 'weight']"),
+    Case(
+        "a training's checkpoint: names with module., arguments, numbers of NumPy",
+        load(TRAINING),
+        gives="['args', 'best', 'epoch', 'state_dict']",
+    ),
+    Case(
+        "weights of half of a network",
+        load({"weight": torch.ones(3, 4)}),
+        says=MISFIT.format("1", "is missing (bias)", "0 of 1", "are unexpected (none)") + RENAME,
+    ),
+    Case(
+        "weights with a part that the network has not",
+        load({**{f"model.{k}": v for k, v in WHOLE.items()}, "loss.weight": torch.ones(3)}),
+        says=MISFIT.format(
+            "2",
+            "are missing (bias, weight)",
+            "3 of 3",
+            "are unexpected (loss.weight, model.bias, model.weight)",
+        )
+        + "to take a part of the file, set prefix: {model.: ''}",
+    ),
+    Case(
+        "weights and their moving average, which differ",
+        load({"model": WHOLE, "ema": OTHER}),
+        says="{folder}/w.pth holds the network's tensors more than once, with different values, at "
+        "model, ema; choose by the setting prefix, such as prefix: {ema.: ''}",
+    ),
+    Case(
+        "a checkpoint with an object of the authors' own code",
+        load({"model": WHOLE, "config": Settings()}),
+        says="{folder}/w.pth holds more than tensors (it asks for bad_input.weight_files.Settings),"
+        " and reading it could run code; save the tensors alone: torch.save(model.state_dict(), "
+        "FILE)",
+    ),
+    Case(
+        "a file without tensors",
+        load({"epoch": 3}),
+        says="{folder}/w.pth holds no tensors; save model.state_dict()",
+    ),
     Case(
         "a pickle with code",
         load({"weight": Code()}),

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from gaborscope.backbones import tensorflow, unisal, user_models, weights
+from gaborscope.backbones import tensorflow, user_models, weights
 from gaborscope.backbones.msinet import MSINet
 from gaborscope.data import downloads
 from gaborscope.errors import InputError
@@ -100,9 +100,9 @@ def fetch(name: str) -> Path:
     )
 
 
-def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def read(name: str, path: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """
-    Read a state dict from a file of weights of any supported format.
+    Read a file of weights of any supported format.
 
     Parameters
     ----------
@@ -112,7 +112,8 @@ def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
 
     Returns
     -------
-    state_dict : dict of str to tensor
+    content : dict
+        Tensors by name, or what a checkpoint holds around them.
     description : dict
         Metadata of a safetensors file; empty for other files.
 
@@ -128,7 +129,7 @@ def read(name: str, path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str
         return weights.read_weights(path)
     if name == "msinet" and path.suffix not in (".pt", ".pth"):
         return msinet_state_dict(tensorflow.read_tensors(path), str(path)), {}
-    return dict(unisal.convert(weights.read_pickle(path))), {}
+    return weights.read_pickle(path), {}
 
 
 def msinet_variables() -> dict[str, tuple[int, ...]]:
@@ -218,7 +219,11 @@ def _oihw(value):
 
 
 def load_into(
-    network: nn.Module, name: str, wanted: str, trained_on: list | None
+    network: nn.Module,
+    name: str,
+    wanted: str,
+    trained_on: list | None,
+    prefix: Mapping[str, str] | None = None,
 ) -> dict[str, object]:
     """
     Load the weights that a config asks for into a network, every tensor by name and shape.
@@ -232,6 +237,8 @@ def load_into(
         "published", or a path; relative ones refer to the repository.
     trained_on : list of dict or None
         What the config says of a file; None: what the file says of itself.
+    prefix : dict of str to str, optional
+        See `checkpoints.match`.
 
     Returns
     -------
@@ -245,8 +252,8 @@ def load_into(
         If there are no such weights, or they do not fit the network.
     """
     path = fetch(name) if wanted == "published" else user_models.absolute(wanted)
-    state_dict, description = read(name, path)
-    weights.fit_into(network, state_dict, path)
+    content, description = read(name, path)
+    n = weights.fit_into(network, content, path, prefix)
     origin: dict[str, object] = {"trained_on": trained_on}
     if wanted == "published":
         source = SOURCES[name]
@@ -255,5 +262,5 @@ def load_into(
         origin["trained_on"] = description.get("trained_on")
     if path.is_file():
         origin["sha256"] = downloads.digests(path)["sha256"]
-    log.info("%d tensors of %s fit %s", len(state_dict), path, name)
+    log.info("%d tensors of %s fit %s", n, path, name)
     return origin

@@ -7,6 +7,8 @@ import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from gaborscope.errors import InputError
+
 # Modules that belong to the layer before them.
 NORMS = (_BatchNorm, nn.GroupNorm, nn.LayerNorm, nn.modules.instancenorm._InstanceNorm)
 
@@ -23,7 +25,14 @@ def reinitialise(network: torch.nn.Module, seed: int) -> None:
     network : torch.nn.Module
         Changed in place.
     seed : int
+
+    Raises
+    ------
+    InputError
+        If it has none.
     """
+    if next(network.parameters(), None) is None:
+        raise InputError("the network has no weights, so that there is no random copy of it")
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)
     with torch.no_grad():
@@ -107,7 +116,13 @@ def restore(
     -------
     random : list of str
         Paths of the modules from the first random layer on: those whose inputs are others than in
-        the trained network, or whose weights.
+        the trained network, or whose weights. A tensor that a random layer shares with an earlier
+        one is random there too.
+
+    Raises
+    ------
+    InputError
+        If the network has no weights.
 
     References
     ----------
@@ -115,18 +130,35 @@ def restore(
     for saliency maps. NeurIPS 31.
     """
     layers = layers_in_order(network, x)
+    if not layers:
+        raise InputError("the network has no weights, so that there is no random copy of it")
     n = min(max(round(share * len(layers)), 1), len(layers) - 1)
     first = 0 if side == "input" else len(layers) - n
     chosen = {name for layer in layers[first : first + n] for name in layer}
-    for (name, module), learned in zip(network.named_modules(), trained.modules(), strict=True):
-        if name not in chosen:
-            for own, other in zip(_own_state(module), _own_state(learned), strict=True):
+    # a tensor that a chosen layer shares with another one is random in both
+    random = {place for name in chosen for place in _places(network.get_submodule(name))}
+    for module, learned in zip(network.modules(), trained.modules(), strict=True):
+        for own, other in zip(_own_state(module), _own_state(learned), strict=True):
+            if _place(own) not in random:
                 own.copy_(other)
-    return [name for layer in layers[first:] for name in layer]
+    touched = [
+        any(not random.isdisjoint(_places(network.get_submodule(name))) for name in layer)
+        for layer in layers
+    ]
+    return [name for layer in layers[touched.index(True) :] for name in layer]
 
 
 def _own_state(module):
     return [*module.parameters(recurse=False), *module.buffers(recurse=False)]
+
+
+def _places(module):
+    return {_place(own) for own in _own_state(module)}
+
+
+def _place(tensor):
+    """Where a tensor lies in memory: that of two modules which share it."""
+    return tensor.untyped_storage().data_ptr() or id(tensor)
 
 
 @torch.no_grad()

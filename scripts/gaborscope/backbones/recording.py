@@ -44,7 +44,7 @@ def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tup
     InputError
         If a path names no module.
     """
-    known = dict(network.named_modules())
+    known = dict(network.named_modules(remove_duplicate=False))
     modules = {}
     for alias, path in layers.items():
         if path not in known:

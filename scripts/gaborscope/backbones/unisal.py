@@ -8,8 +8,7 @@ Droste, R., Jiao, J., Noble, J. A. (2020). Unified image and video saliency mode
 """
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import torch
 from torch import nn
@@ -280,22 +279,3 @@ def build(sources: Sequence[str] = DOMAINS) -> UNISAL:
             smoothing = getattr(network, f"smoothing_{source.lower()}")
             smoothing.weight.copy_((kernel / kernel.sum())[None])
     return network
-
-
-def convert(state_dict: Mapping[str, Any]) -> Mapping[str, torch.Tensor]:
-    """
-    Return the state dict of a file of the authors, also out of a training checkpoint.
-
-    Parameters
-    ----------
-    state_dict : dict
-        Result of `torch.load(file, weights_only=True)`.
-
-    Returns
-    -------
-    state_dict : dict of str to tensor
-    """
-    for wrapper in ("model_state_dict", "state_dict"):
-        inner = state_dict.get(wrapper)
-        state_dict = inner if isinstance(inner, Mapping) else state_dict
-    return state_dict

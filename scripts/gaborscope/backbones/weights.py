@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import pickle
 import re
 from collections.abc import Mapping
@@ -11,9 +12,12 @@ from typing import Any
 import safetensors.torch
 import torch
 
+from gaborscope.backbones import checkpoints
 from gaborscope.errors import InputError, reading
 from gaborscope.store import checksums, paths
 from gaborscope.store.files import whole
+
+log = logging.getLogger(__name__)
 
 
 def write_weights(
@@ -26,10 +30,11 @@ def write_weights(
     ----------
     path : str or Path
     state_dict : dict of str to tensor
+        Of tensors that are one, the first name is written.
     description : dict
         `trained_on`, `history` and provenance; must be convertible to JSON.
     """
-    tensors = {key: value.contiguous() for key, value in state_dict.items()}
+    tensors = _apart(state_dict)
     # a single key, because safetensors writes several keys in random order
     described = {**description, **checksums.STAMP, "file": paths.canonical(path) or ""}
     metadata = {checksums.METADATA: json.dumps(described, sort_keys=True)}
@@ -37,6 +42,24 @@ def write_weights(
         # not save_file: only the owner could read the file
         content = safetensors.torch.save(tensors, metadata=metadata)
         temporary.write_bytes(checksums.stamp(content))
+
+
+def _apart(state_dict):
+    """
+    Return tensors that share no memory, as the format demands.
+
+    A tensor with several names keeps the first; `load_into` gives it to all.
+    """
+    second, tensors, storages = checkpoints.aliases(state_dict), {}, set()
+    for key, value in state_dict.items():
+        if key in second:
+            continue
+        tensors[key] = value.contiguous()
+        storage = tensors[key].untyped_storage().data_ptr()
+        if storage in storages:
+            tensors[key] = tensors[key].clone()
+        storages.add(storage)
+    return tensors
 
 
 def read_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
@@ -128,7 +151,11 @@ def load_into(network: torch.nn.Module, path: str | Path) -> dict[str, Any]:
 
 def read_pickle(path: str | Path) -> dict[str, Any]:
     """
-    Read weights that `torch.save` wrote; only tensors are unpickled, no code runs.
+    Read weights that `torch.save` wrote; no code of the file runs.
+
+    Beside tensors a checkpoint may hold what trainings keep there: numbers and arrays of NumPy,
+    arguments (`argparse.Namespace`, configs), paths, dates. A file that asks for anything else is
+    refused.
 
     Parameters
     ----------
@@ -137,7 +164,7 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     Returns
     -------
     state_dict : dict
-        As it was saved; the tensors may lie in a dictionary inside it.
+        As it was saved; the tensors may lie in a dictionary inside it, see `checkpoints.match`.
 
     Raises
     ------
@@ -147,7 +174,8 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
     fault = f"{path} is no complete file of weights alone"
     with reading(fault, "fetch it again, or save model.state_dict() anew"):
         try:
-            state_dict = torch.load(path, map_location="cpu", weights_only=True)
+            with torch.serialization.safe_globals(checkpoints.SAFE):
+                state_dict = torch.load(path, map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, RuntimeError) as error:
             if "weights" not in str(error).lower():
                 raise
@@ -165,34 +193,38 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
 
 
 def fit_into(
-    network: torch.nn.Module, state_dict: Mapping[str, torch.Tensor], path: str | Path
-) -> None:
+    network: torch.nn.Module,
+    state_dict: Mapping[str, Any],
+    path: str | Path,
+    prefix: Mapping[str, str] | None = None,
+) -> int:
     """
-    Load a state dict into a network; every tensor must fit by name and shape.
+    Load weights into a network; every tensor must fit by name and shape.
 
     Parameters
     ----------
     network : torch.nn.Module
-    state_dict : dict of str to tensor
+    state_dict : dict
+        Of tensors by name, or what a checkpoint holds around it, see `checkpoints.match`.
     path : str or Path
-        File of the state dict, for error messages.
+        File of the state dict, for messages.
+    prefix : dict of str to str, optional
+        See `checkpoints.match`.
+
+    Returns
+    -------
+    n : int
+        Tensors that were loaded.
 
     Raises
     ------
     InputError
-        If a tensor is missing, unexpected, of another shape, or not finite; the message names the
-        first.
+        If a tensor is missing, unexpected, of another shape, or not finite; the message counts
+        them, or names the first.
     """
     wanted = network.state_dict()
-    missing = sorted(set(wanted) - set(state_dict))
-    unexpected = sorted(set(state_dict) - set(wanted), key=str)
-    if missing or unexpected:
-        raise InputError(
-            f"{path} does not fit the network: first missing tensor "
-            f"{missing[0] if missing else 'none'}, first unexpected "
-            f"{unexpected[0] if unexpected else 'none'}"
-        )
-    for key, value in state_dict.items():
+    tensors, said = checkpoints.match(network, state_dict, path, prefix)
+    for key, value in tensors.items():
         if not isinstance(value, torch.Tensor) or value.layout != torch.strided or value.is_meta:
             raise InputError(f"{path}: {key} is no tensor of values; save model.state_dict()")
         if value.is_complex() or value.is_quantized:
@@ -204,7 +236,18 @@ def fit_into(
             )
         if not torch.isfinite(value).all():
             raise InputError(f"{path}: {key} holds NaN or infinity; train or fetch it again")
-    network.load_state_dict(state_dict)
+    for second, first in checkpoints.aliases(wanted).items():
+        if second in tensors and not torch.equal(
+            tensors[second], tensors.get(first, tensors[second])
+        ):
+            raise InputError(
+                f"{path}: {first} and {second} are one tensor of the network, but differ in the "
+                "file; build the network as its authors do"
+            )
+    if said:
+        log.info("%s: %s", path, said)
+    network.load_state_dict(tensors, strict=False)
+    return len(tensors)
 
 
 def half(state_dict: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
