@@ -2,6 +2,7 @@
 Train a backbone or import weights, record its layers, and let it predict.
 
 Needs   results/data/{dataset}/{block}.h5; for imported weights, their file or the internet
+        results/centre_bias/{dataset}.h5 for networks that take it
 Makes   results/weights/{model}.safetensors  results/start/{model}.safetensors
         results/checkpoints/{predictor}.pt (while training)
         results/layers/{model}.json
@@ -17,6 +18,8 @@ localrules:
 
 rule import_backbone:
     """Convert weights that others trained into our format; fetch published ones first."""
+    input:
+        centre_bias=centre_bias_given,
     output:
         weights="results/weights/{model}.safetensors",
     log:
@@ -36,6 +39,7 @@ rule import_backbone:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: plan.layers[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["weights"],
+        prefix=lambda wildcards: config["backbones"][wildcards.model].get("prefix"),
         stamp=weights_stamp("weights"),
         network=network_digest,
         seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
@@ -57,6 +61,7 @@ use rule import_backbone as import_start with:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: plan.layers[wildcards.model],
         source=lambda wildcards: config["backbones"][wildcards.model]["start"],
+        prefix=lambda wildcards: config["backbones"][wildcards.model].get("prefix"),
         stamp=weights_stamp("start"),
         network=network_digest,
         seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
@@ -80,6 +85,7 @@ rule train_backbone:
             "results/start/{model}.safetensors",
             model=[model for model in plan.continued if model == wildcards.model],
         ),
+        centre_bias=centre_bias_given,
     output:
         weights="results/weights/{model}.safetensors",
     log:
@@ -127,6 +133,7 @@ rule randomise_backbone:
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["fit"],
         ),
+        centre_bias=centre_bias_given,
     output:
         weights="results/weights/{model}.safetensors",
     log:

@@ -154,10 +154,25 @@ for name, entry in config["maps"].items():
                 or_stop(map_files.require_apart, name, where, stimuli_of(dataset))
 
 
+@functools.cache
+def digest_of_network(model):
+    """Digest of the code of a network, its imports read once."""
+    return backbone_entries.digest(model, config["backbones"][model], workflow.basedir)
+
+
+for model in plan.models:
+    digest_of_network(model)  # before the imports are kept
+
+
 def network_digest(wildcards):
     """Digest of the code of a network."""
-    entry = config["backbones"][wildcards.model]
-    return backbone_entries.digest(wildcards.model, entry, workflow.basedir)
+    return digest_of_network(wildcards.model)
+
+
+def centre_bias_given(wildcards):
+    """Centre bias of the fit split, for a network that takes it as its second argument."""
+    taken = config["backbones"][wildcards.model].get("inputs")
+    return [f"results/centre_bias/{plan.fit_on}.h5"] if taken else []
 
 
 def weights_stamp(key):

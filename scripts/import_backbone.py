@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from gaborscope.backbones import checking, published, weights
+from gaborscope.backbones import checking, opening, published, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import provenance
@@ -21,9 +21,12 @@ def main(smk):
     origin = {"trained_on": entry["trained_on"]}
     if wanted is not None:
         known = entry.get("network", name)
-        origin = published.load_into(backbone.network, known, wanted, entry["trained_on"])
+        origin = published.load_into(
+            backbone.network, known, wanted, entry["trained_on"], smk.params.get("prefix")
+        )
     elif not entry["factory"].startswith("torchscript:"):
         log.info("no weights: the network is explained as its factory made it")
+    opening.give_centre_bias(backbone, smk.input)
     if origin["trained_on"] is None:
         log.info("the training data of %s are unknown: set trained_on", name)
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))

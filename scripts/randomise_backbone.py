@@ -5,7 +5,7 @@ import logging
 import torch
 
 from gaborscope.backbones import backbone as backbone_tools
-from gaborscope.backbones import checking, devices, randomising, weights
+from gaborscope.backbones import checking, devices, opening, randomising, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
@@ -24,6 +24,7 @@ def main(smk):
     backbone = configured(smk.wildcards.model, entry)
     if "factory" in entry:  # the factory may have loaded weights
         randomising.reinitialise(backbone.network, smk.params.seed)
+    opening.give_centre_bias(backbone, smk.input.centre_bias)
     within, trained_on = None, []
     for path in smk.input.trained:
         trained = configured(smk.wildcards.model, entry)

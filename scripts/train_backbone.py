@@ -4,7 +4,7 @@ import logging
 
 import torch
 
-from gaborscope.backbones import checking, devices, examples, training, weights
+from gaborscope.backbones import checking, devices, examples, opening, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
@@ -25,6 +25,7 @@ def main(smk):
     log.info("training %s on %s with %d threads", name, device, smk.params.threads)
     box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
     backbone = configured(name, entry)
+    opening.give_centre_bias(backbone, smk.input.centre_bias)
     checking.check_backbone(backbone, smk.params.layers, box)
     for path in smk.input.start:
         before = weights.load_into(backbone.network, path)

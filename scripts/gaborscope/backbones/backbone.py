@@ -11,8 +11,9 @@ import torch
 from torch.nn import functional
 
 from gaborscope.backbones import resizing
+from gaborscope.backbones.checkpoints import CENTRE_BIAS
 from gaborscope.errors import InputError
-from gaborscope.stimuli import geometry
+from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.block import StimulusBlock
 
 KNOWN = ("cmrnet", "msinet", "unisal")
@@ -23,6 +24,9 @@ EPS = 1e-7
 class Backbone:
     """
     A network with the preprocessing of its input and the kind of its output.
+
+    A network that takes the centre bias as well has its density, relative to the uniform one, in
+    the buffer `checkpoints.CENTRE_BIAS`, and so in its file of weights.
 
     Attributes
     ----------
@@ -88,6 +92,8 @@ class Backbone:
         Returns
         -------
         x : float32 tensor (n, 3, height, width)
+            Of a network that takes the centre bias (n, 4, height, width): the fourth channel is
+            its log-density, see `centre_bias`.
 
         Raises
         ------
@@ -110,7 +116,33 @@ class Backbone:
             inside = np.s_[row, place.top : place.top + place.height]
             ordered = content if self.colour == "rgb" else content[..., ::-1]
             x[inside][:, place.left : place.left + place.width] = ordered * scale - shift
-        return torch.from_numpy(x).permute(0, 3, 1, 2).contiguous()
+        batch = torch.from_numpy(x).permute(0, 3, 1, 2)
+        if hasattr(self.network, CENTRE_BIAS):
+            biases = torch.from_numpy(np.stack([self.centre_bias(place) for place in placements]))
+            batch = torch.cat([batch, biases[:, None]], dim=1)
+        return batch.contiguous()
+
+    def centre_bias(self, placement: geometry.Placement) -> np.ndarray:
+        """
+        Centre bias as a network is given it: of the fit split, no stimulus left out.
+
+        Parameters
+        ----------
+        placement : geometry.Placement
+
+        Returns
+        -------
+        log_density : float32 array (height, width)
+            On the pixels of the input: natural logarithm of a density whose sum is 1 over the
+            content. In the padding it is the smallest value of the content.
+        """
+        relative = self.network.get_buffer(CENTRE_BIAS).double().cpu().numpy()
+        density = densities.resize_bilinear(relative, (placement.height, placement.width))
+        inside = np.log(density / density.sum()).astype(np.float32)
+        log_density = np.full(placement.input_size, inside.min(), np.float32)
+        rows = slice(placement.top, placement.top + placement.height)
+        log_density[rows, placement.left : placement.left + placement.width] = inside
+        return log_density
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
         """

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import torch
 
-from gaborscope.backbones import recording
+from gaborscope.backbones import recording, user_models
 from gaborscope.backbones.backbone import Backbone
 from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
@@ -44,6 +44,8 @@ def check_backbone(
         with recording.recorder(network, layers) as record:
             output = network(x)
     except InputError as error:
+        if str(error).startswith("models."):
+            raise
         raise InputError(f"models.{name}: {error}") from None
     except Exception as error:  # the forward of a user's model may raise anything
         reason = (str(error).strip() or "no message").splitlines()[0]
@@ -84,8 +86,7 @@ def _check_output(backbone, x, output):
     where = f"models.{backbone.name}"
     if not torch.is_tensor(output):
         raise InputError(
-            f"{where} returns {type(output).__name__}, not a tensor; wrap the model so that it "
-            "returns a map, or set input.output: none to explain layers alone"
+            f"{where} returns {user_models.outputs(output)}, {user_models.LAYERS_ALONE}"
         )
     single_channel = output.dim() == 3 or (output.dim() == 4 and output.shape[1] == 1)
     if not single_channel or len(output) != len(x):

@@ -18,7 +18,9 @@ INSERTED = ("module", "_orig_mod")
 WRAPPERS = (*INSERTED, "model", "net", "network")
 # Last part of the names of tensors that a file may lack, or have beyond the network: they count.
 CENTRE_BIAS = "gaborscope_centre_bias"  # buffer of a network that is given the centre bias
-BOOKKEEPING = ("num_batches_tracked", "n_averaged", "total_ops", "total_params", CENTRE_BIAS)
+DEVICE = "gaborscope_device"  # empty parameter of a network that has none
+BOOKKEEPING = ("num_batches_tracked", "n_averaged", "total_ops", "total_params")
+BOOKKEEPING += (CENTRE_BIAS, DEVICE)
 STATISTICS = ("running_mean", "running_var")
 DEEPEST = 4  # containers within containers
 SHOWN = 3  # names in a sentence
@@ -113,7 +115,7 @@ def match(
         and names the setting.
     """
     wanted = network.state_dict(keep_vars=True)
-    if not wanted:
+    if not wanted or (list(wanted) == [DEVICE] and DEVICE not in content):
         raise InputError(f"{path}: the network has no weights to load; set its weights to null")
     learned = [name for name, _ in network.named_parameters(remove_duplicate=False)]
     tensors = {

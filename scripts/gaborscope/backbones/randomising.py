@@ -31,7 +31,7 @@ def reinitialise(network: torch.nn.Module, seed: int) -> None:
     InputError
         If it has none.
     """
-    if next(network.parameters(), None) is None:
+    if not any(parameter.numel() for parameter in network.parameters()):
         raise InputError("the network has no weights, so that there is no random copy of it")
     generator = torch.Generator().manual_seed(seed)
     torch.manual_seed(seed)

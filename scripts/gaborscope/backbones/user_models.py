@@ -1,8 +1,12 @@
 """Models that users bring: a function that builds the network, or a TorchScript file."""
 
+import ast
+import dataclasses
+import functools
 import importlib
 import importlib.util
 import sys
+import traceback
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,9 +14,14 @@ from typing import Any
 import torch
 from torch import nn
 
+from gaborscope.backbones.checkpoints import CENTRE_BIAS, DEVICE
 from gaborscope.errors import InputError
+from gaborscope.stimuli import centre_bias
 
 ROOT = Path(__file__).resolve().parents[3]  # relative paths in a config start here
+LAYERS_ALONE = "or set input.output: none to explain layers alone"
+# Folders that factories were imported from in this process; the last one is in use.
+_folders: list[str] = []
 
 
 class Scripted(nn.Module):
@@ -31,16 +40,20 @@ class Scripted(nn.Module):
         Layers to be recorded; "" is the output.
     where : str
         The model and its file, for messages.
+    whole : bool
+        Whether `forward` returns all that the file returns, for a choice among outputs.
     """
 
-    def __init__(self, script: torch.jit.ScriptModule, names: Iterable[str], where: str) -> None:
+    def __init__(
+        self, script: torch.jit.ScriptModule, names: Iterable[str], where: str, whole: bool = False
+    ) -> None:
         super().__init__()
-        self.script, self.where = script, where
+        self.script, self.where, self.whole = script, where, whole
         self.names = [name for name in names if name]
         for name in self.names:
             self.add_module(name, nn.Identity())
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         """
         Run the file, pass its layers through their modules, and return its map.
 
@@ -50,12 +63,14 @@ class Scripted(nn.Module):
             If the file fails, or lacks a layer.
         """
         try:
-            result = self.script(x)
+            result = self.script(x, *others)
         except Exception as error:  # torch's errors are of many kinds
             raise InputError(
                 f"{self.where} fails on an input of shape {tuple(x.shape)} ({_reason(error)}); "
                 "save it anew, and check the input of the model's entry"
             ) from error
+        if self.whole and not self.names:
+            return result
         pair = result if isinstance(result, tuple) else (result, {})
         if len(pair) != 2 or not (isinstance(pair[0], torch.Tensor) and isinstance(pair[1], dict)):
             raise InputError(
@@ -96,9 +111,11 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     ----------
     name : str
     entry : dict
+        `inputs`: `{"centre_bias": "fit"}` gives it the centre bias as its second argument, see
+        `Backbone.batch`. `output`: which of several outputs is its map.
         `factory`: "package.module:function" (a module in the folder of the repository, or an
         installed one), "path/to/file.py:function" or "torchscript:path". `options`: keyword
-        arguments of the function.
+        arguments of the function. The folder of a file is importable from it.
 
     Returns
     -------
@@ -118,21 +135,26 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
         )
     if module == "torchscript":
         script, where = _load_script(name, function), f"models.{name}: {function}"
-        return Scripted(script, entry["layers"].values(), where).eval()
+        whole = bool(entry.get("output"))
+        return _adapt(name, Scripted(script, entry["layers"].values(), where, whole).eval(), entry)
     construct = getattr(_import(name, module), function, None)
     if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
     try:
         network = construct(**entry["options"])
-    except TypeError as error:
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        if isinstance(error, TypeError) and len(traceback.extract_tb(error.__traceback__)) == 1:
+            raise InputError(
+                f"models.{name}: {factory} cannot be called with its options ({error})"
+            ) from error
         raise InputError(
-            f"models.{name}: {factory} cannot be called with its options ({error})"
+            f"models.{name}: {factory} fails ({_cause(error)}); mend it, or set options"
         ) from error
     if not isinstance(network, nn.Module):
         raise InputError(
             f"models.{name}: {factory} returned {type(network).__name__}, not a torch.nn.Module"
         )
-    return network.eval()
+    return _adapt(name, network.eval(), entry)
 
 
 def _load_script(name, path):
@@ -153,22 +175,169 @@ def _reason(error):
     return lines[-1] if lines else type(error).__name__
 
 
+def _cause(error):
+    """Kind and message of an error of the user's code, and the line that it comes from."""
+    reason = " ".join(str(error).split())[:300]
+    frames = traceback.extract_tb(error.__traceback__)
+    theirs = [frame for frame in frames if not _installed(frame.filename)]
+    where = ""
+    if theirs:
+        where = f", line {theirs[-1].lineno} of {Path(theirs[-1].filename).name}"
+    return f"{type(error).__name__}{f': {reason}' if reason else ''}{where}"
+
+
+def _installed(file):
+    return file.startswith("<") or "site-packages" in file or file == __file__
+
+
 def _import(name, module):
+    path = absolute(module)
     try:
         if module.endswith(".py"):
-            return _import_file(module)
+            return _import_file(path)
         if str(ROOT) not in sys.path:
             sys.path.append(str(ROOT))
         return importlib.import_module(module)
     except (ImportError, OSError, SyntaxError) as error:
         raise InputError(f"models.{name}.factory: {module} cannot be imported ({error})") from error
+    except (Exception, SystemExit) as error:  # whatever the user's code raises
+        raise InputError(
+            f"models.{name}.factory: {module} cannot be imported ({_cause(error)})"
+        ) from error
 
 
-def _import_file(module):
-    path = absolute(module)
-    spec = importlib.util.spec_from_file_location(path.stem, path)
+def _import_file(path):
+    """Import a file as Python runs one: its folder is importable, and it is in `sys.modules`."""
+    if not path.is_file():
+        raise ImportError(f"there is no file {path}")
+    folder, name = path.parent, path.stem
+    above = _relative_levels(path)
+    if above:  # a module of a package: its folders are named, and the one around them importable
+        while len(name.split(".")) <= above or (folder / "__init__.py").is_file():
+            folder, name = folder.parent, f"{folder.name}.{name}"
+    _use_folders([str(path.parent), str(folder)])
+    if above:
+        return importlib.import_module(name)
+    known = sys.modules.get(name)
+    if known is not None and not _within(known, [str(path.parent)]):
+        name = f"factory_{name}"  # the name of a module that others use
+    spec = importlib.util.spec_from_file_location(name, path)
     if spec is None or spec.loader is None:
         raise ImportError(f"{path} is no Python file")
     loaded = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(loaded)
+    sys.modules[name] = loaded  # before it runs: dataclasses look their module up there
+    try:
+        spec.loader.exec_module(loaded)
+    except BaseException:
+        del sys.modules[name]
+        raise
     return loaded
+
+
+def _relative_levels(path):
+    """Return the largest number of dots of a file's relative imports."""
+    tree = ast.parse(path.read_bytes())
+    return max((n.level for n in ast.walk(tree) if isinstance(n, ast.ImportFrom)), default=0)
+
+
+def _use_folders(folders):
+    """Make folders importable; modules of the folders used before do not stand in for theirs."""
+    before = [folder for folder in _folders if folder not in folders]
+    for name, module in list(sys.modules.items()):
+        own = name.partition(".")[0] == __name__.partition(".")[0]
+        if not own and _within(module, before) and not _within(module, folders):
+            del sys.modules[name]
+    sys.path[:] = [*folders, *(p for p in sys.path if p not in before and p not in folders)]
+    _folders[:] = folders
+
+
+def _within(module, folders):
+    file = getattr(module, "__file__", None) or ""
+    if not file or _installed(file):
+        return False
+    return any(Path(folder) in Path(file).parents for folder in folders)
+
+
+def _adapt(name, network, entry):
+    """Give a network its second input, choose among its outputs, and a place if it has none."""
+    if next(network.parameters(), None) is None:  # its device is asked of its parameters
+        network.register_parameter(DEVICE, nn.Parameter(torch.zeros(0), requires_grad=False))
+    if entry.get("inputs"):
+        network.register_buffer(CENTRE_BIAS, torch.ones(centre_bias.GRID))
+        network.register_forward_pre_hook(_with_centre_bias)
+    if entry.get("output") or entry["input"].get("output", "none") != "none":
+        chosen = entry.get("output") or {}
+        network.register_forward_hook(functools.partial(_choose, name, chosen))
+    return network
+
+
+def _with_centre_bias(network, inputs):
+    """Pass the fourth channel of the input, or the centre bias of all of it, as an argument."""
+    x, *others = inputs
+    if x.shape[1] == 4:
+        return x[:, :3].contiguous(), x[:, 3].contiguous(), *others
+    density = network.get_buffer(CENTRE_BIAS)[None]
+    enlarged = nn.functional.interpolate(
+        density[None], tuple(x.shape[2:]), mode="bilinear", align_corners=False
+    )[0]
+    log_density = (enlarged / enlarged.sum()).log().to(x.dtype)
+    return x, log_density.expand(len(x), -1, -1), *others
+
+
+def _choose(name, wanted, network, inputs, output):
+    """Return the output that `output` of an entry names: keys of mappings, indices of lists."""
+    steps = {
+        kind: list(value) if isinstance(value, list) else [value] for kind, value in wanted.items()
+    }
+    while any(steps.values()):
+        fields = _fields(output)
+        kind = "key" if steps.get("key") and fields else "index"
+        step = steps[kind].pop(0) if steps.get(kind) else None
+        if step is not None and kind == "key" and step in fields:
+            output = fields[step]
+        elif step is not None and kind == "index" and isinstance(output, (tuple, list)):
+            if not -len(output) <= step < len(output):
+                raise InputError(_no_output(name, wanted, output))
+            output = output[step]
+        else:
+            raise InputError(_no_output(name, wanted, output))
+    if not torch.is_tensor(output):
+        raise InputError(f"models.{name} returns {outputs(output)}, {LAYERS_ALONE}")
+    return output
+
+
+def _fields(output):
+    if isinstance(output, Mapping):
+        return dict(output)
+    if isinstance(output, tuple) and hasattr(output, "_asdict"):
+        return output._asdict()
+    return dict(vars(output)) if dataclasses.is_dataclass(output) else {}
+
+
+def _no_output(name, wanted, output):
+    said = ", ".join(f"{key}: {value}" for key, value in wanted.items())
+    return f"models.{name}.output is {{{said}}}, but the network returns {outputs(output)}"
+
+
+def outputs(output: Any) -> str:
+    """
+    Say what a network returns, and how one of several outputs is chosen.
+
+    Parameters
+    ----------
+    output
+        What its forward returned.
+
+    Returns
+    -------
+    text : str
+    """
+    kind = type(output).__name__
+    if torch.is_tensor(output):
+        return f"a tensor {tuple(output.shape)}"
+    if fields := _fields(output):
+        return f"{kind} with {', '.join(map(str, fields))}; choose by output: {{key: NAME}}"
+    if isinstance(output, (tuple, list)):
+        parts = [f"{tuple(o.shape)}" if torch.is_tensor(o) else type(o).__name__ for o in output]
+        return f"{kind} of {', '.join(parts)}; choose by output: {{index: N}}, the first is 0"
+    return kind

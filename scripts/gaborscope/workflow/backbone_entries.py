@@ -6,6 +6,7 @@ Imported whenever the workflow is parsed: standard library alone.
 
 import copy
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -236,7 +237,7 @@ def network(config: Mapping[str, Any], model: str) -> dict[str, Any]:
     entry : dict
     """
     entry = config["backbones"][model]
-    kept = ("input", "options", "layers", "factory", "trained_on", "network")
+    kept = ("input", "inputs", "output", "options", "layers", "factory", "trained_on", "network")
     return {key: entry[key] for key in kept if key in entry}
 
 
@@ -255,8 +256,8 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     Returns
     -------
     digest : str
-        For Gaborscope's networks, of their modules. For a user's factory, of its file without the
-        files it imports. For a TorchScript file, its size and time. "" for an installed module.
+        For Gaborscope's networks, of their modules. For a user's factory, of its file and of all
+        that it imports, see `digests.user_digest`. For a TorchScript file, see `stamp`.
     """
     if "factory" not in entry:
         return digests.digest(f"backbones.{entry.get('network', name)}")
@@ -264,9 +265,12 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     if factory.startswith(SCRIPT):
         return stamp(factory.removeprefix(SCRIPT), root)
     module = factory.partition(":")[0]
-    relative = module if module.endswith(".py") else f"{module.replace('.', '/')}.py"
-    path = Path(root) / Path(relative).expanduser()
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16] if path.is_file() else ""
+    named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    roots = [Path(root), *(Path(folder) for folder in named if folder), digests.PACKAGE.parent]
+    if module.endswith(".py"):
+        path = Path(root) / Path(module).expanduser()
+        return digests.user_digest(path, roots) if path.is_file() else ""
+    return digests.module_digest(module, roots)
 
 
 def stamp(path: str | None, root: str | Path) -> str:

@@ -9,9 +9,12 @@ import ast
 import contextlib
 import functools
 import hashlib
+import importlib.machinery
+import importlib.util
 import json
 import os
 import sys
+from collections.abc import Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import NamedTuple
@@ -28,6 +31,8 @@ DISTRIBUTED_AS = {
     "cv2": "opencv-python-headless",
     "jinja2": "Jinja2",
     "pyfftw": "pyFFTW",
+    "skimage": "scikit-image",
+    "sklearn": "scikit-learn",
     "yaml": "PyYAML",
 }
 # Packages that cannot change results: progress bars, processes, threads, reading of the config.
@@ -305,3 +310,224 @@ def file_digest(name: str) -> str:
         16 hexadecimal digits.
     """
     return hashlib.sha256(PACKAGE.joinpath(name).read_bytes()).hexdigest()[:16]
+
+
+# Endings of files that Python imports.
+ENDINGS = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
+
+
+def user_digest(start: str | Path, roots: Sequence[str | Path]) -> str:
+    """
+    Digest of a user's Python file with all that it brings in from outside installed packages.
+
+    Imports are followed as they are written, absolute, relative or by `importlib.import_module`
+    with a text, in the roots and in the folders that a file adds to `sys.path` by texts. Nothing is
+    imported. Installed packages count by their version; modules that are found nowhere do not.
+
+    Parameters
+    ----------
+    start : str or Path
+        The file.
+    roots : sequence of str or Path
+        Folders that are searched beside that of the file, in this order.
+
+    Returns
+    -------
+    digest : str
+        16 hexadecimal digits; of names and content, not of places.
+    """
+    files, names = user_files(start, roots)
+    total = hashlib.sha256()
+    for path in files:
+        total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
+    for name in sorted(names):
+        total.update(f"{name} {_installed_version(name)}".encode())
+    return total.hexdigest()[:16]
+
+
+def module_digest(module: str, roots: Sequence[str | Path]) -> str:
+    """
+    Digest of a module that a user names, as of its file; of an installed one its version.
+
+    Parameters
+    ----------
+    module : str
+        Dotted name.
+    roots : sequence of str or Path
+        See `user_digest`.
+
+    Returns
+    -------
+    digest : str
+        "" for a module that is found nowhere.
+    """
+    files = _located(module, roots) or _outside(module)
+    if len(files) == 1:
+        return user_digest(files[0], roots)
+    if files:
+        total = " ".join(user_digest(path, roots) for path in files)
+        return hashlib.sha256(total.encode()).hexdigest()[:16]
+    name = module.partition(".")[0]
+    known = "absent" if name in sys.stdlib_module_names else _installed_version(name)
+    return "" if known == "absent" else f"{name} {known}"
+
+
+def user_files(start: str | Path, roots: Sequence[str | Path]) -> tuple[list[Path], frozenset[str]]:
+    """
+    Files that a user's Python file brings in, see `user_digest`.
+
+    Parameters
+    ----------
+    start : str or Path
+    roots : sequence of str or Path
+
+    Returns
+    -------
+    files : list of Path
+        In the order in which they are met, the file itself first.
+    packages : frozenset of str
+        Other modules that they import, by the first part of the name, without the standard library.
+    """
+    start = Path(start).resolve()
+    given = [Path(root).resolve() for root in roots]
+    # a folder that packages are installed in is none of the user's
+    given = [root for root in given if next(root.glob("*.dist-info"), None) is None]
+    folders = dict.fromkeys([start.parent, *given])
+    found: dict[Path, None] = {}
+    waiting, packages, unknown = [start], set(), set()
+    while waiting:
+        path = waiting.pop(0)
+        if path in found:
+            continue
+        found[path] = None
+        if path.suffix != ".py":
+            continue
+        imports, added = _user_imports(path)
+        new = [folder.resolve() for folder in _added_folders(path, added, list(folders))]
+        if new := [folder for folder in new if folder not in folders]:
+            folders.update(dict.fromkeys(new))
+            waiting += [f for name in sorted(unknown) for f in _located(name, folders)]
+        for level, module, names in imports:
+            above = path.parents[level - 1 : level] if level else folders
+            met = _located(module, above) if module else []
+            met += [folder / "__init__.py" for folder in path.parents[:level]]
+            below = [f"{module}.{name}" if module else name for name in names]
+            met += [f for name in below for f in _located(name, above)]
+            if not met and not level:
+                met = _outside(module)
+                unknown.add(module)
+                packages.add(module.partition(".")[0])
+            waiting += [f for f in met if f.is_file()]
+    met_by_name = {path.stem if path.stem != "__init__" else path.parent.name for path in found}
+    return list(found), frozenset(packages - met_by_name - sys.stdlib_module_names)
+
+
+def _user_imports(path):
+    """Return imports of a user's file as [level, module, names], and texts that extend the path."""
+    content = path.read_bytes()
+    sha256 = f"user {hashlib.sha256(content).hexdigest()}"
+    if sha256 not in _statements:
+        try:
+            _statements[sha256] = _parsed(ast.parse(content))
+        except (SyntaxError, ValueError):  # the import itself will say it
+            _statements[sha256] = [[], []]
+    _in_use.add(sha256)
+    return _statements[sha256]
+
+
+def _parsed(tree):
+    imports, added, assigned = [], [], {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            imports += [[0, alias.name, []] for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            names = [alias.name for alias in node.names if alias.name != "*"]
+            imports.append([node.level, node.module or "", names])
+        elif isinstance(node, ast.Assign):
+            for target in node.targets:
+                assigned[ast.unparse(target)] = node.value
+        elif isinstance(node, ast.Call) and node.args:
+            called, first = ast.unparse(node.func), node.args[0]
+            if called.rpartition(".")[2] in ("import_module", "__import__"):
+                if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                    name = first.value.lstrip(".")
+                    imports.append([len(first.value) - len(name), name, []])
+            elif called in ("sys.path.insert", "sys.path.append", "sys.path.extend"):
+                added.append(node.args[-1])
+    return [imports, [_texts(node, assigned) for node in added]]
+
+
+def _texts(node, assigned, deepest=5):
+    """Texts of an expression, in order, those of the names in it included."""
+    found = []
+    for part in ast.walk(node):
+        if isinstance(part, ast.Constant) and isinstance(part.value, str):
+            found.append([part.lineno, part.col_offset, part.value])
+        elif isinstance(part, ast.Name | ast.Attribute) and deepest:
+            value = assigned.get(ast.unparse(part))
+            if value is not None:
+                below = _texts(value, assigned, deepest - 1)
+                found += [[part.lineno, part.col_offset, text] for text in below]
+    return [text for _, _, text in sorted(found, key=lambda one: one[:2])]
+
+
+def _added_folders(path, added, bases):
+    """Folders that texts in the calls of `sys.path.append` may mean, as far as they are there."""
+    for texts in added:
+        yield from path.parents[:3]  # what is computed of __file__ without a text
+        for text in dict.fromkeys([*texts, "/".join(texts)]):
+            for base in dict.fromkeys([*path.parents[:3], *bases]):
+                folder = base / Path(text).expanduser()
+                if text.strip("./") and folder.is_dir():
+                    yield folder
+
+
+def _located(module, folders):
+    """Files of a module and of the packages around it, in the first folder that has them."""
+    parts = module.split(".")
+    for folder in folders:
+        files, here = [], Path(folder)
+        for part in parts[:-1]:
+            here = here / part
+            files.append(here / "__init__.py")
+        last = here / parts[-1]
+        ends = [last / "__init__.py", *(Path(f"{last}{ending}") for ending in ENDINGS)]
+        own = next((file for file in ends if file.is_file()), None)
+        if own is not None:
+            return [*(file for file in files if file.is_file()), own]
+    return []
+
+
+def _outside(module):
+    """Files of a module that is installed in place, from a checkout (pip install -e)."""
+    name = module.partition(".")[0]
+    if name in sys.stdlib_module_names or name == PACKAGE.name:
+        return []
+    root = _in_place(name)
+    return [] if root is None else _located(module, [root])
+
+
+@functools.cache
+def _in_place(name):
+    """Folder that an importable module lies in, unless it is one of installed packages."""
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return None
+    if spec is None or not spec.origin or not spec.has_location:
+        return None
+    folder = Path(spec.origin).parent
+    folder = folder.parent if spec.submodule_search_locations is not None else folder
+    installed = {"site-packages", "dist-packages", "lib-dynload"}.intersection(folder.parts)
+    return None if installed else folder
+
+
+@functools.cache
+def _installed_version(name):
+    """Version of what is imported by a name, also where its package is called otherwise."""
+    known = version(name)
+    with contextlib.suppress(ImportError, ValueError):
+        if known == "absent" and importlib.util.find_spec(name) is not None:
+            owners = sorted(set(metadata.packages_distributions().get(name, [])))
+            known = " ".join(f"{owner} {metadata.version(owner)}" for owner in owners)
+    return known
