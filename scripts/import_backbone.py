@@ -1,23 +1,38 @@
 """Convert weights that others trained into our format (rule import_backbone)."""
 
 import logging
+import sys
 
 import torch
 
-from gaborscope.backbones import checking, opening, published, weights
+from gaborscope.backbones import checking, opening, published, user_models, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import provenance
+from gaborscope.workflow import backbone_entries
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
+
+
+def tell_unseen(entry, modules):
+    """Log the files that a factory brought in by imports that its digest does not follow."""
+    seen = backbone_entries.sources(entry, user_models.ROOT)
+    unseen = [str(file) for file in user_models.files_of(modules) if file not in seen]
+    if unseen:
+        log.warning(
+            "the factory imports %s by computed names: their edits rerun nothing", ", ".join(unseen)
+        )
 
 
 def main(smk):
     """Fetch or find the weights, check every tensor and the network itself, and write them."""
     torch.manual_seed(smk.params.seed)
     name, entry, wanted = smk.wildcards.model, smk.params.backbone, smk.params.source
+    before = set(sys.modules)
     backbone = configured(name, entry)
+    if "factory" in entry and not entry["factory"].startswith("torchscript:"):
+        tell_unseen(entry, set(sys.modules) - before)
     origin = {"trained_on": entry["trained_on"]}
     if wanted is not None:
         known = entry.get("network", name)

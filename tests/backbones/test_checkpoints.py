@@ -123,6 +123,12 @@ def test_the_log_says_what_was_done_to_the_names(tmp_path, caplog):
     assert "module. read as deepgaze." in caplog.text
     assert "mean as the factory made it" in caplog.text
     caplog.clear()
+    load(Bare(), {"state_dict": named("module.")}, tmp_path)
+    assert "names without state_dict.module." in caplog.text
+    caplog.clear()
+    load(Wrapped(), STATE, tmp_path)
+    assert "names with net. before" in caplog.text
+    caplog.clear()
     load(Bare(), STATE, tmp_path)
     assert "read as" not in caplog.text
 

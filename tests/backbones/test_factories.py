@@ -270,3 +270,11 @@ def test_the_authors_weights_need_no_centre_bias(given, tmp_path):
     before = backbone.network.get_buffer(CENTRE_BIAS).clone()
     weights.fit_into(backbone.network, {f"module.{k}": v for k, v in state.items()}, "w")
     assert torch.equal(backbone.network.get_buffer(CENTRE_BIAS), before)
+
+
+def test_files_that_a_factory_brings_in_are_known(tmp_path):
+    folder = write(tmp_path, mine=NET, size="SIZE = 1\n")
+    before = set(sys.modules) - {"mine", "size"}
+    user_models.build("mine", entry(f"{folder / 'mine.py'}:build"))
+    found = user_models.files_of(set(sys.modules) - before)
+    assert found == [folder / "mine.py", folder / "size.py"]

@@ -77,12 +77,12 @@ def test_a_module_counts_as_its_file_does(checkout):
 
 
 def test_installed_packages_count_by_their_version(checkout, monkeypatch):
-    assert digest(checkout, "torch.nn:Linear").startswith("torch ")
-    before = digest(checkout)
-    monkeypatch.setattr(digests, "version", lambda name: f"2 of {name}")
-    digests._installed_version.cache_clear()
-    assert digest(checkout) != before
-    digests._installed_version.cache_clear()
+    factories = ("../checkout/mine.py:build", "torch.nn:Linear")
+    before = [digest(checkout, factory) for factory in factories]
+    assert all(before)
+    monkeypatch.setattr(digests, "_installed_version", lambda name: f"2 of {name}")
+    after = [digest(checkout, factory) for factory in factories]
+    assert before[0] != after[0] and before[1] != after[1]
     _, packages = digests.user_files(checkout / "checkout" / "mine.py", [])
     assert "torch" in packages and not packages & {"os", "helpers", "parts", "late"}
 

@@ -233,9 +233,11 @@ def _fit(found, wanted, learned):
 
 
 def _steps(there, here, clean):
-    steps = ["names without module. and _orig_mod."] if clean else []
-    if there != here:
-        steps.append(f"{there or 'names'} read as {here or 'names'}")
+    steps = ["without module. and _orig_mod."] if clean else []
+    if there and here and there != here:
+        steps.append(f"{there} read as {here}")
+    elif there != here:
+        steps.append(f"without {there}" if there else f"with {here} before")
     return ", ".join(steps)
 
 
@@ -289,7 +291,7 @@ def _renamed(found, wanted, prefix):
     if any(_counts(key) for key in names.keys() - wanted.keys()):
         return None
     names = {key: full for key, full in names.items() if key in wanted}
-    return _Fit(f"names by prefix: {dict(prefix)}", names)
+    return _Fit(f"by prefix: {dict(prefix)}", names)
 
 
 def _by_prefix(found, prefix):
@@ -318,7 +320,7 @@ def _same(one, other):
 
 def _said(fit, left, wanted):
     parts = [f"of its part {fit.where}"] if fit.where else []
-    parts += [fit.said] if fit.said else []
+    parts += [f"names {fit.said}"] if fit.said else []
     second = aliases(wanted)
     kept = [key for key in left if _counts(key) and key not in second]
     parts += [f"{_listed(kept)} as the factory made it"] if kept else []

@@ -157,6 +157,28 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     return _adapt(name, network.eval(), entry)
 
 
+def files_of(modules: Iterable[str]) -> list[Path]:
+    """
+    Files of imported modules that neither Gaborscope nor an installed package has.
+
+    Parameters
+    ----------
+    modules : iterable of str
+        Names in `sys.modules`.
+
+    Returns
+    -------
+    files : list of Path, sorted
+    """
+    found = set()
+    for name in modules:
+        file = getattr(sys.modules[name], "__file__", None) or ""
+        standard = name.partition(".")[0] in (*sys.stdlib_module_names, __name__.partition(".")[0])
+        if file and not standard and not _installed(file):
+            found.add(Path(file).resolve())
+    return sorted(found)
+
+
 def _load_script(name, path):
     try:
         script = torch.jit.load(str(absolute(path)), map_location="cpu")
@@ -187,7 +209,8 @@ def _cause(error):
 
 
 def _installed(file):
-    return file.startswith("<") or "site-packages" in file or file == __file__
+    parts = Path(file).parts
+    return file.startswith("<") or "site-packages" in parts or file == __file__
 
 
 def _import(name, module):

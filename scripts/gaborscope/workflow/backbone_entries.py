@@ -261,16 +261,35 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     """
     if "factory" not in entry:
         return digests.digest(f"backbones.{entry.get('network', name)}")
-    factory = entry["factory"]
-    if factory.startswith(SCRIPT):
-        return stamp(factory.removeprefix(SCRIPT), root)
+    if entry["factory"].startswith(SCRIPT):
+        return stamp(entry["factory"].removeprefix(SCRIPT), root)
+    return digests.user_digest(*_start(entry["factory"], root))
+
+
+def sources(entry: Mapping[str, Any], root: str | Path) -> list[Path]:
+    """
+    Files that count as a user's network: the factory's and those that it imports.
+
+    Parameters
+    ----------
+    entry : dict
+        With a `factory` that is no TorchScript file.
+    root : str or Path
+        Folder that relative paths refer to.
+
+    Returns
+    -------
+    files : list of Path
+    """
+    return digests.user_files(*_start(entry["factory"], root))[0]
+
+
+def _start(factory, root):
+    """Return the file or module of a factory, and the folders that its imports are found in."""
     module = factory.partition(":")[0]
     named = os.environ.get("PYTHONPATH", "").split(os.pathsep)
     roots = [Path(root), *(Path(folder) for folder in named if folder), digests.PACKAGE.parent]
-    if module.endswith(".py"):
-        path = Path(root) / Path(module).expanduser()
-        return digests.user_digest(path, roots) if path.is_file() else ""
-    return digests.module_digest(module, roots)
+    return Path(root) / Path(module).expanduser() if module.endswith(".py") else module, roots
 
 
 def stamp(path: str | None, root: str | Path) -> str:

@@ -316,9 +316,9 @@ def file_digest(name: str) -> str:
 ENDINGS = (".py", *importlib.machinery.EXTENSION_SUFFIXES)
 
 
-def user_digest(start: str | Path, roots: Sequence[str | Path]) -> str:
+def user_digest(start: Path | str, roots: Sequence[str | Path]) -> str:
     """
-    Digest of a user's Python file with all that it brings in from outside installed packages.
+    Digest of a user's Python code with all that it brings in from outside installed packages.
 
     Imports are followed as they are written, absolute, relative or by `importlib.import_module`
     with a text, in the roots and in the folders that a file adds to `sys.path` by texts. Nothing is
@@ -326,75 +326,55 @@ def user_digest(start: str | Path, roots: Sequence[str | Path]) -> str:
 
     Parameters
     ----------
-    start : str or Path
-        The file.
+    start : Path or str
+        A file, or the dotted name of a module.
     roots : sequence of str or Path
         Folders that are searched beside that of the file, in this order.
 
     Returns
     -------
     digest : str
-        16 hexadecimal digits; of names and content, not of places.
+        16 hexadecimal digits; of names and content, not of places. "" where nothing is found.
     """
-    files, names = user_files(start, roots)
+    files, packages = user_files(start, roots)
+    if not files and not packages:
+        return ""
     total = hashlib.sha256()
     for path in files:
         total.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}".encode())
-    for name in sorted(names):
+    for name in sorted(packages):
         total.update(f"{name} {_installed_version(name)}".encode())
     return total.hexdigest()[:16]
 
 
-def module_digest(module: str, roots: Sequence[str | Path]) -> str:
+def user_files(start: Path | str, roots: Sequence[str | Path]) -> tuple[list[Path], frozenset[str]]:
     """
-    Digest of a module that a user names, as of its file; of an installed one its version.
+    Files that a user's Python code brings in, see `user_digest`.
 
     Parameters
     ----------
-    module : str
-        Dotted name.
-    roots : sequence of str or Path
-        See `user_digest`.
-
-    Returns
-    -------
-    digest : str
-        "" for a module that is found nowhere.
-    """
-    files = _located(module, roots) or _outside(module)
-    if len(files) == 1:
-        return user_digest(files[0], roots)
-    if files:
-        total = " ".join(user_digest(path, roots) for path in files)
-        return hashlib.sha256(total.encode()).hexdigest()[:16]
-    name = module.partition(".")[0]
-    known = "absent" if name in sys.stdlib_module_names else _installed_version(name)
-    return "" if known == "absent" else f"{name} {known}"
-
-
-def user_files(start: str | Path, roots: Sequence[str | Path]) -> tuple[list[Path], frozenset[str]]:
-    """
-    Files that a user's Python file brings in, see `user_digest`.
-
-    Parameters
-    ----------
-    start : str or Path
+    start : Path or str
     roots : sequence of str or Path
 
     Returns
     -------
     files : list of Path
-        In the order in which they are met, the file itself first.
+        In the order in which they are met, that of `start` first.
     packages : frozenset of str
         Other modules that they import, by the first part of the name, without the standard library.
     """
-    start = Path(start).resolve()
     given = [Path(root).resolve() for root in roots]
     # a folder that packages are installed in is none of the user's
     given = [root for root in given if next(root.glob("*.dist-info"), None) is None]
-    folders = dict.fromkeys([start.parent, *given])
+    if isinstance(start, str):
+        waiting = _located(start, given) or _outside(start)
+        packages = {start.partition(".")[0]} - {path.stem for path in waiting}
+    else:
+        waiting, packages = [start.resolve()], set()
+    waiting = [path for path in waiting if path.is_file()]
+    folders = dict.fromkeys([*(path.parent for path in waiting[-1:]), *given])
     found: dict[Path, None] = {}
-    waiting, packages, unknown = [start], set(), set()
+    unknown: set[str] = set()
     while waiting:
         path = waiting.pop(0)
         if path in found:
@@ -406,20 +386,21 @@ def user_files(start: str | Path, roots: Sequence[str | Path]) -> tuple[list[Pat
         new = [folder.resolve() for folder in _added_folders(path, added, list(folders))]
         if new := [folder for folder in new if folder not in folders]:
             folders.update(dict.fromkeys(new))
-            waiting += [f for name in sorted(unknown) for f in _located(name, folders)]
+            waiting += [file for name in sorted(unknown) for file in _located(name, folders)]
         for level, module, names in imports:
             above = path.parents[level - 1 : level] if level else folders
             met = _located(module, above) if module else []
             met += [folder / "__init__.py" for folder in path.parents[:level]]
             below = [f"{module}.{name}" if module else name for name in names]
-            met += [f for name in below for f in _located(name, above)]
+            met += [file for name in below for file in _located(name, above)]
             if not met and not level:
                 met = _outside(module)
-                unknown.add(module)
+                unknown.update([module, *below])
                 packages.add(module.partition(".")[0])
-            waiting += [f for f in met if f.is_file()]
-    met_by_name = {path.stem if path.stem != "__init__" else path.parent.name for path in found}
-    return list(found), frozenset(packages - met_by_name - sys.stdlib_module_names)
+            waiting += [file for file in met if file.is_file()]
+    own = {part for path in found for part in (path.stem, path.parent.name)}
+    present = {name for name in packages - own if _installed_version(name) != "absent"}
+    return list(found), frozenset(present - sys.stdlib_module_names)
 
 
 def _user_imports(path):
