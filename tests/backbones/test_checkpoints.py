@@ -149,6 +149,16 @@ def test_statistics_that_lack_are_missing(tmp_path):
     load(Bare(), state, tmp_path)  # as torch before 0.4.1 saved it
 
 
+def test_tensors_that_cannot_be_compared_are_refused_as_well(tmp_path):
+    sparse = {key: value.to_sparse() if value.dim() > 1 else value for key, value in STATE.items()}
+    with pytest.raises(InputError, match="more than once"):
+        load(
+            Bare(),
+            {"model": sparse, "ema": dict(sparse, **{"readout.bias": torch.ones(1)})},
+            tmp_path,
+        )
+
+
 OTHER = trained(2).state_dict()
 BOTH = {"model": STATE, "ema": OTHER}
 STUDENT = {**named("student."), **named("teacher.", OTHER)}
@@ -193,6 +203,12 @@ def test_a_file_that_matches_in_part_is_refused_with_counts_and_names(tmp_path):
         "readout.weight), 0 of 7 in the file are unexpected (none); give the weights of this very "
         "network, or set prefix: {from: to}, how names begin in the file and in the network"
     )
+
+
+def test_a_torchscript_file_is_no_file_of_weights(tmp_path):
+    torch.jit.script(Bare()).save(str(tmp_path / "w.pth"))
+    with pytest.raises(InputError, match="is a TorchScript file.*factory: torchscript:FILE"):
+        weights.read_pickle(tmp_path / "w.pth")
 
 
 KEPT = {

@@ -313,9 +313,13 @@ def _shapes_fit(fit, found, wanted):
 
 def _same(one, other):
     return one.keys() == other.keys() and all(
-        a is other[key] or (isinstance(a, torch.Tensor) and torch.equal(a, other[key]))
+        a is other[key] or (_plain(a) and _plain(other[key]) and torch.equal(a, other[key]))
         for key, a in one.items()
     )
+
+
+def _plain(value):
+    return isinstance(value, torch.Tensor) and value.layout == torch.strided and not value.is_meta
 
 
 def _said(fit, left, wanted):
@@ -360,7 +364,8 @@ def _readings(found, wanted, prefix):
     """Names of a container with other beginnings, mapped to the full ones."""
     if prefix:
         return [dict(_by_prefix(found, prefix))]
-    pairs = [(a, b) for a in _shared(list(found)) for b in _shared(list(wanted))]
+    stems = dict.fromkeys(stem for name in wanted for stem in _stems(name))
+    pairs = [(a, b) for a in _shared(list(found)) for b in stems]
     return [{b + name[len(a) :]: name for name in found} for a, b in pairs]
 
 

@@ -7,7 +7,7 @@ import importlib
 import importlib.util
 import sys
 import traceback
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,8 @@ class Scripted(nn.Module):
 
     Parameters
     ----------
-    script : torch.jit.ScriptModule
+    load : callable
+        Of a torch.device: the file, a torch.jit.ScriptModule, on that device.
     names : sequence of str
         Layers to be recorded; "" is the output.
     where : str
@@ -45,10 +46,16 @@ class Scripted(nn.Module):
     """
 
     def __init__(
-        self, script: torch.jit.ScriptModule, names: Iterable[str], where: str, whole: bool = False
+        self,
+        load: Callable[[torch.device], torch.jit.ScriptModule],
+        names: Iterable[str],
+        where: str,
+        whole: bool = False,
     ) -> None:
         super().__init__()
-        self.script, self.where, self.whole = script, where, whole
+        self.load, self.where, self.whole = load, where, whole
+        self.script, self.device = load(torch.device("cpu")), torch.device("cpu")
+        self.frozen = next(self.script.parameters(), None) is None
         self.names = [name for name in names if name]
         for name in self.names:
             self.add_module(name, nn.Identity())
@@ -62,6 +69,8 @@ class Scripted(nn.Module):
         InputError
             If the file fails, or lacks a layer.
         """
+        if self.frozen and x.device != self.device:  # its constants move by no other way
+            self.script, self.device = self.load(x.device), x.device
         try:
             result = self.script(x, *others)
         except Exception as error:  # torch's errors are of many kinds
@@ -134,9 +143,9 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
             "path/to/file.py:function or torchscript:path"
         )
     if module == "torchscript":
-        script, where = _load_script(name, function), f"models.{name}: {function}"
+        load, where = functools.partial(_load_script, name, function), f"models.{name}: {function}"
         whole = bool(entry.get("output"))
-        return _adapt(name, Scripted(script, entry["layers"].values(), where, whole).eval(), entry)
+        return _adapt(name, Scripted(load, entry["layers"].values(), where, whole).eval(), entry)
     construct = getattr(_import(name, module), function, None)
     if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
@@ -179,9 +188,9 @@ def files_of(modules: Iterable[str]) -> list[Path]:
     return sorted(found)
 
 
-def _load_script(name, path):
+def _load_script(name, path, device):
     try:
-        script = torch.jit.load(str(absolute(path)), map_location="cpu")
+        script = torch.jit.load(str(absolute(path)), map_location=device)
     except Exception as error:  # torch's errors are of many kinds
         raise InputError(
             f"models.{name}: {path} is no TorchScript file ({_reason(error)})"

@@ -181,6 +181,13 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
                 raise
             # not torch's own words: they advise to run the code that the file holds
             asked = re.search(r"GLOBAL ([\w.]+)", str(error))
+            if "TorchScript" in str(error):
+                raise InputError(
+                    f"{path} is a TorchScript file, a network with its weights; give it as "
+                    "factory: torchscript:FILE, or save model.state_dict()"
+                ) from None
+            if "Unsupported operand" in str(error):
+                raise ValueError("it is damaged, or of another protocol of pickle") from None
             if asked is None:
                 raise ValueError("it is damaged, or holds more than tensors") from None
             raise InputError(
