@@ -297,7 +297,7 @@ def _adapt(name, network, entry):
     if entry.get("inputs"):
         network.register_buffer(CENTRE_BIAS, torch.ones(centre_bias.GRID))
         network.register_forward_pre_hook(_with_centre_bias)
-    if entry.get("output") or entry["input"].get("output", "none") != "none":
+    if entry.get("output") or entry.get("input", {}).get("output", "none") != "none":
         chosen = entry.get("output") or {}
         network.register_forward_hook(functools.partial(_choose, name, chosen))
     return network
