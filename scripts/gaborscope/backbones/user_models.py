@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from gaborscope.backbones.checkpoints import CENTRE_BIAS, DEVICE
+from gaborscope.backbones.layouts import Tap
 from gaborscope.errors import InputError
 from gaborscope.stimuli import centre_bias
 
@@ -145,7 +146,8 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     if module == "torchscript":
         load, where = functools.partial(_load_script, name, function), f"models.{name}: {function}"
         whole = bool(entry.get("output"))
-        return _adapt(name, Scripted(load, entry["layers"].values(), where, whole).eval(), entry)
+        names = [Tap.of(layer).module for layer in entry["layers"].values()]
+        return _adapt(name, Scripted(load, names, where, whole).eval(), entry)
     construct = getattr(_import(name, module), function, None)
     if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
