@@ -123,3 +123,28 @@ def test_a_game_is_split_as_shapley_says():
     """The glove game: one left, two right gloves; a pair is worth 1."""
     value = {c: float(0 in c and len(c) > 1) for c in shapley.coalitions(3)}
     np.testing.assert_allclose(shapley.split(value, 3), [2 / 3, 1 / 6, 1 / 6])
+
+
+def test_every_member_stands_twice_at_every_place_of_the_orders():
+    orders = np.array(shapley.orders(9))
+    for place in orders.T:
+        assert np.bincount(place).tolist() == [2] * 9
+    assert len(shapley.along(shapley.orders(9))) <= 2 * 9 * 8 + 2
+
+
+def test_values_of_many_members_are_estimated_and_still_add_up(rng):
+    """Of a sum of single worths and worths of pairs, orders both ways give the exact values."""
+    n = 9
+    single, pair = rng.normal(size=(n, 4)), rng.normal(size=(n, n, 4))
+    value = {
+        c: single[list(c)].sum(axis=0) + sum(pair[a, b] for a in c for b in c if a < b)
+        for c in shapley.needed(n, 7)
+    }
+    exact = [
+        single[m] + sum(pair[min(m, o), max(m, o)] for o in range(n) if o != m) / 2
+        for m in range(n)
+    ]
+    found = shapley.shared(value, n, 7)
+    np.testing.assert_allclose(found, exact, atol=1e-12)
+    np.testing.assert_allclose(found.sum(axis=0), value[tuple(range(n))], atol=1e-12)
+    assert shapley.needed(7, 7) == shapley.coalitions(7)

@@ -9,6 +9,9 @@ from scipy import linalg
 
 from gaborscope.fitting.statistics import DEAD, Statistics, standardised
 
+SEED = 20261128  # of the order that `orders` starts from
+MOST = 12  # groups whose shares in maps are exact
+
 
 def split(value: Mapping[tuple[int, ...], float | np.ndarray], n: int) -> np.ndarray:
     """
@@ -43,14 +46,94 @@ def coalitions(n: int) -> list[tuple[int, ...]]:
     return [c for size in range(n + 1) for c in itertools.combinations(range(n), size)]
 
 
+def orders(n: int) -> list[tuple[int, ...]]:
+    """
+    Orders of n members in which every member stands twice at every place.
+
+    The shifts of one drawn order, and each of them backwards; the same at every call.
+
+    Parameters
+    ----------
+    n : int
+
+    Returns
+    -------
+    orders : list of tuple of int
+        2n permutations of 0 ... n - 1.
+    """
+    drawn = np.random.default_rng(SEED).permutation(n).tolist()
+    shifts = [tuple(drawn[k:] + drawn[:k]) for k in range(n)]
+    return [order for shift in shifts for order in (shift, shift[::-1])]
+
+
+def along(orders: Sequence[Sequence[int]]) -> list[tuple[int, ...]]:
+    """Return the coalitions that arise as members join in each of some orders, smaller first."""
+    found = {tuple(sorted(order[:k])) for order in orders for k in range(len(order) + 1)}
+    return sorted(found, key=lambda members: (len(members), members))
+
+
+def split_along(
+    value: Mapping[tuple[int, ...], float | np.ndarray], orders: Sequence[Sequence[int]]
+) -> np.ndarray:
+    """
+    Estimate Shapley values: mean gain as a member joins, over some orders.
+
+    Parameters
+    ----------
+    value : dict of tuple of int to float or float array
+        Values of the coalitions of `along`.
+    orders : sequence of sequence of int
+
+    Returns
+    -------
+    shares : float64 array (n, ...)
+        Their sum is the value of all members minus the value of the empty coalition.
+
+    References
+    ----------
+    Castro, J., Gomez, D., Tejada, J. (2009). Polynomial calculation of the Shapley value based on
+    sampling. Computers and Operations Research 36, 1726-1730.
+    """
+    shares = np.zeros((len(orders[0]), *np.shape(value[()])))
+    for order in orders:
+        for k, member in enumerate(order):
+            before, after = (tuple(sorted(order[:m])) for m in (k, k + 1))
+            shares[member] += (value[after] - value[before]) / len(orders)
+    return shares
+
+
+def needed(n: int, most: int) -> list[tuple[int, ...]]:
+    """Return all coalitions of up to `most` members; of more, those `along` some `orders`."""
+    return coalitions(n) if n <= most else along(orders(n))
+
+
+def shared(value: Mapping[tuple[int, ...], float | np.ndarray], n: int, most: int) -> np.ndarray:
+    """
+    Shapley value of every member from the values of the coalitions `needed`.
+
+    Parameters
+    ----------
+    value : dict of tuple of int to float or float array
+    n, most : int
+        As for `needed`.
+
+    Returns
+    -------
+    shares : float64 array (n, ...)
+        Exact up to `most` members, else estimated by `split_along`.
+    """
+    return split(value, n) if n <= most else split_along(value, orders(n))
+
+
 def map_shares(
     statistics: Statistics, penalty: float, groups: Sequence[Sequence[int] | np.ndarray]
 ) -> tuple[np.ndarray, np.ndarray]:
     """
     Shapley shares of groups of regressors in the variance of each map.
 
-    Exact: for every union of groups the explained variance is computed by a refit from the Gram
-    matrix. So correlated regressors share the variance that they explain together.
+    Exact up to `MOST` groups: for every union of groups the explained variance is computed by a
+    refit from the Gram matrix. Of more groups, shares are estimated from some unions. So correlated
+    regressors share the variance that they explain together.
 
     Parameters
     ----------
@@ -59,7 +142,7 @@ def map_shares(
     penalty : float
         Ridge penalty of every refit.
     groups : sequence of sequence of int
-        Regressor indices of each group; a partition. 2^groups refits are made.
+        Regressor indices of each group; a partition. Up to 2^groups refits are made.
 
     Returns
     -------
@@ -71,9 +154,9 @@ def map_shares(
     correlation, cross, _ = standardised(statistics)
     value = {
         members: _explained(correlation, cross, penalty, [groups[m] for m in members])
-        for members in coalitions(len(groups))
+        for members in needed(len(groups), MOST)
     }
-    return split(value, len(groups)), statistics.total_variation() / statistics.n
+    return shared(value, len(groups), MOST), statistics.total_variation() / statistics.n
 
 
 def pooled(explained: np.ndarray, variance: np.ndarray) -> np.ndarray:
