@@ -132,6 +132,38 @@ def test_a_planted_dimension_explains_all_that_it_adds(planted, dimension):
     assert part_bits[dimension] > 0.4 and part_bits[dimension] + part_bits["contrast"] > 0.9
 
 
+MANY = {**SECOND, "mechanisms": ["contrast", "second_order", "centre_surround", "half_waves"]}
+
+
+def test_each_mechanism_is_a_dimension_and_many_dimensions_have_few_coalitions(rng):
+    table = table_of(MANY)
+    players = present(table)
+    assert players[4:] == [
+        "second_stage", "centre_surround", "half_waves", "local_contrast", "second_order",
+    ]  # fmt: skip
+    names = coalitions.names(table)
+    n = len(players)
+    assert 2 * n < len(names) <= 2 * n * (n - 1) + 2 < 2**n
+    assert list(names)[0] == "+".join(players) and list(names)[-1] == "none"
+    inverse = np.ones(len(table["name"]))
+    without = restriction(table, [p for p in players if p != "centre_surround"], inverse)
+    left_out = set(table["kind"][np.asarray(without.sum(axis=0)) == 0].tolist())
+    assert left_out == {"surround", "rectified_surround"}
+    gains = pd.DataFrame({name: rng.normal(size=5) for name in names}).assign(deep=2.0)
+    by_part = bits.parts(gains)
+    np.testing.assert_allclose(by_part.sum(axis=1), 2, atol=1e-12)
+    assert set(by_part) == {"contrast", *players, "unexplained"}
+
+
+def test_without_orientation_second_orders_are_summed_over_both_orientations():
+    table = table_of({**FULL, "mechanisms": ["second_order_oriented"]})
+    kept = [d for d in DIMENSIONS if d != "orientation"]
+    matrix = restriction(table, kept, np.ones(len(table["name"])))
+    n_orientations = FULL["bank"]["n_orientations"]
+    members = np.diff(matrix.indptr)
+    assert set(members.tolist()) == {1, n_orientations, 2 * n_orientations}
+
+
 def gains_of(players, rng, n=7):
     labels = [coalitions.label(tuple(players[m] for m in c))
               for c in shapley.coalitions(len(players))]  # fmt: skip

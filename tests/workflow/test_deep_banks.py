@@ -35,6 +35,7 @@ def test_the_null_is_what_it_was_when_it_was_made():
         "normalisation": True,
         "position": True,
         "second_stage": False,
+        "mechanisms": [],
         "control": None,
         "pools": [
             {"kind": "point", "width": 1.0},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaborscope.analysis.coalitions import DIMENSIONS, label
+from gaborscope.analysis.coalitions import DIMENSIONS, MOST_EXACT, label
 from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import fusion
 from gaborscope.explanation.model import ExplainedModel
@@ -153,8 +153,9 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
 
     Let v(S) be the gain of the explained model that knows only the dimensions S. The part of a
     dimension d is its Shapley value, `sum_S |S|! (n - |S| - 1)! / n! (v(S + d) - v(S))` over all S
-    without d. `contrast` is v of the empty set. `unexplained` is the deep model's gain minus v of
-    all dimensions. The split is linear in v, so it is done for each stimulus.
+    without d; of many dimensions it is estimated, see `shapley.shared`. `contrast` is v of the
+    empty set. `unexplained` is the deep model's gain minus v of all dimensions. The split is linear
+    in v, so it is done for each stimulus.
 
     Parameters
     ----------
@@ -171,10 +172,11 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
     players = [name for name in DIMENSIONS if name in table]
     value = {
         members: table[label(tuple(players[m] for m in members))].to_numpy()
-        for members in shapley.coalitions(len(players))
+        for members in shapley.needed(len(players), MOST_EXACT)
     }
     columns = {"contrast": value[()]}
-    columns.update(zip(players, shapley.split(value, len(players)), strict=True))
+    shares = shapley.shared(value, len(players), MOST_EXACT)
+    columns.update(zip(players, shares, strict=True))
     columns["unexplained"] = table["deep"].to_numpy() - value[tuple(range(len(players)))]
     return pd.DataFrame(columns, index=table.index)
 

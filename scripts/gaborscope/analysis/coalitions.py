@@ -11,6 +11,7 @@ from scipy import linalg, sparse
 from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
+from gaborscope.filters import mechanisms
 from gaborscope.fitting import shapley
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import (
@@ -21,7 +22,20 @@ from gaborscope.fitting.statistics import (
     standardised,
 )
 
-DIMENSIONS = ("position", "colour", "scale", "orientation", "second_stage")
+# Dimensions that are groups of regressors, with their kinds. The part of explained bits that is
+# called contrast is what is left without dimensions, so the mechanism has another name.
+GROUPS = {
+    "position": ("position",),
+    "second_stage": ("second_stage",),
+    **{
+        "local_contrast" if name == "contrast" else name: kinds
+        for name, kinds in mechanisms.KINDS.items()
+    },
+}
+DIMENSIONS = ("position", "colour", "scale", "orientation", *list(GROUPS)[1:])
+GROUP_OF = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
+# Dimensions of which all coalitions are refitted; of more, some: see `shapley.needed`.
+MOST_EXACT = 7
 TAGS = {"scale": re.compile(r" s\d+\b"), "orientation": re.compile(r" o\d+\b")}
 
 
@@ -82,7 +96,10 @@ def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
 
 def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     """
-    List all coalitions of the dimensions that regressors vary along, larger ones first.
+    List the coalitions of the dimensions that regressors vary along, larger ones first.
+
+    All of up to `MOST_EXACT` dimensions; of more, those that Shapley values along some orders of
+    the dimensions need.
 
     Parameters
     ----------
@@ -94,7 +111,7 @@ def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
         By label, such as "position+colour"; the coalition without dimensions is "none".
     """
     players = present(table)
-    every = [tuple(players[m] for m in c) for c in shapley.coalitions(len(players))]
+    every = [tuple(players[m] for m in c) for c in shapley.needed(len(players), MOST_EXACT)]
     return {label(kept): kept for kept in reversed(every)}
 
 
@@ -238,8 +255,7 @@ def present(table: Mapping[str, np.ndarray]) -> list[str]:
         Some of `DIMENSIONS`, in the same order.
     """
     varies = {
-        "position": (table["kind"] == "position").any(),
-        "second_stage": (table["kind"] == "second_stage").any(),
+        **{group: np.isin(table["kind"], kinds).any() for group, kinds in GROUPS.items()},
         **{key: table[key].max() > 0 for key in ("colour", "scale", "orientation")},
     }
     return [name for name in DIMENSIONS if varies[name]]
@@ -256,8 +272,8 @@ def restriction(
 
     Without scale (or orientation), regressors that differ in it alone are summed. They are
     standardised first, so that no scale counts more for its power. Without colour, only the first
-    channel (luminance) is left, or for rgb the sum of the three channels. Without position or the
-    second stage, the regressors of that kind are left out.
+    channel (luminance) is left, or for rgb the sum of the three channels. Without one of `GROUPS`,
+    the regressors of its kinds are left out.
 
     Parameters
     ----------
@@ -277,7 +293,7 @@ def restriction(
     """
     rows, members, row_of = [], [], {}
     for index, (kind, name) in enumerate(zip(table["kind"], table["name"], strict=True)):
-        if kind in ("position", "second_stage") and str(kind) not in kept:
+        if str(kind) in GROUP_OF and GROUP_OF[str(kind)] not in kept:
             continue
         row_name = str(name)
         if "colour" not in kept and kind != "position":

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.analysis import naming
-from gaborscope.analysis.nodes import Samples
+from gaborscope.analysis.nodes import FIXED, Samples
 from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.fitting import sparse, statistics
@@ -48,7 +48,7 @@ def shares(
     table = filters["table"]
     keys = {grouping: table[grouping] for grouping in GROUPINGS}
     if filters["regressors"]["colour"] in colours.LUMINANCE_FIRST:
-        first = (table["colour"] == 0) & (table["kind"] != "second_stage")
+        first = (table["colour"] == 0) & ~np.isin(table["kind"], FIXED)
         keys["luminance_scale"] = np.where(first, table["scale"], -1)
     named = identities[identities["named"] & (identities["layer"] == filters["layer"].name)]
     regressor = {name: index for index, name in enumerate(table["name"].tolist())}
@@ -167,8 +167,8 @@ def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
 
     Of the kinds of a filter (even, odd, amplitude) only the best one counts. `r2` is the
     squared correlation with a map, averaged over the layer's maps. This is a ranking, not a
-    decomposition: neighbouring filters explain the same variance in part. Filters of the second
-    stage are left out.
+    decomposition: neighbouring filters explain the same variance in part. A second stage and
+    mechanisms are left out.
 
     Parameters
     ----------
@@ -185,7 +185,7 @@ def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     table, seen, rows = filters["table"], set(), []
     for index in np.argsort(-mean):
         key = tuple(int(table[part][index]) for part in ("scale", "orientation", "colour"))
-        if key in seen or table["kind"][index] in ("position", "second_stage"):
+        if key in seen or table["kind"][index] in ("position", *FIXED):
             continue
         seen.add(key)
         rows.append(

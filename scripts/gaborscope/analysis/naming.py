@@ -10,7 +10,7 @@ from scipy import linalg
 
 from gaborscope.analysis import continuous
 from gaborscope.analysis.continuous import LEAST, MOST, OF_THE_REST
-from gaborscope.analysis.nodes import Grid, Samples, Term
+from gaborscope.analysis.nodes import FIXED, Grid, Samples, Term
 from gaborscope.fitting import shapley, sparse
 from gaborscope.fitting.statistics import Statistics, standardised
 
@@ -117,7 +117,7 @@ def between(
     known = {
         key: index
         for index, key in enumerate(zip(*(table[k].tolist() for k in _KEYS), strict=True))
-        if key[0] != "second_stage"
+        if key[0] not in FIXED
     }
     by_map = []
     for index in maps:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gaborscope.explanation import layers as layer_tools
+from gaborscope.filters import mechanisms
 from gaborscope.filters.regressors import Regressors
 from gaborscope.fitting import nonlinearity
 from gaborscope.stimuli import geometry
@@ -25,6 +26,8 @@ STEPS, POWERS, WIDER = 2, (-1, 0, 1), 1.5
 # Kinds that measure local energy; `global` is the amplitude over the energy of the whole image, and
 # is named normalised.
 ENERGIES = ("amplitude", "normalised", "global")
+# Kinds that have a scale but are no response of a single filter: nothing lies between them.
+FIXED = ("second_stage", *(kind for kinds in mechanisms.KINDS.values() for kind in kinds))
 # Cells drawn from a stimulus, at most.
 CELLS = 96
 # Standard deviation of the surround, as a share of the longer side of the image.
@@ -96,7 +99,7 @@ class Grid:
         }
         plain = layer_tools.make_regressors(self.settings)
         return dataclasses.replace(
-            plain, bank=finer, residual=False, position=False, second_stage=False
+            plain, bank=finer, residual=False, position=False, second_stage=False, mechanisms=()
         )
 
     def place(self, scale: int, orientation: int) -> tuple[float, float, float]:
@@ -142,7 +145,7 @@ class Samples:
         Kinds of response, in the order of their axis.
     responses : float32 array (bandwidth, colour, kind, wavelength, orientation, sample)
     fixed : float32 array (regressor, sample)
-        Regressors without a wavelength, or of a second stage.
+        Regressors without a wavelength, or of the kinds `FIXED`.
     fixed_index : int array (regressor,)
         Which regressors of the explanation these are.
     around : list of float32 array (n, n)
@@ -303,7 +306,7 @@ def draw(
     banks = [grid.regressors(power) for power in POWERS]
     plain = layer_tools.make_regressors(grid.settings)
     table = plain.table()
-    is_fixed = (table["scale"] < 0) | (table["kind"] == "second_stage")
+    is_fixed = (table["scale"] < 0) | np.isin(table["kind"], FIXED)
     kinds = list(dict.fromkeys(table["kind"][~is_fixed].tolist()))
     after, name = layer.passed or "none", str(layer.name)
     responses, fixed, around, from_blocks, maps = [], [], [], [], []

@@ -24,7 +24,7 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     ----------
     settings : dict
         `bank, colour, kinds, residual, normalisation, position, boundary` of the config;
-        `control`, `draw` and `second_stage` are optional.
+        `control`, `draw`, `second_stage` and `mechanisms` are optional.
 
     Returns
     -------
@@ -41,6 +41,7 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
         control=settings.get("control"),
         draw=settings.get("draw", 0),
         second_stage=settings.get("second_stage", False),
+        mechanisms=tuple(settings.get("mechanisms", ())),
     )
 
 

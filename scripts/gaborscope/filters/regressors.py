@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.filters import mechanisms as mechanism_tools
 from gaborscope.filters import plan as pooled_plan
 from gaborscope.filters import sampling
 from gaborscope.filters import second_stage as second_stages
@@ -47,6 +48,8 @@ class Regressors:
     second_stage : bool
         Whether amplitudes of the first colour channel, filtered again at coarser scales, are used,
         see `second_stage`.
+    mechanisms : sequence of str
+        Mechanisms beyond the bank that are used, of `mechanisms.NAMES`.
     """
 
     bank: Mapping[str, Any]
@@ -59,6 +62,7 @@ class Regressors:
     control: str | None = None
     draw: int = 0
     second_stage: bool = False
+    mechanisms: Sequence[str] = ()
 
     def table(self) -> dict[str, np.ndarray]:
         """
@@ -67,9 +71,9 @@ class Regressors:
         Returns
         -------
         table : dict of str to array (K,)
-            `kind` (even, odd, amplitude, normalised, residual, second_stage, position), `scale`
-            and `orientation` (indices, -1 where there is none), `colour` (channel index, -1 for
-            position), `name`.
+            `kind` (even, odd, amplitude, normalised, residual, second_stage, those of
+            `mechanisms.KINDS`, position), `scale` and `orientation` (indices, -1 where there is
+            none), `colour` (channel index, -1 for position), `name`.
         """
         rows = []
         channels = colours.CHANNELS[self.colour]
@@ -85,6 +89,9 @@ class Regressors:
                 rows.append(("residual", -1, -1, c, f"{channel} residual"))
         if self.second_stage:
             rows += second_stages.rows(self.bank, self._response_kinds(), channels[0])
+        rows += mechanism_tools.rows(
+            self.mechanisms, self.bank["n_scales"], self.bank["n_orientations"], channels
+        )
         if self.position:
             rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
         kind, scale, orientation, channel, name = zip(*rows, strict=True)
@@ -123,7 +130,15 @@ class Regressors:
         channels = colours.to_opponent(content, self.colour)
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
-        n = n_first + self._n_second() + self.position * len(POSITION_TERMS)
+        n_before = n_first + self._n_second()
+        beyond, others = None, slice(n_before, n_before)
+        if self.mechanisms:
+            beyond = mechanism_tools.mechanisms(
+                tuple(self.mechanisms), bank, channels.shape[1:], self.boundary, placement,
+                tuple(targets), len(channels),
+            )  # fmt: skip
+            others = slice(n_before, n_before + beyond.n_regressors)
+        n = others.stop + self.position * len(POSITION_TERMS)
         maps = []
         for grid, *_ in targets:
             shape = [len(along) for along in sampling.centres(grid, placement)]
@@ -137,7 +152,9 @@ class Regressors:
                 fill(bank, channels, placement, chosen, [slots[t] for t in members])
         if self.second_stage:
             sampler = _sampler(placement, tuple(targets))
-            self._second(channels[0], sampler, [block[n_first:] for block in maps])
+            self._second(channels[0], sampler, [block[n_first:n_before] for block in maps])
+        if beyond is not None:
+            beyond.run(channels, [block[others] for block in maps])
         for (grid, *_), block, slot in zip(targets, maps, slots, strict=True):
             if self.normalisation:
                 for amplitude, normalised in zip(

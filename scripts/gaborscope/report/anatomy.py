@@ -20,6 +20,15 @@ SHADES = {
     "scale": "#3182bd",
     "orientation": "#31a354",
     "second_stage": "#756bb1",
+    "local_normalisation": "#e6550d",
+    "centre_surround": "#9ecae1",
+    "centre_surround_oriented": "#6baed6",
+    "competition": "#fdae6b",
+    "half_waves": "#a1d99b",
+    "intensity": "#bdb76b",
+    "local_contrast": "#c7a76c",
+    "second_order": "#9e9ac8",
+    "second_order_oriented": "#bcbddc",
     "unexplained": "0.88",
 }
 

@@ -424,7 +424,7 @@ class Section:
 
 def _described(_, row):
     """Return one filter of an identity in words."""
-    parts = [row["kind"]]
+    parts = [row["kind"].replace("_", " ")]
     if pd.notna(row["wavelength_px"]):
         parts.append(f"{row['wavelength_px']:.3g} px")
     if pd.notna(row["cycles_per_degree"]):

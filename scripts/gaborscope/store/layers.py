@@ -1,7 +1,6 @@
 """Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
-import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -13,8 +12,6 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put, read_row
 from gaborscope.store.tables import read_json, write_json
-
-log = logging.getLogger(__name__)
 
 
 def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
@@ -107,22 +104,16 @@ class LayerWriter:
         Raises
         ------
         InputError
-            If a value is not finite.
+            If a value is not finite or does not fit float16.
         """
         largest = np.abs(maps).max(initial=0)
-        if not largest <= np.finfo(np.float32).max:
+        if not largest <= np.finfo(np.float16).max:
             raise InputError(
-                f"layer {layer}: an activation is {largest:.3g}; check the weights and input.range"
+                f"layer {layer}: an activation is {largest:.3g}; float16 files hold finite values "
+                "up to 65504, so record a normalised layer instead"
             )
         size, row = self._rows[index]
-        group = self._file[size]
-        if largest > np.finfo(np.float16).max and group[layer].dtype == np.float16:
-            log.info(
-                "layer %s: an activation is %.3g, beyond float16 (65504); its maps of %s px are "
-                "written as float32", layer, largest, size,
-            )  # fmt: skip
-            _widen(group, layer)
-        group[layer][row] = maps.astype(group[layer].dtype)
+        self._file[size][layer][row] = maps.astype(np.float16)
 
     def put_batch(self, index: Sequence[int], layer: str, maps: np.ndarray) -> None:
         """
@@ -137,14 +128,6 @@ class LayerWriter:
         """
         for stimulus, values in zip(index, maps, strict=True):
             self.put(stimulus, layer, values)
-
-
-def _widen(group, name):
-    """Replace the maps of a layer by a float32 copy."""
-    attributes, chunks, maps = dict(group[name].attrs), group[name].chunks, group[name][()]
-    del group[name]
-    dataset = group.create_dataset(name, data=maps.astype(np.float32), chunks=chunks)
-    dataset.attrs.update(attributes)
 
 
 def _create_layer(group, name, layer, n):

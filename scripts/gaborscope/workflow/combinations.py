@@ -13,6 +13,18 @@ from gaborscope.workflow import completion, faults
 
 # Controls of which there is another bank for every `draw`.
 DRAWN = ("noise", "phase_scrambled")
+# Regressors of each mechanism, for every scale and for every filter of a colour channel.
+MECHANISMS = {
+    "local_normalisation": (0, 2),
+    "centre_surround": (6, 0),
+    "centre_surround_oriented": (0, 3),
+    "competition": (3, 0),
+    "half_waves": (0, 2),
+    "intensity": (1, 0),
+    "contrast": (1, 0),
+    "second_order": (36, 0),
+    "second_order_oriented": (0, 12),
+}
 # Settings of data sets that are generated.
 GENERATED = ("n_stimuli", "n_observers", "fixations_per_observer", "kinds")
 # Colour maps of matplotlib; with _r behind its name, each runs the other way.
@@ -176,8 +188,12 @@ def _check_solvers(where, explanations):
 
 def _n_regressors(entry):
     """Count the regressors of an explanation of mode direct, without a second stage."""
-    filters = entry["bank"]["n_scales"] * entry["bank"]["n_orientations"]
+    scales = entry["bank"]["n_scales"]
+    filters = scales * entry["bank"]["n_orientations"]
     responses = filters * (len(entry["kinds"]) + entry["normalisation"]) + entry["residual"]
+    for name in entry["mechanisms"]:
+        of_scale, of_filter = MECHANISMS[name]
+        responses += scales * of_scale + filters * of_filter
     return 3 * responses + 6 * entry["position"]
 
 

@@ -65,7 +65,10 @@ def _ordered(properties):
     """Keys in their order; the keys that `like: regressors` fills in come directly after it."""
     if properties.get("like", {}).get("enum") != ["regressors"]:
         return list(properties)
-    shared = ("colour", "boundary", "bank", "kinds", "residual", "normalisation", "position")
+    shared = (
+        "colour", "boundary", "bank", "kinds", "residual", "normalisation", "position",
+        "mechanisms",
+    )  # fmt: skip
     first = [key for key in ("predictors", "input", "stride") if key in properties]
     rest = [key for key in properties if key not in (*first, "like", *shared)]
     return [*first, "like", *(key for key in shared if key in properties), *rest]

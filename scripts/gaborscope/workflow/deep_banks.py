@@ -27,6 +27,7 @@ FROZEN = {
     "normalisation": True,
     "position": True,
     "second_stage": False,
+    "mechanisms": [],
     "control": None,
     "pools": [
         {"kind": "point", "width": 1.0},

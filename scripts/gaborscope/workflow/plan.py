@@ -24,10 +24,12 @@ READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
 BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_bank"}
 # Coalitions of dimensions that one job refits.
 COALITIONS_PER_JOB = 16
+# Dimensions of which all coalitions are refitted; of more, those along some orders of theirs.
+MOST_EXACT = 7
 # The keys of a direct explanation that decide its regressors.
 REGRESSOR_KEYS = (
     "mode", "control", "draw", "activation", "bank", "colour", "boundary", "kinds", "residual",
-    "normalisation", "second_stage", "position", "pools",
+    "normalisation", "second_stage", "position", "mechanisms", "pools",
 )  # fmt: skip
 
 
@@ -374,7 +376,8 @@ class Plan:
     def bit_parts(self, explanation: str) -> list[str]:
         """Return the names of the jobs that share the coalitions of an explanation."""
         entry = self.config["explanations"][explanation]
-        n_coalitions = 2 ** (3 + entry["position"] + entry["second_stage"])
+        n = 3 + entry["position"] + entry["second_stage"] + len(entry["mechanisms"])
+        n_coalitions = 2**n if n <= MOST_EXACT else 2 * n * (n - 1) + 2
         return [str(part) for part in range(-(-n_coalitions // COALITIONS_PER_JOB))]
 
     @property
@@ -566,7 +569,7 @@ class Plan:
         size = self.config["backbones"][self.models[0]]["input"]
         keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position")
         return {
-            **{key: explanation[key] for key in (*keys, "second_stage", "pools")},
+            **{key: explanation[key] for key in (*keys, "second_stage", "mechanisms", "pools")},
             "input": {key: size[key] for key in ("height", "width")},
             "stride": explanation["fusion"]["stride"],
             "penalties": entry["penalties"],
