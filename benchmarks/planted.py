@@ -2,7 +2,7 @@
 Explain networks whose filters are known, and see whether they are named.
 
     python benchmarks/planted.py [--networks NAME ...] [--stimuli N] [--photographs FOLDER]
-                                 [--seed N] [--work FOLDER] [--cores N]
+                                 [--seed N] [--work FOLDER] [--cores N] [--mechanisms NAME ...]
 
 Each network of tests/planted/networks.py goes through the whole workflow: fixations are drawn from
 its own density on photographs (of OSIE, where ../shared/data/osie is there, else generated ones),
@@ -59,6 +59,11 @@ BLOCKS = {0: 0.3, 1: 0.3, 7: 0.15, 8: 0.25}
 OBSERVERS, FIXATIONS = 10, 8
 EXPLAINED = "photographs/direct"
 GROUPINGS = ("scale", "orientation", "colour", "kind")
+# Kinds of mechanisms that are of one filter, and the kind of filter that they count as.
+COUNTED_AS = {
+    "locally_normalised": "normalised", "oriented_surround": "amplitude",
+    "rectified_oriented_surround": "amplitude", "half_even": "even", "half_odd": "odd",
+}  # fmt: skip
 
 
 def names_in_blocks(n):
@@ -114,7 +119,7 @@ def draw_fixations(network, folder, table, seed):
     frame.to_csv(table, index=False, float_format="%.2f")
 
 
-def prepare(name, network, folder, photographs, seed):
+def prepare(name, network, folder, photographs, seed, mechanisms):
     """Write fixations, weights and config of one network."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "data").mkdir(parents=True)
@@ -130,6 +135,7 @@ def prepare(name, network, folder, photographs, seed):
         }},
         "fit_on": "photographs", "evaluate_on": ["photographs"], "analyses": [],
         "presets": ["exact"], "baselines": {"predictors": []},
+        "explanations": {"direct": {"mechanisms": mechanisms}},
         "nulls": {"explanations": ["direct"], "banks": {"noise": 1}},
         "datasets": {
             "photographs": {"type": "folder", "path": str(folder / "data"), "px_per_degree": 16}
@@ -155,7 +161,10 @@ def run(name, folder, quick, cores):
 
 def is_hit(row, planted, scale_px):
     """Whether a name is of a planted filter: by its place on the grid, and by its refined one."""
-    if row.kind != planted.kind or row.colour != networks.CHANNELS[planted.colour]:
+    if (
+        COUNTED_AS.get(row.kind, row.kind) != planted.kind
+        or row.colour != networks.CHANNELS[planted.colour]
+    ):
         return False, False
     scales, orientations = on_grid(planted)
     octaves, degrees = off(row, planted, scale_px)
@@ -167,8 +176,10 @@ def is_hit(row, planted, scale_px):
 
 def off(row, planted, scale_px):
     """Octaves and degrees between a refined filter and a planted one."""
-    wavelength = row.refined_wavelength_px / scale_px
-    orientation = math.radians(row.refined_orientation_deg)
+    places = row.refined_wavelength_px, row.refined_orientation_deg
+    if math.isnan(places[0]):  # not refined: a mechanism
+        places = row.wavelength_px, row.orientation_deg
+    wavelength, orientation = places[0] / scale_px, math.radians(places[1])
     refined = dataclasses.replace(planted, wavelength=wavelength, orientation=orientation)
     return networks.distance(refined, planted)
 
@@ -181,7 +192,7 @@ def label_of(row, grouping, scale_px):
         return str(round(row.orientation_deg / 180 * networks.N_ORIENTATIONS))
     if grouping == "colour" and isinstance(row.colour, str):
         return str(networks.CHANNELS.index(row.colour))
-    return row.kind if grouping == "kind" else "none"
+    return COUNTED_AS.get(row.kind, row.kind) if grouping == "kind" else "none"
 
 
 def on_grid(planted):
@@ -290,6 +301,7 @@ def main():
     parser.add_argument("--seed", type=int, help="draw other networks of the same recipes")
     parser.add_argument("--work", type=Path, help="keep the runs here, and go on with them")
     parser.add_argument("--cores", type=int, default=2)
+    parser.add_argument("--mechanisms", nargs="+", default=[], help="of direct, as in the config")
     parser.add_argument("--quick", action="store_true", help="names alone, no fidelity")
     arguments = parser.parse_args()
     source, shared = arguments.photographs, ROOT.parent / "shared/data/osie/stimuli"
@@ -310,7 +322,7 @@ def main():
         folder = work.resolve() / name
         network = networks.planted(name, arguments.seed)
         if not (folder / "config.yaml").exists():
-            prepare(name, network, folder, photographs, arguments.seed)
+            prepare(name, network, folder, photographs, arguments.seed, arguments.mechanisms)
         run(name, folder, arguments.quick, arguments.cores)
         rows, errors = judge(folder, network)
         all_errors += errors

@@ -61,8 +61,10 @@ class Recipe:
     filters: int = 1  # to a map of the first layer
     grid: bool = False
     colours: str = "Y"
-    normalised: str = ""  # global, local
-    second: str = ""  # second layer: surround, product, maximum
+    normalised: str = ""  # global, local, heeger
+    # of Heeger's form: pool in wavelengths, exponent, semi-saturation (0: half the whole image's)
+    heeger: tuple = (2.0, 2, 0.0)
+    second: str = ""  # second layer: surround, rectified (surround), product, maximum
     third: bool = False
     maps: int = 6
     noise: float = 0.1  # share of a map's variance
@@ -101,6 +103,12 @@ NETWORKS = {
     "maximum4": Recipe(filters=2, second="maximum"),
     "three_layers": Recipe(filters=2, colours="YUV", second="product", third=True),
     "three_layers4": Recipe(filters=4, grid=True, second="surround", third=True),
+    "heeger": Recipe(normalised="heeger"),
+    "heeger4": Recipe(filters=4, colours="YUV", normalised="heeger", heeger=(4.0, 1, 0.0)),
+    "heeger_fixed": Recipe(normalised="heeger", heeger=(1.0, 1, 0.05)),
+    "heeger_fixed4": Recipe(filters=4, normalised="heeger", heeger=(3.0, 2, 0.1)),
+    "rectified": Recipe(second="rectified"),
+    "rectified4": Recipe(filters=4, colours="YUV", second="rectified"),
 }
 
 
@@ -169,7 +177,8 @@ class Planted(nn.Module):
             :: 3 if recipe.maps > 4 else 1
         ]
         self.register_buffer("spread", torch.ones(recipe.maps, recipe.filters))
-        n_second = recipe.maps if recipe.second in ("", "surround") else len(self.pairs)
+        alone = recipe.second in ("", "surround", "rectified")
+        n_second = recipe.maps if alone else len(self.pairs)
         for name, n in (("first", recipe.maps), ("second", n_second), ("third", n_second)):
             self.register_buffer(f"sd_{name}", torch.ones(n))
         rng = np.random.default_rng(seed + 1)
@@ -240,12 +249,22 @@ class Planted(nn.Module):
             ]
             energy = torch.stack([part.abs() ** 2 for part in ring]).mean(dim=0)
             whole = energy.mean(dim=(1, 2), keepdim=True)
-            if self.recipe.normalised == "local":
+            if self.recipe.normalised == "heeger":
+                amplitude = self._heeger(amplitude, energy, whole, planted.wavelength)
+            elif self.recipe.normalised == "local":
                 energy = pooled(energy, 1, planted.wavelength)
                 amplitude = amplitude / (energy.sqrt() + 0.5 * whole.sqrt() + 1e-4)
             else:
                 amplitude = amplitude / (whole.sqrt() + 1e-3)
         return pooled(amplitude, STRIDE, deviation)
+
+    def _heeger(self, amplitude, energy, whole, wavelength):
+        """`A^n / (s^n + P^n)`; P leaves out the cell, that is a quarter of the pool's width."""
+        width, exponent, saturation = self.recipe.heeger
+        around = [pooled(energy, 1, width * wavelength * part) for part in (1, 0.25)]
+        pool = ((around[0] - around[1] / 16) / (1 - 1 / 16)).clamp(min=0).sqrt()
+        half = saturation if saturation else 0.5 * whole.sqrt() + 1e-4
+        return amplitude**exponent / (half**exponent + pool**exponent)
 
     def _filtered(self, spectrum, shape, *parameters):
         key = (shape, *parameters)
@@ -255,8 +274,9 @@ class Planted(nn.Module):
         return response[..., MARGIN:-MARGIN, MARGIN:-MARGIN]
 
     def _second(self, maps):
-        if self.recipe.second == "surround":
-            return pooled(maps, 1, 0.5) - pooled(maps, 1, 2.5)
+        if self.recipe.second in ("surround", "rectified"):
+            difference = pooled(maps, 1, 0.5) - pooled(maps, 1, 2.5)
+            return difference if self.recipe.second == "surround" else difference.clamp(min=0)
         first, other = ([pair[place] for pair in self.pairs] for place in (0, 1))
         if self.recipe.second == "product":
             return maps[:, first] * maps[:, other]
