@@ -26,7 +26,7 @@ from timing import ROOT, circumstances
 
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from gaborscope.backbones import recording
+from gaborscope.backbones import measuring
 from gaborscope.backbones.backbone import describe
 from gaborscope.cascades import graph, layerwise, refining
 from gaborscope.cascades.network import CascadeNet
@@ -70,7 +70,7 @@ def work(mode, n):
     torch.set_num_threads(1)
     backbone = describe("cmrnet", **config["backbones"]["cmrnet"]["options"])
     tree = graph.measure_graph(backbone.network, table, SIZE, 1)
-    layers = recording.measure_layers(backbone.network, table, BOX.sizes, 4, 1)
+    layers = measuring.measure_layers(backbone.network, table, BOX.sizes, 4, 1)
     observed = Observed(backbone, layers, 4)
     examples = Scratch(make_examples("0", make_block(n + n // 5), BOX, backbone))
     fit = Scratch(examples[i] for i in range(n))

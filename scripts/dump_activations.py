@@ -26,18 +26,17 @@ def main(smk):
     weights.load_into(backbone.network, smk.input.weights)
     device = devices.device(smk.params.device)
     log.info("recording on %s", device)
-    backbone.network.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    devices.move(backbone.network, device, torch.channels_last)
     block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
-    modules = {name: layer.module for name, layer in layers.items()}
     with (
         LayerWriter(smk.output.activations, groups, layers, provenance(smk)) as writer,
         overlap.Behind() as behind,
-        recording.recorder(backbone.network, modules) as record,
+        recording.recorder(backbone.network, layers) as record,
     ):
         batches = backbone_tools.batches(backbone, block, entry["input"], batch_size)
         for index, _, x in overlap.ahead(batches):
-            backbone.network(x.to(device))
+            backbone.run(x.to(device))
             for name, maps in record.items():
                 pooled = recording.pool_maps(maps, layers[name].pool).float().contiguous()
                 behind.call(writer.put_batch, index, name, pooled.cpu().numpy())

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import torch
 
-from gaborscope.backbones import opening, recording
+from gaborscope.backbones import measuring, opening
 from gaborscope.cascades import fusing, graph, layerwise
 from gaborscope.cascades.observed import Observed, gather
 from gaborscope.stimuli import geometry
@@ -26,14 +26,13 @@ def main(smk):
         smk.wildcards.model, entry, smk.input.weights, smk.params.device
     )
     box = geometry.Box.of(entry["input"])
-    layers = smk.params.layers
-    tree = graph.measure_graph(backbone.network, layers, box[:2], seed)
+    measured = measuring.measure_layers(
+        backbone.network, smk.params.layers, box.sizes, smk.params.finest_stride, seed
+    )
+    tree = graph.measure_graph(backbone.network, measured, box[:2], seed)
     for name, node in tree.items():
         read = [f"{parent} ({edge['kind']})" for parent, edge in node["parents"].items()]
         log.info("%s reads %s", name, ", ".join([*["the image"] * node["image"], *read]))
-    measured = recording.measure_layers(
-        backbone.network, layers, box.sizes, smk.params.finest_stride, seed
-    )
     observed = Observed(backbone, measured, settings["fusion"]["stride"])
     examples, blocks = {}, {}
     for split in ("fit", "validation"):

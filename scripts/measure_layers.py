@@ -2,7 +2,7 @@
 
 import logging
 
-from gaborscope.backbones import recording, weights
+from gaborscope.backbones import measuring, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.backbones.devices import device
 from gaborscope.stimuli import geometry
@@ -18,7 +18,7 @@ def main(smk):
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     backbone.network.to(device(smk.params.device))
-    layers = recording.measure_layers(
+    layers = measuring.measure_layers(
         backbone.network,
         smk.params.layers,
         geometry.Box.of(entry["input"]).sizes,

@@ -6,6 +6,7 @@ import torch
 
 from gaborscope.backbones import checking, devices, examples, opening, training, weights
 from gaborscope.backbones.backbone import configured
+from gaborscope.errors import InputError
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
@@ -25,6 +26,8 @@ def main(smk):
     log.info("training %s on %s with %d threads", name, device, smk.params.threads)
     box, before = geometry.Box.of(entry["input"]), {"trained_on": []}
     backbone = configured(name, entry)
+    if not any(parameter.numel() for parameter in backbone.network.parameters()):
+        raise InputError(f"models.{name} has no weights to train; set its weights to null")
     opening.give_centre_bias(backbone, smk.input.centre_bias)
     checking.check_backbone(backbone, smk.params.layers, box)
     for path in smk.input.start:

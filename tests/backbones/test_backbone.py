@@ -9,7 +9,7 @@ from helpers import make_block
 from PIL import Image
 from torch import nn
 
-from gaborscope.backbones import checking, recording, resizing, user_models
+from gaborscope.backbones import checking, layouts, measuring, recording, resizing, user_models
 from gaborscope.backbones.backbone import KNOWN, Backbone, build, configured, predict
 from gaborscope.backbones.devices import device
 from gaborscope.errors import InputError
@@ -126,11 +126,11 @@ def test_every_layer_of_the_table_is_a_grid_of_the_network(name):
 def test_tokens_lie_on_the_grid_of_their_patches():
     maps = torch.arange(2 * 5 * 3 * 4.0).view(2, 5, 3, 4)
     tokens = maps.flatten(2).transpose(1, 2)
-    assert torch.equal(recording.token_maps(tokens, (24, 32)), maps)
+    seen, tap = layouts.Seen(2, 1, (24, 32)), layouts.Tap("blocks.1", "npc")
+    assert torch.equal(layouts.as_maps(tokens, tap, seen), maps)
     class_token = torch.full((2, 1, 5), -1.0)
-    rearranged = recording.token_maps(torch.cat([class_token, tokens], 1), (24, 32))
-    assert torch.equal(rearranged, maps)
-    assert recording.token_maps(torch.zeros(2, 31, 5), (24, 32)).dim() == 3
+    assert torch.equal(layouts.as_maps(torch.cat([class_token, tokens], 1), tap, seen), maps)
+    assert list(layouts.readings((2, 31, 5), seen)) == []
 
 
 def test_a_transformers_tokens_are_recorded_and_measured():
@@ -140,7 +140,7 @@ def test_a_transformers_tokens_are_recorded_and_measured():
     torch.manual_seed(0)
     backbone = configured("vit", made)
     checking.check_backbone(backbone, made["layers"], (96, 128))
-    measured = recording.measure_layers(
+    measured = measuring.measure_layers(
         backbone.network, made["layers"], [(96, 128), (128, 96)], 1, 0
     )
     assert measured["block"].shape == {"96x128": (12, 16), "128x96": (16, 12)}
@@ -261,7 +261,7 @@ def test_a_torchscript_file_is_run_and_its_layers_recorded(tmp_path, told):
     if told:
         torch.testing.assert_close(record["early"], wanted[1]["early"])
     torch.testing.assert_close(record["output"], wanted[0] if told else wanted)
-    measured = recording.measure_layers(backbone.network, layers, [(32, 64)], 1, 0)
+    measured = measuring.measure_layers(backbone.network, layers, [(32, 64)], 1, 0)
     assert measured["output"].shape == {"32x64": (16, 32)}
 
 
@@ -329,7 +329,7 @@ class Dying(torch.nn.Module):
 
 def test_dead_layers_are_taken_to_tile_the_input():
     layers = {"alive": "alive", "dead": "dead", "blind": "blind"}
-    measured = recording.measure_layers(Dying().eval(), layers, [(32, 48)], 4, 0)
+    measured = measuring.measure_layers(Dying().eval(), layers, [(32, 48)], 4, 0)
     for name in ("dead", "blind"):
         assert measured[name].centre == "tiled"
         assert measured[name].offset_px == (1.5, 1.5)

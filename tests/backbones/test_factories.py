@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gaborscope.backbones import checking, opening, recording, user_models, weights
+from gaborscope.backbones import checking, measuring, opening, recording, user_models, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.backbones.checkpoints import CENTRE_BIAS
 from gaborscope.errors import InputError
@@ -111,7 +111,7 @@ def test_a_frozen_torchscript_file_has_no_weights_and_is_measured(tmp_path):
     again = opening.open_network("mine", own, tmp_path / "w.safetensors", "cpu")
     x = torch.rand(1, 3, 32, 64)
     torch.testing.assert_close(again.network(x), made(x))
-    measured = recording.measure_layers(again.network, own["layers"], [(32, 64)], 1, 0)
+    measured = measuring.measure_layers(again.network, own["layers"], [(32, 64)], 1, 0)
     assert measured["output"].stride == (2, 2)
     torch.save(made.state_dict(), tmp_path / "w.pth")
     with pytest.raises(InputError, match="the network has no weights to load"):
@@ -259,7 +259,7 @@ def test_every_stage_gives_the_centre_bias(given, tmp_path):
     maps = again.maps(x)[0].detach().numpy()
     np.testing.assert_allclose(maps, again.centre_bias(place), atol=1e-4)
     np.testing.assert_allclose(maps, again.maps(x[:, :3])[0].detach(), atol=1e-4)
-    measured = recording.measure_layers(again.network, own["layers"], [(32, 64)], 1, 0)
+    measured = measuring.measure_layers(again.network, own["layers"], [(32, 64)], 1, 0)
     assert measured["readout"].stride == (1, 1)
     assert again.network.get_buffer(CENTRE_BIAS).shape == GRID
 

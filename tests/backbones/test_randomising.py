@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from gaborscope.backbones import randomising, recording
+from gaborscope.backbones import measuring, randomising
 from gaborscope.backbones.backbone import describe
 from gaborscope.cascades.observed import Observed
 from gaborscope.errors import InputError
@@ -74,7 +74,7 @@ def test_a_random_network_is_refined_towards_the_density_of_its_teacher(rng):
     learner, teacher = (describe("cmrnet", widths=[8, 8, 8]) for _ in range(2))
     with torch.no_grad():
         teacher.network.out.weight *= 100  # a map that is not flat
-    layers = recording.measure_layers(learner.network, {"stem": "stem.5"}, [(32, 48)], 4, 1)
+    layers = measuring.measure_layers(learner.network, {"stem": "stem.5"}, [(32, 48)], 4, 1)
     contents = [rng.integers(0, 256, (32, 40, 3)).astype(np.uint8) for _ in range(2)]
     placement = geometry.Placement((32, 48), 0, 4, 32, 40)
     taught = Observed(learner, layers, 4, teacher).look(contents, placement)

@@ -10,7 +10,7 @@ import torch
 from helpers import make_layer
 from torch import nn
 
-from gaborscope.backbones import recording
+from gaborscope.backbones import measuring
 from gaborscope.backbones.backbone import describe
 from gaborscope.cascades import fusing, graph, layerwise, refining
 from gaborscope.cascades.network import CascadeNet, EdgeFeatures, pass_nonlinearity
@@ -223,7 +223,7 @@ def watched():
     with torch.no_grad():
         backbone.network.out.weight *= 100  # else the saliency map would be flat
     tree = graph.measure_graph(backbone.network, TABLE, BOX, 1)
-    measured = recording.measure_layers(backbone.network, TABLE, [BOX, BOX[::-1]], 4, 1)
+    measured = measuring.measure_layers(backbone.network, TABLE, [BOX, BOX[::-1]], 4, 1)
     images = [
         np.kron(rng.integers(0, 255, (10, 12, 3)), np.ones((4, 5, 1))).astype(np.uint8)
         for _ in range(9)

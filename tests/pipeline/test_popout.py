@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import shares_of
 
-from gaborscope.backbones import examples, recording, training
+from gaborscope.backbones import examples, measuring, recording, training
 from gaborscope.backbones.backbone import batches, configured
 from gaborscope.data.layouts import demo as layout
 from gaborscope.data.readers import demo
@@ -73,7 +73,7 @@ def profile(config, name, folder):
     block = demo.load(data, names)
     backbone = trained(config, block, folder)
     box, modules = config["backbones"]["cmrnet"]["input"], {"logits": "out"}
-    measured = recording.measure_layers(
+    measured = measuring.measure_layers(
         backbone.network.eval(), modules, geometry.Box.of(box).sizes, 4, 1
     )
     chosen = config["explanations"]["direct"]

@@ -9,7 +9,7 @@ import torch
 from helpers import make_block, make_layer
 from torch import nn
 
-from gaborscope.backbones import recording
+from gaborscope.backbones import layouts, recording
 from gaborscope.backbones.backbone import Backbone, build
 from gaborscope.refutation import faithfulness, substitution
 from gaborscope.stimuli import densities, geometry
@@ -202,8 +202,8 @@ def test_resampling_keeps_what_is_linear_over_the_cells():
 
 def test_tokens_of_no_place_stay():
     output = torch.arange(2 * 7 * 4.0).view(2, 7, 4)
-    maps = torch.zeros((2, 4, 2, 3))
-    replaced = substitution._in_place_of(output, maps, (8, 12))
+    maps, seen = torch.zeros((2, 4, 2, 3)), layouts.Seen(2, 1, (8, 12))
+    replaced = layouts.put_back(output, maps, layouts.Tap("block", "npc"), seen)
     assert torch.equal(replaced[:, 0], output[:, 0]) and not replaced[:, 1:].any()
 
 

@@ -1,6 +1,7 @@
 """Build deep saliency networks by name, in eval mode, with their preprocessing."""
 
 import dataclasses
+import functools
 import importlib
 from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
@@ -144,7 +145,7 @@ class Backbone:
         log_density[rows, placement.left : placement.left + placement.width] = inside
         return log_density
 
-    def maps(self, x: torch.Tensor) -> torch.Tensor:
+    def run(self, x: torch.Tensor) -> Any:
         """
         Run the network.
 
@@ -154,10 +155,43 @@ class Backbone:
 
         Returns
         -------
+        output
+            What the network returns.
+
+        Raises
+        ------
+        InputError
+            If the network fails on this input.
+        """
+        try:
+            return self.network(x)
+        except (InputError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:  # the forward of a user's model may raise anything
+            reason = (str(error).strip() or "no message").splitlines()[0]
+            raise InputError(
+                f"models.{self.name} fails on an input of shape {tuple(x.shape)} "
+                f"({type(error).__name__}: {reason}); check input.height and input.width; if it "
+                "takes images of one orientation alone, set input.orientation: landscape; if it "
+                "takes clips, set input.frames"
+            ) from error
+
+    def maps(self, x: torch.Tensor) -> torch.Tensor:
+        """
+        Run the network and return its maps.
+
+        Parameters
+        ----------
+        x : tensor (n, 3, height, width)
+
+        Returns
+        -------
         maps : tensor (n, height, width)
             Maps of the kind `output`; a smaller output is enlarged bilinearly to the input size.
+            Halves (bfloat16, float16) become float32.
         """
-        maps = self.network(x)
+        maps = self.run(x)
+        maps = maps.float() if maps.dtype in (torch.bfloat16, torch.float16) else maps
         maps = maps[:, None] if maps.dim() == 3 else maps
         if maps.shape[2:] != x.shape[2:]:
             size = tuple(x.shape[2:])
@@ -274,7 +308,14 @@ def configured(name: str, entry: Mapping[str, Any]) -> Backbone:
     user_models = importlib.import_module("gaborscope.backbones.user_models")
     keys = ("mean", "std", "multiple", "output", "range", "colour", "pad", "resize")
     network = user_models.build(name, entry)
+    if settings.get("frames"):
+        network.register_forward_pre_hook(functools.partial(_repeated, settings["frames"]))
     return Backbone(name=name, network=network, **{key: settings[key] for key in keys})
+
+
+def _repeated(frames, module, inputs):
+    """Make clips (n, 3, time, y, x) of a network's static input."""
+    return inputs[0].unsqueeze(2).expand(-1, -1, frames, -1, -1), *inputs[1:]
 
 
 def batches(

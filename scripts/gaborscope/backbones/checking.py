@@ -16,7 +16,7 @@ TOLERANCE = 1e-2
 
 @torch.no_grad()
 def check_backbone(
-    backbone: Backbone, layers: Mapping[str, str], box: geometry.Box | tuple[int, int]
+    backbone: Backbone, layers: Mapping[str, recording.Entry], box: geometry.Box | tuple[int, int]
 ) -> None:
     """
     Run a network on noise and check everything that the stages need of it.
@@ -25,8 +25,8 @@ def check_backbone(
     ----------
     backbone : Backbone
         Its network must be on the CPU.
-    layers : dict of str to str
-        Alias to module path.
+    layers : dict of str to str or mapping
+        By alias, see `recording.recorder`.
     box : geometry.Box
 
     Raises
@@ -40,21 +40,15 @@ def check_backbone(
     recording.find_modules(network, layers)
     size = geometry.Box(*box).sizes[0]
     x = _noise(backbone, size)
-    try:
-        with recording.recorder(network, layers) as record:
-            output = network(x)
-    except InputError as error:
-        if str(error).startswith("models."):
-            raise
-        raise InputError(f"models.{name}: {error}") from None
-    except Exception as error:  # the forward of a user's model may raise anything
-        reason = (str(error).strip() or "no message").splitlines()[0]
-        raise InputError(
-            f"models.{name} fails on an input of shape {tuple(x.shape)} "
-            f"({type(error).__name__}: {reason}); check input.height and input.width"
-        ) from error
-    for alias, path in layers.items():
-        _check_layer(name, alias, path, record.get(alias))
+    with recording.recorder(network, layers) as record:
+        try:
+            output = backbone.run(x)
+        except InputError as error:
+            if str(error).startswith("models."):
+                raise
+            raise InputError(f"models.{name}: {error}") from None
+    for alias, tap in record.taps.items():
+        _check_layer(name, alias, tap, record.get(alias), record.calls.get(alias, 0))
     if backbone.output != "none":
         _check_output(backbone, x, output)
 
@@ -65,15 +59,15 @@ def _noise(backbone, size):
     return backbone.batch(list(pixels), [geometry.Placement(size, 0, 0, *size)] * 2)
 
 
-def _check_layer(name, alias, path, maps):
-    where = f"models.{name}: layer {alias} ({path or 'the output'})"
+def _check_layer(name, alias, tap, maps, calls):
+    where = f"models.{name}: layer {alias} ({tap.module or 'the output'})"
+    if maps is None and calls:
+        raise InputError(
+            f"{where} is called {calls} times in one pass, so call: {tap.call} does not exist; the "
+            f"first is 0, the last {calls - 1}"
+        )
     if maps is None:
         raise InputError(f"{where} does not run when the network predicts; choose another module")
-    if maps.dim() != 4:
-        raise InputError(
-            f"{where} gives the shape {tuple(maps.shape)}; choose a module that gives "
-            "(n, channel, y, x), or tokens (n, token, channel) that tile the input"
-        )
     if not torch.isfinite(maps).all():
         raise InputError(
             f"{where} gives values that are not finite; check the weights and input.range"
@@ -98,8 +92,9 @@ def _check_output(backbone, x, output):
         raise InputError(
             f"{where} returns values that are not finite; check the weights and input.range"
         )
+    output = output.float()
     _check_kind(where, backbone.output, output.double().flatten(1))
-    alone = backbone.network(x[:1])
+    alone = backbone.run(x[:1]).float()
     spread = float(output.max() - output.min()) or 1.0
     if float((alone - output[:1]).abs().max()) > TOLERANCE * spread:
         raise InputError(

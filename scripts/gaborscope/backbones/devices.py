@@ -34,6 +34,23 @@ def device(wanted: str) -> torch.device:
     return torch.device("cuda" if available and wanted != "cpu" else "cpu")
 
 
+def move(network: torch.nn.Module, device: torch.device, layout: torch.memory_format) -> None:
+    """
+    Move a network to a device and bring its kernels into a memory layout.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+    device : torch.device
+    layout : torch.memory_format
+        Of kernels of two dimensions; those of Conv3d (which have no such layout) stay as they are.
+    """
+    network.to(device)
+    for tensor in (*network.parameters(), *network.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
+
+
 def autocasts(precision: str, device: torch.device) -> bool:
     """
     Return whether a network is trained in bf16.

@@ -1,38 +1,36 @@
-"""Record layers of a network with forward hooks, and measure what their cells see."""
+"""Record layers of a network with forward hooks."""
 
 import contextlib
-import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
+from gaborscope.backbones import layouts
 from gaborscope.errors import InputError
-from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer
 
-# Number of cells measured in one pass, and number of passes.
-CELLS, ROUNDS = 8, 4
-
-# If the centroids of a layer scatter by more than this share of its stride, it has no fixed centre.
-LARGEST_SPREAD = 0.15
+Entry = str | Mapping[str, Any] | Layer | layouts.Tap  # of a layer table
+HALVES = (torch.bfloat16, torch.float16)
 
 # The input of these modules is recorded, not their output. Only this linear part can be identified;
 # a reconstruction is passed through the nonlinearity afterwards.
 NONLINEARITIES = {nn.ReLU: "relu", nn.ReLU6: "relu6"}
 
 
-def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tuple[nn.Module, str]]:
+def find_modules(
+    network: nn.Module, layers: Mapping[str, Entry]
+) -> dict[str, tuple[nn.Module, str]]:
     """
     Look up the modules of a layer table.
 
     Parameters
     ----------
     network : torch.nn.Module
-    layers : dict of str to str
-        Alias to module path.
+    layers : dict of str to str, mapping or Layer
+        By alias: the module path, or what `layouts.Tap.of` takes.
 
     Returns
     -------
@@ -46,7 +44,8 @@ def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tup
     """
     known = dict(network.named_modules(remove_duplicate=False))
     modules = {}
-    for alias, path in layers.items():
+    for alias, entry in layers.items():
+        path = layouts.Tap.of(entry).module
         if path not in known:
             names = [name for name in known if name]
             close = difflib.get_close_matches(path, names, 3)
@@ -59,44 +58,101 @@ def find_modules(network: nn.Module, layers: Mapping[str, str]) -> dict[str, tup
     return modules
 
 
+class Record(dict[str, torch.Tensor]):
+    """
+    Maps (n, channel, y, x) of the recorded layers, by alias.
+
+    Attributes
+    ----------
+    taps : dict of str to layouts.Tap
+        As given; after a pass of the network with the axes that were recognised.
+    shapes : dict of str to tuple of int
+        Of the tensors before they were brought to maps.
+    calls : dict of str to int
+        How often the module was called in the last pass.
+    seen : layouts.Seen
+        What the network saw in the last pass.
+    """
+
+    def __init__(self, layers: Mapping[str, Entry]) -> None:
+        super().__init__()
+        self.taps = {alias: layouts.Tap.of(entry) for alias, entry in layers.items()}
+        self.shapes: dict[str, tuple[int, ...]] = {}
+        self.calls: dict[str, int] = {}
+        self.seen = layouts.Seen(0, 1, (0, 0))
+
+    def begin(self, x: torch.Tensor) -> None:
+        """Note the input of a pass; no module was called yet."""
+        self.seen = layouts.Seen.of(x)
+        self.calls.clear()
+
+    def is_chosen(self, alias: str) -> bool:
+        """Count a call of a layer's module; tell whether it is the call that is recorded."""
+        number = self.calls.get(alias, 0)
+        self.calls[alias] = number + 1
+        return self.taps[alias].call in (None, number)
+
+    def read(self, alias: str, tensor: torch.Tensor) -> torch.Tensor:
+        """
+        Bring the tensor of a layer to maps (n, channel, y, x), and note its axes.
+
+        Raises
+        ------
+        InputError
+            If it cannot be read as maps.
+        """
+        try:
+            tap = layouts.recognised(self.taps[alias], tensor.shape, self.seen)
+            maps = layouts.as_maps(tensor, tap, self.seen)
+        except InputError as error:
+            raise InputError(f"layer {alias}: {error}") from None
+        self.taps[alias], self.shapes[alias] = tap, tuple(tensor.shape)
+        return maps
+
+    def write(self, alias: str, tensor: torch.Tensor, maps: torch.Tensor) -> torch.Tensor:
+        """Return the tensor of a layer with other maps (n, channel, y, x) in it."""
+        tap = layouts.recognised(self.taps[alias], tensor.shape, self.seen)
+        return layouts.put_back(tensor, maps, tap, self.seen)
+
+
 @contextlib.contextmanager
-def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str, torch.Tensor]]:
+def recorder(network: nn.Module, layers: Mapping[str, Entry]) -> Iterator[Record]:
     """
     Record the modules of a layer table: the input of nonlinearities, the output of all others.
 
     Parameters
     ----------
     network : torch.nn.Module
-    layers : dict of str to str
-        Alias to module path; "" is the network itself.
+    layers : dict of str to str, mapping or Layer
+        By alias: the module path ("" is the network itself), or what `layouts.Tap.of` takes.
 
     Yields
     ------
-    record : dict of str to tensor (n, channel, y, x)
-        By alias, filled by each forward pass. The maps are copies, because nonlinearities may work
-        in place. If a module returns several values, the first is recorded. Tokens are rearranged
-        by `token_maps`.
+    record : Record
+        Filled by each forward pass. The maps are copies, because nonlinearities may work in place.
+        Halves (bfloat16, float16) are recorded as float32. If a module returns several values, the
+        first is recorded.
     """
-    record, handles, size = {}, [], []
+    record, handles = Record(layers), []
 
-    def begin(module, inputs):
-        size[:] = inputs[0].shape[-2:]
+    def keep(alias, tensor):
+        if not record.is_chosen(alias):
+            return
+        maps = record.read(alias, tensor)
+        record[alias] = maps.float() if maps.dtype in HALVES else maps.clone()
 
     def before(alias):
-        def hook(module, inputs):
-            record[alias] = token_maps(inputs[0], size).clone()
-
-        return hook
+        return lambda module, inputs: keep(alias, inputs[0])
 
     def after(alias):
         def hook(module, inputs, output):
-            first = output if torch.is_tensor(output) else output[0]
-            record[alias] = token_maps(first, size).clone()
+            keep(alias, output if torch.is_tensor(output) else output[0])
 
         return hook
 
-    handles.append(network.register_forward_pre_hook(begin))
-
+    handles.append(
+        network.register_forward_pre_hook(lambda module, inputs: record.begin(inputs[0]))
+    )
     for alias, (module, nonlinearity) in find_modules(network, layers).items():
         if nonlinearity == "none":
             handles.append(module.register_forward_hook(after(alias)))
@@ -107,172 +163,6 @@ def recorder(network: nn.Module, layers: Mapping[str, str]) -> Iterator[dict[str
     finally:
         for handle in handles:
             handle.remove()
-
-
-def token_maps(tokens: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    """
-    Rearrange the tokens of a transformer to maps on the grid of their patches.
-
-    Parameters
-    ----------
-    tokens : tensor
-        (n, token, channel), patches row by row. Up to 8 tokens before them may belong to no patch;
-        they are dropped. A tensor that has not this form is returned unchanged.
-    size : (int, int)
-        Height and width of the network's input in px.
-
-    Returns
-    -------
-    maps : tensor (n, channel, y, x)
-        Patches are square. Of the sizes that tile the input with so many tokens, the largest is
-        taken.
-    """
-    if tokens.dim() != 3:
-        return tokens
-    height, width = size
-    for extra in range(9):
-        for patch in range(min(size), 0, -1):
-            grid = (height // patch, width // patch)
-            tiles = not (height % patch or width % patch)
-            if tiles and grid[0] * grid[1] == tokens.shape[1] - extra:
-                return tokens[:, extra:].transpose(1, 2).unflatten(2, grid)
-    return tokens
-
-
-def measure_layers(
-    network: nn.Module,
-    layers: Mapping[str, str],
-    input_sizes: Sequence[tuple[int, int]],
-    finest_stride: int,
-    seed: int,
-) -> dict[str, Layer]:
-    """
-    Measure the grid, channels and receptive field of each layer of a network.
-
-    The centre of a cell is a centroid on the input. It is taken of the squared gradient of a random
-    combination of the cell's channels with respect to a noise input. The stride is the ratio of
-    input size to layer size. The offset is the mean of centroid - stride * index over central
-    cells.
-
-    If the centroids scatter by more than 0.15 strides, no offset can be measured: the centre
-    depends on the phase of the cell (decoders) or on much of the image (context). The cells are
-    then assumed to tile the input, with the offset `(stride - 1) / 2`. This is where a network
-    trained on maps aligned to pixels puts its content. `centre` records which of the two was used.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        In eval mode.
-    layers : dict of str to str
-    input_sizes : sequence of (int, int)
-        Input sizes in use. Centres are measured at the first; the others only give their grids.
-    finest_stride : int
-        Layers with a smaller stride (in px) are averaged to this stride before they are stored.
-    seed : int
-
-    Returns
-    -------
-    measured : dict of str to Layer
-        By alias.
-    """
-    generator = torch.Generator().manual_seed(seed)
-    modules = find_modules(network, layers)
-    device = next(network.parameters()).device
-    lines = {alias: [] for alias in layers}
-    for _ in range(ROUNDS):
-        noise = torch.randn((CELLS, 3, *input_sizes[0]), generator=generator).to(device)
-        noise.requires_grad_(True)
-        with recorder(network, layers) as record:
-            network(noise)
-            shapes = {alias: tuple(maps.shape[1:]) for alias, maps in record.items()}
-            for alias, maps in record.items():
-                lines[alias].append(_gradient(maps, noise, generator))
-    measured = {}
-    for alias, (channels, *shape) in shapes.items():
-        moments = _moments(lines[alias], shape, input_sizes[0])
-        measured[alias] = _described(
-            layers[alias], modules[alias][1], channels, shape, moments, input_sizes[0],
-            finest_stride,
-        )  # fmt: skip
-    for size in input_sizes[1:]:
-        with recorder(network, layers) as record, torch.no_grad():
-            network(torch.zeros((1, 3, *size), device=device))
-        for alias, maps in record.items():
-            layer = measured[alias]
-            shape = geometry.pooled_shape(maps.shape[2:], layer.pool)
-            shapes_of = {**layer.shape, geometry.size_name(size): shape}
-            measured[alias] = dataclasses.replace(layer, shape=shapes_of)
-    return measured
-
-
-def _gradient(maps, noise, generator):
-    """Squared gradient (n, y, x) of one cell per noise image, summed over colours."""
-    n, channels, height, width = maps.shape
-    rows = torch.linspace(0.35, 0.65, n).mul(height - 1).round().long()
-    columns = torch.linspace(0.35, 0.65, n).mul(width - 1).round().long()
-    rows = rows[torch.randperm(n, generator=generator)]
-    signs = torch.randn((n, channels), generator=generator).to(maps.device)
-    picked = (maps[torch.arange(n), :, rows, columns] * signs).sum()
-    gradient = torch.zeros_like(noise)
-    if picked.requires_grad:
-        computed = torch.autograd.grad(picked, noise, retain_graph=True, allow_unused=True)[0]
-        gradient = gradient if computed is None else computed
-    squared = gradient.double().pow(2).sum(1).cpu().numpy()
-    return squared, (rows.numpy(), columns.numpy())
-
-
-def _moments(rounds, shape, input_size):
-    """
-    Offset, its spread over cells and the width of the receptive field, for y and x.
-
-    Cells that do not see the image (dead maps) are left out. If no cell sees it, the cells are
-    assumed to tile the image.
-    """
-    offsets, spreads, widths = [], [], []
-    for axis in (0, 1):
-        pixels, stride = np.arange(input_size[axis]), input_size[axis] / shape[axis]
-        cell_offsets, energy, spread = [], [], []
-        for squared, cells in rounds:
-            line = squared.sum(axis=2 - axis)
-            alive = line.sum(axis=1) > 0
-            line = line[alive]
-            energy.append(line.sum(axis=1))
-            line = line / energy[-1][:, None]
-            centre = line @ pixels
-            spread.append((line * (pixels[None, :] - centre[:, None]) ** 2).sum(axis=1))
-            cell_offsets.append(centre - stride * cells[axis][alive])
-        if not any(part.size for part in energy):
-            offsets.append((stride - 1) / 2)
-            spreads.append(stride)
-            widths.append(0.0)
-            continue
-        offset, weight = np.concatenate(cell_offsets), np.concatenate(energy)
-        offsets.append(float(np.average(offset, weights=weight)))
-        spreads.append(float(offset.std()))
-        widths.append(float(np.sqrt(12 * np.concatenate(spread).mean())))
-    return offsets, spreads, widths
-
-
-def _described(path, nonlinearity, channels, shape, moments, input_size, finest_stride):
-    """Describe one layer as it is stored, after averaging to the finest stride."""
-    strides = [extent / n for extent, n in zip(input_size, shape, strict=True)]
-    pool = max(1, round(finest_stride / strides[0]))
-    offsets, spreads, widths = moments
-    tiled = max(s / t for s, t in zip(spreads, strides, strict=True)) > LARGEST_SPREAD
-    used = [(stride - 1) / 2 for stride in strides] if tiled else offsets
-    return Layer(
-        module=path,
-        nonlinearity=nonlinearity,
-        channels=int(channels),
-        shape={geometry.size_name(input_size): geometry.pooled_shape(shape, pool)},
-        pool=pool,
-        stride=tuple(stride * pool for stride in strides),
-        centre="tiled" if tiled else "measured",
-        offset_px=tuple(o + s * (pool - 1) / 2 for o, s in zip(used, strides, strict=True)),
-        offset_measured_px=tuple(offsets),
-        offset_spread_px=tuple(spreads),
-        receptive_field_px=tuple(widths),
-    )
 
 
 def pool_maps(maps: torch.Tensor, factor: int) -> torch.Tensor:

@@ -18,7 +18,7 @@ import torch
 
 from gaborscope.backbones import weights
 from gaborscope.backbones.backbone import Backbone
-from gaborscope.backbones.devices import autocasts
+from gaborscope.backbones.devices import autocasts, move
 from gaborscope.backbones.examples import Example, augment, inside, targets_of
 from gaborscope.errors import InputError
 from gaborscope.stimuli.centre_bias import CentreBias
@@ -329,7 +329,8 @@ class Trainer:
         log.info("training computes in %s", "bf16" if self.bf16 else "float32")
         channels_last = settings["channels_last"]
         self.layout = torch.channels_last if channels_last else torch.contiguous_format
-        network = backbone.network.to(device, memory_format=self.layout)  # type: ignore[call-overload]
+        network = backbone.network
+        move(network, device, self.layout)
         self.average = copy.deepcopy(network)
         self.optimiser = make_optimiser(network, settings)
         if settings["norm_momentum"] is not None:

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from gaborscope.backbones.checkpoints import CENTRE_BIAS, DEVICE
+from gaborscope.backbones.layouts import Tap
 from gaborscope.errors import InputError
 from gaborscope.stimuli import centre_bias
 
@@ -145,7 +146,8 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
     if module == "torchscript":
         load, where = functools.partial(_load_script, name, function), f"models.{name}: {function}"
         whole = bool(entry.get("output"))
-        return _adapt(name, Scripted(load, entry["layers"].values(), where, whole).eval(), entry)
+        names = [Tap.of(layer).module for layer in entry["layers"].values()]
+        return _adapt(name, Scripted(load, names, where, whole).eval(), entry)
     construct = getattr(_import(name, module), function, None)
     if not callable(construct):
         raise InputError(f"models.{name}.factory: {module} has no function {function!r}")
@@ -297,7 +299,7 @@ def _adapt(name, network, entry):
     if entry.get("inputs"):
         network.register_buffer(CENTRE_BIAS, torch.ones(centre_bias.GRID))
         network.register_forward_pre_hook(_with_centre_bias)
-    if entry.get("output") or entry["input"].get("output", "none") != "none":
+    if entry.get("output") or entry.get("input", {}).get("output", "none") != "none":
         chosen = entry.get("output") or {}
         network.register_forward_hook(functools.partial(_choose, name, chosen))
     return network

@@ -16,15 +16,23 @@ WHOLE = 0.95
 class _Cut:
     """Forward hooks that record every layer and pass on a copy of it, at which gradients stop."""
 
-    def __init__(self, network: nn.Module, layers: Mapping[str, str]) -> None:
-        self.values, self.leaves, self._handles = {}, {}, []
+    def __init__(self, network: nn.Module, layers: Mapping[str, recording.Entry]) -> None:
+        self.values, self.leaves, self.record = {}, {}, recording.Record(layers)
+        begin = network.register_forward_pre_hook(lambda _, inputs: self.record.begin(inputs[0]))
+        self._handles, self._chosen = [begin], set()
         for alias, (module, nonlinearity) in recording.find_modules(network, layers).items():
-            if nonlinearity != "none":
-                self._handles.append(module.register_forward_pre_hook(self._before(alias)))
-            self._handles.append(module.register_forward_hook(self._after(alias, nonlinearity)))
+            before, after = self._before(alias, nonlinearity), self._after(alias, nonlinearity)
+            self._handles.append(module.register_forward_pre_hook(before))
+            self._handles.append(module.register_forward_hook(after))
 
-    def _before(self, alias):
+    def _before(self, alias, nonlinearity):
         def hook(module, inputs):
+            if not self.record.is_chosen(alias):
+                self._chosen.discard(alias)
+                return None
+            self._chosen.add(alias)
+            if nonlinearity == "none":
+                return None
             # a copy: the nonlinearity may work in place
             self.values[alias] = inputs[0]
             return (inputs[0].clone(), *inputs[1:])
@@ -33,6 +41,8 @@ class _Cut:
 
     def _after(self, alias, nonlinearity):
         def hook(module, inputs, output):
+            if alias not in self._chosen:
+                return None
             first = output if torch.is_tensor(output) else output[0]
             if nonlinearity == "none":
                 self.values[alias] = first
@@ -47,7 +57,10 @@ class _Cut:
 
 
 def measure_graph(
-    network: nn.Module, layers: Mapping[str, str], input_size: tuple[int, int], seed: int
+    network: nn.Module,
+    layers: Mapping[str, recording.Entry],
+    input_size: tuple[int, int],
+    seed: int,
 ) -> dict[str, dict[str, Any]]:
     """
     Measure the parents of every recorded layer, and which of a parent's cells one cell reads.
@@ -59,8 +72,8 @@ def measure_graph(
     ----------
     network : torch.nn.Module
         In eval mode.
-    layers : dict of str to str
-        Alias to module path.
+    layers : dict of str to str, mapping or Layer
+        By alias, see `recording.recorder`.
     input_size : (int, int)
     seed : int
 
@@ -91,7 +104,7 @@ def measure_graph(
         cut.remove()
     graph = {}
     for alias, raw in cut.values.items():
-        value = recording.token_maps(raw, input_size)
+        value = cut.record.read(alias, raw)
         earlier = {name: leaf for name, leaf in cut.leaves.items() if name in graph}
         height, width = value.shape[2:]
         cell = value[0, :, height // 2, width // 2]
@@ -100,15 +113,15 @@ def measure_graph(
             (cell * signs).sum(), [image, *earlier.values()], retain_graph=True, allow_unused=True
         )
         parents = {
-            name: _edge(recording.token_maps(gradient, input_size), value.shape[2:])
+            name: _edge(cut.record.read(name, gradient), value.shape[2:])
             for name, gradient in zip(earlier, gradients[1:], strict=True)
             if gradient is not None and gradient.abs().sum() > 0
         }
         reads_image = gradients[0] is not None and bool(gradients[0].abs().sum() > 0)
         if not parents and not reads_image:
             raise InputError(
-                f"layer {alias} ({layers[alias]}) depends neither on the image nor on a layer "
-                "before it; leave it out of the layer table"
+                f"layer {alias} ({cut.record.taps[alias].module}) depends neither on the image nor "
+                "on a layer before it; leave it out of the layer table"
             )
         graph[alias] = {"image": reads_image, "parents": parents}
     return graph

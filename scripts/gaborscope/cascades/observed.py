@@ -185,9 +185,8 @@ class Observed:
         density : tensor (n, row, column)
             Density on the fusion grid, sum 1: the teacher's, or else the network's.
         """
-        modules = {name: layer.module for name, layer in self.layers.items()}
         x = self.backbone.batch(contents, [placement] * len(contents)).to(self.device)
-        with recording.recorder(self.backbone.network, modules) as record:
+        with recording.recorder(self.backbone.network, self.layers) as record:
             output = self.backbone.maps(x)
         activations = {}
         for name, maps in record.items():

@@ -249,6 +249,7 @@ class ExplainedModel:
                     width,
                     file.attrs.get("fit", "pad"),
                     int(file.attrs.get("multiple", 1)),
+                    file.attrs.get("orientation", "follow"),
                 ),
                 layers=fitted if cascade is None else [known[name] for name in names],
                 settings=json.loads(file.attrs["fusion"]),
@@ -273,6 +274,7 @@ class ExplainedModel:
             box = geometry.Box(*self.box)
             file.attrs["box"] = np.array(box[:2], dtype=np.int32)
             file.attrs["fit"], file.attrs["multiple"] = box.fit, box.multiple
+            file.attrs["orientation"] = box.orientation
             file.attrs["fusion"] = json.dumps(self.settings, sort_keys=True)
             file.attrs["uniform_weight"] = self.uniform_weight
             if self.cascade is not None:

@@ -24,7 +24,7 @@ CONTROLS = ("mean", "other", "shuffled", "resampled")
 
 @contextlib.contextmanager
 def substituter(
-    network: torch.nn.Module, layers: Mapping[str, str]
+    network: torch.nn.Module, layers: Mapping[str, recording.Entry]
 ) -> Iterator[dict[str, torch.Tensor]]:
     """
     Replace the outputs of modules by other maps, while the context is open.
@@ -36,8 +36,8 @@ def substituter(
     Parameters
     ----------
     network : torch.nn.Module
-    layers : dict of str to str
-        Alias to module path.
+    layers : dict of str to str, mapping or Layer
+        By alias, see `recording.recorder`.
 
     Yields
     ------
@@ -45,17 +45,14 @@ def substituter(
         Empty at first. The maps that it holds when the network runs replace the outputs of these
         layers.
     """
-    places, handles, size = {}, [], []
-
-    def begin(module, inputs):
-        size[:] = inputs[0].shape[-2:]
+    places, handles, record = {}, [], recording.Record(layers)
 
     def after(alias):
         def hook(module, inputs, output):
-            if alias not in places:
+            if not record.is_chosen(alias) or alias not in places:
                 return None
             is_tuple = not torch.is_tensor(output)
-            first = _in_place_of(output[0] if is_tuple else output, places[alias], size)
+            first = record.write(alias, output[0] if is_tuple else output, places[alias])
             # not while gradients are computed: the module's backward pass needs its output as it is
             if getattr(module, "inplace", False) and not torch.is_grad_enabled():
                 output.copy_(first)
@@ -64,7 +61,9 @@ def substituter(
 
         return hook
 
-    handles.append(network.register_forward_pre_hook(begin))
+    handles.append(
+        network.register_forward_pre_hook(lambda module, inputs: record.begin(inputs[0]))
+    )
     for alias, (module, _) in recording.find_modules(network, layers).items():
         handles.append(module.register_forward_hook(after(alias)))
     try:
@@ -72,15 +71,6 @@ def substituter(
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _in_place_of(output, maps, size):
-    """Return maps in the form of a module's output; tokens without a place in the image stay."""
-    if output.dim() != 3:
-        return maps.to(output.dtype)
-    extra = output.shape[1] - maps.shape[2] * maps.shape[3]
-    tokens = maps.flatten(2).transpose(1, 2).to(output.dtype)
-    return torch.cat([output[:, :extra], tokens], dim=1)
 
 
 def layers_of(model: ExplainedModel) -> dict[str, FittedLayer | cascade.CascadeLayer]:
@@ -294,7 +284,7 @@ def substitutes(
 
 
 def cuts(
-    network: torch.nn.Module, layers: Mapping[str, str], x: torch.Tensor, seed: int
+    network: torch.nn.Module, layers: Mapping[str, recording.Entry], x: torch.Tensor, seed: int
 ) -> set[str]:
     """
     Return the layers that every path from the image to the network's output goes through.
@@ -303,8 +293,8 @@ def cuts(
     ----------
     network : torch.nn.Module
         Its parameters need no gradient.
-    layers : dict of str to str
-        Alias to module path.
+    layers : dict of str to str, mapping or Layer
+        By alias, see `recording.recorder`.
     x : tensor (1, 3, y, x)
     seed : int
 
@@ -359,9 +349,9 @@ class Bench:
     seed: int
 
     @property
-    def modules(self) -> dict[str, str]:
-        """Module path of each layer."""
-        return {name: fitted.layer.module for name, fitted in self.layers.items()}
+    def modules(self) -> dict[str, recording.Entry]:
+        """Where each layer is recorded."""
+        return {name: fitted.layer for name, fitted in self.layers.items()}
 
     @torch.no_grad()
     def run(
@@ -462,7 +452,7 @@ def mean_outputs(
     """
     totals, counts = {}, {}
     with recording.recorder(
-        backbone.network, {name: fitted.layer.module for name, fitted in layers.items()}
+        backbone.network, {name: fitted.layer for name, fitted in layers.items()}
     ) as record:
         for _, placement, x in batches:
             backbone.network(x)

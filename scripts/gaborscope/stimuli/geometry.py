@@ -25,12 +25,16 @@ class Box(NamedTuple):
         is nearest to the stimulus's. Nothing is padded then. UNISAL's authors do so.
     multiple : int
         With `nearest`, sides are multiples of this number of px.
+    orientation : {"follow", "landscape"}
+        `follow`: height and width are exchanged for portrait stimuli. `landscape`: the box stays as
+        it is, for networks of one size; with `nearest`, no size is higher than wide.
     """
 
     height: int
     width: int
     fit: str = "pad"
     multiple: int = 1
+    orientation: str = "follow"
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> Box:
@@ -48,10 +52,16 @@ class Box(NamedTuple):
         return cls(**{key: entry[key] for key in cls._fields if key in entry})
 
     @property
+    def turns(self) -> bool:
+        """Whether height and width are exchanged for portrait stimuli."""
+        return self.orientation == "follow"
+
+    @property
     def sizes(self) -> list[tuple[int, int]]:
         """All input sizes that stimuli may get; the size of the box comes first."""
         if self.fit == "pad":
-            return list(dict.fromkeys([(self.height, self.width), (self.width, self.height)]))
+            sizes = [(self.height, self.width), (self.width, self.height)]
+            return list(dict.fromkeys(sizes[: 1 + self.turns]))
         # a box of 9 x 12 cells gives 15 sizes: sides of 7..13 cells, 100..120 cells in all
         rows, columns = self.height // self.multiple, self.width // self.multiple
         area, low, high = rows * columns, min(rows, columns), max(rows, columns)
@@ -60,7 +70,7 @@ class Box(NamedTuple):
             (a * self.multiple, b * self.multiple)
             for a in sides
             for b in sides
-            if 100 * area <= 108 * a * b <= 120 * area
+            if 100 * area <= 108 * a * b <= 120 * area and (self.turns or a <= b)
         ]
         return list(dict.fromkeys([(self.height, self.width), *stretched]))
 
@@ -97,7 +107,8 @@ def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Place
     Placement of a stimulus in an input box: as large as fits, aspect kept, centred.
 
     For a portrait stimulus height and width of the box are exchanged, so that it loses no
-    resolution. A box that fits `nearest` is filled, and the aspect may change.
+    resolution, unless the box has the orientation `landscape`. A box that fits `nearest` is filled,
+    and the aspect may change.
 
     Parameters
     ----------
@@ -118,14 +129,16 @@ def place(size: Sequence[int] | np.ndarray, box: Box | tuple[int, int]) -> Place
         nearest = max(aspects, key=lambda s: min(aspects[s], aspect) / max(aspects[s], aspect))
         return Placement(nearest, 0, 0, *nearest)
     short, long = sorted(box[:2])
-    landscape = (long, short) if height > width else (short, long)
-    ratio = min(landscape[0] / height, landscape[1] / width)
+    whole = (long, short) if height > width else (short, long)
+    if not box.turns:
+        whole = (box.height, box.width)
+    ratio = min(whole[0] / height, whole[1] / width)
     content = (
-        min(max(1, round(height * ratio)), landscape[0]),
-        min(max(1, round(width * ratio)), landscape[1]),
+        min(max(1, round(height * ratio)), whole[0]),
+        min(max(1, round(width * ratio)), whole[1]),
     )
-    top, left = ((b - c) // 2 for b, c in zip(landscape, content, strict=True))
-    return Placement(landscape, top, left, *content)
+    top, left = ((b - c) // 2 for b, c in zip(whole, content, strict=True))
+    return Placement(whole, top, left, *content)
 
 
 def enlargement(sizes: np.ndarray, box: Box) -> float:

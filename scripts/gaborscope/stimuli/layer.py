@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Self
 
+from gaborscope.errors import InputError
 from gaborscope.stimuli.geometry import Box, Grid, Placement, size_name
 
 
@@ -63,6 +64,9 @@ class Layer:
         `input` of the network's config; only in the files of a direct explanation.
     passed : str, optional
         Nonlinearity of the network's layer where its output is fitted (`nonlinearity` is "none").
+    axes, time, call, order : optional
+        How the recorded tensor lies in the network, see `backbones.layouts.Tap`. Axes are None for
+        (n, channel, y, x).
     """
 
     module: str
@@ -79,6 +83,10 @@ class Layer:
     name: str | None = None
     box: Mapping[str, Any] | None = None
     passed: str | None = None
+    axes: str | None = None
+    time: str | int | None = None
+    call: int | None = None
+    order: str | None = None
 
     @classmethod
     def from_json(cls, entry: Mapping[str, Any]) -> Self:
@@ -140,10 +148,21 @@ class Layer:
         Returns
         -------
         grid : geometry.Grid
+
+        Raises
+        ------
+        InputError
+            If the network did not take an input of this size when its layers were measured.
         """
         first, second = self.offset_px
+        size = size_name(placement.input_size)
+        if size not in self.shape:
+            raise InputError(
+                f"layer {self.name or self.module} has no grid for an input of {size} px, which "
+                "the network did not take; set input.orientation: landscape"
+            )
         return Grid(
-            shape=self.shape[size_name(placement.input_size)],
+            shape=self.shape[size],
             stride=self.stride,
             offset=(round(2 * first) / 2, round(2 * second) / 2),
         )

@@ -1,6 +1,7 @@
 """Tables of layers as JSON, their maps (activations and reconstructions) as HDF5 files."""
 
 import contextlib
+import logging
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
@@ -12,6 +13,8 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put, read_row
 from gaborscope.store.tables import read_json, write_json
+
+log = logging.getLogger(__name__)
 
 
 def write_layer_table(path: str | Path, layers: Mapping[str, Layer]) -> None:
@@ -104,16 +107,22 @@ class LayerWriter:
         Raises
         ------
         InputError
-            If a value is not finite or does not fit float16.
+            If a value is not finite.
         """
         largest = np.abs(maps).max(initial=0)
-        if not largest <= np.finfo(np.float16).max:
+        if not largest <= np.finfo(np.float32).max:
             raise InputError(
-                f"layer {layer}: an activation is {largest:.3g}; float16 files hold finite values "
-                "up to 65504, so record a normalised layer instead"
+                f"layer {layer}: an activation is {largest:.3g}; check the weights and input.range"
             )
         size, row = self._rows[index]
-        self._file[size][layer][row] = maps.astype(np.float16)
+        group = self._file[size]
+        if largest > np.finfo(np.float16).max and group[layer].dtype == np.float16:
+            log.info(
+                "layer %s: an activation is %.3g, beyond float16 (65504); its maps of %s px are "
+                "written as float32", layer, largest, size,
+            )  # fmt: skip
+            _widen(group, layer)
+        group[layer][row] = maps.astype(group[layer].dtype)
 
     def put_batch(self, index: Sequence[int], layer: str, maps: np.ndarray) -> None:
         """
@@ -128,6 +137,14 @@ class LayerWriter:
         """
         for stimulus, values in zip(index, maps, strict=True):
             self.put(stimulus, layer, values)
+
+
+def _widen(group, name):
+    """Replace the maps of a layer by a float32 copy."""
+    attributes, chunks, maps = dict(group[name].attrs), group[name].chunks, group[name][()]
+    del group[name]
+    dataset = group.create_dataset(name, data=maps.astype(np.float32), chunks=chunks)
+    dataset.attrs.update(attributes)
 
 
 def _create_layer(group, name, layer, n):

@@ -182,7 +182,7 @@ def _check_size(name, entry, multiple):
 def _check_modules(config, name, entry, network):
     """Refuse layers, and parts of the training, that a network of Gaborscope has not."""
     wanted = {
-        f"backbones.{name}.{table}.{alias} is": path
+        f"backbones.{name}.{table}.{alias} is": path if isinstance(path, str) else path["module"]
         for table in ("layers", "cascade_layers")
         for alias, path in entry.get(table, {}).items()
     }

@@ -19,7 +19,7 @@ KNOWN = ("cmrnet", "msinet", "unisal")
 NO_FILE = (None, "published", "train", "random")
 FORMS = "package.module:function, path/to/file.py:function or torchscript:path"
 # Keys of `input` that only users' models may set; Gaborscope's networks have fixed values.
-OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output")
+OWN_KEYS = ("mean", "std", "range", "colour", "pad", "output", "frames")
 SCRIPT = "torchscript:"
 
 
