@@ -14,6 +14,7 @@ from gaborscope.errors import InputError
 from gaborscope.scoring import baselines
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import GRID, CentreBias
+from gaborscope.workflow import backbone_entries
 from gaborscope.workflow.settings import load as load_config
 
 CONFIG = load_config()
@@ -28,7 +29,7 @@ def entry(factory, layers=None, **more):
 
 def write(folder, **files):
     for name, text in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
+        path = folder / f"{name.replace('__', '/').replace('//init/', '/__init__')}.py"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
     return folder
@@ -68,6 +69,22 @@ def test_a_factory_may_import_relatively(tmp_path):
     )
     made = entry(f"{tmp_path / 'package' / 'nets' / 'mine.py'}:build")
     assert isinstance(user_models.build("mine", made), nn.Conv2d)
+
+
+def test_a_factory_in_a_package_may_name_it_as_a_whole(tmp_path):
+    write(
+        tmp_path,
+        whole__inner__mine="from whole.other import build\n",
+        whole__inner____init__="",
+        whole____init__="",
+        whole__other="from torch import nn\n\ndef build():\n    return nn.Conv2d(3, 1, 1)\n",
+    )
+    factory = f"{tmp_path / 'whole' / 'inner' / 'mine.py'}:build"
+    assert isinstance(user_models.build("mine", entry(factory)), nn.Conv2d)
+    before = backbone_entries.digest("mine", {"factory": factory}, tmp_path / "root")
+    with (tmp_path / "whole" / "other.py").open("a") as file:
+        file.write("# edited\n")
+    assert backbone_entries.digest("mine", {"factory": factory}, tmp_path / "root") != before
 
 
 def test_a_factory_may_have_the_name_of_a_module_that_others_use(tmp_path):

@@ -246,12 +246,12 @@ def _import_file(path):
         raise ImportError(f"there is no file {path}")
     folder, name = path.parent, path.stem
     above = _relative_levels(path)
-    if above:  # a module of a package: its folders are named, and the one around them importable
-        while len(name.split(".")) <= above or (folder / "__init__.py").is_file():
-            folder, name = folder.parent, f"{folder.name}.{name}"
-    _use_folders([str(path.parent), str(folder)])
+    dotted = name
+    while dotted.count(".") < above or (folder / "__init__.py").is_file():
+        folder, dotted = folder.parent, f"{folder.name}.{dotted}"
+    _use_folders([str(path.parent), str(folder)])  # the second holds the package, if it is in one
     if above:
-        return importlib.import_module(name)
+        return importlib.import_module(dotted)
     known = sys.modules.get(name)
     if known is not None and not _within(known, [str(path.parent)]):
         name = f"factory_{name}"  # the name of a module that others use

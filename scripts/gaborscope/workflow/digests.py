@@ -372,9 +372,13 @@ def user_files(start: Path | str, roots: Sequence[str | Path]) -> tuple[list[Pat
     else:
         waiting, packages = [start.resolve()], set()
     waiting = [path for path in waiting if path.is_file()]
-    folders = dict.fromkeys([*(path.parent for path in waiting[-1:]), *given])
+    near = [path.parent for path in waiting[-1:]]
+    while near and (near[-1] / "__init__.py").is_file():
+        near.append(near[-1].parent)  # a package's modules name it as a whole
+    folders = dict.fromkeys([*near, *given])
     found: dict[Path, None] = {}
     unknown: set[str] = set()
+    locate, holds = functools.cache(_located), functools.cache(_is_folder)
     while waiting:
         path = waiting.pop(0)
         if path in found:
@@ -388,14 +392,16 @@ def user_files(start: Path | str, roots: Sequence[str | Path]) -> tuple[list[Pat
             folders.update(dict.fromkeys(new))
             waiting += [file for name in sorted(unknown) for file in _located(name, folders)]
         for level, module, names in imports:
-            above = path.parents[level - 1 : level] if level else folders
-            met = _located(module, above) if module else []
+            above = tuple(path.parents[level - 1 : level] if level else folders)
+            met = list(locate(module, above)) if module else []
             met += [folder / "__init__.py" for folder in path.parents[:level]]
-            below = [f"{module}.{name}" if module else name for name in names]
-            met += [file for name in below for file in _located(name, above)]
+            below = []
+            if not module or holds(module, above):
+                below = [f"{module}.{name}" if module else name for name in names]
+            met += [file for name in below for file in locate(name, above)]
             if not met and not level:
                 met = _outside(module)
-                unknown.update([module, *below])
+                unknown.update([module, *(f"{module}.{name}" for name in names)])
                 packages.add(module.partition(".")[0])
             waiting += [file for file in met if file.is_file()]
     own = {part for path in found for part in (path.stem, path.parent.name)}
@@ -425,10 +431,9 @@ def _parsed(tree):
             names = [alias.name for alias in node.names if alias.name != "*"]
             imports.append([node.level, node.module or "", names])
         elif isinstance(node, ast.Assign):
-            for target in node.targets:
-                assigned[ast.unparse(target)] = node.value
+            assigned.update((_name(target), node.value) for target in node.targets)
         elif isinstance(node, ast.Call) and node.args:
-            called, first = ast.unparse(node.func), node.args[0]
+            called, first = _name(node.func), node.args[0]
             if called.rpartition(".")[2] in ("import_module", "__import__"):
                 if isinstance(first, ast.Constant) and isinstance(first.value, str):
                     name = first.value.lstrip(".")
@@ -438,6 +443,14 @@ def _parsed(tree):
     return [imports, [_texts(node, assigned) for node in added]]
 
 
+def _name(node):
+    """Return a dotted name as it is written, "" for any other expression."""
+    if isinstance(node, ast.Attribute):
+        before = _name(node.value)
+        return f"{before}.{node.attr}" if before else ""
+    return node.id if isinstance(node, ast.Name) else ""
+
+
 def _texts(node, assigned, deepest=5):
     """Texts of an expression, in order, those of the names in it included."""
     found = []
@@ -445,7 +458,7 @@ def _texts(node, assigned, deepest=5):
         if isinstance(part, ast.Constant) and isinstance(part.value, str):
             found.append([part.lineno, part.col_offset, part.value])
         elif isinstance(part, ast.Name | ast.Attribute) and deepest:
-            value = assigned.get(ast.unparse(part))
+            value = assigned.get(_name(part))
             if value is not None:
                 below = _texts(value, assigned, deepest - 1)
                 found += [[part.lineno, part.col_offset, text] for text in below]
@@ -479,6 +492,10 @@ def _located(module, folders):
     return []
 
 
+def _is_folder(module, folders):
+    return any(Path(folder, *module.split(".")).is_dir() for folder in folders)
+
+
 def _outside(module):
     """Files of a module that is installed in place, from a checkout (pip install -e)."""
     name = module.partition(".")[0]
@@ -505,10 +522,17 @@ def _in_place(name):
 
 @functools.cache
 def _installed_version(name):
-    """Version of what is imported by a name, also where its package is called otherwise."""
+    """Version of what is imported by a name; of a package called otherwise, its outer files."""
     known = version(name)
-    with contextlib.suppress(ImportError, ValueError):
-        if known == "absent" and importlib.util.find_spec(name) is not None:
-            owners = sorted(set(metadata.packages_distributions().get(name, [])))
-            known = " ".join(f"{owner} {metadata.version(owner)}" for owner in owners)
-    return known
+    if known != "absent":
+        return known
+    try:
+        spec = importlib.util.find_spec(name)
+    except (ImportError, ValueError):
+        return known
+    if spec is None or not spec.has_location:
+        return known
+    origin = Path(str(spec.origin))
+    # to look the package up by the name of its module takes seconds
+    files = sorted(origin.parent.glob("*.py")) if spec.submodule_search_locations else [origin]
+    return " ".join(hashlib.sha256(file.read_bytes()).hexdigest()[:16] for file in files)
