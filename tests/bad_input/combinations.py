@@ -5,6 +5,12 @@ from bad_input.laid import settled
 
 FAMILY = "Combinations"
 
+
+def own(keys):
+    """Settle a config with the example of an own transformer, and these keys of it."""
+    return settled(f'models: {{mine: {{factory: "examples/own_model.py:vit", {keys}}}}}\n')
+
+
 CASES = [
     Case(
         "a model twice",
@@ -31,6 +37,51 @@ CASES = [
         settled("models: [unisal]\nbackbones: {unisal: {input: {multiple: 16}}}\n"),
         says="config: backbones.unisal.input.multiple is 16; with fit: nearest it must be a "
         "multiple of 32, as unisal needs it",
+    ),
+    Case(
+        "axes of a layer that no tensor has",
+        own("layers: {early: {module: blocks.0, axes: yxc}}"),
+        says="config: models.mine.layers.early.axes is 'yxc'; it must be one of ncyx, nyxc, "
+        "ncxy, nxyc, "
+        "nyx, npc, pnc, ncp, nctyx, ntcyx, ntyxc, ntyx, ntpc; did you mean 'nyxc'?",
+    ),
+    Case(
+        "a layer without its module",
+        own("layers: {early: {axes: npc}}"),
+        says="config: models.mine.layers.early lacks module (Module path); write module: and its "
+        "value "
+        "below models.mine.layers.early",
+    ),
+    Case(
+        "a frame of a layer that is no number",
+        own("layers: {early: {module: blocks.0, time: middle}}"),
+        says="config: models.mine.layers.early.time is 'middle'; it must be a whole number, or "
+        "mean or last",
+    ),
+    Case(
+        "a call of a layer before its first",
+        own("layers: {early: {module: blocks.0, call: -1}}"),
+        says="config: models.mine.layers.early.call is -1; it must be a whole number, at least 0 "
+        "(Which "
+        "call of the module in one pass is recorded; the first is 0; not set: the last)",
+    ),
+    Case(
+        "an orientation that there is not",
+        own("layers: {early: blocks.0}, input: {orientation: portrait}"),
+        says="config: models.mine.input.orientation is 'portrait'; it must be one of follow, "
+        "landscape",
+    ),
+    Case(
+        "clips without a frame",
+        own("layers: {early: blocks.0}, input: {frames: 0}"),
+        says="config: models.mine.input.frames is 0; it must be a whole number or null, at least "
+        "1, at "
+        "most 1024 (Frames of the clips (n, channel, time, y, x) it takes; null: images)",
+    ),
+    Case(
+        "clips for a network of images",
+        settled("backbones: {cmrnet: {input: {frames: 4}}}\n"),
+        says="config: backbones.cmrnet.input.frames cannot be set: cmrnet has its own",
     ),
     Case(
         "a longest wavelength beyond the image",

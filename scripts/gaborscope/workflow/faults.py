@@ -148,8 +148,9 @@ def sentence(error: Any) -> str:
 
 def _allowed(node):
     """Say what a value may be, with an article."""
-    if "pattern" in node:  # one word, or a list
-        return f"a list, or {node['pattern'].strip('^$')}"
+    if "pattern" in node:  # some words, or a value of another type
+        other = "a whole number" if "integer" in node["type"] else "a list"
+        return f"{other}, or {node['pattern'].strip('^$()').replace('|', ' or ')}"
     allowed = configuration.words(node).replace("`", "")
     if "enum" in node:
         return f"one of {allowed}" if len(node["enum"]) > 1 else f"{allowed} alone"

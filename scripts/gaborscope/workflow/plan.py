@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+from typing import Any
 
 from gaborscope.workflow import (
     backbone_entries,
@@ -65,7 +66,7 @@ class Plan:
     pending : list of str
         Data sets that must be downloaded before anything else can be planned.
     layers : dict of str to dict of str to str
-        By model, the recorded layers: alias to module path.
+        By model, the recorded layers: alias to module path, or to a mapping with `module`.
     cascade_layers : dict of str to dict of str to str
         The same for cascades, which follow the network's graph more closely where it has a table
         for them.
@@ -109,8 +110,8 @@ class Plan:
     datasets: list[str]
     blocks: dict[str, dict[str, list[str]]]
     pending: list[str]
-    layers: dict[str, dict[str, str]]
-    cascade_layers: dict[str, dict[str, str]]
+    layers: dict[str, dict[str, Any]]
+    cascade_layers: dict[str, dict[str, Any]]
     direct: list[str]
     linear: list[str]
     cascades: list[str]
