@@ -280,7 +280,7 @@ CASES = [
         "a setting of another mode",
         settled("explanations: {few: {budget: 8}}\n"),
         says="config: unknown key 'budget' at explanations.few (mode direct); known are colour, "
-        "boundary, bank, kinds, residual, normalisation, position, control, draw, "
+        "boundary, bank, kinds, residual, normalisation, position, mechanisms, control, draw, "
         "activation, second_stage, readout, terms, start, pools, solver, identities, "
         "sparsity_scores, fusion, mode, like, models",
     ),

@@ -169,7 +169,7 @@ CASES = [
     Case(
         "text",
         load(b"no weights"),
-        says=f"{ALONE}(it is damaged, or holds more than tensors){SAVE}",
+        says=f"{ALONE}(it is damaged, or not written by torch.save){SAVE}",
     ),
     Case("an empty file", load(b""), says=f"{ALONE}(EOFError){SAVE}"),
     Case(

@@ -132,8 +132,11 @@ def test_versions_are_those_of_the_installed_distribution():
 
 @pytest.mark.parametrize("name, package", digests.DISTRIBUTED_AS.items())
 def test_packages_are_distributed_under_the_names_that_are_said(name, package):
-    files = {file.parts[0] for file in metadata.distribution(package).files}
-    assert name in files
+    try:
+        distribution = metadata.distribution(package)
+    except metadata.PackageNotFoundError:
+        pytest.skip(f"{package}, which a network of one's own may import, is not installed")
+    assert name in {file.parts[0] for file in distribution.files}
 
 
 def test_kept_imports_are_those_of_the_content_and_not_of_the_name(package, tmp_path):

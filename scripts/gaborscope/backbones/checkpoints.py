@@ -339,6 +339,9 @@ def _misfit(tensors, wanted, prefix):
         for reading in _readings(found, wanted, prefix)
     ]
     best, names = max(readings, key=lambda pair: len(pair[1].keys() & wanted.keys()))
+    if not prefix and len(names.keys() & wanted.keys()) < len(wanted) / 2:
+        # other weights, of which some happen to end like the network's: as they are in the file
+        names = {name: name for name in tensors[best]}
     missing = sorted(_missing(names.keys() & wanted.keys(), wanted))
     unexpected = sorted(full for key, full in names.items() if key not in wanted)
     sentence = (

@@ -186,10 +186,8 @@ def read_pickle(path: str | Path) -> dict[str, Any]:
                     f"{path} is a TorchScript file, a network with its weights; give it as "
                     "factory: torchscript:FILE, or save model.state_dict()"
                 ) from None
-            if "Unsupported operand" in str(error):
-                raise ValueError("it is damaged, or of another protocol of pickle") from None
-            if asked is None:
-                raise ValueError("it is damaged, or holds more than tensors") from None
+            if "Unsupported operand" in str(error) or asked is None:
+                raise ValueError("it is damaged, or not written by torch.save") from None
             raise InputError(
                 f"{path} holds more than tensors (it asks for {asked[1]}), and reading it could "
                 "run code; save the tensors alone: torch.save(model.state_dict(), FILE)"
