@@ -341,6 +341,7 @@ def _misfit(tensors, wanted, prefix):
     best, names = max(readings, key=lambda pair: len(pair[1].keys() & wanted.keys()))
     if not prefix and len(names.keys() & wanted.keys()) < len(wanted) / 2:
         # other weights, of which some happen to end like the network's: as they are in the file
+        best = max(tensors, key=lambda where: len(tensors[where].keys() & wanted.keys()))
         names = {name: name for name in tensors[best]}
     missing = sorted(_missing(names.keys() & wanted.keys(), wanted))
     unexpected = sorted(full for key, full in names.items() if key not in wanted)
