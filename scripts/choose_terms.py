@@ -30,7 +30,7 @@ def main(smk):
     )
     tables.write_json(smk.output.terms, chosen)
     for name, found in chosen.items():
-        terms = found["terms"]
+        terms = found["offered"]
         log.info("%s: %d bends, %d products", name, len(terms["bends"]), len(terms["products"]))
 
 

@@ -22,7 +22,7 @@ def main(smk):
     pools, terms, best = settings.pop("pools"), smk.input.get("terms"), None
     if terms:
         chosen = tables.read_json(terms)[name]
-        pools, settings["terms"] = [chosen["pool"]], chosen["terms"]
+        pools, settings["offered"] = [chosen["pool"]], chosen["offered"]
         n_regressors = len(layers.make_regressors(settings).table()["kind"])
         solver = {**solver, "terms": (n_regressors, smk.params.terms)}
     for candidate, pool in enumerate(pools):

@@ -64,11 +64,11 @@ def test_planted_bends_and_products_are_chosen_and_explain_the_maps(block):
     linear, before = fitted(statistics, {**settings, "pool": POOL})
     chosen = readouts.choose([linear], [(block, planted(block))], 10, True, 0)
     numbers = energies(np.zeros((len(linear.weight[0]), 1)))[0]
-    terms = chosen["fine"]["terms"]
+    terms = chosen["fine"]["offered"]
     assert [numbers[0], numbers[2]] in [list(pair) for pair in terms["products"]]
     assert [numbers[1], 0.5] in terms["bends"]
     bent = readouts.choose([linear], [(block, planted(block))], 10, False, 0)
-    assert bent["fine"]["terms"]["products"] == [] and bent["fine"]["terms"]["bends"]
+    assert bent["fine"]["offered"]["products"] == [] and bent["fine"]["offered"]["bends"]
 
     (more,) = accumulation.accumulate(block, planted(block), layers, settings, chosen)["fine"]
     n = len(linear.weight[0])
@@ -92,4 +92,9 @@ def test_without_energies_there_are_no_terms(block):
     ]
     linear, _ = fitted(statistics, {**settings, "pool": POOL})
     chosen = readouts.choose([linear], [(block, planted(block))], 10, True, 0)
-    assert chosen["fine"]["terms"] == {"energies": [], "bends": [], "products": []}
+    assert chosen["fine"]["offered"] == {"energies": [], "bends": [], "products": []}
+
+
+def test_the_budget_of_the_config_is_no_list_of_terms():
+    linear = {**SETTINGS, "terms": 16}
+    assert len(layer_tools.table(linear)["kind"]) == len(layer_tools.table(SETTINGS)["kind"])

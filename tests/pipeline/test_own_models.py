@@ -114,7 +114,7 @@ def test_input_sizes_of_unisal_are_measured_and_used(run):
     layers = json.loads((run[0] / "layers" / "unisal.json").read_text(encoding="utf-8"))
     assert {"64x96", "96x64"} <= set(layers["block7"]["shape"])
     model = ExplainedModel.load(run[0] / "explained" / "unisal" / "made" / "direct.h5")
-    assert tuple(model.box) == (64, 96, "nearest", 32)
+    assert tuple(model.box) == (64, 96, "nearest", 32, "follow")
 
 
 def test_an_edited_source_retrains_its_models_and_no_other(run):

@@ -16,7 +16,7 @@ def filters():
     names = np.array(["a", "b", "c", "bend of a", "bend of c", "a x c"])
     return {
         "weight": WEIGHT, "residual_sd": np.ones(2, np.float32),
-        "regressors": {"terms": TERMS.to_json()},
+        "regressors": {"offered": TERMS.to_json()},
         "table": {"name": names, "kind": np.array(["amplitude"] * 3 + ["bend"] * 2 + ["product"])},
     }  # fmt: skip
 

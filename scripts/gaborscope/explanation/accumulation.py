@@ -35,8 +35,8 @@ def accumulate(
     settings : dict
         Settings of the regressors, as in the config.
     chosen : dict of str to dict, optional
-        Of a readout: by layer, its `pool` and `terms` (see `readouts.choose`), in the place of the
-        `pools` of the settings.
+        Of a readout: by layer, its `pool` and `offered` (see `readouts.choose`). The pool stands in
+        the place of the `pools` of the settings.
 
     Returns
     -------

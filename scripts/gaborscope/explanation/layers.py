@@ -53,13 +53,13 @@ def expanded(phi: np.ndarray, settings: Mapping[str, Any]) -> np.ndarray:
     ----------
     phi : float32 array (K, ...)
     settings : dict
-        Of a layer; `terms` is optional, see `filters.terms.Terms.to_json`.
+        Of a layer; `offered` is optional, see `filters.terms.Terms.to_json`.
 
     Returns
     -------
     expanded : float32 array (K + terms, ...)
     """
-    terms = settings.get("terms")
+    terms = settings.get("offered")
     return phi if terms is None else Terms.from_json(terms).expand(phi)
 
 
@@ -77,7 +77,7 @@ def table(settings: Mapping[str, Any]) -> dict[str, np.ndarray]:
     table : dict of str to array (K,)
         See `Regressors.table`.
     """
-    regressors, terms = make_regressors(settings).table(), settings.get("terms")
+    regressors, terms = make_regressors(settings).table(), settings.get("offered")
     return regressors if terms is None else Terms.from_json(terms).table(regressors)
 
 

@@ -174,7 +174,7 @@ def choose(
     Returns
     -------
     chosen : dict of str to dict
-        By layer, `pool` of the linear fit and `terms` as JSON.
+        By layer, `pool` of the linear fit, and `offered`: its terms as JSON.
     """
     samples = Samples(layers, seed)
     for block, activations in blocks:
@@ -182,7 +182,7 @@ def choose(
     return {
         fitted.name: {
             "pool": fitted.settings["pool"],
-            "terms": samples.choose(fitted.name, products).to_json(),
+            "offered": samples.choose(fitted.name, products).to_json(),
         }
         for fitted in layers
     }

@@ -48,7 +48,7 @@ def curves(filters: Mapping[str, Any], number: int) -> dict[str, np.ndarray]:
         By the name of the energy, what it adds to the map at `AT`, in units of the activation; 0 at
         the energy's mean.
     """
-    terms = Terms.from_json(filters["regressors"]["terms"])
+    terms = Terms.from_json(filters["regressors"]["offered"])
     weight, names = filters["weight"][number].astype(float), filters["table"]["name"]
     n = len(names) - len(terms)
     found = {}
