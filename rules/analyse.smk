@@ -412,6 +412,7 @@ rule ablate:
         dataset_type=config["datasets"][plan.fit_on]["type"],
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
+        term_stimuli=plan.term_stimuli(plan.ablation_blocks["fit"]),
         seed=config["seed"],
         code=library("ablate"),
     script:

@@ -127,7 +127,7 @@ rule choose_terms:
         disk_mb=disk_mb("choose_terms"),
     params:
         readout=lambda wildcards: plan.readout_of(wildcards.explanation)["readout"],
-        stimuli=-(-120 // max(1, len(plan.blocks[plan.fit_on]["fit"]))),
+        stimuli=plan.term_stimuli(plan.blocks[plan.fit_on]["fit"]),
         seed=config["seed"],
         code=library("choose_terms"),
     script:

@@ -8,7 +8,8 @@ on 700 photographs (OSIE, 2 cores). The formulas are in scripts/gaborscope/workf
 from gaborscope.workflow import resources as asking
 
 # CPU seconds per stimulus; for training, per stimulus and epoch. predict_baseline has those of its
-# slowest model. import_maps, calibrate and fit_fixation_bank have guesses that are rather too high.
+# slowest model. import_maps, calibrate, choose_terms and fit_fixation_bank have guesses that are
+# rather too high.
 SECONDS = {
     "prepare_dataset": 0.05,
     "train_backbone": 0.20,

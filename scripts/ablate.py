@@ -43,7 +43,7 @@ def main(smk):
             (block, read_layers(activations[name], list(layers)))
             for name, block in blocks["fit"].items()
         ]
-        n_stimuli, pairs = -(-120 // len(recorded)), settings["readout"] == "pairs"
+        n_stimuli, pairs = params.term_stimuli, settings["readout"] == "pairs"
         trial, alternative, fitted = solved(
             readouts.choose(alternative.layers, recorded, n_stimuli, pairs, params.seed)
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gaborscope.errors import InputError
-from gaborscope.workflow import digests, variants
+from gaborscope.workflow import digests, user_code, variants
 
 KNOWN = ("cmrnet", "msinet", "unisal")
 # What stands at `weights` and `start` in the place of a file.
@@ -257,13 +257,13 @@ def digest(name: str, entry: Mapping[str, Any], root: str | Path) -> str:
     -------
     digest : str
         For Gaborscope's networks, of their modules. For a user's factory, of its file and of all
-        that it imports, see `digests.user_digest`. For a TorchScript file, see `stamp`.
+        that it imports, see `user_code.digest`. For a TorchScript file, see `stamp`.
     """
     if "factory" not in entry:
         return digests.digest(f"backbones.{entry.get('network', name)}")
     if entry["factory"].startswith(SCRIPT):
         return stamp(entry["factory"].removeprefix(SCRIPT), root)
-    return digests.user_digest(*_start(entry["factory"], root))
+    return user_code.digest(*_start(entry["factory"], root))
 
 
 def sources(entry: Mapping[str, Any], root: str | Path) -> list[Path]:
@@ -281,7 +281,7 @@ def sources(entry: Mapping[str, Any], root: str | Path) -> list[Path]:
     -------
     files : list of Path
     """
-    return digests.user_files(*_start(entry["factory"], root))[0]
+    return user_code.files(*_start(entry["factory"], root))[0]
 
 
 def _start(factory, root):

@@ -27,6 +27,8 @@ BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_
 COALITIONS_PER_JOB = 16
 # Dimensions of which all coalitions are refitted; of more, those along some orders of theirs.
 MOST_EXACT = 7
+# Stimuli of the fit split on which the terms of a readout are chosen, at most.
+TERM_STIMULI = 120
 # The keys of a direct explanation that decide its regressors.
 REGRESSOR_KEYS = (
     "mode", "control", "draw", "activation", "bank", "colour", "boundary", "kinds", "residual",
@@ -544,6 +546,11 @@ class Plan:
         """Return the settings of an explanation's readout: `readout`, `terms`, `start`."""
         entry = self.config["explanations"][explanation]
         return {key: entry[key] for key in ("readout", "terms", "start")}
+
+    @staticmethod
+    def term_stimuli(blocks: list[str]) -> int:
+        """Return how many stimuli of each of some blocks the terms of a readout are chosen on."""
+        return -(-TERM_STIMULI // max(1, len(blocks)))
 
     def solver_of(self, explanation: str) -> dict:
         """Return name and budget of the solver of an explanation of mode direct."""

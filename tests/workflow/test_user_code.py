@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from gaborscope.workflow import backbone_entries, digests
+from gaborscope.workflow import backbone_entries, digests, user_code
 
 FILES = {
     "checkout/mine.py": """
@@ -80,10 +80,10 @@ def test_installed_packages_count_by_their_version(checkout, monkeypatch):
     factories = ("../checkout/mine.py:build", "torch.nn:Linear")
     before = [digest(checkout, factory) for factory in factories]
     assert all(before)
-    monkeypatch.setattr(digests, "_installed_version", lambda name: f"2 of {name}")
+    monkeypatch.setattr(user_code, "_installed_version", lambda name: f"2 of {name}")
     after = [digest(checkout, factory) for factory in factories]
     assert before[0] != after[0] and before[1] != after[1]
-    _, packages = digests.user_files(checkout / "checkout" / "mine.py", [])
+    _, packages = user_code.files(checkout / "checkout" / "mine.py", [])
     assert "torch" in packages and not packages & {"os", "helpers", "parts", "late"}
 
 
@@ -93,6 +93,6 @@ def test_files_are_parsed_once_between_runs(checkout, tmp_path, monkeypatch):
     kept = dict(digests._statements)
     digests._statements.clear()
     digests.load_imports(tmp_path / "imports.json")
-    monkeypatch.setattr(digests, "_parsed", lambda tree: pytest.fail("parsed again"))
+    monkeypatch.setattr(user_code, "_parsed", lambda content: pytest.fail("parsed again"))
     assert digest(checkout) == before
     digests._statements.update(kept)
