@@ -148,6 +148,54 @@ def test_second_order_filters_the_logarithm_of_energies(oriented):
             assert np.corrcoef(map_.ravel(), expected.ravel())[0, 1] > 0.9, words
 
 
+def log_energies():
+    """Log energies at every pixel as the formula says, (channel, scale, orientation, y, x)."""
+    amplitude = np.abs(responses())
+    small = [blur(plane, 2.0) for plane in amplitude.reshape(-1, *SHAPE)]
+    return np.log1p(np.stack(small).reshape(amplitude.shape) / 0.005)
+
+
+@pytest.mark.parametrize("width", [0, 0.5, 1, 2, 4])
+def test_log_energies_are_means_around_the_place(width):
+    _, maps = found()
+    for c, s in ((0, 1), (2, 0)):
+        own = log_energies()[c, s].mean(axis=0)
+        expected = blur(own, width * 8) if width else own
+        error = np.sqrt(((maps[f"{'YUV'[c]} log energy {width} s{s}"] - expected) ** 2).mean())
+        # the means of a wide window hardly vary
+        assert error < 0.12 * own.std() and expected.std() < own.std() + 1e-9
+
+
+@pytest.mark.parametrize("width", [0, 0.5, 1])
+def test_rarity_is_the_distance_from_the_energies_of_the_whole_image(width):
+    _, maps = found()
+    logs = log_energies()
+    for name, group in (
+        ("Y rarity {} s1", logs[0, 1]),
+        ("U rarity {} all scales", logs[1]),
+        ("all channels rarity {} s0", logs[:, 0]),
+        ("all channels rarity {} all scales", logs),
+    ):
+        v = np.stack([blur(p, width * 8) if width else p for p in group.reshape(-1, *SHAPE)])
+        v = v.reshape(len(v), -1)
+        v -= v.mean(axis=1, keepdims=True)
+        covariance = v @ v.T / v.shape[1]
+        covariance += (0.02 * np.trace(covariance) / len(v) + 1e-4) * np.eye(len(v))
+        expected = np.sqrt(np.einsum("ip,ij,jp->p", v, np.linalg.inv(covariance), v))
+        found_ = maps[name.format(width)]
+        assert np.corrcoef(found_.ravel(), expected)[0, 1] > 0.9, name
+        assert found_.mean() == pytest.approx(expected.mean(), rel=0.1), name
+
+
+def test_the_one_odd_patch_of_a_texture_is_rare():
+    image = texture(3)
+    image[20:28, 30:38] = 128 + 110 * ((np.indices((8, 8)).sum(axis=0) % 4 < 2)[..., None] - 0.5)
+    (maps,) = maps_of(image, ["rarity"])
+    rare = maps["all channels rarity 0 all scales"]
+    y, x = np.unravel_index(rare.argmax(), SHAPE)
+    assert 16 <= y < 32 and 26 <= x < 42
+
+
 def test_a_constant_image_has_nothing_but_intensity():
     image = np.full((*SHAPE, 3), 90, np.uint8)
     for name, map_ in maps_of(image)[0].items():
@@ -199,7 +247,8 @@ def test_regressors_are_pooled_to_the_cells_of_a_layer(pool, width):
     (pooled,) = maps_of(image, targets=[(coarse, pool, width)])
     matrices = layers.geometry.layer_sampling(coarse, WHOLE, pool, width)
     for name, map_ in pooled.items():
-        if not any(word in name for word in ("position", "second order", "competition")):
+        without = ("position", "second order", "competition", "rarity")
+        if not any(word in name for word in without):
             expected = matrices[0] @ at_pixels[name] @ matrices[1].T
             error = np.sqrt(((map_ - expected) ** 2).mean())
             # at the shortest wavelength there are but two points to it

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from gaborscope.filters import fourier, rectified, second_order
+from gaborscope.filters import context, fourier, rectified, second_order
 from gaborscope.filters.controls import ControlBank
 from gaborscope.filters.lattice import Spectra
 from gaborscope.filters.loggabor import LogGaborBank
@@ -24,8 +24,12 @@ KINDS = {
     "contrast": ("contrast",),
     "second_order": ("second_order",),
     "second_order_oriented": ("second_order_oriented",),
+    "log_energy": ("log_energy",),
+    "rarity": ("rarity",),
 }
 NAMES = tuple(KINDS)
+# Mechanisms that relate all scales of an image, in one step behind the others.
+OF_ALL_SCALES = ("log_energy", "rarity")
 
 Row = tuple[str, int, int, int, str]
 
@@ -49,14 +53,32 @@ def rows(
     -------
     rows : list of (kind, scale, orientation, colour, name)
         Mechanism by mechanism, in each channel by channel, in each scale by scale. Scale and
-        orientation are those of the first filters; -1 where there is none.
+        orientation are those of the first filters; -1 where there is none, and for the channel
+        where all take part.
     """
     return [
-        (kind, scale, orientation, c, f"{channel} {words}")
+        row
         for name in NAMES
         if name in names
-        for c, channel in enumerate(channels)
-        for kind, scale, orientation, words in _of_channel(name, n_scales, n_orientations)
+        for row in (
+            _rarity(n_scales, channels)
+            if name == "rarity"
+            else [
+                (kind, scale, orientation, c, f"{channel} {words}")
+                for c, channel in enumerate(channels)
+                for kind, scale, orientation, words in _of_channel(name, n_scales, n_orientations)
+            ]
+        )
+    ]
+
+
+def _rarity(n_scales, channels):
+    """Return the rows of the rarities, each of a group of filters."""
+    named = [*channels, "all channels"]  # -1 is the last of them
+    return [
+        ("rarity", s, -1, c, f"{named[c]} rarity {width:g} {'all scales' if s < 0 else f's{s}'}")
+        for c, s in context.groups(n_scales, len(channels))
+        for width in context.PLACES
     ]
 
 
@@ -94,6 +116,12 @@ def _of_channel(name, n_scales, n_orientations):
             (name, s, -1, f"competition {centre:g}-{surround:g} s{s}")
             for s in range(n_scales)
             for centre, surround in rectified.PAIRS
+        ]
+    if name == "log_energy":
+        return [
+            (name, s, -1, f"log energy {width:g} s{s}")
+            for s in range(n_scales)
+            for width in context.AROUND
         ]
     if name in ("intensity", "contrast"):
         return [(name, s, -1, f"{name} s{s}") for s in range(n_scales)]
@@ -146,9 +174,9 @@ class Mechanisms:
         n_scales, self._n_orientations = plain.n_scales, plain.n_orientations
         self._slots, first = {}, 0
         for name in (name for name in NAMES if name in names):
-            n = len(_of_channel(name, n_scales, self._n_orientations))
-            self._slots[name] = n, slice(first, first + n_channels * n)
-            first += n_channels * n
+            n = len(rows([name], n_scales, self._n_orientations, "c" * n_channels))
+            self._slots[name] = slice(first, first + n)
+            first += n
         self.n_regressors = first
         of_energies = set(names) - {"half_waves", "intensity", "contrast"}
         self._scales, self._fine, self._second, self._windows = [], [], {}, []
@@ -171,6 +199,12 @@ class Mechanisms:
                 self._second[name] = second_order.SecondOrder(
                     form, bank, shape, placement, targets, [s.lattice for s in self._scales]
                 )
+        self._context = None
+        if set(OF_ALL_SCALES) & set(names):
+            self._context = context.Context(
+                self._wavelengths[-1], shape, placement, targets,
+                [s.lattice for s in self._scales], self._n_orientations, n_channels,
+            )  # fmt: skip
         if {"intensity", "contrast"} & set(names):
             self._windows = [
                 Windows(wavelength, shape, placement, targets, n_channels)
@@ -188,8 +222,13 @@ class Mechanisms:
             Arrays to write to, one per target, in the order of `rows`.
         """
         slots = {
-            name: [block[where].reshape(self._n_channels, n, *block.shape[1:]) for block in blocks]
-            for name, (n, where) in self._slots.items()
+            name: [
+                block[where]
+                if name in OF_ALL_SCALES
+                else block[where].reshape(self._n_channels, -1, *block.shape[1:])
+                for block in blocks
+            ]
+            for name, where in self._slots.items()
         }
         if self._scales or self._fine:
             self._spectra.analyse(channels)
@@ -197,6 +236,10 @@ class Mechanisms:
             self._half_waves(s, scale, slots["half_waves"])
         for s, scale in enumerate(self._scales):
             self._of_scale(s, scale, slots)
+        if self._context is not None:
+            for name in OF_ALL_SCALES:
+                if name in slots:
+                    self._context.put(name, slots[name])
         if self._windows:
             both = np.concatenate([channels, channels**2]).astype(np.float32)
             for s, windows in enumerate(self._windows):
@@ -233,6 +276,8 @@ class Mechanisms:
                     scale.put(promoted, slots["competition"], index)
         for name, second in self._second.items():
             second.run(s, scale, slots[name])
+        if self._context is not None:
+            self._context.analyse(s, scale)
 
 
 @functools.lru_cache(maxsize=4)

@@ -44,6 +44,36 @@ class Form:
 MEAN, ORIENTED = Form(3, 4, oriented=False), Form(2, 2, oriented=True)
 
 
+def points(
+    longest: float, shape: tuple[int, int], lattices: Sequence[Lattice]
+) -> tuple[list[np.ndarray], list[tuple[np.ndarray, np.ndarray]]]:
+    """
+    Points a quarter of the shortest second wavelength apart, and the means of amplitudes there.
+
+    Parameters
+    ----------
+    longest : float
+        Longest wavelength of the bank in px.
+    shape : (int, int)
+        Height and width of the images in px.
+    lattices : sequence of Lattice
+        By scale, where its amplitudes are taken.
+
+    Returns
+    -------
+    positions : list of float array (point,)
+        Rows and columns in px.
+    matrices : list of (float32 array (row, point), float32 array (column, point))
+        By scale, from the lattice to means over small windows at the points.
+    """
+    step = SHORTEST * longest / POINTS
+    positions = [evenly_spaced(extent, step) for extent in shape]
+    centres = clipped(positions, shape)
+    return positions, [
+        sampling.windows(lattice, centres, LOW_PASS * step, shape) for lattice in lattices
+    ]
+
+
 class SecondOrder:
     """
     Log-Gabors over `log(1 + E / FAINT)`, E the amplitudes of a scale averaged over a small window.
@@ -80,12 +110,7 @@ class SecondOrder:
     ) -> None:
         self.form = form
         plain = bank.bank if isinstance(bank, ControlBank) else bank
-        step = SHORTEST * float(plain.wavelengths_px[-1]) / POINTS
-        positions = [evenly_spaced(extent, step) for extent in shape]
-        centres = clipped(positions, shape)
-        self._low_pass = [
-            sampling.windows(lattice, centres, LOW_PASS * step, shape) for lattice in lattices
-        ]
+        positions, self._low_pass = points(float(plain.wavelengths_px[-1]), shape, lattices)
         second = LogGaborBank(
             form.n_wavelengths, form.n_orientations, float(POINTS), FACTOR, plain.bandwidth_ratio
         )

@@ -13,17 +13,19 @@ from gaborscope.workflow import completion, faults
 
 # Controls of which there is another bank for every `draw`.
 DRAWN = ("noise", "phase_scrambled")
-# Regressors of each mechanism, for every scale and for every filter of a colour channel.
+# Regressors of each mechanism for every colour channel, scale of it and filter of it.
 MECHANISMS = {
-    "local_normalisation": (0, 2),
-    "centre_surround": (6, 0),
-    "centre_surround_oriented": (0, 3),
-    "competition": (3, 0),
-    "half_waves": (0, 2),
-    "intensity": (1, 0),
-    "contrast": (1, 0),
-    "second_order": (36, 0),
-    "second_order_oriented": (0, 12),
+    "local_normalisation": (0, 0, 2),
+    "centre_surround": (0, 6, 0),
+    "centre_surround_oriented": (0, 0, 3),
+    "competition": (0, 3, 0),
+    "half_waves": (0, 0, 2),
+    "intensity": (0, 1, 0),
+    "contrast": (0, 1, 0),
+    "second_order": (0, 36, 0),
+    "second_order_oriented": (0, 0, 12),
+    "log_energy": (0, 5, 0),
+    "rarity": (4, 4, 0),  # of each channel and of all three
 }
 # Settings of data sets that are generated.
 GENERATED = ("n_stimuli", "n_observers", "fixations_per_observer", "kinds")
@@ -192,8 +194,8 @@ def _n_regressors(entry):
     filters = scales * entry["bank"]["n_orientations"]
     responses = filters * (len(entry["kinds"]) + entry["normalisation"]) + entry["residual"]
     for name in entry["mechanisms"]:
-        of_scale, of_filter = MECHANISMS[name]
-        responses += scales * of_scale + filters * of_filter
+        of_channel, of_scale, of_filter = MECHANISMS[name]
+        responses += of_channel + scales * of_scale + filters * of_filter
     return 3 * responses + 6 * entry["position"]
 
 

@@ -1,0 +1,147 @@
+"""Log energies around a place, and how rare those of a place are in their own image."""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from gaborscope.filters import second_order
+from gaborscope.filters.lattice import Lattice
+from gaborscope.filters.pooling import Pooler
+from gaborscope.filters.scales import Scale, Target, clipped, separable, to_targets
+from gaborscope.stimuli import geometry
+
+# Standard deviations of Gaussian means in longest wavelengths of the bank; 0 is the point itself.
+AROUND, PLACES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.5, 1.0)
+# Added to the variances of log energies: a share of their mean, and the square of what is noise.
+SHARE, NOISE = 0.02, 0.01**2
+
+
+class Context:
+    """
+    Regressors from `log(1 + E / second_order.FAINT)` of all filters, at points of one lattice.
+
+    E is the amplitude averaged over a small window, as the second order takes it.
+
+    Parameters
+    ----------
+    longest : float
+        Longest wavelength of the bank in px.
+    shape : (int, int)
+        Height and width of the images in px.
+    placement : geometry.Placement
+    targets : sequence of (geometry.Grid, pool, width)
+    lattices : sequence of Lattice
+        By scale, where its amplitudes are taken.
+    n_orientations, n_channels : int
+    """
+
+    def __init__(
+        self,
+        longest: float,
+        shape: tuple[int, int],
+        placement: geometry.Placement,
+        targets: Sequence[Target],
+        lattices: Sequence[Lattice],
+        n_orientations: int,
+        n_channels: int,
+    ) -> None:
+        positions, self._low_pass = second_order.points(longest, shape, lattices)
+        inside = clipped(positions, shape)
+        self._windows = {
+            width: [geometry.gaussian_matrix(along, along, width * longest) for along in inside]
+            for width in {*AROUND, *PLACES} - {0.0}
+        }
+        n_points = [len(along) for along in positions]
+        # (scale, orientation, channel, row, column)
+        self._logs = np.empty((len(lattices), n_orientations, n_channels, *n_points), np.float32)
+        to_cells = to_targets(positions, placement, targets)
+        self._poolers = {
+            "log_energy": Pooler(to_cells, n_channels * len(lattices) * len(AROUND)),
+            "rarity": Pooler(to_cells, len(groups(len(lattices), n_channels)) * len(PLACES)),
+        }
+
+    def analyse(self, s: int, scale: Scale) -> None:
+        """Take the amplitudes of one scale."""
+        energies = np.maximum(separable(scale.amplitude, *self._low_pass[s]), 0)
+        self._logs[s] = np.log1p(energies / second_order.FAINT)
+
+    def energies(self) -> Iterator[np.ndarray]:
+        """
+        Log energies, averaged over the orientations and then around the place.
+
+        Yields
+        ------
+        plane : float32 array (row, column)
+            By channel, scale and window, as `log_energy` stands in `mechanisms.rows`.
+        """
+        means = self._logs.mean(axis=1).swapaxes(0, 1)
+        around = [self._blurred(means, width) for width in AROUND]
+        for c, s in np.ndindex(means.shape[:2]):
+            yield from (planes[c, s] for planes in around)
+
+    def rarities(self) -> Iterator[np.ndarray]:
+        """
+        How far the log energies of a place are from those of the whole image.
+
+        `sqrt((v - m)' C^-1 (v - m))`: v are the log energies of a group of filters at the place, m
+        and C their mean and covariance over the image. If they are normal, its square is twice the
+        self-information of v in the image, up to a constant.
+
+        Yields
+        ------
+        plane : float32 array (row, column)
+            By group, see `groups`, then by window.
+
+        References
+        ----------
+        Bruce, N. D. B., Tsotsos, J. K. (2005). Saliency based on information maximization. NIPS 18.
+
+        Garcia-Diaz, A., Leboran, V., Fdez-Vidal, X. R., Pardo, X. M. (2012). On the relationship
+        between optical variability, visual saliency, and eye fixations. J. Vision 12(6), 17.
+        """
+        places = [self._blurred(self._logs, width) for width in PLACES]
+        n_scales, _, n_channels, *n_points = self._logs.shape
+        for c, s in groups(n_scales, n_channels):
+            scales = slice(None) if s < 0 else slice(s, s + 1)
+            channels = slice(None) if c < 0 else slice(c, c + 1)
+            for logs in places:
+                yield _distance(logs[scales, :, channels].reshape(-1, *n_points))
+
+    def put(self, name: str, slots: Sequence[np.ndarray]) -> None:
+        """
+        Pool the regressors of a mechanism to the cells of every target.
+
+        Parameters
+        ----------
+        name : {"log_energy", "rarity"}
+        slots : list of float32 array (regressor, row, column)
+            By target.
+        """
+        pooler = self._poolers[name]
+        for index, plane in enumerate(self.energies() if name == "log_energy" else self.rarities()):
+            pooler.planes[:, index] = plane
+        for slot, pooled in zip(slots, pooler.pool(), strict=True):
+            slot[...] = pooled.swapaxes(0, 1)
+
+    def _blurred(self, planes, width):
+        return separable(planes, *self._windows[width]) if width else planes
+
+
+def groups(n_scales: int, n_channels: int) -> list[tuple[int, int]]:
+    """
+    Return the groups of filters whose rarity is taken, as (channel, scale); -1 stands for all.
+
+    Each channel's scales and all of them, then each scale of all channels and all of everything.
+    """
+    return [(c, s) for c in (*range(n_channels), -1) for s in (*range(n_scales), -1)]
+
+
+def _distance(logs):
+    """Return the Mahalanobis distance of each point from the others, (row, column)."""
+    values = logs.reshape(len(logs), -1).astype(np.float64)
+    values -= values.mean(axis=1, keepdims=True)
+    covariance = values @ values.T / values.shape[1]
+    ridge = SHARE * np.trace(covariance) / len(values) + NOISE
+    covariance[np.diag_indices_from(covariance)] += ridge
+    square = (values * np.linalg.solve(covariance, values)).sum(axis=0)
+    return np.sqrt(square).reshape(logs.shape[1:]).astype(np.float32)
