@@ -12,7 +12,6 @@ from gaborscope.explanation import differentiable
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel
 from gaborscope.explanation.layers import FittedLayer
-from gaborscope.filters import mechanisms
 from gaborscope.filters.terms import Terms
 
 THREE = {**SETTINGS["bank"], "n_scales": 3}
@@ -26,8 +25,11 @@ OPTIONS = {
     "wraps around": {"boundary": "periodic"},
     "second stage": {"bank": THREE, "second_stage": True},
     "of noise": {"control": "noise", "draw": 2, "mechanisms": ["second_order", "contrast"]},
-    "all mechanisms of noise": {"control": "phase_scrambled", "mechanisms": list(mechanisms.NAMES)},
-    "all mechanisms": {"mechanisms": list(mechanisms.NAMES), "normalisation": True},
+    "all mechanisms of noise": {
+        "control": "phase_scrambled",
+        "mechanisms": list(differentiable.MECHANISMS),
+    },
+    "all mechanisms": {"mechanisms": list(differentiable.MECHANISMS), "normalisation": True},
     **{space: {"colour": space} for space in ("lab", "dkl", "rgb")},
     **{f"readout {n}": {"offered": n} for n in (0, 6)},
 }

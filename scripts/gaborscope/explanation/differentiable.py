@@ -26,7 +26,15 @@ from gaborscope.explanation.model import (
     grid_shape,
     log_centre_bias,
 )
-from gaborscope.filters import fourier, mechanisms, rectified, sampling, scales, second_order
+from gaborscope.filters import (
+    context,
+    fourier,
+    mechanisms,
+    rectified,
+    sampling,
+    scales,
+    second_order,
+)
 from gaborscope.filters import plan as plans
 from gaborscope.filters import second_stage as second_stages
 from gaborscope.filters.controls import ControlBank
@@ -40,6 +48,7 @@ from gaborscope.stimuli import colour, densities, geometry
 MECHANISMS = (
     "local_normalisation", "centre_surround", "centre_surround_oriented", "competition",
     "half_waves", "intensity", "contrast", "second_order", "second_order_oriented",
+    "log_energy", "rarity",
 )  # fmt: skip
 KINDS = {
     *RESPONSE_KINDS, "normalised", "residual", second_stages.KIND, "position", *TERM_KINDS,
@@ -48,6 +57,9 @@ KINDS = {
 FIELDS = {
     "bank", "colour", "kinds", "residual", "normalisation", "position", "boundary", "control",
     "draw", "second_stage", "mechanisms",
+}  # fmt: skip
+SECOND_ORDER = {
+    "second_order": second_order.MEAN, "second_order_oriented": second_order.ORIENTED
 }  # fmt: skip
 NONLINEARITIES = ("none", "relu", "relu6")
 TINY = 1e-30  # below it, a square root has no slope
@@ -599,9 +611,7 @@ class _Mechanisms:
     ) -> None:
         self._names = [name for name in MECHANISMS if name in names]
         self._of = {
-            name: getattr(self, f"_{name}")
-            for name in MECHANISMS
-            if name not in ("second_order", "second_order_oriented")
+            name: getattr(self, f"_{name}") for name in MECHANISMS if name not in SECOND_ORDER
         }
         plain = bank.bank if isinstance(bank, ControlBank) else bank
         shape = placement.height, placement.width
@@ -624,16 +634,14 @@ class _Mechanisms:
             self._scales = of_steps(scales.STEPS)
         if "half_waves" in names:
             self._fine = of_steps(scales.FINE_STEPS)
-        self._second = {}
-        for name, form in (
-            ("second_order", second_order.MEAN),
-            ("second_order_oriented", second_order.ORIENTED),
-        ):
+        for name, form in SECOND_ORDER.items():
             if name in names:
-                self._second[name] = _SecondOrder(
+                self._of[name] = _SecondOrder(
                     form, bank, shape, placement, targets, self._scales, dtype
                 )
-                self._of[name] = self._second[name]
+        if set(mechanisms.OF_ALL_SCALES) & set(names):
+            longest = float(plain.wavelengths_px[-1])
+            self._context = _Context(longest, shape, placement, targets, self._scales, dtype)
         self._windows = [
             _Windows(float(wavelength), shape, placement, targets, dtype)
             for wavelength in (
@@ -707,6 +715,12 @@ class _Mechanisms:
             for window, (intensity, _) in zip(self._windows, self._both, strict=True)
         ]
 
+    def _log_energy(self):
+        return self._context.energies()
+
+    def _rarity(self):
+        return self._context.rarities()
+
     def _contrast(self):
         return [
             (contrast[:, None], window.pools)
@@ -760,14 +774,11 @@ class _SecondOrder:
         dtype: torch.dtype,
     ) -> None:
         plain = bank.bank if isinstance(bank, ControlBank) else bank
-        step = second_order.SHORTEST * float(plain.wavelengths_px[-1]) / second_order.POINTS
-        positions = [scales.evenly_spaced(extent, step) for extent in shape]
-        centres, width = scales.clipped(positions, shape), second_order.LOW_PASS * step
+        positions, matrices = second_order.points(
+            float(plain.wavelengths_px[-1]), shape, [scale.lattice for scale in of_scales]
+        )
         self._oriented, self._scales = form.oriented, of_scales
-        self._low_pass = [
-            _tensors(sampling.windows(scale.lattice, centres, width, shape), dtype)
-            for scale in of_scales
-        ]
+        self._low_pass = [_tensors(pair, dtype) for pair in matrices]
         second = LogGaborBank(
             form.n_wavelengths, form.n_orientations, float(second_order.POINTS),
             second_order.FACTOR, plain.bandwidth_ratio,
@@ -792,6 +803,74 @@ class _SecondOrder:
             planes = parts.flatten(1, 2).unflatten(0, maps.shape[:2]).flatten(1, 2)
             made.append((planes, self._pools))
         return made
+
+
+class _Context:
+    """Log energies around a place, and their rarity, as `context.Context`."""
+
+    def __init__(
+        self,
+        longest: float,
+        shape: tuple[int, int],
+        placement: geometry.Placement,
+        targets: Sequence[Target],
+        of_scales: Sequence[_Scale],
+        dtype: torch.dtype,
+    ) -> None:
+        positions, matrices = second_order.points(
+            longest, shape, [scale.lattice for scale in of_scales]
+        )
+        self._scales = of_scales
+        self._low_pass = [_tensors(pair, dtype) for pair in matrices]
+        inside = scales.clipped(positions, shape)
+        self._windows = {
+            width: _tensors(
+                [geometry.gaussian_matrix(along, along, width * longest) for along in inside], dtype
+            )
+            for width in {*context.AROUND, *context.PLACES} - {0.0}
+        }
+        self._pools = [
+            _tensors(pair, dtype) for pair in scales.to_targets(positions, placement, targets)
+        ]
+
+    def _logs(self):
+        """Return log energies (scale, orientation, channel, row, column)."""
+        logs = [
+            torch.log1p(functional.relu(_separable(scale.amplitude, *low_pass))
+                        / second_order.FAINT)
+            for scale, low_pass in zip(self._scales, self._low_pass, strict=True)
+        ]  # fmt: skip
+        return torch.stack(logs).swapaxes(1, 2)
+
+    def _blurred(self, planes, width):
+        return _separable(planes, *self._windows[width]) if width else planes
+
+    def energies(self) -> list[tuple[torch.Tensor, list[Pair]]]:
+        """Return by scale planes (channel, window, row, column) and the ways to the grids."""
+        means = self._logs().mean(dim=1)
+        around = torch.stack([self._blurred(means, width) for width in context.AROUND], dim=2)
+        return [(planes, self._pools) for planes in around]
+
+    def rarities(self) -> list[tuple[torch.Tensor, list[Pair]]]:
+        """Return planes (1, group and window, row, column) and the ways to the grids."""
+        logs = self._logs()
+        places, planes = [self._blurred(logs, width) for width in context.PLACES], []
+        for c, s in context.groups(logs.shape[0], logs.shape[2]):
+            of = slice(None) if s < 0 else slice(s, s + 1)
+            channels = slice(None) if c < 0 else slice(c, c + 1)
+            planes += [_distance(values[of, :, channels].flatten(0, 2)) for values in places]
+        return [(torch.stack(planes)[None], self._pools)]
+
+
+def _distance(logs):
+    """Return the Mahalanobis distance of each point from the others, (row, column)."""
+    values = logs.flatten(1).double()
+    values = values - values.mean(dim=1, keepdim=True)
+    covariance = values @ values.T / values.shape[1]
+    ridge = context.SHARE * covariance.trace() / len(values) + context.NOISE
+    covariance = covariance + ridge * torch.eye(len(values), dtype=values.dtype)
+    square = (values * torch.linalg.solve(covariance, values)).sum(dim=0)
+    return _root(square).to(logs.dtype).unflatten(0, logs.shape[1:])
 
 
 class _Windows:
