@@ -41,6 +41,9 @@ rule identify:
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["validation"],
         ),
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), plan.fit_on, plan.chosen_on()
+        ),
     output:
         identities=f"results/identities/{{model}}/{plan.fit_on}/{{explanation}}.csv",
         sparsity=f"results/sparsity/{{model}}/{plan.fit_on}/{{explanation}}.csv",
@@ -121,6 +124,9 @@ rule score_sparsity:
             block=plan.held_out(plan.fit_on),
         ),
         weights=lambda wildcards: weights_behind(wildcards.model),
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), plan.fit_on, plan.all_blocks(plan.fit_on)
+        ),
     output:
         table=f"results/sparsity_scores/{{model}}/{plan.fit_on}/{{explanation}}.csv",
     log:
@@ -181,6 +187,9 @@ rule score_coalitions:
             "results/saliency/centre_bias/{dataset}/{block}.h5",
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["test"],
+        ),
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), plan.fit_on, plan.all_blocks(plan.fit_on)
         ),
     output:
         gains=f"results/bits/{{model}}/{plan.fit_on}/{{explanation}}/{{part}}.csv",
@@ -383,6 +392,9 @@ rule ablate:
             block=plan.blocks[plan.fit_on]["validation"],
         ),
         weights=lambda wildcards: weights_behind(wildcards.model),
+        concepts=lambda wildcards: concepts_of(
+            plan.ablation_options[wildcards.option]["concepts"], plan.fit_on, plan.ablated()
+        ),
     output:
         scores="results/ablation/{model}/{option}.csv",
         layers="results/ablation/{model}/{option}.layers.csv",

@@ -107,6 +107,7 @@ wildcard_constraints:
     predictor=one_of(plan.predictors),
     baseline=one_of(plan.baselines),
     imported=one_of(plan.maps),
+    concept=one_of(config["concepts"]),
     preset=one_of(plan.presets),
     layer="[a-z0-9_]+",
     block="[0-9]+",
@@ -117,6 +118,23 @@ def maps_digest(wildcards):
     names = or_stop(INDEX[wildcards.dataset].stimuli, wildcards.block)
     path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
     return or_stop(map_files.digest, wildcards.imported, path, workflow.basedir, names)
+
+
+def concepts_of(names, dataset, blocks):
+    """Maps of some concepts on some blocks of a data set."""
+    return expand(
+        "results/concepts/{concept}/{dataset}/{block}.h5",
+        concept=names,
+        dataset=dataset,
+        block=blocks,
+    )
+
+
+def concept_digest(wildcards):
+    """Digest of the files of a concept's maps of one block."""
+    names = or_stop(INDEX[wildcards.dataset].stimuli, wildcards.block)
+    path = plan.concept_path(wildcards.concept, wildcards.dataset)
+    return or_stop(map_files.digest, wildcards.concept, path, workflow.basedir, names, "concepts")
 
 
 def stimuli_of(dataset):
@@ -136,9 +154,14 @@ def stimuli_by_file(dataset):
 
 def maps_others(wildcards):
     """Stimuli of other blocks that the name of a map in an HDF5 file may mean as well."""
+    name, section = wildcards.get("imported"), "maps"
+    if name is None:
+        name, section = wildcards.concept, "concepts"
+        path = plan.concept_path(name, wildcards.dataset)
+    else:
+        path = config["maps"][name]["paths"][wildcards.dataset]
     names = or_stop(INDEX[wildcards.dataset].stimuli, wildcards.block)
-    path = config["maps"][wildcards.imported]["paths"][wildcards.dataset]
-    where = or_stop(map_files.location, wildcards.imported, path, workflow.basedir)
+    where = or_stop(map_files.location, name, path, workflow.basedir, section)
     if where.is_dir() or not any("/" in stimulus for stimulus in names):
         return []
     by_file = stimuli_by_file(wildcards.dataset)
@@ -146,12 +169,10 @@ def maps_others(wildcards):
     return sorted(alike.difference(names))
 
 
-for name, entry in config["maps"].items():
-    for dataset in plan.datasets:
-        if dataset in entry["paths"]:
-            where = or_stop(map_files.location, name, entry["paths"][dataset], workflow.basedir)
-            if where.is_dir() and workflow.is_main_process:  # over all blocks, once
-                or_stop(map_files.require_apart, name, where, stimuli_of(dataset))
+for section, name, dataset, path in plan.map_folders():
+    where = or_stop(map_files.location, name, path, workflow.basedir, section)
+    if where.is_dir() and workflow.is_main_process:  # over all blocks, once
+        or_stop(map_files.require_apart, name, where, stimuli_of(dataset), section)
 
 
 @functools.cache

@@ -1,11 +1,12 @@
 """
-Fetch and prepare data sets, and take other people's saliency maps.
+Fetch and prepare data sets, and take other people's maps: of saliency and of concepts.
 
 Needs   the files of a data set (datasets: of the config), or nothing for generated data; the files
-        of imported maps (maps:)
+        of imported maps (maps:, concepts:)
 Makes   results/downloads/{dataset}.json
         results/data/{dataset}/{block}.h5
         results/saliency/{imported}/{dataset}/{block}.h5
+        results/concepts/{concept}/{dataset}/{block}.h5
 """
 
 
@@ -84,3 +85,29 @@ rule import_maps:
         code=library("import_maps"),
     script:
         "../scripts/import_maps.py"
+
+
+rule import_concept:
+    """Take anybody's maps of one concept on one block as a regressor."""
+    input:
+        data="results/data/{dataset}/{block}.h5",
+    output:
+        maps="results/concepts/{concept}/{dataset}/{block}.h5",
+    log:
+        "results/logs/import_concept/{concept}/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/import_concept/{concept}/{dataset}/{block}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("import_concept"),
+        runtime=runtime("import_concept"),
+        disk_mb=disk_mb("import_concept"),
+    params:
+        digest=concept_digest,
+        maps=lambda wildcards: plan.concept_path(wildcards.concept, wildcards.dataset),
+        others=maps_others,
+        code=library("import_concept"),
+    script:
+        "../scripts/import_concept.py"

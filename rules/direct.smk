@@ -24,6 +24,9 @@ for model, ending, keep in plan.accumulated:
             layers=f"results/layers/{model}.json",
             activations=f"results/activations/{model}/{{dataset}}/{{block}}.h5",
             terms=lambda wildcards, model=model: terms_of(model, wildcards.explanation),
+            concepts=lambda wildcards: concepts_of(
+                plan.concepts(wildcards.explanation), wildcards.dataset, [wildcards.block]
+            ),
         output:
             statistics=(str if keep else temp)(
                 f"results/statistics/{model}/{{dataset}}/{{explanation}}/{{block}}.h5"
@@ -61,6 +64,9 @@ for model in plan.models:
                 model=model,
                 dataset=plan.fit_on,
                 layer=plan.layers[model],
+            ),
+            concepts=lambda wildcards: concepts_of(
+                plan.concepts(wildcards.explanation), wildcards.dataset, [wildcards.block]
             ),
         output:
             reconstructions=temp(
@@ -109,6 +115,9 @@ rule choose_terms:
             "results/activations/{{model}}/{dataset}/{block}.h5",
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["fit"],
+        ),
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), plan.fit_on, plan.blocks[plan.fit_on]["fit"]
         ),
     output:
         terms=f"results/terms/{{model}}/{plan.fit_on}/{{explanation}}.json",

@@ -28,6 +28,11 @@ rule fit_deep_bank:
             block=plan.chosen_on(),
         ),
         bias=f"results/centre_bias/{plan.fit_on}.h5",
+        concepts=lambda wildcards: concepts_of(
+            plan.deep_bank(wildcards.model, wildcards.explanation)["concepts"],
+            plan.fit_on,
+            plan.chosen_on(),
+        ),
     output:
         bank=f"results/deep_bank/{{model}}/{plan.fit_on}/{{explanation}}.h5",
     log:
@@ -55,6 +60,11 @@ rule predict_deep_bank:
     input:
         data="results/data/{dataset}/{block}.h5",
         bank=f"results/deep_bank/{{model}}/{plan.fit_on}/{{explanation}}.h5",
+        concepts=lambda wildcards: concepts_of(
+            plan.deep_bank(wildcards.model, wildcards.explanation)["concepts"],
+            wildcards.dataset,
+            [wildcards.block],
+        ),
     output:
         saliency="results/saliency/{model}-{explanation}/{dataset}/{block}.h5",
     log:

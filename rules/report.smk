@@ -75,6 +75,7 @@ rule report:
         data=[
             f"results/data/{plan.fit_on}/{block}.h5" for block in plan.blocks[plan.fit_on]["test"]
         ],
+        concepts=concepts_of(plan.shown_concepts, plan.fit_on, plan.blocks[plan.fit_on]["test"]),
         saliency=[
             f"results/saliency/{predictor}/{plan.fit_on}/{block}.h5"
             for predictor in ["gold_standard", *plan.deep_models, *plan.described_predictors]

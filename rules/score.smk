@@ -60,6 +60,11 @@ rule fit_fixation_bank:
             dataset=wildcards.dataset,
             block=plan.blocks[wildcards.dataset]["validation"],
         ),
+        concepts=lambda wildcards: concepts_of(
+            plan.bank_concepts("loggabor_fixations"),
+            wildcards.dataset,
+            plan.chosen_on(wildcards.dataset),
+        ),
     output:
         bank="results/fixation_bank/{dataset}.h5",
     log:
@@ -85,6 +90,14 @@ rule fit_fixation_bank:
 if "loggabor_equal" in plan.baselines:
 
     use rule fit_fixation_bank as fit_equal_bank with:
+        input:
+            fit=rules.fit_fixation_bank.input.fit,
+            validation=rules.fit_fixation_bank.input.validation,
+            concepts=lambda wildcards: concepts_of(
+                plan.bank_concepts("loggabor_equal"),
+                wildcards.dataset,
+                plan.chosen_on(wildcards.dataset),
+            ),
         output:
             bank="results/equal_bank/{dataset}.h5",
         log:
@@ -116,6 +129,9 @@ rule predict_baseline:
             [f"results/{BANK_FOLDERS[wildcards.baseline]}/{plan.fit_on}.h5"]
             if wildcards.baseline in BANK_FOLDERS
             else []
+        ),
+        concepts=lambda wildcards: concepts_of(
+            plan.bank_concepts(wildcards.baseline), wildcards.dataset, [wildcards.block]
         ),
     output:
         saliency="results/saliency/{baseline}/{dataset}/{block}.h5",

@@ -23,7 +23,7 @@ def main(smk):
     measured = read_layer_table(smk.input.layers)
     layers = {name: measured[name] for name in params.layers}
     names = {"fit": params.fit, "validation": params.validation}
-    blocks = by_split(read_blocks(smk.input.data), names)
+    blocks = by_split(read_blocks(smk.input.data, concepts=smk.input.concepts), names)
     activations = paths.index("activations", smk.input.activations, "block")
     saliency = {
         key: paths.index("saliency", smk.input.get(key), "block") for key in ("deep", "centre_bias")

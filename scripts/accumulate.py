@@ -17,14 +17,15 @@ def main(smk):
     """Compute regressors of each stimulus once and add them to each layer's statistics."""
     measured = read_layer_table(smk.input.layers)
     layers = {name: measured[name] for name in smk.params.layers}
-    block = read_data(smk.input.data)
+    concepts, terms = list(smk.input.concepts), smk.input.get("terms")
+    swapped = bool(concepts) and not terms
+    block = read_data(smk.input.data, concepts=concepts, swapped=swapped)
     activations = read_layers(smk.input.activations, list(layers))
-    terms = smk.input.get("terms")
     statistics = accumulation.accumulate(
         block,
         progress(activations, len(block.names)),
         layers,
-        smk.params.regressors,
+        {**smk.params.regressors, "swapped": swapped},
         tables.read_json(terms) if terms else None,
     )
     named = {
@@ -32,7 +33,7 @@ def main(smk):
         for layer, candidates in statistics.items()
         for candidate, sums in enumerate(candidates)
     }
-    write_statistics(smk.output.statistics, named, provenance(smk))
+    write_statistics(smk.output.statistics, named, provenance(smk), swapped * len(concepts))
     log.info("%d regressors, %d layers", len(next(iter(named.values())).gram), len(layers))
 
 

@@ -18,7 +18,7 @@ def main(smk):
     files = paths.index("filters", smk.input.filters, "layer")
     layers = [layer_tools.fitted_layer(read_filters(path)) for path in files.values()]
     blocks = (
-        (read_data(data), read_layers(activations, list(files)))
+        (read_data(data, concepts=smk.input.concepts), read_layers(activations, list(files)))
         for data, activations in zip(smk.input.data, smk.input.activations, strict=True)
     )
     chosen = readouts.choose(

@@ -2,11 +2,14 @@
 Predict where people look in a photograph, and explain it by log-Gabor filters.
 
     python scripts/explain_image.py photo.jpg [--out FOLDER] [--weights FILE] [--explanation FILE]
+                                              [--concept NAME=MAP]...
 
 Writes {name}.deep.png and {name}.explained.png (densities, 255 the maximum), {name}.npz (both
 densities, and what each layer adds to the log-density), and {name}.panels.png, which shows them
-all. The files of `pretrained/` are used unless others are given. A file that is there already is
-replaced only if it was made of the same photograph, weights and explanation, or with --force.
+all. The files of `pretrained/` are used unless others are given. An explanation that has concepts
+needs the map of each on the photograph, an image or .npy: --concept faces=faces.png. A file that is
+there already is replaced only if it was made of the same photograph, weights and explanation, or
+with --force.
 """
 
 import argparse
@@ -27,6 +30,7 @@ from gaborscope.backbones.predictor import Predictor
 from gaborscope.errors import InputError, require_file
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import drawing
+from gaborscope.scoring import imported_maps
 from gaborscope.scoring.metrics import cc
 from gaborscope.stimuli.images import open_image
 from gaborscope.store.files import whole
@@ -43,11 +47,15 @@ def main(arguments):
         log.info("%s: %s", arguments.image, note)
     stem = arguments.out / Path(arguments.image).stem
     paths = [Path(f"{stem}.{end}") for end in ("deep.png", "explained.png", "npz", "panels.png")]
-    source = source_of(arguments.image, arguments.weights, arguments.explanation)
+    concepts = {name: Path(path) for name, path in map(named_file, arguments.concept)}
+    source = source_of(
+        arguments.image, arguments.weights, arguments.explanation, *concepts.values()
+    )
     if not arguments.force:
         require_own(paths, source)
     deep = Predictor.load(arguments.weights).predict(image)
-    explained, parts = ExplainedModel.load(arguments.explanation).contributions(image)
+    maps = {name: imported_maps.read_file(path) for name, path in concepts.items()}
+    explained, parts = ExplainedModel.load(arguments.explanation).contributions(image, maps)
     panels = [("", "image", image), ("deep model", "density", deep)]
     panels += [("explained", "density", explained)]
     panels += [(f"{name} adds", "activation", part) for name, part in parts.items()]
@@ -61,6 +69,15 @@ def main(arguments):
     agreement = cc(deep, explained)
     took = time.monotonic() - started
     log.info("%s.panels.png: CC of deep and explained %.2f, %.1f s", stem, agreement, took)
+
+
+def named_file(text):
+    """Return name and file of a concept's map."""
+    name, equals, path = text.partition("=")
+    if not (name and equals):
+        raise InputError(f"--concept is {text!r}; write a name and a file, such as faces=faces.png")
+    require_file(path)
+    return name, path
 
 
 def source_of(*paths):
@@ -103,6 +120,7 @@ if __name__ == "__main__":
     parser.add_argument("--out", type=Path, default=Path("."))
     parser.add_argument("--weights", default=FOLDER / "cmrnet_osie.safetensors")
     parser.add_argument("--explanation", default=FOLDER / "cmrnet_osie_direct.h5")
+    parser.add_argument("--concept", action="append", default=[], metavar="NAME=MAP")
     parser.add_argument("--force", action="store_true", help="replace files of any origin")
     given = parser.parse_args()
     try:

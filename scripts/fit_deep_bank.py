@@ -18,7 +18,8 @@ def main(smk):
 
     def blocks(files):
         for path in files:
-            name, block = paths.parse("data", path)["block"], read_data(path)
+            name = paths.parse("data", path)["block"]
+            block = read_data(path, concepts=smk.input.concepts)
             yield block, baselines.read_centre_bias(smk.input.bias, name, block), targets[name]
 
     bank, tried = deep_bank.fit(

@@ -13,7 +13,8 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Fit on the fit split, choose the penalty on the validation split, and write the bank."""
     fit, validation = (
-        [read_data(path) for path in smk.input.get(split)] for split in ("fit", "validation")
+        [read_data(path, concepts=smk.input.concepts) for path in smk.input.get(split)]
+        for split in ("fit", "validation")
     )
     bank = fixation_bank.fit_to(
         fit,

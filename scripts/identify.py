@@ -16,7 +16,7 @@ def main(smk):
     named, curve, settings = [], [], smk.params.identities
     blocks = {
         split: [
-            (read_data(data), activations)
+            (read_data(data, concepts=smk.input.concepts), activations)
             for data, activations in zip(
                 smk.input.get(f"{split}_data"), smk.input.get(f"{split}_activations"), strict=True
             )

@@ -15,7 +15,7 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Write the baseline's log-density of each stimulus of the block."""
-    block = read_data(smk.input.data)
+    block = read_data(smk.input.data, concepts=smk.input.concepts)
     weight = smk.params.uniform_weight
     fit = [read_data(path) for path in smk.input.fit]
     settings = {**smk.params.settings, "uniform_weight": weight}

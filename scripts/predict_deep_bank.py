@@ -14,10 +14,13 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Write the bank's log-density of each stimulus of the block."""
-    block, bank = read_data(smk.input.data), DeepBank.load(smk.input.bank)
+    block, bank = (
+        read_data(smk.input.data, concepts=smk.input.concepts),
+        DeepBank.load(smk.input.bank),
+    )
     maps = [
         densities.to_log_density(
-            bank.predict(block.image(index)), "logits", smk.params.uniform_weight
+            bank.predict(block.view(index)), "logits", smk.params.uniform_weight
         )
         for index in progress(range(len(block.names)), len(block.names))
     ]

@@ -18,7 +18,7 @@ def main(smk):
     fold = smk.wildcards.block if smk.params.out_of_fold else None
     layers = [layer_tools.fitted_layer(read_filters(path, fold)) for path in smk.input.filters]
     box = layers[0].layer.input_box
-    block, origin = read_data(smk.input.data), provenance(smk)
+    block, origin = read_data(smk.input.data, concepts=smk.input.concepts), provenance(smk)
     groups = geometry.group_by_input(block.sizes, box)
     described = {fitted.name: fitted.layer for fitted in layers}
     with LayerWriter(smk.output.reconstructions, groups, described, origin) as writer:

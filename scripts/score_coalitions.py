@@ -16,18 +16,18 @@ def main(smk):
     """Refit the layers from their statistics, then the fusion; write the gain per stimulus."""
     params = smk.params
     files = paths.index("filters", smk.input.filters, "layer")
-    filters = {name: read_filters(path) for name, path in files.items()}
+    filters = {name: coalitions.with_swapped(read_filters(path)) for name, path in files.items()}
     table = next(iter(filters.values()))["table"]
     labels = coalitions.dealt_out(table, int(smk.wildcards.part), params.parts)
     members = coalitions.Coalitions(labels, params.solver)
     for name, layer_filters in filters.items():
         statistics = (
-            read_statistics(smk.input.get(split), name, layer_filters["candidate"])
+            read_statistics(smk.input.get(split), name, layer_filters["candidate"], swapped=True)
             for split in ("fit", "validation")
         )
         members.add_layer(layer_filters, *statistics)
     blocks = by_split(
-        read_blocks(smk.input.data),
+        read_blocks(smk.input.data, concepts=smk.input.concepts, swapped=True),
         {"test": params.test_blocks, "fit": params.fit_blocks},
         rest="validation",
     )

@@ -26,7 +26,7 @@ def main(smk):
         )
         few.add_layer(filters, *statistics)
     names = {split: params[f"{split}_blocks"] for split in SPLITS}
-    blocks = by_split(read_blocks(smk.input.data), names)
+    blocks = by_split(read_blocks(smk.input.data, concepts=smk.input.concepts), names)
     explanation = refits.read_explanation(smk.input.filters, params.fit_blocks)
     box = explanation.layers[0].layer.input_box
     fusion = {**params.fusion, "stride": settings["stride"], "penalties": settings["penalties"]}

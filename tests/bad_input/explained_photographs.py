@@ -59,6 +59,16 @@ THERE = (
 OTHER = encoded(255 - PICTURE, "JPEG")
 
 CASES = [
+    Case(
+        "a map of a concept without the concept's name",
+        lambda folder: explain_image.named_file("faces.png"),
+        says="--concept is 'faces.png'; write a name and a file, such as faces=faces.png",
+    ),
+    Case(
+        "a map of a concept that is not there",
+        lambda folder: explain_image.named_file(f"faces={folder}/faces.png"),
+        says="there is no file {folder}/faces.png; correct the path",
+    ),
     Case("the same photograph again", beside("a.deep.png"), gives="a.deep.png is replaced"),
     Case("its arrays again", beside("a.npz"), gives="a.npz is replaced"),
     Case(

@@ -256,3 +256,46 @@ def test_fusion_weighs_every_map_of_every_layer(model):
     expected = densities.to_log_density(expected, "logits", model.uniform_weight)
     fused = model.fuse(maps, placement, (40, 60))
     np.testing.assert_allclose(fused, expected, atol=1e-4)  # features are float32
+
+
+FACES = np.zeros((40, 60), np.uint8)
+FACES[10:20, 30:45] = 255
+
+
+def with_concepts(model, rng, *names):
+    """Return a model whose layers have one more regressor for each concept."""
+    for layer in model.layers:
+        layer.settings = {**layer.settings, "concepts": list(names)}
+        extra = rng.standard_normal((len(layer.weight), len(names))).astype(np.float32)
+        layer.weight = np.hstack([layer.weight, extra])
+    return model
+
+
+def test_a_model_with_concepts_predicts_from_the_image_and_their_maps(model, rng, tmp_path):
+    image, text = make_image((40, 60)), rng.random((20, 30))
+    plain = model.predict(image)
+    with_concepts(model, rng, "faces", "text").save(tmp_path / "direct.h5", ORIGIN)
+    loaded = ExplainedModel.load(tmp_path / "direct.h5")
+    assert loaded.concepts == ("faces", "text")
+    nothing = {"faces": np.zeros((40, 60)), "text": np.zeros((40, 60))}
+    np.testing.assert_allclose(loaded.predict(image, nothing), plain, rtol=1e-4)
+    found = loaded.predict(image, {"text": text, "faces": FACES})
+    assert np.abs(found / plain - 1).max() > 0.01
+    density, parts = loaded.contributions(image, {"faces": FACES, "text": text})
+    np.testing.assert_allclose(density, found, rtol=1e-3)
+    assert set(parts) == {"fine", "coarse", "centre bias"}
+
+
+@pytest.mark.parametrize("given, got", [
+    (None, "none"), ({"text": FACES}, "text"), ({"faces": FACES, "text": FACES}, "faces, text"),
+])  # fmt: skip
+def test_maps_of_other_concepts_than_those_of_the_explanation_are_refused(model, rng, given, got):
+    model = with_concepts(model, rng, "faces")
+    says = f"needs maps of faces with the image, and got {got}; give one map of each concept"
+    with pytest.raises(InputError, match=says):
+        model.predict(make_image((40, 60)), given)
+
+
+def test_a_model_without_concepts_takes_no_maps(model):
+    with pytest.raises(InputError, match="has no concepts, and got faces; give one map"):
+        model.predict(make_image((40, 60)), {"faces": FACES})

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from helpers import SETTINGS, make_image, make_regressors
 
+from gaborscope.errors import InputError
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.stimuli import colour as colours
-from gaborscope.stimuli import geometry
+from gaborscope.stimuli import concepts, geometry
 from gaborscope.stimuli.geometry import Grid, Placement
 
 PLACEMENT = Placement((32, 48), 2, 0, 28, 48)
@@ -184,3 +185,31 @@ def test_sampling_in_runs_of_rows_equals_sampling_by_whole_matrices(height, widt
         np.testing.assert_allclose(channel[:-1], along_y @ responses @ along_x.T, atol=2e-6)
         expected = along_y @ prepared.residual() @ along_x.T
         np.testing.assert_allclose(target_maps[residual][1], expected, atol=2e-6)
+
+
+@pytest.mark.parametrize("pool, width", [("point", 1.0), ("box", 4.0), ("gaussian", 8.0)])
+def test_maps_of_concepts_are_pooled_like_all_others_and_lie_behind_them(content, rng, pool, width):
+    maps = list(rng.random((4, 28, 48)).astype(np.float32))
+    targets = [(FINE, pool, width), (COARSE, pool, width)]
+    changes = {"position": True, "mechanisms": ("intensity",)}
+    plain = make_regressors(**changes)
+    view = concepts.behind(content, maps)
+    regressors = make_regressors(**changes, concepts=("faces", "text"), swapped=True)
+    table = regressors.table()
+    assert table["kind"][-4:].tolist() == [
+        "concept:faces", "concept:text", "swapped:faces", "swapped:text"
+    ]  # fmt: skip
+    of_both = (each.compute(view, PLACEMENT, targets) for each in (plain, regressors))
+    for target, without, found in zip(targets, *of_both, strict=True):
+        assert len(found) == len(table["name"])
+        np.testing.assert_array_equal(found[:-4], without)
+        along_y, along_x = geometry.layer_sampling(target[0], PLACEMENT, pool, width)
+        expected = [along_y @ values @ along_x.T for values in maps]
+        np.testing.assert_allclose(found[-4:], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("n", [0, 1, 3])
+def test_as_many_maps_as_concepts_must_be_there(content, n):
+    view = concepts.behind(content, [np.zeros((28, 48), np.float32)] * n)
+    with pytest.raises(InputError, match=r"a map of each of its concepts \(faces, text\)"):
+        make_regressors(concepts=("faces", "text")).compute(view, PLACEMENT, [(FINE, "box", 4.0)])

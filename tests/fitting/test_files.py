@@ -73,6 +73,17 @@ def test_statistics_come_back_by_block(statistics, tmp_path):
             np.testing.assert_array_equal(getattr(read[block], key), getattr(sums, key))
 
 
+def test_swapped_maps_of_concepts_are_read_only_where_they_are_asked_for(statistics, tmp_path):
+    whole = statistics["0"]
+    write_statistics(tmp_path / "0.h5", {"it": whole}, ORIGIN, swapped=2)
+    every, own = (read_sums(tmp_path / "0.h5", "it", swapped) for swapped in (True, False))
+    np.testing.assert_array_equal(every.gram, whole.gram)
+    np.testing.assert_array_equal(own.gram, whole.gram[:-2, :-2])
+    np.testing.assert_array_equal(own.cross, whole.cross[:-2])
+    np.testing.assert_array_equal(own.sum_phi, whole.sum_phi[:-2])
+    np.testing.assert_array_equal(own.cov, whole.cov)
+
+
 def test_statistics_with_nan_are_refused(statistics, tmp_path):
     statistics["0"].cross[0, 0] = np.nan
     with pytest.raises(InputError, match="cross holds NaN"):

@@ -1,10 +1,11 @@
 """Blocks of stimuli by name and by split."""
 
+import numpy as np
 import pytest
 from helpers import ORIGIN, make_block
 
 from gaborscope.errors import InputError
-from gaborscope.store import blocks, paths
+from gaborscope.store import blocks, concepts, paths
 
 
 def written(folder, name, dataset="made", seed=0):
@@ -58,3 +59,36 @@ def test_splits_keep_the_order_of_the_blocks_and_the_rest_is_what_no_split_names
 def test_a_block_that_is_not_there_is_named():
     with pytest.raises(KeyError, match="09"):
         blocks.by_split({"00": None}, {"fit": ["00", "09"]})
+
+
+def concept_of(folder, name, maps, block="07"):
+    path = folder / paths.make("concepts", concept=name, dataset="made", block=block)
+    concepts.write_concept(path, [f"s{i}.png" for i in range(len(maps))], maps, ORIGIN)
+    return str(path)
+
+
+def test_maps_of_concepts_lie_behind_the_images_and_then_those_of_the_next_stimulus(tmp_path):
+    data = tmp_path / paths.make("data", dataset="made", block="07")
+    made = make_block([(20, 30)] * 3)
+    blocks.write_data(data, made, ORIGIN)
+    faces = [np.full((20, 30), value, np.uint8) for value in (0, 51, 255)]
+    text = [np.full((2, 3), value, np.float32) for value in (4, 5, 6)]
+    files = [concept_of(tmp_path, "text", text), concept_of(tmp_path, "faces", faces)]
+    files.append(concept_of(tmp_path, "faces", faces[:1], "08"))  # of another block
+    block = blocks.read_data(data, concepts=files)
+    assert [block.view(i)[7, 9, 3:].tolist() for i in range(3)] == [
+        [4, 0], [5, pytest.approx(0.2)], [6, 1],
+    ]  # fmt: skip
+    np.testing.assert_array_equal(block.view(1)[..., :3], made.images[1])
+    assert block.image(1).shape == (20, 30, 3)
+    (block,) = blocks.read_blocks([str(data)], concepts=files, swapped=True).values()
+    assert [block.view(i)[7, 9, 5:].tolist() for i in range(3)] == [
+        [5, pytest.approx(0.2)], [6, 1], [4, 0],
+    ]  # fmt: skip
+    assert blocks.read_data(data).view(0).dtype == np.uint8
+
+
+def test_the_only_stimulus_of_a_block_gets_no_map_of_another(tmp_path):
+    files = [concept_of(tmp_path, "text", [np.full((2, 3), 4, np.float32)])]
+    block = blocks.read_data(written(tmp_path, "07"), concepts=files, swapped=True)
+    assert block.view(0)[0, 0, 3:].tolist() == [4, 0]

@@ -310,16 +310,23 @@ def test_scores_are_calibrated_where_the_analysis_is_listed(listed, given):
     (False, False, 1), (True, False, 1), (False, True, 1), (True, True, 2),
 ])  # fmt: skip
 def test_coalitions_of_up_to_16_are_one_job(position, second, parts):
-    entry = {"position": position, "second_stage": second, "mechanisms": []}
+    entry = {"position": position, "second_stage": second, "mechanisms": [], "concepts": []}
     asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
     assert asked == [str(part) for part in range(parts)]
 
 
 @pytest.mark.parametrize("n, parts", [(2, 4), (3, 8), (4, 8), (9, 20)])
 def test_coalitions_of_more_than_7_dimensions_are_bounded(n, parts):
-    entry = {"position": True, "second_stage": False, "mechanisms": ["some"] * n}
+    entry = {"position": True, "second_stage": False, "mechanisms": ["some"] * n, "concepts": []}
     if n == 4:  # 8 dimensions: 2 * 8 * 7 + 2 coalitions
         assert -(-(2 * 8 * 7 + 2) // plan.COALITIONS_PER_JOB) == parts
+    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
+    assert asked == [str(part) for part in range(parts)]
+
+
+@pytest.mark.parametrize("n, parts", [(2, 5), (4, 8)])  # 64 + 2, 114 + 4 coalitions
+def test_each_concept_is_a_dimension_and_has_one_coalition_with_its_null(n, parts):
+    entry = {"position": True, "second_stage": False, "mechanisms": [], "concepts": ["some"] * n}
     asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
     assert asked == [str(part) for part in range(parts)]
 
@@ -332,7 +339,7 @@ class _Told:
 
 def test_the_input_of_the_equal_bank_is_that_of_the_first_model():
     keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position",
-            "second_stage", "mechanisms", "pools")  # fmt: skip
+            "second_stage", "mechanisms", "concepts", "pools")  # fmt: skip
     explanation = {**{key: f"its {key}" for key in keys}, "fusion": {"stride": 4}, "other": 1}
     config = {
         "baselines": {"loggabor_equal": {"like": "e", "penalties": [3]}},

@@ -36,6 +36,7 @@ def test_the_null_is_what_it_was_when_it_was_made():
         "position": True,
         "second_stage": False,
         "mechanisms": [],
+        "concepts": [],
         "control": None,
         "pools": [
             {"kind": "point", "width": 1.0},

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaborscope.analysis.coalitions import DIMENSIONS, MOST_EXACT, label
+from gaborscope.analysis.coalitions import CONCEPT, MOST_EXACT, SWAPPED, label
 from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import fusion
 from gaborscope.explanation.model import ExplainedModel
@@ -142,7 +142,7 @@ def gains(
                 key: np.log(density) for key, (_, density) in zip(saliency, stored, strict=True)
             }
             reference = logs.pop("centre_bias")
-            logs.update(predict(models, block.image(index)))
+            logs.update(predict(models, block.view(index)))
             bits = {key: information_gain(log, reference, pixels) for key, log in logs.items()}
             yield {"stimulus": block.names[index], **bits}
 
@@ -160,7 +160,7 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     table : DataFrame
-        One row per stimulus. Columns are `deep` and the coalitions of dimensions, see
+        One row per stimulus. Columns are `deep`, `fused` and the coalitions of dimensions, see
         `coalitions.names`.
 
     Returns
@@ -169,7 +169,7 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
         One row per stimulus. The columns `contrast`, the dimensions and `unexplained` add up to
         `deep`.
     """
-    players = [name for name in DIMENSIONS if name in table]
+    players = players_of(table)
     value = {
         members: table[label(tuple(players[m] for m in members))].to_numpy()
         for members in shapley.needed(len(players), MOST_EXACT)
@@ -178,6 +178,37 @@ def parts(table: pd.DataFrame) -> pd.DataFrame:
     shares = shapley.shared(value, len(players), MOST_EXACT)
     columns.update(zip(players, shares, strict=True))
     columns["unexplained"] = table["deep"].to_numpy() - value[tuple(range(len(players)))]
+    return pd.DataFrame(columns, index=table.index)
+
+
+def players_of(table: pd.DataFrame) -> list[str]:
+    """Return the dimensions of a table as for `parts`, in their order."""
+    labels = [c for c in table if c not in ("deep", "fused", "none") and SWAPPED not in c]
+    return max(labels, key=lambda every: every.count("+")).split("+") if labels else []
+
+
+def swapped(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Null of each concept: what it brings with its maps of other stimuli.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `parts`.
+
+    Returns
+    -------
+    nulls : DataFrame
+        One row per stimulus. By "swapped:{concept}", the gain of the explained model that has these
+        maps in the place of the concept's, minus that of the one without either.
+    """
+    players, columns = players_of(table), {}
+    for concept in (player for player in players if player.startswith(CONCEPT)):
+        null = concept.replace(CONCEPT, SWAPPED)
+        every = label(tuple(null if player == concept else player for player in players))
+        if every in table:
+            rest = label(tuple(player for player in players if player != concept))
+            columns[null] = table[every] - table[rest]
     return pd.DataFrame(columns, index=table.index)
 
 
@@ -198,7 +229,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     summary : DataFrame
         Columns `COLUMNS`: bits per fixation and share of the deep model's bits, with 95 %
         intervals. `explained` is the sum of all parts except `unexplained`; `deep` is the sum of
-        all parts.
+        all parts. The nulls of `swapped` come last.
     """
     table = table.dropna()
     by_part = parts(table)
@@ -206,6 +237,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     for name in ("deep", "fused"):
         if name in table:
             by_part[name] = table[name]
+    by_part = by_part.join(swapped(table))
     rows = []
     for name, values in by_part.items():
         mean, low, high, n = summaries.bootstrap_mean(values.to_numpy(), n_resamples, seed)

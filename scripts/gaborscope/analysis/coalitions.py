@@ -36,6 +36,8 @@ DIMENSIONS = ("position", "colour", "scale", "orientation", *list(GROUPS)[1:])
 GROUP_OF = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
 # Dimensions of which all coalitions are refitted; of more, some: see `shapley.needed`.
 MOST_EXACT = 7
+# Kinds of the maps of a concept: on their stimulus, and of another stimulus in their place.
+CONCEPT, SWAPPED = "concept:", "swapped:"
 TAGS = {"scale": re.compile(r" s\d+\b"), "orientation": re.compile(r" o\d+\b")}
 
 
@@ -94,12 +96,31 @@ def restricted(statistics: Statistics, matrix: sparse.csr_array) -> Statistics:
     )
 
 
+def with_swapped(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """
+    Put the swapped maps of concepts among the regressors of a fitted layer.
+
+    Parameters
+    ----------
+    filters : dict
+        From `read_filters`.
+
+    Returns
+    -------
+    filters : dict
+        The same but for `regressors` and `table`.
+    """
+    settings = {**filters["regressors"], "swapped": True}
+    return {**filters, "regressors": settings, "table": layer_tools.table(settings)}
+
+
 def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     """
     List the coalitions of the dimensions that regressors vary along, larger ones first.
 
     All of up to `MOST_EXACT` dimensions; of more, those that Shapley values along some orders of
-    the dimensions need.
+    the dimensions need. Then, for each concept with swapped maps, all dimensions with these in its
+    place.
 
     Parameters
     ----------
@@ -112,6 +133,11 @@ def names(table: Mapping[str, np.ndarray]) -> dict[str, tuple[str, ...]]:
     """
     players = present(table)
     every = [tuple(players[m] for m in c) for c in shapley.needed(len(players), MOST_EXACT)]
+    kinds = set(table["kind"].tolist())
+    for concept in (player for player in players if player.startswith(CONCEPT)):
+        swapped = concept.replace(CONCEPT, SWAPPED)
+        if swapped in kinds:
+            every.insert(0, tuple(swapped if player == concept else player for player in players))
     return {label(kept): kept for kept in reversed(every)}
 
 
@@ -252,13 +278,15 @@ def present(table: Mapping[str, np.ndarray]) -> list[str]:
     Returns
     -------
     names : list of str
-        Some of `DIMENSIONS`, in the same order.
+        Some of `DIMENSIONS`, in the same order; then concepts, such as "concept:faces".
     """
     varies = {
         **{group: np.isin(table["kind"], kinds).any() for group, kinds in GROUPS.items()},
         **{key: table[key].max() > 0 for key in ("colour", "scale", "orientation")},
     }
-    return [name for name in DIMENSIONS if varies[name]]
+    kinds = dict.fromkeys(table["kind"].tolist())
+    concepts = [kind for kind in kinds if kind.startswith(CONCEPT)]
+    return [name for name in DIMENSIONS if varies[name]] + concepts
 
 
 def restriction(
@@ -273,14 +301,14 @@ def restriction(
     Without scale (or orientation), regressors that differ in it alone are summed. They are
     standardised first, so that no scale counts more for its power. Without colour, only the first
     channel (luminance) is left, or for rgb the sum of the three channels. Without one of `GROUPS`,
-    the regressors of its kinds are left out.
+    the regressors of its kinds are left out; without a concept, its maps.
 
     Parameters
     ----------
     table : dict of str to array (K,)
         From `Regressors.table`.
     kept : collection of str
-        Dimensions that are kept, of `DIMENSIONS`.
+        Dimensions that are kept, of `DIMENSIONS` and kinds of concepts.
     inverse : float array (K,)
         Reciprocal standard deviation of each regressor, see `statistics.inverse_spread`.
     opponent : bool
@@ -293,14 +321,15 @@ def restriction(
     """
     rows, members, row_of = [], [], {}
     for index, (kind, name) in enumerate(zip(table["kind"], table["name"], strict=True)):
-        if str(kind) in GROUP_OF and GROUP_OF[str(kind)] not in kept:
+        is_concept = str(kind).startswith((CONCEPT, SWAPPED))
+        if GROUP_OF.get(str(kind), str(kind) if is_concept else None) not in (None, *kept):
             continue
-        row_name = str(name)
-        if "colour" not in kept and kind != "position":
+        row_name, is_response = str(name), kind != "position" and not is_concept
+        if "colour" not in kept and is_response:
             if opponent and table["colour"][index] > 0:
                 continue
             row_name = row_name.partition(" ")[2]
-        if kind != "position":
+        if is_response:
             for dimension, tag in TAGS.items():
                 row_name = row_name if dimension in kept else tag.sub("", row_name)
         rows.append(row_of.setdefault(row_name, len(row_of)))

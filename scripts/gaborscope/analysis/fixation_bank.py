@@ -58,7 +58,7 @@ class FixationBank:
 
         Parameters
         ----------
-        image : uint8 array (height, width, 3)
+        image : uint8 array (height, width, 3), or view (see `StimulusBlock.view`)
             RGB.
 
         Returns
@@ -114,7 +114,7 @@ def features(image: np.ndarray, settings: Mapping[str, Any]) -> tuple[np.ndarray
 
     Parameters
     ----------
-    image : uint8 array (height, width, 3)
+    image : uint8 array (height, width, 3), or view (see `StimulusBlock.view`)
     settings : dict
         As `FixationBank.settings`.
 
@@ -228,7 +228,7 @@ def collect(
         density = target(index)
         if density is None:
             continue
-        regressors, shape = features(block.image(index), settings)
+        regressors, shape = features(block.view(index), settings)
         try:
             examples.append(regressors, shape, centre_bias.density(GRID, exclude=name), density)
         except OverflowError:

@@ -99,7 +99,13 @@ class Grid:
         }
         plain = layer_tools.make_regressors(self.settings)
         return dataclasses.replace(
-            plain, bank=finer, residual=False, position=False, second_stage=False, mechanisms=()
+            plain,
+            bank=finer,
+            residual=False,
+            position=False,
+            second_stage=False,
+            mechanisms=(),
+            concepts=(),
         )
 
     def place(self, scale: int, orientation: int) -> tuple[float, float, float]:
@@ -318,7 +324,7 @@ def draw(
             if index not in wanted:
                 continue
             placement = geometry.Placement(input_size, *valid)
-            content = geometry.content(block.image(index), placement)
+            content = geometry.content(block.view(index), placement)
             target = layer_tools.target(layer, placement, grid.settings)
             rows, columns = target.grid.cells(placement)
             values = activation[name][:, rows, columns]

@@ -139,7 +139,7 @@ class Alternatives:
         if target is None:
             return
         reference = next(iter(self.members.values())).layers
-        phi, placement = layer_tools.shared_regressors(block.image(index), self.box, reference)
+        phi, placement = layer_tools.shared_regressors(block.view(index), self.box, reference)
         for name, member in self.members.items():
             layers = member.folds.get(block_name, member.layers)
             maps = {
@@ -275,7 +275,7 @@ def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str
     ----------
     models : dict of str to ExplainedModel
         From `Alternatives.fit`.
-    image : uint8 array (height, width, 3)
+    image : uint8 array (height, width, 3), or view (see `StimulusBlock.view`)
         RGB.
 
     Returns
@@ -329,7 +329,7 @@ def _score_block(models, block, saliency, seen):
         if block.names[index] in seen:
             continue
         given = {name: density for name, (_, density) in zip(saliency, stored, strict=True)}
-        log_densities = predict(models, block.image(index))
+        log_densities = predict(models, block.view(index))
         every = {**{name: np.exp(log) for name, log in log_densities.items()}, **given}
         scores = score_few(block, index, every, given["centre_bias"])
         for predictor, row in scores.items():

@@ -18,7 +18,7 @@ EXTENSIONS = (".npy", *IMAGE_EXTENSIONS)
 HDF5_EXTENSIONS = (".h5", ".hdf5")
 
 
-def location(name: str, path: str, root: str | Path) -> Path:
+def location(name: str, path: str, root: str | Path, section: str = "maps") -> Path:
     """
     Absolute path of imported maps.
 
@@ -29,6 +29,8 @@ def location(name: str, path: str, root: str | Path) -> Path:
     path : str
         A folder or an HDF5 file; a relative one starts at `root`.
     root : str or Path
+    section : str
+        Section of the config, for messages.
 
     Returns
     -------
@@ -43,12 +45,12 @@ def location(name: str, path: str, root: str | Path) -> Path:
     if source.is_dir() or (source.is_file() and source.suffix.lower() in HDF5_EXTENSIONS):
         return source
     raise InputError(
-        f"maps '{name}': {source} is neither a folder nor an HDF5 file "
+        f"{section} '{name}': {source} is neither a folder nor an HDF5 file "
         f"({', '.join(HDF5_EXTENSIONS)}); correct its path in the config"
     )
 
 
-def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
+def find(name: str, folder: Path, stimuli: Sequence[str], section: str = "maps") -> dict[str, Path]:
     """
     File of each stimulus's map.
 
@@ -61,6 +63,8 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
         Name of the predictor, for messages.
     folder : Path
     stimuli : sequence of str
+    section : str
+        Section of the config, for messages.
 
     Returns
     -------
@@ -71,7 +75,7 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
     InputError
         If a stimulus has no map, or more than one, or shares it with another stimulus.
     """
-    require_apart(name, folder, stimuli)
+    require_apart(name, folder, stimuli, section)
     known, chosen = _maps_of(folder, folder.stat().st_mtime_ns), {}
     for stimulus in stimuli:
         candidates = _candidates(known, stimulus)
@@ -82,15 +86,15 @@ def find(name: str, folder: Path, stimuli: Sequence[str]) -> dict[str, Path]:
                 else "no map"
             )
             raise InputError(
-                f"maps '{name}': the stimulus {stimulus!r} has {fault} in {folder}; there must be "
-                f"one with the name of the stimulus and one of {', '.join(EXTENSIONS)}"
+                f"{section} '{name}': the stimulus {stimulus!r} has {fault} in {folder}; there "
+                f"must be one with the name of the stimulus and one of {', '.join(EXTENSIONS)}"
                 + ("" if candidates else _nearest(folder, stimulus))
             )
         chosen[stimulus] = candidates[0]
     return chosen
 
 
-def require_apart(name: str, folder: Path, stimuli: Iterable[str]) -> None:
+def require_apart(name: str, folder: Path, stimuli: Iterable[str], section: str = "maps") -> None:
     """
     Raise if one map has the name of two stimuli, such as a.png of a.jpg and a.tif.
 
@@ -101,6 +105,8 @@ def require_apart(name: str, folder: Path, stimuli: Iterable[str]) -> None:
     folder : Path
     stimuli : iterable of str
         All stimuli of a data set.
+    section : str
+        Section of the config, for messages.
 
     Raises
     ------
@@ -113,7 +119,7 @@ def require_apart(name: str, folder: Path, stimuli: Iterable[str]) -> None:
         if len(candidates) == 1 and owners.setdefault(candidates[0], stimulus) != stimulus:
             other, extension = owners[candidates[0]], candidates[0].suffix
             raise InputError(
-                f"maps '{name}': {candidates[0]} is the map of two stimuli, {other!r} and "
+                f"{section} '{name}': {candidates[0]} is the map of two stimuli, {other!r} and "
                 f"{stimulus!r}; give each a map with its whole name, {other}{extension} and "
                 f"{stimulus}{extension}"
             )
@@ -151,13 +157,15 @@ def _maps_of(folder, changed):
     return known
 
 
-def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> str:
+def digest(
+    name: str, path: str, root: str | Path, stimuli: Sequence[str], section: str = "maps"
+) -> str:
     """
     Digest of the maps of some stimuli: names, sizes and times of their files.
 
     Parameters
     ----------
-    name, path, root
+    name, path, root, section
         See `location`.
     stimuli : sequence of str
 
@@ -166,14 +174,14 @@ def digest(name: str, path: str, root: str | Path, stimuli: Sequence[str]) -> st
     digest : str
         64 hexadecimal digits.
     """
-    source = location(name, path, root)
-    files = find(name, source, stimuli) if source.is_dir() else {"": source}
+    source = location(name, path, root, section)
+    files = find(name, source, stimuli, section) if source.is_dir() else {"": source}
     hashed = hashlib.sha256()
     for stimulus in sorted(files):
         try:
             status = require_file(files[stimulus], "map")
         except InputError as error:
-            raise InputError(f"maps '{name}': {error}") from None
+            raise InputError(f"{section} '{name}': {error}") from None
         line = f"{stimulus}\0{files[stimulus].name}\0{status.st_size}\0{status.st_mtime_ns}\n"
         hashed.update(line.encode())
     return hashed.hexdigest()

@@ -59,7 +59,7 @@ def accumulate(
     shared, after = {}, settings["activation"] == "output"
     for index, valid, input_size, maps in activations:
         placement = geometry.Placement(input_size, *valid)
-        content = geometry.content(block.image(index), placement)
+        content = geometry.content(block.view(index), placement)
         by_target = {}
         for candidate, options in enumerate(candidates):
             for name, layer in layers.items():

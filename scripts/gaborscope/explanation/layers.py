@@ -24,7 +24,7 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
     ----------
     settings : dict
         `bank, colour, kinds, residual, normalisation, position, boundary` of the config;
-        `control`, `draw`, `second_stage` and `mechanisms` are optional.
+        `control`, `draw`, `second_stage`, `mechanisms`, `concepts` and `swapped` are optional.
 
     Returns
     -------
@@ -42,6 +42,8 @@ def make_regressors(settings: Mapping[str, Any]) -> Regressors:
         draw=settings.get("draw", 0),
         second_stage=settings.get("second_stage", False),
         mechanisms=tuple(settings.get("mechanisms", ())),
+        concepts=tuple(settings.get("concepts", ())),
+        swapped=settings.get("swapped", False),
     )
 
 
@@ -309,8 +311,8 @@ def reconstruct(
 
     Parameters
     ----------
-    image : uint8 array (height, width, 3)
-        RGB.
+    image : uint8 array (height, width, 3), or view
+        RGB; with the maps of the explanation's concepts behind it, see `StimulusBlock.view`.
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
@@ -352,7 +354,7 @@ def reconstruct_block(
         On all cells of each layer, see `whole_maps`.
     """
     for index in range(len(block.names)):
-        maps, placement = reconstruct(block.image(index), box, layers)
+        maps, placement = reconstruct(block.view(index), box, layers)
         yield (
             index,
             {fitted.name: whole_maps(maps[fitted.name], fitted, placement) for fitted in layers},
@@ -372,8 +374,8 @@ def weighted_sums(
 
     Parameters
     ----------
-    image : uint8 array (height, width, 3)
-        RGB.
+    image : uint8 array (height, width, 3), or view
+        RGB; with the maps of the explanation's concepts behind it, see `StimulusBlock.view`.
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer
@@ -404,8 +406,8 @@ def shared_regressors(
 
     Parameters
     ----------
-    image : uint8 array (height, width, 3)
-        RGB.
+    image : uint8 array (height, width, 3), or view
+        RGB; with the maps of the explanation's concepts behind it, see `StimulusBlock.view`.
     box : (int, int)
         Height and width of the network's input for landscape stimuli.
     layers : sequence of FittedLayer

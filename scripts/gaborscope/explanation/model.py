@@ -16,6 +16,7 @@ from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.files import read_cascade, write_cascade
 from gaborscope.explanation.layers import FittedLayer
+from gaborscope.stimuli import concepts as concept_maps
 from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.layer import Layer
 from gaborscope.store.files import create, open_file, put
@@ -193,6 +194,51 @@ class ExplainedModel:
         return [layer for layer in self.layers if isinstance(layer, FittedLayer)]
 
     @property
+    def concepts(self) -> tuple[str, ...]:
+        """Concepts whose maps the model needs beside an image."""
+        return tuple(self.fitted[0].settings.get("concepts", ())) if self.fitted else ()
+
+    def view(
+        self, image: np.ndarray, concepts: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
+        """
+        Return an image with the maps of the concepts that the model needs behind it.
+
+        Parameters
+        ----------
+        image : uint8 array (height, width, 3)
+            RGB.
+        concepts : dict of str to real array (rows, columns), optional
+            By concept, its map on the image, see `stimuli.concepts.scaled`.
+
+        Returns
+        -------
+        view : uint8 array (height, width, 3), or float32 array (height, width, 3 + maps)
+
+        Raises
+        ------
+        InputError
+            If the map of a concept is missing or no map, or there is one of another concept.
+        """
+        given = dict(concepts or {})
+        if set(given) != set(self.concepts):
+            needs = f"needs maps of {', '.join(self.concepts)} with the image"
+            raise InputError(
+                f"this explanation {needs if self.concepts else 'has no concepts'}, and got "
+                f"{', '.join(given) or 'none'}; give one map of each concept that it has"
+            )
+        if not given:
+            return image
+        size = image.shape[:2]
+        maps = [
+            concept_maps.scaled(
+                concept_maps.checked(np.asarray(given[name]), f"the map of {name}", size)
+            )
+            for name in self.concepts
+        ]
+        return concept_maps.behind(image, maps)
+
+    @property
     def whole_cascade(self) -> Cascade:
         """
         Cascade of the model.
@@ -296,7 +342,7 @@ class ExplainedModel:
 
         Parameters
         ----------
-        image : uint8 array (height, width, 3)
+        image : uint8 array (height, width, 3), or what `view` returns
             RGB.
 
         Returns
@@ -383,7 +429,9 @@ class ExplainedModel:
             score += along[0] @ summed[fitted.name] @ along[1].T
         return densities.resize_bilinear(score, size)
 
-    def predict(self, image: np.ndarray) -> np.ndarray:
+    def predict(
+        self, image: np.ndarray, concepts: Mapping[str, np.ndarray] | None = None
+    ) -> np.ndarray:
         """
         Predict the saliency of an image from its log-Gabor responses.
 
@@ -391,6 +439,8 @@ class ExplainedModel:
         ----------
         image : uint8 array (height, width, 3)
             RGB.
+        concepts : dict of str to real array (rows, columns), optional
+            Maps of the explanation's concepts on the image, see `view`.
 
         Returns
         -------
@@ -401,6 +451,8 @@ class ExplainedModel:
         ------
         ValueError
             If the image is not a uint8 array (height, width, 3).
+        InputError
+            If the maps are not those of the explanation's concepts.
         """
         image = np.asarray(image)
         if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8 or image.size == 0:
@@ -408,19 +460,22 @@ class ExplainedModel:
                 "image must be a uint8 array (height, width, 3), RGB, "
                 f"got {image.dtype} {image.shape}"
             )
+        view = self.view(image, concepts)
         if self.cascade is not None:
-            maps, placement = self.reconstruct(image)
+            maps, placement = self.reconstruct(view)
             summed = self._summed(maps)
         else:
             weights = self._by_layer([len(fitted.weight) for fitted in self.layers])
-            summed, placement = layer_tools.weighted_sums(image, self.box, self.fitted, weights)
+            summed, placement = layer_tools.weighted_sums(view, self.box, self.fitted, weights)
         score = self._score(summed, placement, image.shape[:2])
         density = np.exp(score - score.max())
         density *= (1 - self.uniform_weight) / density.sum()
         density += self.uniform_weight / density.size
         return density.astype(np.float32)
 
-    def contributions(self, image: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    def contributions(
+        self, image: np.ndarray, concepts: Mapping[str, np.ndarray] | None = None
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """
         Return the prediction and what each layer adds to its log-density.
 
@@ -428,6 +483,8 @@ class ExplainedModel:
         ----------
         image : uint8 array (height, width, 3)
             RGB.
+        concepts : dict of str to real array (rows, columns), optional
+            Maps of the explanation's concepts on the image, see `view`.
 
         Returns
         -------
@@ -437,7 +494,7 @@ class ExplainedModel:
             By layer, and for `centre bias`, on the fusion grid, each with mean 0. Their sum is the
             predicted log-density without the uniform density, up to a constant.
         """
-        maps, placement = self.reconstruct(image)
+        maps, placement = self.reconstruct(self.view(image, concepts))
         features, shape = fusion_features(maps, self.layers, placement, **self.settings)
         parts, first = {}, 0
         for fitted in self.layers:

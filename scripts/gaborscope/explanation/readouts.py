@@ -60,7 +60,7 @@ class Samples:
             if index not in wanted:
                 continue
             placement = geometry.Placement(input_size, *valid)
-            regressors = layer_tools.regressors_at(block.image(index), placement, self.layers)
+            regressors = layer_tools.regressors_at(block.view(index), placement, self.layers)
             for fitted, phi in zip(self.layers, regressors, strict=True):
                 self._add(fitted, phi, maps[fitted.name], placement)
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gaborscope.errors import InputError
 from gaborscope.filters import mechanisms as mechanism_tools
 from gaborscope.filters import plan as pooled_plan
 from gaborscope.filters import sampling
@@ -50,6 +51,11 @@ class Regressors:
         see `second_stage`.
     mechanisms : sequence of str
         Mechanisms beyond the bank that are used, of `mechanisms.NAMES`.
+    concepts : sequence of str
+        Concepts whose maps are used, in the order in which they lie behind the image.
+    swapped : bool
+        Whether the concepts' maps of another stimulus are regressors too, which lie behind them:
+        what a concept brings by chance.
     """
 
     bank: Mapping[str, Any]
@@ -63,6 +69,8 @@ class Regressors:
     draw: int = 0
     second_stage: bool = False
     mechanisms: Sequence[str] = ()
+    concepts: Sequence[str] = ()
+    swapped: bool = False
 
     def table(self) -> dict[str, np.ndarray]:
         """
@@ -72,8 +80,9 @@ class Regressors:
         -------
         table : dict of str to array (K,)
             `kind` (even, odd, amplitude, normalised, residual, second_stage, those of
-            `mechanisms.KINDS`, position), `scale` and `orientation` (indices, -1 where there is
-            none), `colour` (channel index, -1 for position), `name`.
+            `mechanisms.KINDS`, position, concept:{name}, swapped:{name}), `scale` and `orientation`
+            (indices, -1 where there is none), `colour` (channel index, -1 for position and
+            concepts), `name`.
         """
         rows = []
         channels = colours.CHANNELS[self.colour]
@@ -94,6 +103,11 @@ class Regressors:
         )
         if self.position:
             rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
+        rows += [
+            (f"{what}:{name}", -1, -1, -1, f"{what} {name}")
+            for what in ("concept", "swapped")[: 1 + self.swapped]
+            for name in self.concepts
+        ]
         kind, scale, orientation, channel, name = zip(*rows, strict=True)
         return {
             "kind": np.array(kind),
@@ -114,8 +128,8 @@ class Regressors:
 
         Parameters
         ----------
-        content : uint8 array (placement.height, placement.width, 3)
-            The stimulus, resized, without padding.
+        content : uint8 array (placement.height, placement.width, 3), or float32 array with maps
+            The stimulus, resized, without padding; behind RGB the maps of the concepts.
         placement : geometry.Placement
         targets : sequence of (geometry.Grid, pool, width)
             Grids with the pooling of each, see `geometry.sampling_matrix`.
@@ -124,10 +138,22 @@ class Regressors:
         -------
         maps : list of float32 array (K, row, column)
             One per target, on the cells whose centre lies in the content.
+
+        Raises
+        ------
+        InputError
+            If there are other concepts than maps behind the image.
         """
+        n_concepts = len(self.concepts) * (1 + self.swapped)
+        if n_concepts and content.shape[2] != 3 + n_concepts:
+            raise InputError(
+                f"the explanation needs a map of each of its concepts ({', '.join(self.concepts)}) "
+                "with the image; give them too"
+            )
+        rgb = content if content.shape[2] == 3 else content[..., :3].astype(np.uint8)
         plain = LogGaborBank(**self.bank)
         bank = plain if self.control is None else ControlBank(self.control, plain, self.draw)
-        channels = colours.to_opponent(content, self.colour)
+        channels = colours.to_opponent(rgb, self.colour)
         n_channel = bank.n_filters * (len(self.kinds) + self.normalisation) + self.residual
         n_first = n_channel * len(channels)
         n_before = n_first + self._n_second()
@@ -138,7 +164,8 @@ class Regressors:
                 tuple(targets), len(channels),
             )  # fmt: skip
             others = slice(n_before, n_before + beyond.n_regressors)
-        n = others.stop + self.position * len(POSITION_TERMS)
+        places = slice(others.stop, others.stop + self.position * len(POSITION_TERMS))
+        n = places.stop + n_concepts
         maps = []
         for grid, *_ in targets:
             shape = [len(along) for along in sampling.centres(grid, placement)]
@@ -162,7 +189,11 @@ class Regressors:
                 ):
                     normalised[...] = _normalised(amplitude, bank.n_scales)
             if self.position:
-                block[-len(POSITION_TERMS) :] = _position(grid, placement)
+                block[places] = _position(grid, placement)
+        for k in range(n_concepts):
+            pooled = _sampler(placement, tuple(targets)).plain(content[..., 3 + k])
+            for block, values in zip(maps, pooled, strict=True):
+                block[places.stop + k] = values
         return maps
 
     def _response_kinds(self):

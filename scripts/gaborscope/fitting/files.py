@@ -15,7 +15,10 @@ from gaborscope.store.files import create, open_file, put, put_text
 
 
 def write_statistics(
-    path: str | Path, statistics: Mapping[str, Statistics], origin: Mapping[str, Any]
+    path: str | Path,
+    statistics: Mapping[str, Statistics],
+    origin: Mapping[str, Any],
+    swapped: int = 0,
 ) -> None:
     """
     Write sufficient statistics, such as those of all layers on one block.
@@ -27,6 +30,8 @@ def write_statistics(
         By the name of their group: of layers "{layer}/{candidate}", with the index of the candidate
         of pooling.
     origin : dict
+    swapped : int
+        How many of the last regressors are maps of concepts on other stimuli.
     """
     axes = {
         "gram": "regressor, regressor",
@@ -37,6 +42,7 @@ def write_statistics(
         "n": "",
     }
     with create(path, "statistics", origin) as file:
+        file.attrs["swapped"] = swapped
         for name, sums in statistics.items():
             group = file.create_group(name)
             for key, names in axes.items():
@@ -44,7 +50,9 @@ def write_statistics(
                 put(group, key, getattr(sums, key), names, unit)
 
 
-def read_statistics(paths: Sequence[str], layer: str, candidate: int) -> dict[str, Statistics]:
+def read_statistics(
+    paths: Sequence[str], layer: str, candidate: int, swapped: bool = False
+) -> dict[str, Statistics]:
     """
     Read sufficient statistics of one layer by block.
 
@@ -55,6 +63,9 @@ def read_statistics(paths: Sequence[str], layer: str, candidate: int) -> dict[st
     layer : str
     candidate : int
         Index of the candidate of pooling.
+    swapped : bool
+        Whether the maps of concepts on other stimuli, of which there may be statistics too, are
+        among the regressors.
 
     Returns
     -------
@@ -66,10 +77,12 @@ def read_statistics(paths: Sequence[str], layer: str, candidate: int) -> dict[st
         If a path is none of these, or two are of the same block.
     """
     by_block = grammar.index("statistics", paths, "block")
-    return {block: read_sums(path, f"{layer}/{candidate}") for block, path in by_block.items()}
+    return {
+        block: read_sums(path, f"{layer}/{candidate}", swapped) for block, path in by_block.items()
+    }
 
 
-def read_sums(path: str | Path, name: str) -> Statistics:
+def read_sums(path: str | Path, name: str, swapped: bool = False) -> Statistics:
     """
     Read one group of sufficient statistics of a file.
 
@@ -79,6 +92,8 @@ def read_sums(path: str | Path, name: str) -> Statistics:
         Written by `write_statistics`.
     name : str
         Name of the group.
+    swapped : bool
+        See `read_statistics`.
 
     Returns
     -------
@@ -87,7 +102,9 @@ def read_sums(path: str | Path, name: str) -> Statistics:
     with open_file(path, "statistics") as file:
         group = file[name]
         parts = {key: group[key][()] for key in ("gram", "cross", "sum_phi", "sum", "cov")}
-        return Statistics(**parts, n=int(group["n"][()]))
+        sums = Statistics(**parts, n=int(group["n"][()]))
+        left_out = 0 if swapped else int(file.attrs["swapped"])
+        return sums.first(len(sums.sum_phi) - left_out) if left_out else sums
 
 
 def write_filters(

@@ -55,6 +55,12 @@ class Statistics:
             np.zeros((k, k)), np.zeros((k, c)), np.zeros(k), np.zeros(c), np.zeros((c, c)), 0
         )
 
+    def first(self, n: int) -> Self:
+        """Return the statistics of the first regressors alone."""
+        return dataclasses.replace(
+            self, gram=self.gram[:n, :n], cross=self.cross[:n], sum_phi=self.sum_phi[:n]
+        )
+
     def add(self, phi: np.ndarray, activation: np.ndarray) -> None:
         """
         Add one stimulus: float32 products, float64 sums.

@@ -31,7 +31,7 @@ class Inputs:
     ----------
     explained, filters, readouts, explained_variance, identities, sparsity : list of str
     tuning, sparsity_scores : list of str
-    scores, data, saliency, activations : list of str
+    scores, data, concepts, saliency, activations : list of str
     """
 
     explained: Sequence[str]
@@ -44,6 +44,7 @@ class Inputs:
     sparsity_scores: Sequence[str]
     scores: Sequence[str]
     data: Sequence[str]
+    concepts: Sequence[str]
     saliency: Sequence[str]
     activations: Sequence[str]
 
@@ -378,15 +379,20 @@ class Section:
 
     def _panels(self, name, layer, channel):
         """List image, fixations, maps, an activation and its reconstruction of one stimulus."""
+        concepts = [
+            path
+            for concept in self._model().concepts
+            for path in grammar.select("concepts", self.inputs.concepts, concept=concept)
+        ]
         for data in self.inputs.data:
-            block = read_data(data)
+            block = read_data(data, concepts=concepts)
             if name in block.names:
                 break
         index, stem = block.names.index(name), grammar.parse("data", data)["block"]
         size = block.size(index)
         image = block.image(index)
         points, _ = block.points(index)
-        maps, placement = self._model().reconstruct(image)
+        maps, placement = self._model().reconstruct(block.view(index))
         panels = [
             (name, "image", image),
             (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),

@@ -74,7 +74,7 @@ def make(
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")
     if bank is not None:
-        return lambda block, i: (bank.predict(block.image(i)), "logits")
+        return lambda block, i: (bank.predict(block.view(i)), "logits")
     if name in CLASSICAL:
         return lambda block, i: (CLASSICAL[name](block.image(i)), "unit")
     if name not in SIMPLE:

@@ -14,7 +14,7 @@ import numpy as np
 from gaborscope.data import map_files
 from gaborscope.data.layouts.scan import one_form
 from gaborscope.errors import InputError, reading
-from gaborscope.stimuli import densities
+from gaborscope.stimuli import concepts, densities
 from gaborscope.stimuli.images import read_grey
 
 log = logging.getLogger("gaborscope")
@@ -67,9 +67,8 @@ def read(
         If a map is missing, cannot be read, is not a grey map, has another size (with `resize`, if
         height and width are exchanged), or holds NaN or infinity.
     """
-    reader = _Hdf5(name, path, others) if path.is_file() else _Folder(name, path, stimuli)
     constant = []
-    with reader:
+    with _reader(name, path, stimuli, others) as reader:
         for stimulus, size in zip(stimuli, sizes, strict=True):
             where = f"maps '{name}': the map of {stimulus!r}"
             stored = reader.read(stimulus)
@@ -97,6 +96,52 @@ def read(
             "maps '%s': %d of %d maps are constant (first that of %s)",
             name, len(constant), len(stimuli), constant[0],
         )  # fmt: skip
+
+
+def concept(
+    name: str,
+    path: Path,
+    stimuli: Sequence[str],
+    sizes: Sequence[tuple[int, int]] | np.ndarray,
+    others: Sequence[str] = (),
+) -> Iterator[np.ndarray]:
+    """
+    Read the map of a concept on each stimulus.
+
+    Parameters
+    ----------
+    name : str
+        Name of the concept, for messages.
+    path, stimuli, sizes, others
+        See `read`.
+
+    Yields
+    ------
+    values : uint8, uint16 or float32 array (rows, columns)
+        At the map's own size, see `stimuli.concepts.scaled`.
+
+    Raises
+    ------
+    InputError
+        If a map is missing, cannot be read, or is none of a concept.
+    """
+    empty = []
+    with _reader(name, path, stimuli, others, "concepts") as reader:
+        for stimulus, (height, width) in zip(stimuli, sizes, strict=True):
+            where, size = f"concepts '{name}': the map of {stimulus!r}", (int(height), int(width))
+            stored = reader.read(stimulus)
+            checked = _checked(stored, where, size, resize=True)
+            yield concepts.checked(checked.astype(stored.dtype), where, size)
+            if not checked.any():
+                empty.append(stimulus)
+    log.info("concepts '%s': %d of %d stimuli have nothing of it", name, len(empty), len(stimuli))
+
+
+def _reader(name, path, stimuli, others, section="maps"):
+    """Return the reader of a folder or an HDF5 file of maps."""
+    if path.is_file():
+        return _Hdf5(name, path, others, section)
+    return _Folder(name, path, stimuli, section)
 
 
 def log_densities(
@@ -178,11 +223,38 @@ def _resized(values, kind, size):
     return densities.resize_bilinear(values, size)
 
 
+def read_file(path: Path, who: str = "") -> np.ndarray:
+    """
+    Read one map, as it is stored.
+
+    Parameters
+    ----------
+    path : Path
+        An image, or an array that `numpy.save` wrote.
+    who : str
+        Beginning of messages.
+
+    Returns
+    -------
+    values : array
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    if path.suffix.lower() != ".npy":
+        return read_grey(path)
+    with reading(f"{who}{path} cannot be read", "write it by numpy.save"):
+        return np.lib.format.open_memmap(path, mode="r")
+
+
 class _Folder:
     """Reader of maps that lie in one file per stimulus."""
 
-    def __init__(self, name: str, path: Path, stimuli: Sequence[str]) -> None:
-        self._name, self._files = name, map_files.find(name, path, stimuli)
+    def __init__(self, name: str, path: Path, stimuli: Sequence[str], section: str) -> None:
+        self._who = f"{section} '{name}'"
+        self._files = map_files.find(name, path, stimuli, section)
 
     def __enter__(self) -> Self:
         return self
@@ -191,24 +263,20 @@ class _Folder:
         return None
 
     def read(self, stimulus):
-        path = self._files[stimulus]
-        if path.suffix.lower() != ".npy":
-            return read_grey(path)
-        with reading(f"maps '{self._name}': {path} cannot be read", "write it by numpy.save"):
-            return np.lib.format.open_memmap(path, mode="r")
+        return read_file(self._files[stimulus], f"{self._who}: ")
 
 
 class _Hdf5:
     """Reader of maps that are datasets of one HDF5 file."""
 
-    def __init__(self, name: str, path: Path, others: Sequence[str]) -> None:
-        self._name, self._path, self._others = name, path, others
+    def __init__(self, name: str, path: Path, others: Sequence[str], section: str) -> None:
+        self._who, self._path, self._others = f"{section} '{name}'", path, others
         self._owners: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         self._keys: list[str] = []
         self._alike: dict[str, list[str]] = {}
-        fault = f"maps '{self._name}': {self._path} cannot be read as HDF5"
+        fault = f"{self._who}: {self._path} cannot be read as HDF5"
         with reading(fault, "write the file again"):
             self._file = h5py.File(self._path, "r")
             self._file.visititems(
@@ -229,13 +297,13 @@ class _Hdf5:
         if len(keys) != 1:
             maps = f"the maps {keys[0]} and {keys[1]}" if keys else "no map"
             raise InputError(
-                f"maps '{self._name}': the stimulus {stimulus!r} has {maps} in {self._path}; it "
+                f"{self._who}: the stimulus {stimulus!r} has {maps} in {self._path}; it "
                 f"needs one{'' if keys else self._nearest(stimulus)}"
             )
         other = self._owners.setdefault(keys[0], stimulus)
         if other != stimulus:
             raise InputError(
-                f"maps '{self._name}': {keys[0]} in {self._path} is the map of two stimuli, "
+                f"{self._who}: {keys[0]} in {self._path} is the map of two stimuli, "
                 f"{other!r} and {stimulus!r}; call each map by the whole name of its stimulus"
             )
         return self._file[keys[0]]

@@ -1,11 +1,13 @@
 """Blocks of stimuli with their fixations: what one stage hands to the next."""
 
 import dataclasses
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
 from gaborscope.errors import InputError
+from gaborscope.stimuli import concepts
 from gaborscope.stimuli.images import read_image
 
 
@@ -42,6 +44,8 @@ class StimulusBlock:
         `exif` as `images.open_image` takes it.
     images : list of uint8 array (height, width, 3), or None
         Embedded images of generated data.
+    concepts : callable or None
+        Returns the maps of concepts of the stimulus with an index: see `store.blocks.read_data`.
     """
 
     names: list[str]
@@ -54,6 +58,7 @@ class StimulusBlock:
     subject: np.ndarray
     facts: dict[str, Any]
     images: list[np.ndarray] | None = None
+    concepts: Callable[[int], Sequence[np.ndarray]] | None = None
 
     def size(self, index: int) -> tuple[int, int]:
         """Return height and width of one stimulus in px."""
@@ -87,6 +92,21 @@ class StimulusBlock:
                 "restore the old file, or touch the new one so that it is prepared again"
             )
         return image
+
+    def view(self, index: int) -> np.ndarray:
+        """
+        Return one stimulus as regressors see it: its image, behind it the maps of its concepts.
+
+        Parameters
+        ----------
+        index : int
+
+        Returns
+        -------
+        view : uint8 array (height, width, 3), or float32 array (height, width, 3 + maps)
+        """
+        image = self.image(index)
+        return image if self.concepts is None else concepts.behind(image, self.concepts(index))
 
     def points(self, index: int) -> tuple[np.ndarray, np.ndarray]:
         """

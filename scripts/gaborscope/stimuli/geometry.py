@@ -209,14 +209,20 @@ def content(image: np.ndarray, placement: Placement) -> np.ndarray:
 
     Parameters
     ----------
-    image : uint8 array (height, width, 3)
+    image : uint8 array (height, width, 3), or float32 array (height, width, 3 + maps)
+        As `StimulusBlock.view` returns it: behind RGB there may be maps of concepts.
     placement : Placement
 
     Returns
     -------
-    content : uint8 array (placement.height, placement.width, 3)
+    content : array of the same type (placement.height, placement.width, 3 or 3 + maps)
     """
-    return resize(image, (placement.height, placement.width))
+    size = (placement.height, placement.width)
+    if image.shape[2] == 3:
+        return resize(image, size)
+    rgb = resize(image[..., :3].astype(np.uint8), size)
+    maps = [resize(np.ascontiguousarray(image[..., k]), size) for k in range(3, image.shape[2])]
+    return np.dstack([rgb, *maps]).astype(np.float32, copy=False)
 
 
 @dataclasses.dataclass(frozen=True)

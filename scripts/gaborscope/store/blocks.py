@@ -8,6 +8,7 @@ import numpy as np
 
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store import paths as grammar
+from gaborscope.store.concepts import reader
 from gaborscope.store.files import create, open_file, put, put_text
 
 FACTS = (
@@ -46,7 +47,12 @@ def write_data(path: str | Path, block: StimulusBlock, origin: Mapping[str, Any]
             put(fixation, key, getattr(block, key), "fixation", "index", np.int32)
 
 
-def read_data(path: str | Path, images: bool = True) -> StimulusBlock:
+def read_data(
+    path: str | Path,
+    images: bool = True,
+    concepts: Sequence[str] = (),
+    swapped: bool = False,
+) -> StimulusBlock:
     """
     Read the stimuli and fixations of one block.
 
@@ -55,11 +61,20 @@ def read_data(path: str | Path, images: bool = True) -> StimulusBlock:
     path : str or Path
     images : bool
         Whether to read the images of generated data, which the file holds.
+    concepts : sequence of str
+        `results/concepts/{concept}/{dataset}/{block}.h5`, of which those of this block are the maps
+        behind the images (see `StimulusBlock.view`), in the order given.
+    swapped : bool
+        Whether the maps of another stimulus follow, see `store.concepts.reader`.
 
     Returns
     -------
     block : StimulusBlock
     """
+    maps = None
+    if concepts:
+        block = grammar.parse("data", path)["block"]
+        maps = grammar.select("concepts", concepts, block=block)
     with open_file(path, "data") as file:
         embedded = None
         if images and "image" in file["stimulus"]:
@@ -77,10 +92,16 @@ def read_data(path: str | Path, images: bool = True) -> StimulusBlock:
             subject=file["fixation/subject"][()],
             facts={key: file.attrs[key] for key in FACTS if key in file.attrs},
             images=embedded,
+            concepts=reader(maps, len(file["stimulus/name"]), swapped) if maps else None,
         )
 
 
-def read_blocks(paths: Sequence[str], images: bool = True) -> dict[str, StimulusBlock]:
+def read_blocks(
+    paths: Sequence[str],
+    images: bool = True,
+    concepts: Sequence[str] = (),
+    swapped: bool = False,
+) -> dict[str, StimulusBlock]:
     """
     Read the stimuli and fixations of several blocks.
 
@@ -88,7 +109,7 @@ def read_blocks(paths: Sequence[str], images: bool = True) -> dict[str, Stimulus
     ----------
     paths : sequence of str
         `results/data/{dataset}/{block}.h5` of one data set.
-    images : bool
+    images, concepts, swapped
         See `read_data`.
 
     Returns
@@ -102,7 +123,7 @@ def read_blocks(paths: Sequence[str], images: bool = True) -> dict[str, Stimulus
         If a path is none of these, or two are of the same block.
     """
     by_block = grammar.index("data", paths, "block")
-    return {name: read_data(path, images) for name, path in by_block.items()}
+    return {name: read_data(path, images, concepts, swapped) for name, path in by_block.items()}
 
 
 def by_split(

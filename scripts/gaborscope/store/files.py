@@ -28,12 +28,13 @@ VERSIONS = {
     "data": 2,
     "activations": 2,
     "saliency": 2,
-    "statistics": 3,
+    "statistics": 4,
     "filters": 4,
     "explained": 2,
     "fixation_bank": 2,
     "deep_bank": 1,
     "centre_bias": 1,
+    "concepts": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 CODE = (":/scripts", ":/rules", ":/Snakefile", ":/config.yaml", ":/envs")  # what results come from

@@ -27,6 +27,7 @@ PATTERNS = {
     "layers": "results/layers/{model}.json",
     "activations": "results/activations/{model}/{dataset}/{block}.h5",
     "saliency": "results/saliency/{predictor}/{dataset}/{block}.h5",
+    "concepts": "results/concepts/{concept}/{dataset}/{block}.h5",
     "centre_bias": "results/centre_bias/{dataset}.h5",
     "fixation_bank": "results/fixation_bank/{dataset}.h5",
     "equal_bank": "results/equal_bank/{dataset}.h5",

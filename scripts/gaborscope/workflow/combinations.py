@@ -27,6 +27,12 @@ MECHANISMS = {
     "log_energy": (0, 5, 0),
     "rarity": (4, 4, 0),  # of each channel and of all three
 }
+# Names of groups of regressors and of parts of explained bits, which no concept may have.
+GROUPS = (
+    "contrast", "position", "colour", "scale", "orientation", "second_stage", "local_contrast",
+    "even", "odd", "amplitude", "normalised", "residual", "unexplained", "explained", "deep",
+    "fused", "none", *(name for name in MECHANISMS if name != "contrast"),
+)  # fmt: skip
 # Settings of data sets that are generated.
 GENERATED = ("n_stimuli", "n_observers", "fixations_per_observer", "kinds")
 # Colour maps of matplotlib; with _r behind its name, each runs the other way.
@@ -75,6 +81,7 @@ def check(config: Mapping[str, Any]) -> None:
         for model in entry["models"] or ():
             require(f"explanations.{name}.models names", model, "models", config["models"])
     _check_second_stages(explanations)
+    _check_concepts(config)
     _check_readouts(explanations)
     _check_bits(config["bits"]["explanations"] or (), explanations)
     _check_spectra(config)
@@ -196,7 +203,55 @@ def _n_regressors(entry):
     for name in entry["mechanisms"]:
         of_channel, of_scale, of_filter = MECHANISMS[name]
         responses += of_channel + scales * of_scale + filters * of_filter
-    return 3 * responses + 6 * entry["position"]
+    return 3 * responses + 6 * entry["position"] + len(entry["concepts"])
+
+
+def _check_concepts(config):
+    """Refuse concepts named like a group, and what names concepts that have no maps."""
+    concepts, fixations = config["concepts"], config["baselines"]["loggabor_fixations"]
+    for name, entry in concepts.items():
+        if name in GROUPS:
+            raise InputError(
+                f"config: concepts: {name!r} is already the name of a group of regressors or of "
+                "bits; choose another"
+            )
+        for dataset in entry["maps"] if isinstance(entry["maps"], dict) else ():
+            require(f"concepts.{name}.maps names", dataset, "datasets", config["datasets"])
+    users = {f"explanations.{name}": entry for name, entry in config["explanations"].items()}
+    users |= {f"ablation.options.{n}": e for n, e in config["ablation"]["options"].items()}
+    users["baselines.loggabor_fixations"] = fixations
+    needed = dict.fromkeys([config["fit_on"], *config["evaluate_on"]])
+    for where, entry in users.items():
+        for name in entry.get("concepts", ()):
+            require(f"{where}.concepts names", name, "concepts", concepts)
+            maps = concepts[name]["maps"]
+            for dataset in needed if isinstance(maps, dict) else ():
+                if dataset not in maps:
+                    raise InputError(
+                        f"config: {where} has the concept {name!r}, but concepts.{name}.maps has "
+                        f"none of {dataset}, which fit_on or evaluate_on names; add them"
+                    )
+    wanted = config["spectra"]["predictors"]
+    named = config["baselines"]["predictors"] if wanted == "all" else wanted or ()
+    like = config["baselines"]["loggabor_equal"]["like"]
+    banks = {
+        "loggabor_fixations": fixations,
+        "loggabor_equal": config["explanations"].get(like, {}),
+    }
+    for name in named if "spectra" in config["analyses"] else ():
+        if banks.get(name, {}).get("concepts"):
+            raise InputError(
+                f"config: spectra.predictors has {name}, whose concepts spectra do not see; name "
+                "the others in spectra.predictors"
+            )
+    for name in config["faithfulness"]["explanations"]:
+        entry = config["explanations"].get(name, {})
+        if entry.get("concepts") and "faithfulness" in config["analyses"]:
+            raise InputError(
+                f"config: faithfulness.explanations names {name!r}, which has concepts; they "
+                "cannot be taken out of an image, so name explanations without, or take "
+                "faithfulness out of analyses"
+            )
 
 
 def _check_second_stages(explanations):

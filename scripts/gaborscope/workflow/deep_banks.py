@@ -28,6 +28,7 @@ FROZEN = {
     "position": True,
     "second_stage": False,
     "mechanisms": [],
+    "concepts": [],
     "control": None,
     "pools": [
         {"kind": "point", "width": 1.0},

@@ -32,7 +32,7 @@ TERM_STIMULI = 120
 # The keys of a direct explanation that decide its regressors.
 REGRESSOR_KEYS = (
     "mode", "control", "draw", "activation", "bank", "colour", "boundary", "kinds", "residual",
-    "normalisation", "second_stage", "position", "mechanisms", "pools",
+    "normalisation", "second_stage", "position", "mechanisms", "concepts", "pools",
 )  # fmt: skip
 
 
@@ -283,9 +283,10 @@ class Plan:
         """Return all blocks of a data set."""
         return self.blocks[dataset]["fit"] + self.held_out(dataset)
 
-    def chosen_on(self) -> list[str]:
+    def chosen_on(self, dataset: str | None = None) -> list[str]:
         """Return the blocks of the fit and the validation split, which fits and penalties use."""
-        return self.blocks[self.fit_on]["fit"] + self.blocks[self.fit_on]["validation"]
+        blocks = self.blocks[dataset or self.fit_on]
+        return blocks["fit"] + blocks["validation"]
 
     def baseline_blocks(self, baseline: str, dataset: str) -> list[str]:
         """Return the blocks that a baseline looks at whenever it predicts a block."""
@@ -380,7 +381,9 @@ class Plan:
         """Return the names of the jobs that share the coalitions of an explanation."""
         entry = self.config["explanations"][explanation]
         n = 3 + entry["position"] + entry["second_stage"] + len(entry["mechanisms"])
+        n += len(entry["concepts"])
         n_coalitions = 2**n if n <= MOST_EXACT else 2 * n * (n - 1) + 2
+        n_coalitions += len(entry["concepts"])  # each with the maps of other stimuli in its place
         return [str(part) for part in range(-(-n_coalitions // COALITIONS_PER_JOB))]
 
     @property
@@ -570,14 +573,52 @@ class Plan:
             "resize": entry.get("resize", False),
         }
 
+    def concepts(self, explanation: str) -> list[str]:
+        """Return the concepts whose maps are regressors of an explanation."""
+        return self.config["explanations"][explanation].get("concepts", [])
+
+    @property
+    def shown_concepts(self) -> list[str]:
+        """Concepts of the explanations that the report shows."""
+        shown = [name for _, explanation in self.described for name in self.concepts(explanation)]
+        return list(dict.fromkeys(shown))
+
+    def bank_concepts(self, baseline: str) -> list[str]:
+        """Return the concepts of a bank fitted to fixations; none of another baseline."""
+        if baseline not in BANK_FOLDERS:
+            return []
+        entry = self.config["baselines"]["loggabor_fixations"]
+        return (self.equal_bank() if baseline == "loggabor_equal" else entry)["concepts"]
+
+    def concept_path(self, name: str, dataset: str) -> str:
+        """Return the folder or the HDF5 file of a concept's maps on a data set."""
+        maps = self.config["concepts"][name]["maps"]
+        return maps if isinstance(maps, str) else maps[dataset]
+
+    def map_folders(self) -> list[tuple[str, str, str, str]]:
+        """Return section, name, data set and path of all maps of others on the data sets."""
+        maps = [
+            ("maps", name, dataset, entry["paths"][dataset])
+            for name, entry in self.config["maps"].items()
+            for dataset in self.datasets
+            if dataset in entry["paths"]
+        ]
+        return maps + [
+            ("concepts", name, dataset, self.concept_path(name, dataset))
+            for name, entry in self.config["concepts"].items()
+            for dataset in self.datasets
+            if isinstance(entry["maps"], str) or dataset in entry["maps"]
+        ]
+
     def equal_bank(self) -> dict:
         """Return the settings of `loggabor_equal`, which has all regressors of an explanation."""
         entry = self.config["baselines"]["loggabor_equal"]
         explanation = self.config["explanations"][entry["like"]]
         size = self.config["backbones"][self.models[0]]["input"]
         keys = ("bank", "colour", "boundary", "kinds", "residual", "normalisation", "position")
+        more = ("second_stage", "mechanisms", "concepts", "pools")
         return {
-            **{key: explanation[key] for key in (*keys, "second_stage", "mechanisms", "pools")},
+            **{key: explanation[key] for key in (*keys, *more)},
             "input": {key: size[key] for key in ("height", "width")},
             "stride": explanation["fusion"]["stride"],
             "penalties": entry["penalties"],

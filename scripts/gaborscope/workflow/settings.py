@@ -192,7 +192,8 @@ def _check_whole(config, default, schema, where=()):
 
 def _check_names(config):
     named = {
-        key: config[key] for key in ("datasets", "explanations", "backbones", "maps", "models")
+        key: config[key]
+        for key in ("datasets", "explanations", "backbones", "maps", "concepts", "models")
     }
     for key, names in {**named, "ablation.options": config["ablation"]["options"]}.items():
         for name in names:
