@@ -14,6 +14,7 @@ All files lie below results/ in the working directory (--directory):
     activations/{model}/{dataset}/{block}.h5                         dump_activations
     saliency/{predictor}/{dataset}/{block}.h5    predict_backbone, _baseline, _explained, _deep_bank,
                                                  fuse, import_maps
+    concepts/{concept}/{dataset}/{block}.h5                          import_concept
     statistics/{model}/{dataset}/{explanation}/{block}.h5            accumulate
     filters/{model}/{dataset}/{explanation}/{layer}.h5               fit_filters
     explained_variance/{model}/{dataset}/{explanation}.csv           evaluate_filters, evaluate_cascade
@@ -23,7 +24,7 @@ All files lie below results/ in the working directory (--directory):
     reconstructions/{model}/{dataset}/{explanation}/{block}.h5       reconstruct
     anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv    dissect
     spectra/{dataset}/{split}.h5  spectra.csv                        accumulate_spectra, fit_spectra
-    bits/{model}/{dataset}/{explanation}.csv                         score_coalitions, split_bits
+    bits/{model}/{dataset}/{explanation}.csv           score_coalitions, score_people, split_bits
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     faithfulness/{model}/{dataset}/{explanation}/substitution.csv    substitute, summarise_faithfulness
     faithfulness/{model}/{dataset}/{explanation}/interventions.csv   rank_notches, intervene

@@ -7,7 +7,7 @@ Needs   results/filters/{model}/{dataset}/{explanation}/{layer}.h5, the statisti
 Makes   results/identities/{model}/{dataset}/{explanation}.csv, results/sparsity/...csv
         results/tuning/{model}/{dataset}/{explanation}.csv, .maps.csv
         results/sparsity_scores/{model}/{dataset}/{explanation}.csv
-        results/bits/{model}/{dataset}/{explanation}/{part}.csv
+        results/bits/{model}/{dataset}/{explanation}/{part}.csv  (also of gold_standard)
         results/bits/{model}/{dataset}/{explanation}.csv
         results/anatomy/{model}/{dataset}/{explanation}/{position,colour,scale}.csv
         results/spectra/{dataset}/{split}.h5  results/spectra.csv
@@ -224,15 +224,63 @@ rule score_coalitions:
         "../scripts/score_coalitions.py"
 
 
+rule score_people:
+    """Fit the bank to fixations with only some dimensions; score it, and people, on the test split."""
+    input:
+        fit=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["fit"],
+        ),
+        validation=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["validation"],
+        ),
+        test=expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["test"],
+        ),
+        centre_bias=expand(
+            "results/saliency/centre_bias/{dataset}/{block}.h5",
+            dataset=plan.fit_on,
+            block=plan.blocks[plan.fit_on]["test"],
+        ),
+        concepts=concepts_of(
+            plan.bank_concepts("loggabor_fixations"), plan.fit_on, plan.all_blocks(plan.fit_on)
+        ),
+    output:
+        gains=f"results/bits/gold_standard/{plan.fit_on}/loggabor_fixations/0.csv",
+    log:
+        "results/logs/score_people.log",
+    benchmark:
+        "results/benchmarks/score_people.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("score_people"),
+        runtime=runtime("score_people"),
+        disk_mb=disk_mb("score_people"),
+    params:
+        settings=config["baselines"]["loggabor_fixations"],
+        sigmas=config["baselines"]["centre_bias"]["sigmas"],
+        uniform_weight=config["densities"]["uniform_weight"],
+        code=library("score_people"),
+    script:
+        "../scripts/score_people.py"
+
+
 rule split_bits:
-    """Split the deep model's information gain by Shapley value, with intervals."""
+    """Split the information gain of a deep model, or of people, by Shapley value, with intervals."""
     input:
         gains=lambda wildcards: expand(
             "results/bits/{model}/{dataset}/{explanation}/{part}.csv",
             model=wildcards.model,
             dataset=plan.fit_on,
             explanation=wildcards.explanation,
-            part=plan.bit_parts(wildcards.explanation),
+            part=plan.parts_of_bits(wildcards.model, wildcards.explanation),
         ),
     output:
         table=f"results/bits/{{model}}/{plan.fit_on}/{{explanation}}.csv",
@@ -241,8 +289,8 @@ rule split_bits:
     benchmark:
         "results/benchmarks/split_bits/{model}/{explanation}.tsv"
     wildcard_constraints:
-        model=one_of(plan.deep_models),
-        explanation=one_of(plan.linear),
+        model=one_of([*plan.deep_models, plan.people[0]]),
+        explanation=one_of([*plan.linear, plan.people[1]]),
     conda:
         "../envs/numerics.yaml"
     threads: 1

@@ -14,7 +14,7 @@ from gaborscope.explanation import fusion, layers
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
 from gaborscope.fitting.statistics import Statistics, explained_variance, inverse_spread
-from gaborscope.scoring import metrics
+from gaborscope.scoring import gold_standard, metrics
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.centre_bias import CentreBias, relative_points
 from gaborscope.store.saliency import read_density, write_saliency
@@ -162,6 +162,47 @@ def test_without_orientation_second_orders_are_summed_over_both_orientations():
     n_orientations = FULL["bank"]["n_orientations"]
     members = np.diff(matrix.indptr)
     assert set(members.tolist()) == {1, n_orientations, 2 * n_orientations}
+
+
+CONCEPTS = {**FULL, "concepts": ["faces", "text"], "swapped": True}
+
+
+@pytest.mark.parametrize("mechanisms", [[], ["contrast", "half_waves"]])
+def test_concepts_are_dimensions_and_each_has_a_coalition_with_its_null(mechanisms):
+    table = table_of({**CONCEPTS, "mechanisms": mechanisms})
+    plain = table_of({**CONCEPTS, "mechanisms": mechanisms, "swapped": False})
+    players = present(table)
+    assert players == present(plain) and players[-2:] == ["concept:faces", "concept:text"]
+    names = coalitions.names(table)
+    every, rest = "+".join(players), "+".join(players[:-2])
+    nulls = [f"{rest}+swapped:faces+concept:text", f"{rest}+concept:faces+swapped:text"]
+    assert sorted(set(names) - set(coalitions.names(plain))) == sorted(nulls)
+    assert {every, f"{rest}+concept:faces", f"{rest}+concept:text"} <= set(names)
+    ones = np.ones(len(table["name"]))
+    used = restriction(table, names[nulls[0]], ones).sum(axis=0) > 0
+    left_out = table["kind"][~used].tolist()
+    assert left_out == ["concept:faces", "swapped:text"]
+
+
+def test_concepts_get_their_part_what_they_add_and_what_their_nulls_add(rng):
+    table = table_of({**CONCEPTS, "position": False})
+    names = coalitions.names(table)
+    gains = pd.DataFrame({name: rng.normal(size=6) for name in names}).assign(deep=2.0, fused=1.0)
+    every = "colour+scale+orientation+concept:faces+concept:text"
+    without = "colour+scale+orientation+concept:text"
+    null = "colour+scale+orientation+swapped:faces+concept:text"
+    summary = bits.summarise(gains, 200, 1).set_index("part")
+    assert summary.index.tolist() == [
+        "contrast", "colour", "scale", "orientation", "concept:faces", "concept:text",
+        "unexplained", "explained", "deep", "fused",
+        "added:faces", "swapped:faces", "added:text", "swapped:text",
+    ]  # fmt: skip
+    np.testing.assert_allclose(summary["bits"].iloc[:7].sum(), 2)
+    mean = gains.mean()
+    np.testing.assert_allclose(summary.loc["added:faces", "bits"], mean[every] - mean[without])
+    np.testing.assert_allclose(summary.loc["swapped:faces", "bits"], mean[null] - mean[without])
+    assert bits.sentence("it", summary).startswith("it: of 2.000 bits, contrast leaves ")
+    assert bits.sentence("it", summary[~summary.index.str.contains(":")]) == ""
 
 
 def gains_of(players, rng, n=7):
@@ -340,3 +381,18 @@ def test_every_coalition_is_dealt_to_one_job(n_parts):
     dealt = [coalitions.dealt_out(table, part, n_parts) for part in range(n_parts)]
     assert sorted(label for labels in dealt for label in labels) == sorted(coalitions.names(table))
     assert max(map(len, dealt)) - min(map(len, dealt)) <= 1
+
+
+def test_the_gain_of_people_is_that_of_the_gold_standard():
+    block = make_block([(40, 60)], n_points=18)
+    points, subjects = block.points(0)
+    reference = np.random.default_rng(1).dirichlet(np.ones(2400)).reshape(40, 60)
+    pixels = np.floor(points + 0.5).astype(int)
+    found = bits.gain_of_people(block, pixels, subjects, 0, np.log(reference), 0.01)
+    sigma = block.facts["px_per_degree"]
+    scores = gold_standard.score_gold_standard(
+        points, subjects, (40, 60), sigma, None, reference, "exact", 0.01
+    )
+    np.testing.assert_allclose(found, scores["ig"], rtol=1e-6)
+    alone = np.zeros(len(pixels), int)
+    assert math.isnan(bits.gain_of_people(block, pixels, alone, 0, np.log(reference), 0.01))

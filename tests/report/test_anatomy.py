@@ -76,6 +76,27 @@ def test_the_page_shows_the_files_that_exist(tmp_path):
     assert html.index("What the information") < html.index("<h2>Scores")
 
 
+def test_the_page_says_of_each_concept_whether_it_is_more_than_nothing(tmp_path):
+    of_faces = ("concept:faces", "added:faces", "swapped:faces")
+    given = files(bits=[
+        bits_table(tmp_path, "direct", (*PARTS, *of_faces),
+                   (0.2, -0.1, 0, 0.6, 0.4, 1, 0.3, 0.2, -0.1)),
+        bits_table(tmp_path, "second"),
+    ])  # fmt: skip
+    sections = anatomy.content(given, tmp_path, 40)
+    (sentence,) = sections["bits_sentences"]
+    assert sentence == (
+        "cmrnet-direct: of 1.000 bits, contrast leaves 0.800. The concept faces carries 0.300 "
+        "[0.200, 0.400] of these, and adds 0.200 [0.100, 0.300] to all other dimensions (maps of "
+        "other stimuli: -0.100 [-0.200, 0.000]), which is more than nothing."
+    )
+    columns = ["concept:faces", "unexplained", "explained", "deep", "added:faces", "swapped:faces"]
+    assert sections["bits_table"]["columns"][-6:] == columns
+    assert sentence in page.render(content(anatomy=sections))
+    figure = anatomy.bits_bars({"it": pd.read_csv(given.bits[0]).set_index("part")})
+    assert len(figure.axes[0].patches) == 5  # parts alone, without what is added
+
+
 def test_bars_stack_gains_to_the_right_and_losses_to_the_left(tmp_path):
     table = pd.read_csv(bits_table(tmp_path, "direct")).set_index("part")
     figure = anatomy.bits_bars({"cmrnet-direct": table})

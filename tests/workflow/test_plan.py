@@ -195,6 +195,26 @@ def test_bits_are_split_for_the_explanations_that_are_chosen(config):
     assert planned(config, analyses=["bits"]).bits == [["cmrnet", "noise"]]
 
 
+@pytest.mark.parametrize("analyses, people", [(["bits"], True), (["bits"], False), ([], True)])
+def test_bits_of_people_are_split_where_they_are_asked_for(config, analyses, people):
+    config["bits"].update(people=people, explanations=["noise"])
+    plan = planned(config, analyses=analyses)
+    own = ["gold_standard", "loggabor_fixations"]
+    assert (own in plan.bits) == (people and bool(analyses))
+    assert plan.parts_of_bits(*own) == ["0"]
+    assert plan.parts_of_bits("cmrnet", "noise") == plan.bit_parts("noise")
+
+
+def test_maps_of_concepts_lie_where_the_config_says_by_data_set(config):
+    config["concepts"] = {"faces": {"maps": "f"}, "text": {"maps": {"demo": "t"}}}
+    plan = planned(config)
+    assert plan.concept_path("faces", "demo") == "f" and plan.concept_path("text", "demo") == "t"
+    assert [row for row in plan.map_folders() if row[0] == "concepts"] == [
+        *(("concepts", "faces", dataset, "f") for dataset in plan.datasets),
+        ("concepts", "text", "demo", "t"),
+    ]
+
+
 def test_faithfulness_is_tested_for_deep_models_by_data_set_and_chosen_explanation(config):
     config["faithfulness"]["explanations"] = ["direct", "cascade"]
     assert planned(config, analyses=["faithfulness"]).faithful == [

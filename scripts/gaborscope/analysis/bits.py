@@ -2,22 +2,26 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from gaborscope.analysis import fixation_bank
 from gaborscope.analysis.coalitions import CONCEPT, MOST_EXACT, SWAPPED, label
 from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import fusion
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting import shapley
-from gaborscope.scoring import summaries
+from gaborscope.scoring import gold_standard, summaries
 from gaborscope.stimuli import fixations
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store.saliency import read_saliency
 
+# Beginning of the rows that say what a concept adds to all other dimensions.
+ADDED = "added:"
+LEAST = 0.01
 COLUMNS = (
     "part", "bits", "ci_low", "ci_high", "share", "share_low", "share_high", "n",
 )  # fmt: skip
@@ -187,9 +191,9 @@ def players_of(table: pd.DataFrame) -> list[str]:
     return max(labels, key=lambda every: every.count("+")).split("+") if labels else []
 
 
-def swapped(table: pd.DataFrame) -> pd.DataFrame:
+def added(table: pd.DataFrame) -> pd.DataFrame:
     """
-    Null of each concept: what it brings with its maps of other stimuli.
+    Return what each concept adds to all other dimensions; its null: what maps of other stimuli add.
 
     Parameters
     ----------
@@ -198,18 +202,146 @@ def swapped(table: pd.DataFrame) -> pd.DataFrame:
 
     Returns
     -------
-    nulls : DataFrame
-        One row per stimulus. By "swapped:{concept}", the gain of the explained model that has these
-        maps in the place of the concept's, minus that of the one without either.
+    added : DataFrame
+        One row per stimulus. By "added:{concept}", the gain with all dimensions minus that without
+        the concept; by "swapped:{concept}", the same where the concept has its maps of another
+        stimulus.
     """
     players, columns = players_of(table), {}
     for concept in (player for player in players if player.startswith(CONCEPT)):
         null = concept.replace(CONCEPT, SWAPPED)
-        every = label(tuple(null if player == concept else player for player in players))
-        if every in table:
-            rest = label(tuple(player for player in players if player != concept))
-            columns[null] = table[every] - table[rest]
+        rest = table[label(tuple(player for player in players if player != concept))]
+        columns[concept.replace(CONCEPT, ADDED)] = table[label(players)] - rest
+        swapped = label(tuple(null if player == concept else player for player in players))
+        if swapped in table:
+            columns[null] = table[swapped] - rest
     return pd.DataFrame(columns, index=table.index)
+
+
+def of_people(
+    blocks: Mapping[str, Mapping[str, StimulusBlock]],
+    entry: Mapping[str, Any],
+    sigmas: Sequence[float],
+    uniform_weight: float,
+    centre_bias: Mapping[str, str],
+    progress: Callable[..., Any],
+) -> Iterator[dict[str, Any]]:
+    """
+    Information gain over the centre bias of people, and of banks fitted to them.
+
+    Parameters
+    ----------
+    blocks : dict of str to dict of str to StimulusBlock
+        By split (`fit`, `validation`, `test`) and name, with concepts as `entry` has them, and
+        their swapped maps.
+    entry : dict
+        `FixationBank.settings` and `penalties`.
+    sigmas, uniform_weight
+        See `fixation_bank.fit_to`.
+    centre_bias : dict of str to str
+        Saliency files of the centre bias by test block.
+    progress : callable
+        Called with one sentence per coalition.
+
+    Yields
+    ------
+    row : dict
+        `stimulus`; `deep`, the mean gain of one observer's fixations by the density of all others;
+        and the gain of the bank that knows only the dimensions of each coalition.
+    """
+    bank = fixation_bank.Coalitions(
+        list(blocks["fit"].values()), list(blocks["validation"].values()), entry, sigmas,
+        uniform_weight, progress,
+    )  # fmt: skip
+    for name, block in blocks["test"].items():
+        for index, density in read_saliency(centre_bias[name]):
+            size, (points, subjects) = block.size(index), block.points(index)
+            pixels, reference = fixations.to_pixels(points, size), np.log(density)
+            people = gain_of_people(block, pixels, subjects, index, reference, uniform_weight)
+            row = {"stimulus": block.names[index], "deep": people}
+            for coalition, log in bank.log_densities(block.view(index)):
+                row[coalition] = information_gain(log, reference, pixels)
+            yield row
+
+
+def gain_of_people(
+    block: StimulusBlock,
+    pixels: np.ndarray,
+    subjects: np.ndarray,
+    index: int,
+    log_reference: np.ndarray,
+    uniform_weight: float,
+) -> float:
+    """
+    Mean information gain of each observer's fixations by the density of all other observers.
+
+    Parameters
+    ----------
+    block : StimulusBlock
+    pixels : int array (n, 2)
+        x, y of the fixations on one stimulus.
+    subjects : int array (n,)
+    index : int
+        Of the stimulus.
+    log_reference : float array (height, width)
+    uniform_weight : float
+        See `gold_standard.density_of`.
+
+    Returns
+    -------
+    bits : float
+        As metric ig of the gold standard in preset exact; nan for fewer than two observers.
+    """
+    observers = np.unique(subjects)
+    if len(observers) < 2:
+        return math.nan
+    size, total = block.size(index), 0.0
+    sigma, _ = fixations.sigma_px(*size, block.facts)
+    for observer in observers:
+        own = subjects == observer
+        density = gold_standard.density_of(pixels[~own], size, sigma, uniform_weight)
+        total += own.sum() * information_gain(np.log(density), log_reference, pixels[own])
+    return total / len(pixels)
+
+
+def sentence(name: str, summary: pd.DataFrame) -> str:
+    """
+    Say how much a network, or people, know that contrast does not say, and which concepts it is.
+
+    Parameters
+    ----------
+    name : str
+    summary : DataFrame
+        From `summarise`, with `part` as the index.
+
+    Returns
+    -------
+    sentence : str
+        "" if the explanation has no concept. A concept is more than nothing if what it adds exceeds
+        0, what its maps of other stimuli add, and `LEAST` of the whole gain: the interval is over
+        stimuli, and a weight that was fitted by chance is the same on all of them.
+    """
+
+    def figure(part):
+        row = summary.loc[part]
+        return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}]"
+
+    concepts = [part.removeprefix(CONCEPT) for part in summary.index if part.startswith(CONCEPT)]
+    if not concepts:
+        return ""
+    whole, contrast = (summary.loc[part, "bits"] for part in ("deep", "contrast"))
+    said = [f"{name}: of {whole:z.3f} bits, contrast leaves {whole - contrast:z.3f}."]
+    for concept in concepts:
+        null, adds = f"{SWAPPED}{concept}", summary.loc[f"{ADDED}{concept}"]
+        by_chance = max(0, summary["ci_high"].get(null, 0))
+        known = adds["ci_low"] > by_chance and adds["share"] > LEAST
+        chance = f" (maps of other stimuli: {figure(null)})" if null in summary.index else ""
+        said.append(
+            f"The concept {concept} carries {figure(CONCEPT + concept)} of these, and adds "
+            f"{figure(ADDED + concept)} to all other dimensions{chance}, which is "
+            f"{'more than nothing' if known else 'no more than nothing'}."
+        )
+    return " ".join(said)
 
 
 def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
@@ -229,7 +361,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     summary : DataFrame
         Columns `COLUMNS`: bits per fixation and share of the deep model's bits, with 95 %
         intervals. `explained` is the sum of all parts except `unexplained`; `deep` is the sum of
-        all parts. The nulls of `swapped` come last.
+        all parts. What concepts add comes last, see `added`.
     """
     table = table.dropna()
     by_part = parts(table)
@@ -237,7 +369,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     for name in ("deep", "fused"):
         if name in table:
             by_part[name] = table[name]
-    by_part = by_part.join(swapped(table))
+    by_part = by_part.join(added(table))
     rows = []
     for name, values in by_part.items():
         mean, low, high, n = summaries.bootstrap_mean(values.to_numpy(), n_resamples, seed)

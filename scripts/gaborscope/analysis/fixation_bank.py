@@ -5,12 +5,14 @@ from __future__ import annotations
 import dataclasses
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import numpy as np
+from scipy import sparse
 
+from gaborscope.analysis import coalitions
 from gaborscope.errors import InputError
 from gaborscope.explanation import fusion
 from gaborscope.explanation.fusion_data import Examples
@@ -66,9 +68,14 @@ class FixationBank:
         logits : float64 array (height, width)
         """
         regressors, shape = features(image, self.settings)
+        score = self.score(regressors, shape)
+        return densities.resize_bilinear(score, image.shape[:2])
+
+    def score(self, regressors: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Return the log-density, up to a constant, on the cells of `features`, as float64."""
         bias = log_centre_bias(self.centre_bias, shape)
         score = regressors @ self.weight[:-1] + self.weight[-1] * bias
-        return densities.resize_bilinear(score.reshape(shape).astype(float), image.shape[:2])
+        return score.reshape(shape).astype(float)
 
     def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
         """
@@ -180,7 +187,17 @@ def fit(
     InputError
         If a split has no stimulus with fixations.
     """
-    data = [Examples(), Examples()]
+    data = _of_splits(fit_blocks, validation_blocks, settings, centre_bias)
+    fused = fusion.fit(
+        data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
+    )
+    density = centre_bias.density(GRID)
+    return FixationBank(settings, fused.weight, fused.penalty, density)
+
+
+def _of_splits(fit_blocks, validation_blocks, settings, centre_bias):
+    """Return the examples of the fit split and of the validation split."""
+    data = Examples(), Examples()
     splits = (fit_blocks, "fit"), (validation_blocks, "validation")
     for examples, (blocks, split) in zip(data, splits, strict=True):
         for block in blocks:
@@ -190,11 +207,91 @@ def fit(
                 f"no stimulus of the {split} split has a fixation, so no bank can be "
                 "fitted; add fixations"
             )
-    fused = fusion.fit(
-        data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
-    )
-    density = centre_bias.density(GRID)
-    return FixationBank(settings, fused.weight, fused.penalty, density)
+    return data
+
+
+class Coalitions:
+    """
+    Banks fitted to fixations with only some dimensions of their regressors.
+
+    Parameters
+    ----------
+    fit_blocks, validation_blocks : sequence of StimulusBlock
+        With the swapped maps of the concepts behind the images, if the settings have concepts.
+    entry, sigmas, uniform_weight
+        See `fit_to`.
+    progress : callable
+        Called with one sentence per coalition.
+
+    Attributes
+    ----------
+    labels : list of str
+        See `coalitions.names`.
+    banks : list of FixationBank
+        One per coalition, with weights of 0 where it leaves a regressor out.
+    """
+
+    def __init__(
+        self,
+        fit_blocks: Sequence[StimulusBlock],
+        validation_blocks: Sequence[StimulusBlock],
+        entry: Mapping[str, Any],
+        sigmas: Sequence[float],
+        uniform_weight: float,
+        progress: Callable[..., Any],
+    ) -> None:
+        self._uniform_weight = uniform_weight
+        self._settings = {key: value for key, value in entry.items() if key != "penalties"}
+        self._settings["swapped"] = bool(entry.get("concepts"))
+        bias = centre_biases.centre_bias(fit_blocks, validation_blocks, sigmas, uniform_weight)
+        data = _of_splits(fit_blocks, validation_blocks, self._settings, bias)
+        table, pools = make_regressors(self._settings).table(), entry.get("pools") or [0]
+        inverse = fusion.feature_scale(data[0].batches, data[0].n_features)[:-1]
+        every, opponent = coalitions.names(table), entry["colour"] != "rgb"
+        self.labels, self.banks = list(every), []
+        for name, kept in every.items():
+            matrix = sparse.block_diag(
+                [
+                    coalitions.restriction(table, kept, of_pool, opponent)
+                    for of_pool in np.split(inverse, len(pools))
+                ],
+                format="csr",
+            )
+            fitted, held_out = (functools.partial(_restricted, one, matrix) for one in data)
+            fused = fusion.fit(fitted, held_out, matrix.shape[0] + 1, entry["penalties"])
+            weight = np.append(matrix.T @ fused.weight[:-1], fused.weight[-1])
+            density = bias.density(GRID)
+            self.banks.append(FixationBank(self._settings, weight, fused.penalty, density))
+            progress(
+                f"{name}: cross-entropy {min(step[2] for step in fused.path):.4f} on the "
+                f"validation split (penalty {fused.penalty:g})"
+            )
+
+    def log_densities(self, view: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """
+        Predict one stimulus by every bank, its regressors computed once.
+
+        Parameters
+        ----------
+        view : array (height, width, 3 or more)
+            See `StimulusBlock.view`.
+
+        Yields
+        ------
+        coalition : str
+        log_density : float64 array (height, width)
+        """
+        regressors, shape = features(view, self._settings)
+        for coalition, bank in zip(self.labels, self.banks, strict=True):
+            logits = densities.resize_bilinear(bank.score(regressors, shape), view.shape[:2])
+            yield coalition, densities.to_log_density(logits, "logits", self._uniform_weight)
+
+
+def _restricted(examples, matrix):
+    """Yield features and targets of examples, their regressors restricted."""
+    for values, target in examples.batches():
+        kept = np.ascontiguousarray((matrix @ values[:, :-1].T).T)
+        yield np.column_stack([kept, values[:, -1:]]).astype(np.float32), target
 
 
 def collect(

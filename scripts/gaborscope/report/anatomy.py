@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from gaborscope.analysis import bits
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
 from gaborscope.store.tables import read_csv
@@ -31,6 +32,7 @@ SHADES = {
     "second_order_oriented": "#bcbddc",
     "unexplained": "0.88",
 }
+CONCEPTS = ("#e7298a", "#1b9e77", "#d95f02", "#7570b3")
 
 
 def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
@@ -48,8 +50,8 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     Returns
     -------
     content : dict
-        `bits_figure`, `spectra_figure` (None without files), `bits_table` and `spectra_table`
-        (`columns, rows`); `layer_figures`: name and path for each explained model.
+        `bits_figure`, `spectra_figure` (None without files), `bits_sentences`, `bits_table` and
+        `spectra_table` (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
     tables = {
         "{model}-{explanation}".format(**grammar.parse("bits", path)): read_csv(path).set_index(
@@ -63,13 +65,34 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
         drawing.save(bits_bars(tables), figure, dpi)
     columns = [
         name
-        for name in (*SHADES, "explained", "deep")
+        for name in (*_shades(tables), "explained", "deep", *_added(tables))
         if any(name in table.index for table in tables.values())
     ]
     rows = [(name, [_cell(table, part) for part in columns]) for name, table in tables.items()]
-    of_bits = {"bits_figure": figure, "bits_table": {"columns": columns, "rows": rows}}
+    said = [sentence for name, table in tables.items() if (sentence := bits.sentence(name, table))]
+    of_bits = {
+        "bits_figure": figure,
+        "bits_sentences": said,
+        "bits_table": {"columns": columns, "rows": rows},
+    }
     layers = _layers(files.anatomy, folder, dpi)
     return {**of_bits, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
+
+
+def _added(tables):
+    """List the rows of what concepts, and their maps of other stimuli, add to all else."""
+    parts = {part for table in tables.values() for part in table.index}
+    return sorted(part for part in parts if part.startswith((bits.ADDED, bits.SWAPPED)))
+
+
+def _shades(tables):
+    """Return the colour of each part; concepts stand before what is unexplained."""
+    shades = {part: shade for part, shade in SHADES.items() if part != "unexplained"}
+    others = ("explained", "deep", "fused", "unexplained", *shades, *_added(tables))
+    parts = dict.fromkeys(part for table in tables.values() for part in table.index)
+    for number, part in enumerate(part for part in parts if part not in others):
+        shades[part] = CONCEPTS[number % len(CONCEPTS)]
+    return {**shades, "unexplained": SHADES["unexplained"]}
 
 
 def _layers(files, folder, dpi):
@@ -144,7 +167,7 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     y = np.arange(len(tables))[::-1]
     for place, table in zip(y, tables.values(), strict=True):
         ends = {True: 0.0, False: 0.0}
-        for name, shade in SHADES.items():
+        for name, shade in _shades(tables).items():
             if name not in table.index:
                 continue
             value = table.loc[name, "bits"]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
-from typing import Any
+from typing import Any, ClassVar
 
 from gaborscope.workflow import (
     backbone_entries,
@@ -99,6 +99,7 @@ class Plan:
         Everything that is scored. Imported maps are scored where they are there.
     """
 
+    people: ClassVar[tuple[str, str]] = ("gold_standard", "loggabor_fixations")  # as for `bits`
     config: dict
     models: list[str]
     targets: dict[str, str]
@@ -367,15 +368,20 @@ class Plan:
 
     @property
     def bits(self) -> list[list[str]]:
-        """[model, explanation] whose information gain is split by dimensions."""
+        """[model, explanation] whose information gain is split by dimensions; people come last."""
         chosen = self.config["bits"]["explanations"]
+        people = self.runs("bits") and self.config["bits"]["people"]
         return [
             [model, explanation]
             for model, explanation in self.direct_sections("bits")
             if model in self.deep_models
             and self.config["explanations"][explanation]["solver"]["name"] == "ridge"
             and (chosen is None or explanation in chosen)
-        ]
+        ] + ([list(self.people)] if people else [])
+
+    def parts_of_bits(self, model: str, explanation: str) -> list[str]:
+        """Return the names of the jobs that score the coalitions of an explanation or of people."""
+        return ["0"] if model == self.people[0] else self.bit_parts(explanation)
 
     def bit_parts(self, explanation: str) -> list[str]:
         """Return the names of the jobs that share the coalitions of an explanation."""
