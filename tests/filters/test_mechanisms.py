@@ -187,6 +187,48 @@ def test_rarity_is_the_distance_from_the_energies_of_the_whole_image(width):
         assert found_.mean() == pytest.approx(expected.mean(), rel=0.1), name
 
 
+@pytest.mark.parametrize("radius", [0.5, 1, 2])
+def test_grouping_takes_edges_at_a_distance(radius):
+    _, maps = found()
+    logs, r = log_energies()[0, 1], 8 * radius
+    step = np.round(r * np.array([-math.sin(math.pi / 3), math.cos(math.pi / 3)])).astype(int)
+    means = np.stack([blur(plane, 0.4 * r) for plane in logs])
+
+    def moved(o, dy, dx):
+        y = np.clip(np.arange(SHAPE[0]) + dy, 0, SHAPE[0] - 1)
+        x = np.clip(np.arange(SHAPE[1]) + dx, 0, SHAPE[1] - 1)
+        return means[o][np.ix_(y, x)]
+
+    waves = [(0, round(r)), tuple(step), (step[0], -step[1])]  # orientations of 0, 60, 120 degrees
+    ends = [(moved(o, *w), moved(o, -w[0], -w[1])) for o, w in enumerate(waves)]
+    sides = [(moved(o, w[1], -w[0]), moved(o, -w[1], w[0])) for o, w in enumerate(waves)]
+    for part, expected in (
+        ("around", np.mean(ends, axis=(0, 1))),
+        ("both sides", np.min(ends, axis=1).mean(axis=0)),
+        ("along", np.mean(sides, axis=(0, 1))),
+    ):
+        map_ = maps[f"Y grouping {part} {radius:g} s1"]
+        assert np.corrcoef(map_.ravel(), expected.ravel())[0, 1] > 0.97, part
+        assert map_.mean() == pytest.approx(expected.mean(), rel=0.02), part
+
+
+def test_a_ring_is_grouped_at_its_centre_and_a_star_is_not():
+    y, x = np.mgrid[:64, :96] - np.array([32, 48])[:, None, None]
+    distance, angle = np.hypot(y, x), np.arctan2(y, x)
+    at = np.exp(-((distance - 16) ** 2) / 18)
+    ring = at * np.cos(2 * math.pi * (distance - 16) / 4)
+    star = at * np.cos(24 * angle)
+    around = {}
+    for name, pattern in (("ring", ring), ("star", star)):
+        image = np.repeat((128 + 100 * pattern).astype(np.uint8)[..., None], 3, axis=2)
+        grid, place = Grid((64, 96), (1.0, 1.0), (0.0, 0.0)), Placement((64, 96), 0, 0, 64, 96)
+        bank = {**BANK, "n_orientations": 8}
+        (maps,) = maps_of(image, ["grouping"], [(grid, "point", 1.0)], place, bank=bank)
+        around[name] = [maps[f"Y grouping {part} 2 s0"][32, 48] for part in ("around", "along")]
+    assert around["ring"][0] > 1.5 * around["ring"][1]
+    assert around["star"][1] > 1.5 * around["star"][0]
+
+
 def test_the_one_odd_patch_of_a_texture_is_rare():
     image = texture(3)
     image[20:28, 30:38] = 128 + 110 * ((np.indices((8, 8)).sum(axis=0) % 4 < 2)[..., None] - 0.5)
@@ -216,7 +258,7 @@ def test_one_peak_is_promoted_and_many_equal_ones_are_suppressed():
 
 @pytest.mark.parametrize("bank", [BANK, {**BANK, "n_scales": 1, "n_orientations": 1}])
 def test_the_table_has_a_row_for_every_map_and_the_workflow_counts_them(bank):
-    settings = {**PLAIN, "bank": bank, "mechanisms": mechanisms.NAMES}
+    settings = {**PLAIN, "bank": bank, "mechanisms": mechanisms.NAMES, "concepts": []}
     regressors = layers.make_regressors(settings)
     (maps,) = regressors.compute(make_image(SHAPE), WHOLE, [(PIXELS, "gaussian", 8.0)])
     table = regressors.table()
@@ -247,7 +289,7 @@ def test_regressors_are_pooled_to_the_cells_of_a_layer(pool, width):
     (pooled,) = maps_of(image, targets=[(coarse, pool, width)])
     matrices = layers.geometry.layer_sampling(coarse, WHOLE, pool, width)
     for name, map_ in pooled.items():
-        without = ("position", "second order", "competition", "rarity")
+        without = ("position", "second order", "competition", "rarity", "grouping")
         if not any(word in name for word in without):
             expected = matrices[0] @ at_pixels[name] @ matrices[1].T
             error = np.sqrt(((map_ - expected) ** 2).mean())

@@ -48,7 +48,7 @@ from gaborscope.stimuli import colour, densities, geometry
 MECHANISMS = (
     "local_normalisation", "centre_surround", "centre_surround_oriented", "competition",
     "half_waves", "intensity", "contrast", "second_order", "second_order_oriented",
-    "log_energy", "rarity",
+    "log_energy", "rarity", "grouping",
 )  # fmt: skip
 KINDS = {
     *RESPONSE_KINDS, "normalised", "residual", second_stages.KIND, "position", *TERM_KINDS,
@@ -641,7 +641,9 @@ class _Mechanisms:
                 )
         if set(mechanisms.OF_ALL_SCALES) & set(names):
             longest = float(plain.wavelengths_px[-1])
-            self._context = _Context(longest, shape, placement, targets, self._scales, dtype)
+            self._context = _Context(
+                longest, shape, placement, targets, self._scales, plain.orientations, dtype
+            )
         self._windows = [
             _Windows(float(wavelength), shape, placement, targets, dtype)
             for wavelength in (
@@ -720,6 +722,9 @@ class _Mechanisms:
 
     def _rarity(self):
         return self._context.rarities()
+
+    def _grouping(self):
+        return self._context.groupings()
 
     def _contrast(self):
         return [
@@ -806,7 +811,7 @@ class _SecondOrder:
 
 
 class _Context:
-    """Log energies around a place, and their rarity, as `context.Context`."""
+    """Log energies around a place, their rarity and groupings, as `context.Context`."""
 
     def __init__(
         self,
@@ -815,6 +820,7 @@ class _Context:
         placement: geometry.Placement,
         targets: Sequence[Target],
         of_scales: Sequence[_Scale],
+        orientations: np.ndarray,
         dtype: torch.dtype,
     ) -> None:
         positions, matrices = second_order.points(
@@ -829,6 +835,10 @@ class _Context:
             )
             for width in {*context.AROUND, *context.PLACES} - {0.0}
         }
+        self._displaced = [
+            [[_tensors(pair, dtype) for pair in directions] for directions in of_orientations]
+            for of_orientations in context.displaced(longest, orientations, inside, shape)
+        ]
         self._pools = [
             _tensors(pair, dtype) for pair in scales.to_targets(positions, placement, targets)
         ]
@@ -860,6 +870,21 @@ class _Context:
             channels = slice(None) if c < 0 else slice(c, c + 1)
             planes += [_distance(values[of, :, channels].flatten(0, 2)) for values in places]
         return [(torch.stack(planes)[None], self._pools)]
+
+    def groupings(self) -> list[tuple[torch.Tensor, list[Pair]]]:
+        """Return by scale planes (channel, radius and part, row, column), ways to the grids."""
+        logs, planes = self._logs(), []
+        for of_orientations in self._displaced:
+            parts = []
+            for o, matrices in enumerate(of_orientations):
+                one, other, first, second = (_separable(logs[:, o], *pair) for pair in matrices)
+                parts.append(
+                    torch.stack(
+                        [(one + other) / 2, torch.minimum(one, other), (first + second) / 2], dim=2
+                    )
+                )
+            planes.append(torch.stack(parts).mean(dim=0))
+        return [(of_scale, self._pools) for of_scale in torch.cat(planes, dim=2)]
 
 
 def _distance(logs):

@@ -1,4 +1,4 @@
-"""Log energies around a place, and how rare those of a place are in their own image."""
+"""Log energies around a place, how rare they are in their image, and contours around a place."""
 
 from collections.abc import Iterator, Sequence
 
@@ -12,6 +12,9 @@ from gaborscope.stimuli import geometry
 
 # Standard deviations of Gaussian means in longest wavelengths of the bank; 0 is the point itself.
 AROUND, PLACES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.5, 1.0)
+# Radii in longest wavelengths of the bank, and the window at that distance as a share of them.
+RADII, TOLERANCE = (0.5, 1.0, 2.0), 0.4
+PARTS = ("around", "both sides", "along")
 # Added to the variances of log energies: a share of their mean, and the square of what is noise.
 SHARE, NOISE = 0.02, 0.01**2
 
@@ -32,7 +35,9 @@ class Context:
     targets : sequence of (geometry.Grid, pool, width)
     lattices : sequence of Lattice
         By scale, where its amplitudes are taken.
-    n_orientations, n_channels : int
+    orientations : float array (orientation,)
+        Of the filters in radians, see `loggabor.LogGaborBank`.
+    n_channels : int
     """
 
     def __init__(
@@ -42,7 +47,7 @@ class Context:
         placement: geometry.Placement,
         targets: Sequence[Target],
         lattices: Sequence[Lattice],
-        n_orientations: int,
+        orientations: np.ndarray,
         n_channels: int,
     ) -> None:
         positions, self._low_pass = second_order.points(longest, shape, lattices)
@@ -51,13 +56,15 @@ class Context:
             width: [geometry.gaussian_matrix(along, along, width * longest) for along in inside]
             for width in {*AROUND, *PLACES} - {0.0}
         }
+        self._displaced = displaced(longest, orientations, inside, shape)
         n_points = [len(along) for along in positions]
         # (scale, orientation, channel, row, column)
-        self._logs = np.empty((len(lattices), n_orientations, n_channels, *n_points), np.float32)
+        self._logs = np.empty((len(lattices), len(orientations), n_channels, *n_points), np.float32)
         to_cells = to_targets(positions, placement, targets)
         self._poolers = {
             "log_energy": Pooler(to_cells, n_channels * len(lattices) * len(AROUND)),
             "rarity": Pooler(to_cells, len(groups(len(lattices), n_channels)) * len(PLACES)),
+            "grouping": Pooler(to_cells, n_channels * len(lattices) * len(RADII) * len(PARTS)),
         }
 
     def analyse(self, s: int, scale: Scale) -> None:
@@ -107,24 +114,107 @@ class Context:
             for logs in places:
                 yield _distance(logs[scales, :, channels].reshape(-1, *n_points))
 
+    def groupings(self) -> Iterator[np.ndarray]:
+        """
+        Log energies of edges at a distance, as cells that group the contour of a figure have them.
+
+        Of every filter, `l` is the Gaussian mean of its log energies at a distance r from the
+        place. *Around*: at both places along its wave vector, where it sees edges that turn their
+        side to the place. *Both sides*: the smaller of these two. *Along*: at right angles to its
+        wave vector, where it sees edges that point to the place. Each is averaged over the
+        orientations.
+
+        Yields
+        ------
+        plane : float32 array (row, column)
+            By channel, scale, radius and part.
+
+        References
+        ----------
+        Craft, E., Schuetze, H., Niebur, E., von der Heydt, R. (2007). A neural model of
+        figure-ground organization. J. Neurophysiology 97, 4310-4326.
+
+        Russell, A. F., Mihalas, S., von der Heydt, R., Niebur, E., Etienne-Cummings, R. (2014). A
+        model of proto-object based saliency. Vision Research 94, 1-15.
+        """
+        planes = []
+        for of_orientations in self._displaced:
+            parts = np.zeros((len(PARTS), *self._logs[:, 0].shape), np.float32)
+            for o, matrices in enumerate(of_orientations):
+                one, other, first, second = (separable(self._logs[:, o], *m) for m in matrices)
+                parts += np.stack([(one + other) / 2, np.minimum(one, other), (first + second) / 2])
+            planes.append(parts / len(of_orientations))
+        # (channel, scale, radius, part, row, column)
+        by_channel = np.stack(planes).transpose(3, 2, 0, 1, 4, 5)
+        yield from by_channel.reshape(-1, *by_channel.shape[-2:])
+
     def put(self, name: str, slots: Sequence[np.ndarray]) -> None:
         """
         Pool the regressors of a mechanism to the cells of every target.
 
         Parameters
         ----------
-        name : {"log_energy", "rarity"}
+        name : {"log_energy", "rarity", "grouping"}
         slots : list of float32 array (regressor, row, column)
             By target.
         """
         pooler = self._poolers[name]
-        for index, plane in enumerate(self.energies() if name == "log_energy" else self.rarities()):
+        made = {"log_energy": self.energies, "rarity": self.rarities, "grouping": self.groupings}
+        for index, plane in enumerate(made[name]()):
             pooler.planes[:, index] = plane
         for slot, pooled in zip(slots, pooler.pool(), strict=True):
             slot[...] = pooled.swapaxes(0, 1)
 
     def _blurred(self, planes, width):
         return separable(planes, *self._windows[width]) if width else planes
+
+
+def displaced(
+    longest: float,
+    orientations: np.ndarray,
+    inside: Sequence[np.ndarray],
+    shape: tuple[int, int],
+) -> list[list[list[tuple[np.ndarray, np.ndarray]]]]:
+    """
+    Matrices of Gaussian means at a distance from each point, in the four directions of a filter.
+
+    Parameters
+    ----------
+    longest : float
+        Longest wavelength of the bank in px.
+    orientations : float array (orientation,)
+        In radians, counter-clockwise as seen on the screen.
+    inside : (array (row,), array (column,))
+        Points in px; a window whose centre would lie beyond the image moves to its edge.
+    shape : (int, int)
+        Height and width of the image in px.
+
+    Returns
+    -------
+    matrices : list of list of list of (array (row, row), array (column, column))
+        By radius, orientation and direction: along the wave vector and against it, then at right
+        angles to it, to both sides.
+    """
+    found = []
+    for radius in RADII:
+        by_orientation, deviation = [], TOLERANCE * radius * longest
+        for orientation in orientations:
+            wave = radius * longest * np.array([-np.sin(orientation), np.cos(orientation)])
+            edge = radius * longest * np.array([np.cos(orientation), np.sin(orientation)])
+            by_orientation.append(
+                [_window(inside, step, deviation, shape) for step in (wave, -wave, edge, -edge)]
+            )
+        found.append(by_orientation)
+    return found
+
+
+def _window(inside, step, deviation, shape):
+    """Return the matrices of Gaussian means a step from each point."""
+    y, x = (
+        geometry.gaussian_matrix(along, np.clip(along + by, 0, n - 1), deviation)
+        for along, by, n in zip(inside, step, shape, strict=True)
+    )
+    return y, x
 
 
 def groups(n_scales: int, n_channels: int) -> list[tuple[int, int]]:

@@ -26,10 +26,11 @@ KINDS = {
     "second_order_oriented": ("second_order_oriented",),
     "log_energy": ("log_energy",),
     "rarity": ("rarity",),
+    "grouping": ("grouping",),
 }
 NAMES = tuple(KINDS)
 # Mechanisms that relate all scales of an image, in one step behind the others.
-OF_ALL_SCALES = ("log_energy", "rarity")
+OF_ALL_SCALES = ("log_energy", "rarity", "grouping")
 
 Row = tuple[str, int, int, int, str]
 
@@ -123,6 +124,13 @@ def _of_channel(name, n_scales, n_orientations):
             for s in range(n_scales)
             for width in context.AROUND
         ]
+    if name == "grouping":
+        return [
+            (name, s, -1, f"grouping {part} {radius:g} s{s}")
+            for s in range(n_scales)
+            for radius in context.RADII
+            for part in context.PARTS
+        ]
     if name in ("intensity", "contrast"):
         return [(name, s, -1, f"{name} s{s}") for s in range(n_scales)]
     if name == "second_order":
@@ -203,7 +211,7 @@ class Mechanisms:
         if set(OF_ALL_SCALES) & set(names):
             self._context = context.Context(
                 self._wavelengths[-1], shape, placement, targets,
-                [s.lattice for s in self._scales], self._n_orientations, n_channels,
+                [s.lattice for s in self._scales], plain.orientations, n_channels,
             )  # fmt: skip
         if {"intensity", "contrast"} & set(names):
             self._windows = [

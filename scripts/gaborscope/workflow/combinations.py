@@ -26,6 +26,7 @@ MECHANISMS = {
     "second_order_oriented": (0, 0, 12),
     "log_energy": (0, 5, 0),
     "rarity": (4, 4, 0),  # of each channel and of all three
+    "grouping": (0, 9, 0),
 }
 # Names of groups of regressors and of parts of explained bits, which no concept may have.
 GROUPS = (
