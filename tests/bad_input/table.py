@@ -13,11 +13,13 @@ Written by `make catalogue` from `tests/bad_input/`; every row is a test. *Refus
 with the sentence and exit status 1, and writes nothing. *Taken*: the row shows the value that is
 read.
 
-What no reader can see: a JPEG holds no checksum, so that damage within it is seen only where a part
-of the picture is missing from a file of several scans or with restart markers, or from its end, or
-where zeros stand in its place that no picture has.
-Coordinates with y upwards from the lower edge, or of copies a little smaller than the images, can
-be px of the images; so can percent of an axis of some 100 px.
+What no reader can see:
+
+- A JPEG holds no checksum. Damage within it is seen where a part of the picture is missing from its
+  end, or from a file of several scans or with restart markers. It is also seen where zeros stand in
+  its place that no picture has.
+- Coordinates with y upwards from the lower edge can be px of the images. So can those of copies a
+  little smaller, or percent of an axis of some 100 px.
 """
 
 

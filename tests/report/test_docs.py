@@ -14,9 +14,10 @@ DOCS = ROOT / "docs"
 TEMPLATES = sorted((DOCS / "pages").glob("*.md"))
 DRAWN = sorted((DOCS / "results").glob("*/fidelity.csv"))
 WRITTEN = [
-    *ROOT.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("reference/*.md"),
+    *ROOT.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("guide/*.md"), *DOCS.glob("reference/*.md"),
     *ROOT.glob("benchmarks/*.md"), *ROOT.glob("pretrained/*.md"),
 ]  # fmt: skip
+PLAIN = [ROOT / "README.md", *DOCS.glob("guide/*.md"), *DOCS.glob("reference/*.md")]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 
@@ -95,3 +96,43 @@ def test_links_lead_to_files_and_headings(page):
         target = (page.parent / path).resolve() if path else page
         assert target.exists(), link
         assert not anchor or anchor in anchors(target), link
+
+
+def sentences(text):
+    """Sentences of a page, without code, tables and headings; a name in code is one word."""
+    text = re.sub(r"```.*?```|<!--.*?-->", "", text, flags=re.DOTALL)
+    text = re.sub(r"`[^`]*`", "X", re.sub(r"\]\([^)]*\)", "]", text))
+    parts = re.split(r"\n\s*\n|\n(?=\s*(?:[-*]|\d+\.)\s)|\n(?=[#|])", text)
+    for part in (" ".join(part.split()) for part in parts):
+        if part and not part.startswith(("#", "|")):
+            yield from re.split(r"(?<=[.!?])\s+(?=[A-Z*\[(])", re.sub(r"\bet al\.", "et al", part))
+
+
+@pytest.mark.parametrize("page", PLAIN, ids=by_name)
+def test_no_sentence_of_a_guide_is_long(page):
+    found = sentences(page.read_text(encoding="utf-8"))
+    assert [words for words in found if len(words.split()) > 35] == []
+
+
+def test_a_long_sentence_is_found():
+    text = "# Title\n\n- `a b c` is " + "long " * 33 + "enough. So is\nthis.\n\n| no |\n"
+    assert [len(words.split()) for words in sentences(text)] == [37, 3]
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+
+
+def test_examples_in_python_run():
+    page = (DOCS / "reference" / "python.md").read_text(encoding="utf-8")
+    found, rng = {}, np.random.default_rng(0)
+    for code in re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL):
+        code = code.replace("pretrained/", f"{ROOT}/pretrained/")
+        found |= {"fixations": np.array([[30, 20], [40, 25]]), "channel": rng.random((48, 64))}
+        picture = Image.fromarray(rng.integers(0, 255, (60, 80, 3), dtype=np.uint8))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(Image, "open", lambda _, picture=picture: picture)
+            exec(compile(code, "python.md", "exec"), found)
+    assert found["density"].shape == (60, 80) and abs(found["density"].sum() - 1) < 1e-6
+    assert np.isfinite(found["scores"]["nss"]) and np.isnan(found["scores"]["ig"])
+    assert found["responses"].shape == (32, 48, 64) and "stem" in found["maps"]
