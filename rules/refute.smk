@@ -129,6 +129,9 @@ rule substitute:
         means=f"results/faithfulness/{{model}}/{plan.fit_on}/{{explanation}}/means.json",
         weights="results/weights/{model}.safetensors",
         data="results/data/{dataset}/{block}.h5",
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), wildcards.dataset, [wildcards.block]
+        ),
     output:
         table="results/faithfulness/{model}/{dataset}/{explanation}/substitution/{block}.csv",
     log:
@@ -167,6 +170,11 @@ rule rank_notches:
             dataset=plan.fit_on,
             block=plan.blocks[plan.fit_on]["validation"],
         ),
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation),
+            plan.fit_on,
+            plan.blocks[plan.fit_on]["validation"],
+        ),
     output:
         table=f"results/faithfulness/{{model}}/{plan.fit_on}/{{explanation}}/notches.csv",
     log:
@@ -196,6 +204,9 @@ rule intervene:
         notches=f"results/faithfulness/{{model}}/{plan.fit_on}/{{explanation}}/notches.csv",
         weights="results/weights/{model}.safetensors",
         data="results/data/{dataset}/{block}.h5",
+        concepts=lambda wildcards: concepts_of(
+            plan.concepts(wildcards.explanation), wildcards.dataset, [wildcards.block]
+        ),
     output:
         table="results/faithfulness/{model}/{dataset}/{explanation}/interventions/{block}.csv",
     log:

@@ -22,7 +22,7 @@ def main(smk):
     torch.set_num_threads(1)
     params, wildcards = smk.params, smk.wildcards
     model = ExplainedModel.load(smk.input.explained)
-    block = read_data(smk.input.data)
+    block = read_data(smk.input.data, concepts=smk.input.concepts)
     seen = exposure.seen_in([block], [smk.input.weights], wildcards.dataset, params.dataset_type)
     backbone = opening.open_network(
         wildcards.model, params.backbone, smk.input.weights, params.device
@@ -41,7 +41,7 @@ def main(smk):
             settings,
             chosen,
             lower,
-            (model.predict, deep.predict),
+            (interventions.explained_by(model), deep.predict),
             params.random,
             (params.seed, block.names[index]),
         )

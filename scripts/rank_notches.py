@@ -16,12 +16,12 @@ def main(smk):
     model = ExplainedModel.load(smk.input.explained)
     contents = []
     for path in smk.input.validation:
-        block = read_data(path)
+        block = read_data(path, concepts=smk.input.concepts)
         for index in faithfulness.chosen(block.names, smk.params.n, smk.params.seed):
             contents.append(interventions.content_of(block, index, model.box)[0])
     settings = interventions.bank_settings(model)
     families = (*smk.params.families, "filter")  # single filters, for the lower half
-    table = interventions.rank(contents, model.predict, settings, families)
+    table = interventions.rank(contents, interventions.explained_by(model), settings, families)
     tables.write_csv(smk.output.table, table)
     for name, row in (
         table[table["family"] != "filter"]

@@ -68,6 +68,15 @@ def test_dominant_filters_are_neither_position_nor_second_stage_nor_named_twice(
     ]  # fmt: skip
 
 
+def test_a_concept_is_no_dominant_filter(table):
+    marginal = np.full((1, len(table["name"]) + 1), 0.1)
+    marginal[0, -1] = 1
+    more = {"kind": "concept:faces", "scale": -1, "orientation": -1, "colour": -1, "name": "it"}
+    table = {key: np.append(values, more[key]) for key, values in table.items()}
+    assert "it" not in [row["name"] for row in identities.dominant(
+        {"marginal": marginal, "table": table}, len(marginal[0]))]  # fmt: skip
+
+
 def test_maps_behind_a_dead_one_are_still_listed(rng, table):
     made = sums(rng, table, [["Y even s0 o0"], [], ["U odd s1 o1"]])
     path = sparse.sparse_path(made, made, 2)

@@ -268,12 +268,6 @@ CASES = [
         "see; name the others in spectra.predictors",
     ),
     Case(
-        "faithfulness of an explanation with concepts",
-        used("explanations: {direct: {concepts: [faces]}}\n"),
-        says="config: faithfulness.explanations names 'direct', which has concepts; they cannot be "
-        "taken out of an image, so name explanations without, or take faithfulness out of analyses",
-    ),
-    Case(
         "more filters per map than there are regressors, with one concept",
         used(
             "explanations: {direct: {concepts: [faces], solver: {name: omp, budget: 400}}}\n"

@@ -3,6 +3,7 @@
 import os
 import re
 
+import numpy as np
 import pandas as pd
 import pytest
 from pipeline.runs import (
@@ -153,6 +154,27 @@ def test_touching_a_stimulus_prepares_its_block_and_a_result_nothing(run):
     assert "Nothing to be done" in snakemake(folder, config, "--dry-run")[0]
     os.utime(folder / "data" / "stimuli" / FIRST)
     assert plan(folder, config)["prepare_dataset"] == 1
+
+
+@pytest.mark.long
+def test_a_changed_map_of_a_concept_is_imported_with_its_block_alone(run):
+    folder, config, _ = run
+    (folder / "faces").mkdir()
+    maps = [folder / "faces" / f"{path.stem}.npy" for path in (folder / "data/stimuli").iterdir()]
+    for path in maps:
+        np.save(path, np.ones((3, 4)))
+    config["concepts"] = {"faces": {"maps": str(folder / "faces")}}
+    config["explanations"]["direct"]["concepts"] = ["faces"]
+    jobs = plan(folder, config)
+    assert {"accumulate", "fit_filters", "score_coalitions"} <= set(jobs)
+    assert not {"prepare_dataset", "train_backbone", "dump_activations"} & set(jobs)
+    blocks = sorted(path.name for path in (folder / "results/data/made").glob("*.h5"))
+    assert jobs["import_concept"] == len(blocks)
+    files = [f"results/concepts/faces/made/{block}" for block in blocks]
+    snakemake(folder, config, *files)
+    assert "import_concept" not in plan(folder, config)
+    np.save(maps[0], np.zeros((3, 4)))
+    assert plan(folder, config)["import_concept"] == 1
 
 
 def test_an_edited_stage_script_reruns_its_rule_and_a_touched_one_nothing(run, tmp_path):

@@ -257,3 +257,26 @@ def test_a_notch_is_described_in_words():
     assert pd.Series(notches.Notch("band", 0, scale=3).described(bank, CHANNELS["yuv"]))[
         "notch"
     ].startswith("Y above 17 px")
+
+
+def test_the_maps_of_concepts_stay_as_they_are_while_images_change(rng):
+    model = toy_model([1 * 4 + 2], 3.0)
+    layer = model.layers[0]
+    layer.settings = {**layer.settings, "concepts": ["faces"]}
+    layer.weight = np.hstack([layer.weight, np.full((len(layer.weight), 1), 2, np.float32)])
+    block, faces = make_block([SIZE]), rng.random(SIZE).astype(np.float32)
+    block.concepts = lambda _: [faces]
+    content, _ = interventions.content_of(block, 0, model.box)
+    assert content.shape == (*SIZE, 4)
+    seen, explained = [], interventions.explained_by(model)
+
+    def watched(image, maps):
+        seen.append((image.dtype, image.shape, np.array_equal(maps[0], faces)))
+        return explained(image, maps)
+
+    table = interventions.rank([content], watched, SETTINGS, ("band",))
+    interventions.intervene(
+        content, np.zeros((1, 2), int), SETTINGS, interventions.leading(table, 1), ALL,
+        (watched, lambda image: model.predict(image, {"faces": faces})), 1, (1, "a"),
+    )  # fmt: skip
+    assert len(seen) > 5 and set(seen) == {(np.dtype(np.uint8), (*SIZE, 3), True)}

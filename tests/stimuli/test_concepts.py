@@ -1,7 +1,11 @@
 """Maps of concepts: their values, their aspect, their place behind an image."""
 
+import importlib.util
+from pathlib import Path
+
 import numpy as np
 import pytest
+from PIL import Image
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import concepts, geometry
@@ -51,3 +55,33 @@ def test_the_content_of_a_view_has_the_very_colours_of_that_of_the_image(rng, bo
     content = geometry.content(view, placement)
     np.testing.assert_array_equal(content[..., :3], geometry.content(image, placement))
     np.testing.assert_allclose(content[..., 3], 0.25)
+
+
+def test_the_example_writes_a_map_beside_each_photograph_once(tmp_path, monkeypatch, rng):
+    path = Path(__file__).parents[2] / "examples" / "concept_maps.py"
+    spec = importlib.util.spec_from_file_location("concept_maps", path)
+    example = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(example)
+    photographs, seen = tmp_path / "photographs", []
+    (photographs / "a").mkdir(parents=True)
+    for name in ("a/1.jpg", "2.png"):
+        Image.fromarray(rng.integers(0, 256, (*SIZE, 3), dtype=np.uint8)).save(photographs / name)
+    (photographs / "notes.txt").write_text("none")
+
+    def detector():
+        def draw(rgb, canvas):
+            seen.append(rgb.shape)
+            canvas.ellipse((10, 5, 30, 25), fill=255)
+            return 1
+
+        return draw
+
+    monkeypatch.setattr(example, "faces", detector)
+    for _ in range(2):
+        example.main("faces", photographs, tmp_path / "maps")
+    assert seen == [(*SIZE, 3)] * 2
+    written = {str(p.relative_to(tmp_path / "maps")) for p in (tmp_path / "maps").rglob("*.*")}
+    assert written == {"a/1.png", "2.png"}
+    stored = np.asarray(Image.open(tmp_path / "maps" / "2.png"))
+    values = concepts.scaled(concepts.checked(stored, "it", SIZE))
+    assert values[15, 20] == 1 and values[0, 0] == 0

@@ -9,10 +9,11 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.analysis import fixation_bank
-from gaborscope.analysis.coalitions import CONCEPT, MOST_EXACT, SWAPPED, label
+from gaborscope.analysis.coalitions import MOST_EXACT, label
 from gaborscope.analysis.refits import Alternatives, predict, sample
 from gaborscope.explanation import fusion
 from gaborscope.explanation.model import ExplainedModel
+from gaborscope.filters.regressors import CONCEPT, SWAPPED
 from gaborscope.fitting import shapley
 from gaborscope.scoring import gold_standard, summaries
 from gaborscope.stimuli import fixations

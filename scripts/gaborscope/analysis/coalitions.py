@@ -12,6 +12,7 @@ from gaborscope.analysis.refits import Alternative
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.layers import FittedLayer
 from gaborscope.filters import mechanisms
+from gaborscope.filters.regressors import CONCEPT, SWAPPED
 from gaborscope.fitting import shapley
 from gaborscope.fitting.ridge import RidgePath
 from gaborscope.fitting.statistics import (
@@ -36,8 +37,6 @@ DIMENSIONS = ("position", "colour", "scale", "orientation", *list(GROUPS)[1:])
 GROUP_OF = {kind: group for group, kinds in GROUPS.items() for kind in kinds}
 # Dimensions of which all coalitions are refitted; of more, some: see `shapley.needed`.
 MOST_EXACT = 7
-# Kinds of the maps of a concept: on their stimulus, and of another stimulus in their place.
-CONCEPT, SWAPPED = "concept:", "swapped:"
 TAGS = {"scale": re.compile(r" s\d+\b"), "orientation": re.compile(r" o\d+\b")}
 
 

@@ -11,6 +11,7 @@ from gaborscope.analysis import naming
 from gaborscope.analysis.nodes import FIXED, Samples
 from gaborscope.explanation import layers
 from gaborscope.filters.loggabor import LogGaborBank
+from gaborscope.filters.regressors import CONCEPT
 from gaborscope.fitting import sparse, statistics
 from gaborscope.fitting.statistics import Statistics, combine, explained_variance
 from gaborscope.stimuli import colour as colours
@@ -167,8 +168,8 @@ def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
 
     Of the kinds of a filter (even, odd, amplitude) only the best one counts. `r2` is the
     squared correlation with a map, averaged over the layer's maps. This is a ranking, not a
-    decomposition: neighbouring filters explain the same variance in part. A second stage and
-    mechanisms are left out.
+    decomposition: neighbouring filters explain the same variance in part. A second stage,
+    mechanisms and concepts are left out.
 
     Parameters
     ----------
@@ -185,7 +186,8 @@ def dominant(filters: Mapping[str, Any], n: int) -> list[dict[str, Any]]:
     table, seen, rows = filters["table"], set(), []
     for index in np.argsort(-mean):
         key = tuple(int(table[part][index]) for part in ("scale", "orientation", "colour"))
-        if key in seen or table["kind"][index] in ("position", *FIXED):
+        kind = str(table["kind"][index])
+        if key in seen or kind in ("position", *FIXED) or kind.startswith(CONCEPT):
             continue
         seen.add(key)
         rows.append(

@@ -19,6 +19,8 @@ from gaborscope.stimuli import colour as colours
 from gaborscope.stimuli import geometry
 
 RESPONSE_KINDS = ("even", "odd", "amplitude")
+# Beginning of the kinds of a concept's maps: on their stimulus, and of another one in their place.
+CONCEPT, SWAPPED = "concept:", "swapped:"
 POSITION_TERMS = ("x", "y", "xx", "yy", "xy", "centre")
 
 
@@ -104,8 +106,8 @@ class Regressors:
         if self.position:
             rows += [("position", -1, -1, -1, f"position {term}") for term in POSITION_TERMS]
         rows += [
-            (f"{what}:{name}", -1, -1, -1, f"{what} {name}")
-            for what in ("concept", "swapped")[: 1 + self.swapped]
+            (what + name, -1, -1, -1, f"{what[:-1]} {name}")
+            for what in (CONCEPT, SWAPPED)[: 1 + self.swapped]
             for name in self.concepts
         ]
         kind, scale, orientation, channel, name = zip(*rows, strict=True)

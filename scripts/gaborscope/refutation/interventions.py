@@ -1,5 +1,6 @@
 """Take notches out of an image, and compare the changes that are predicted and measured."""
 
+import functools
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -49,16 +50,34 @@ def content_of(
 
     Returns
     -------
-    content : uint8 array (height, width, 3)
+    content : uint8 array (height, width, 3), or float32 array (height, width, 3 + maps)
+        Behind RGB the maps of the block's concepts.
     pixels : int array (n, 2)
         Fixated pixels of this image, x and y.
     """
     size = block.size(index)
-    content = geometry.content(block.image(index), geometry.place(size, box))
+    content = geometry.content(block.view(index), geometry.place(size, box))
     points, _ = block.points(index)
     relative = centre_biases.relative(fixations.to_pixels(points, size), size)
     height, width = content.shape[:2]
     return content, np.floor(relative * (width, height)).astype(int)
+
+
+def explained_by(model: ExplainedModel) -> Callable[..., np.ndarray]:
+    """Return a function of an image, and of the maps of the model's concepts, if it has any."""
+
+    def predict(image, maps=()):
+        return model.predict(image, dict(zip(model.concepts, maps, strict=True)))
+
+    return predict
+
+
+def _without_maps(content, explained):
+    """Return the image of a content, and the prediction of an image with the content's maps."""
+    if content.shape[2] == 3:
+        return content, explained
+    maps = np.moveaxis(content[..., 3:], -1, 0)
+    return content[..., :3].astype(np.uint8), functools.partial(explained, maps=maps)
 
 
 def rank(
@@ -74,9 +93,11 @@ def rank(
 
     Parameters
     ----------
-    contents : sequence of uint8 array (height, width, 3)
+    contents : sequence of array
+        From `content_of`.
     predict : callable
-        Returns the explained model's density of an image.
+        Returns the explained model's density of an image; where contents have maps, it takes these
+        too (`explained_by`), and they stay as they are.
     settings : dict
         From `bank_settings`.
     families : sequence of str
@@ -93,11 +114,12 @@ def rank(
     bank, channels = layer_tools.bank_and_channels(settings)
     candidates = notches.candidates(bank, families)
     changes, energies = np.zeros((2, len(contents), len(candidates)))
-    for row, content in enumerate(contents):
-        notcher, before = notches.Notcher(content, settings), predict(content)
+    for row, whole in enumerate(contents):
+        content, of_image = _without_maps(whole, predict)
+        notcher, before = notches.Notcher(content, settings), of_image(content)
         for column, notch in enumerate(candidates):
             without = notches.clipped(notcher.without(notcher.component(notch.cells(bank))))
-            changes[row, column] = divergence(before, predict(without))
+            changes[row, column] = divergence(before, of_image(without))
             energies[row, column] = notches.energy(without, content)
     rows = [
         {
@@ -243,7 +265,8 @@ def intervene(
 
     Parameters
     ----------
-    content : uint8 array (height, width, 3)
+    content : array
+        From `content_of`.
     pixels : int array (n, 2)
         Fixated pixels, x and y.
     settings : dict
@@ -253,7 +276,7 @@ def intervene(
     lower : bool array (3, cell)
         From `lower_half`.
     predictors : (callable, callable)
-        Return the density of an image: by the explained model, by the network.
+        Return the density of an image: by the explained model, as for `rank`, and by the network.
     n_random : int
     key : (int, str)
         Seed and the stimulus's name.
@@ -263,8 +286,8 @@ def intervene(
     rows : list of dict
         `notch, family, kind`, the facts of `changed_images`, and the measures of `compare`.
     """
-    notcher, rows = notches.Notcher(content, settings), []
-    explained, network = predictors
+    content, explained = _without_maps(content, predictors[0])
+    notcher, rows, network = notches.Notcher(content, settings), [], predictors[1]
     before = explained(content), network(content)
     for number, (words, notch) in enumerate(chosen):
         seeds = [key[0], zlib.crc32(key[1].encode()), number]

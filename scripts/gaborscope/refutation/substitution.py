@@ -497,7 +497,7 @@ def rows(
     """
     for batch, place, x in batches(bench.backbone, block, indices, model.box):
         names, judges = [block.names[index] for index in batch], []
-        maps = [model.reconstruct(block.image(index))[0] for index in batch]
+        maps = [model.reconstruct(block.view(index))[0] for index in batch]
         stacked = {name: np.stack([of_one[name] for of_one in maps]) for name in bench.layers}
         for layer, way, kind, returned in bench.run(x, place, names, stacked):
             inside = returned[:, place.top : place.top + place.height].cpu().numpy()

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.analysis import bits
+from gaborscope.filters.regressors import SWAPPED
 from gaborscope.report import drawing
 from gaborscope.store import paths as grammar
 from gaborscope.store.tables import read_csv
@@ -82,7 +83,7 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
 def _added(tables):
     """List the rows of what concepts, and their maps of other stimuli, add to all else."""
     parts = {part for table in tables.values() for part in table.index}
-    return sorted(part for part in parts if part.startswith((bits.ADDED, bits.SWAPPED)))
+    return sorted(part for part in parts if part.startswith((bits.ADDED, SWAPPED)))
 
 
 def _shades(tables):

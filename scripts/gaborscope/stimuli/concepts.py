@@ -90,5 +90,8 @@ def behind(image: np.ndarray, maps: Sequence[np.ndarray]) -> np.ndarray:
     view : float32 array (height, width, 3 + maps)
         RGB from 0 to 255, then the maps.
     """
-    stretched = [geometry.resize(values, image.shape[:2]) for values in maps]
-    return np.dstack([image, *stretched]).astype(np.float32, copy=False)
+    view = np.empty((*image.shape[:2], 3 + len(maps)), np.float32)
+    view[..., :3] = image
+    for k, values in enumerate(maps):
+        view[..., 3 + k] = geometry.resize(values, image.shape[:2])
+    return view

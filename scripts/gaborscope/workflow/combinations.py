@@ -245,14 +245,6 @@ def _check_concepts(config):
                 f"config: spectra.predictors has {name}, whose concepts spectra do not see; name "
                 "the others in spectra.predictors"
             )
-    for name in config["faithfulness"]["explanations"]:
-        entry = config["explanations"].get(name, {})
-        if entry.get("concepts") and "faithfulness" in config["analyses"]:
-            raise InputError(
-                f"config: faithfulness.explanations names {name!r}, which has concepts; they "
-                "cannot be taken out of an image, so name explanations without, or take "
-                "faithfulness out of analyses"
-            )
 
 
 def _check_second_stages(explanations):
