@@ -38,7 +38,7 @@ from gaborscope.filters import (
 from gaborscope.filters import plan as plans
 from gaborscope.filters import second_stage as second_stages
 from gaborscope.filters.controls import ControlBank
-from gaborscope.filters.lattice import Lattice, Spectra
+from gaborscope.filters.lattice import NEGLIGIBLE, Lattice, Spectra
 from gaborscope.filters.loggabor import LogGaborBank
 from gaborscope.filters.regressors import RESPONSE_KINDS, Regressors, position_terms
 from gaborscope.filters.terms import TERM_KINDS, Terms
@@ -62,6 +62,7 @@ SECOND_ORDER = {
     "second_order": second_order.MEAN, "second_order_oriented": second_order.ORIENTED
 }  # fmt: skip
 NONLINEARITIES = ("none", "relu", "relu6")
+TOGETHER = 8  # filters whose common frequencies are cut out: neighbours are of one scale
 TINY = 1e-30  # below it, a square root has no slope
 
 Target = tuple[geometry.Grid, str, float]
@@ -381,7 +382,11 @@ def _normalised(amplitude, n_scales):
 
 
 class _Responses:
-    """Complex responses of filters at the points of a lattice, as `lattice.Folded`."""
+    """
+    Complex responses of filters at the points of a lattice, as `lattice.Folded`.
+
+    They are the inverse transform at these points alone, from the frequencies that filters pass.
+    """
 
     def __init__(
         self,
@@ -391,28 +396,28 @@ class _Responses:
         full: tuple[int, int],
         dtype: torch.dtype,
     ) -> None:
-        self.lattice = lattice
-        self._gains = torch.as_tensor(np.stack(list(gains)))
-        wide = _complex(dtype) if self._gains.is_complex() else dtype
-        self._gains = self._gains.to(wide)
-        origin = [(wide - extent) // 2 for wide, extent in zip(full, shape, strict=True)]
-        along_y, along_x = (
-            np.exp(2j * np.pi * np.fft.fftfreq(extent) * (first + before))
-            for extent, first, before in zip(full, lattice.first, origin, strict=True)
-        )
-        # divided by step^2: the inverse transform of a folded spectrum divides by fewer px
-        self._phase = torch.as_tensor(along_y[:, None] * along_x / lattice.step**2)
-        self._phase = self._phase.to(_complex(dtype))
+        wide, self._parts = _complex(dtype), []
+        for first in range(0, len(gains), TOGETHER):
+            some = np.stack(list(gains[first : first + TOGETHER]))
+            passed = (np.abs(some) > NEGLIGIBLE).any(axis=0)
+            passed[0, 0] = True  # so that there is something
+            used, waves = [passed.any(axis=1), passed.any(axis=0)], []
+            for axis, n in enumerate(full):
+                places = lattice.positions(axis) + (n - shape[axis]) // 2
+                frequency = np.fft.fftfreq(n)[used[axis]]
+                waves.append(np.exp(2j * np.pi * np.outer(places, frequency)) / n)
+            gain = torch.as_tensor(some[:, used[0]][:, :, used[1]])
+            gain = gain.to(wide if gain.is_complex() else dtype)
+            index = [torch.as_tensor(np.flatnonzero(along)) for along in used]
+            self._parts.append((gain, index, [torch.as_tensor(w).to(wide) for w in waves]))
 
     def __call__(self, spectrum: torch.Tensor) -> torch.Tensor:
         """Return responses (channel, filter, row, column) of spectra (channel, f_y, f_x)."""
-        product = (spectrum * self._phase)[:, None] * self._gains
-        step, (rows, columns) = self.lattice.step, self.lattice.count
-        if step > 1:
-            height, width = product.shape[2:]
-            parts = product.unflatten(3, (step, width // step))
-            product = parts.unflatten(2, (step, height // step)).sum(dim=(2, 4))
-        return torch.fft.ifft2(product)[:, :, :rows, :columns]
+        responses = []
+        for gain, (rows, columns), (along_y, along_x) in self._parts:
+            passed = spectrum[:, rows][:, :, columns][:, None] * gain
+            responses.append(along_y @ (passed @ along_x.T))
+        return torch.cat(responses, dim=1)
 
 
 def _spectrum(channels, full):
@@ -444,17 +449,20 @@ class _AllPx:
         boundary: str,
         dtype: torch.dtype,
     ) -> None:
-        self._full = _full(bank, shape, boundary)
-        every = Lattice(1, (0.0, 0.0), shape)
-        self._filters, self._residual = (
-            _Responses(gains, every, shape, self._full, dtype)
-            for gains in (bank.gains(self._full), bank.residual_gain(self._full)[None])
-        )
+        self._full, self._shape = _full(bank, shape, boundary), shape
+        gains = np.concatenate([bank.gains(self._full), bank.residual_gain(self._full)[None]])
+        self._gains = torch.as_tensor(gains)
+        self._gains = self._gains.to(_complex(dtype) if self._gains.is_complex() else dtype)
 
     def __call__(self, channels: torch.Tensor) -> Pair:
         """Return responses (channel, filter, y, x) and residuals (channel, y, x)."""
-        spectrum = _spectrum(channels, self._full)
-        return self._filters(spectrum), self._residual(spectrum).real[:, 0]
+        inside = [
+            slice((wide - n) // 2, (wide - n) // 2 + n)
+            for n, wide in zip(self._shape, self._full, strict=True)
+        ]
+        spectra = _spectrum(channels, self._full)[:, None] * self._gains
+        responses = torch.fft.ifft2(spectra)[(..., *inside)]
+        return responses[:, :-1], responses[:, -1].real
 
 
 class _Plan:
