@@ -28,6 +28,7 @@ All files lie below results/ in the working directory (--directory):
     explained/{model}/{dataset}/{explanation}.h5                     fit_fusion, fit_cascade, refine_cascade
     faithfulness/{model}/{dataset}/{explanation}/substitution.csv    substitute, summarise_faithfulness
     faithfulness/{model}/{dataset}/{explanation}/interventions.csv   rank_notches, intervene
+    differentiation/{model}/{dataset}/{explanation}.csv             differentiate
     scores/{preset}/{predictor}/{dataset}.csv                        score
     fidelity/{model}/{predictor}/{dataset}.csv  fidelity.csv         compare_with_deep, summarise_fidelity
     summary.csv  shares.csv                                          summarise

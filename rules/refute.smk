@@ -10,6 +10,7 @@ Makes   results/refutation/halves/{model}/{dataset}/{explanation}.csv
         results/faithfulness/{model}/{dataset}/{explanation}/{substitution,interventions}/{block}.csv
         results/faithfulness/{model}/{dataset}/{explanation}/substitution.csv, .differences.csv
         results/faithfulness/{model}/{dataset}/{explanation}/interventions.csv, .summary.csv
+        results/differentiation/{model}/{dataset}/{explanation}.csv, .summary.csv, .h5
         results/verdicts.csv
 """
 
@@ -275,6 +276,52 @@ rule summarise_faithfulness:
         code=library("summarise_faithfulness"),
     script:
         "../scripts/summarise_faithfulness.py"
+
+
+rule differentiate:
+    """Change stimuli so that the network's map moves and the explanation's stays, and reversely."""
+    input:
+        explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
+        weights="results/weights/{model}.safetensors",
+        measures="results/fidelity/{model}/{model}-{explanation}/{dataset}.csv",
+        data=lambda wildcards: expand(
+            "results/data/{dataset}/{block}.h5",
+            dataset=wildcards.dataset,
+            block=plan.blocks[wildcards.dataset]["test"],
+        ),
+    output:
+        table="results/differentiation/{model}/{dataset}/{explanation}.csv",
+        summary="results/differentiation/{model}/{dataset}/{explanation}.summary.csv",
+        images="results/differentiation/{model}/{dataset}/{explanation}.h5",
+    log:
+        "results/logs/differentiate/{model}/{dataset}/{explanation}.log",
+    benchmark:
+        "results/benchmarks/differentiate/{model}/{dataset}/{explanation}.tsv"
+    wildcard_constraints:
+        explanation=one_of(plan.direct),
+    conda:
+        "../envs/torch.yaml"
+    threads: config["threads"]
+    resources:
+        gpu=1,
+        mem_mb=mem_mb("differentiate"),
+        runtime=runtime("differentiate"),
+        disk_mb=disk_mb("differentiate"),
+    params:
+        stimuli=config["differentiation"]["stimuli"],
+        levels=config["differentiation"]["levels"],
+        steps=config["differentiation"]["steps"],
+        draws=config["differentiation"]["draws"],
+        backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
+        network=network_digest,
+        uniform_weight=config["densities"]["uniform_weight"],
+        n_resamples=config["scores"]["n_resamples"],
+        seed=config["seed"],
+        device=config["device"],
+        threads=config["threads"],
+        code=library("differentiate"),
+    script:
+        "../scripts/differentiate.py"
 
 
 rule judge:

@@ -86,6 +86,24 @@ rule report:
             for model in plan.described_models
             for block in plan.blocks[plan.fit_on]["test"]
         ],
+        fidelity_stimuli=[
+            f"results/fidelity/{model}/{predictor}/{dataset}.csv"
+            for model, predictor, dataset, _ in plan.compared
+            if predictor in plan.described_predictors and dataset == plan.fit_on
+        ],
+        bits_parts=[
+            f"results/bits/{model}/{plan.fit_on}/{explanation}/{part}.csv"
+            for model, explanation in plan.bits
+            for part in plan.bit_parts(explanation)
+        ],
+        differentiation=[
+            f"results/differentiation/{model}/{dataset}/{explanation}.summary.csv"
+            for model, dataset, explanation in plan.differentiated
+        ],
+        changed_images=[
+            f"results/differentiation/{model}/{dataset}/{explanation}.h5"
+            for model, dataset, explanation in plan.differentiated
+        ],
         faithfulness=[
             f"results/faithfulness/{model}/{dataset}/{explanation}/{table}.csv"
             for model, dataset, explanation in plan.faithful

@@ -51,6 +51,7 @@ SECONDS = {
     "rank_notches": 3.00,
     "intervene": 3.00,
     "calibrate": 0.50,
+    "differentiate": 1.50,  # per step and level as well
 }
 # MB of memory at any number of stimuli.
 MEGABYTES = {
@@ -101,6 +102,7 @@ MEGABYTES = {
     "rank_notches": 1000,
     "intervene": 1500,
     "summarise_faithfulness": 500,
+    "differentiate": 2500,
     "summarise": 500,
     "summarise_calibrated": 500,
     "compare": 500,
@@ -161,6 +163,7 @@ BY_AREA = {
     "substitute",
     "rank_notches",
     "intervene",
+    "differentiate",
 }
 # Ratio of a network's seconds to those of cmrnet, measured at 240 x 320 px.
 HEAVIER = {"cmrnet": 1, "unisal": 2, "msinet": 13}
@@ -175,6 +178,7 @@ BY_NETWORK = {
     "measure_means",
     "substitute",
     "intervene",
+    "differentiate",
 }
 ASK = asking.Resources(
     plan,

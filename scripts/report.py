@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, faithfulness, fidelity, page, sections, variance
+from gaborscope.report import anatomy, faithfulness, fidelity, page, partings, sections, variance
 from gaborscope.store.files import whole
 from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
@@ -58,6 +58,9 @@ def main(smk):
         ),
         "verdicts": verdicts.content(read_csv(smk.input.verdicts, dtype={"passed": str})),
         "faithfulness": faithfulness.parts(smk.input.faithfulness, folder, params.report["dpi"]),
+        "differentiation": partings.differentiation(
+            smk.input.differentiation, smk.input.changed_images, params.report, folder
+        ),
         "explained": parts,
         "anatomy": anatomy.content(smk.input, folder, params.report["dpi"]),
     }

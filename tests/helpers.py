@@ -159,6 +159,7 @@ def page_content(**changes):
         "normalised_figures": [],
         "verdicts": [],
         "faithfulness": [],
+        "differentiation": [],
         "explained": [],
         "anatomy": {"bits_figure": None, "spectra_figure": None, "layer_figures": []},
     }

@@ -178,6 +178,95 @@ CASES = [
         "linear explanations alone can be taken out of an image",
     ),
     Case(
+        "differentiation of an explanation that there is not",
+        settled("analyses: [differentiation]\ndifferentiation: {explanations: [direkt]}\n"),
+        says="config: differentiation.explanations names 'direkt', but explanations has only "
+        "direct; did you mean 'direct'?",
+    ),
+    Case(
+        "differentiation of a cascade",
+        settled(
+            "analyses: [differentiation]\ndifferentiation: {explanations: [steps]}\n"
+            "explanations: {direct: {}, steps: {mode: cascade}}\n"
+        ),
+        says="config: differentiation.explanations names 'steps', which is a cascade and so has "
+        "no gradient by the image; name explanations of mode direct without concepts",
+    ),
+    Case(
+        "differentiation of an explanation with concepts",
+        settled(
+            "analyses: [differentiation]\nconcepts: {faces: {maps: /faces}}\n"
+            "explanations: {direct: {concepts: [faces]}}\n"
+        ),
+        says="config: differentiation.explanations names 'direct', which has the concepts faces "
+        "and so has no gradient by the image; name explanations of mode direct without concepts",
+    ),
+    Case(
+        "differentiation at no level",
+        settled("differentiation: {levels: []}\n"),
+        says="config: differentiation.levels is empty (Root mean square of the changes); write at "
+        "least one entry, or leave the key out",
+    ),
+    Case(
+        "changes that rounding to 8 bits would hide",
+        settled("differentiation: {levels: [0.0157]}\n"),
+        says="config: differentiation.levels.0 is 0.0157; it must be a number, at least "
+        "0.5, at most 64",
+    ),
+    Case(
+        "changes larger than an image can take",
+        settled("differentiation: {levels: [200]}\n"),
+        says="config: differentiation.levels.0 is 200; it must be a number, at least "
+        "0.5, at most 64",
+    ),
+    Case(
+        "one level alone, not in a list",
+        settled("differentiation: {levels: 4}\n"),
+        says="config: differentiation.levels is 4; it must be a list (Root mean square "
+        "of the changes)",
+    ),
+    Case(
+        "the same level twice",
+        settled("differentiation: {levels: [4, 4.0]}\n"),
+        says="config: differentiation.levels has 4.0 twice; leave one of them",
+    ),
+    Case(
+        "a gradient ascent without a step",
+        settled("differentiation: {steps: 0}\n"),
+        says="config: differentiation.steps is 0; it must be a whole number, at least 1, at most "
+        "10000 (Steps of the gradient ascent to each change)",
+    ),
+    Case(
+        "no noise to compare a change with",
+        settled("differentiation: {draws: 0}\n"),
+        says="config: differentiation.draws is 0; it must be a whole number, at least 1, at most "
+        "1000 (Draws of noise of equal energy beside them)",
+    ),
+    Case(
+        "no stimulus to change",
+        settled("differentiation: {stimuli: 0}\n"),
+        says="config: differentiation.stimuli is 0; it must be a whole number, at least 1, at most "
+        "10000 (Test stimuli, at most: those of median disagreement)",
+    ),
+    Case(
+        "differentiation of nothing",
+        settled("differentiation: {explanations: []}\n"),
+        says="config: differentiation.explanations is empty (Explanations of mode direct that are "
+        "parted from every backbone); write at least one entry, or leave the key out",
+    ),
+    Case(
+        "a setting of faithfulness at differentiation",
+        settled("differentiation: {fit_stimuli: 70}\n"),
+        says="config: unknown key 'fit_stimuli' at differentiation; did you mean 'stimuli'?",
+    ),
+    Case(
+        "the analysis by another word",
+        settled("analyses: [maximum_differentiation]\n"),
+        says="config: analyses.0 is 'maximum_differentiation'; it must be one of bits, spectra, "
+        "anatomy, halves, seeds, faithfulness, sparsity_scores, ablation, calibration, "
+        "differentiation; did you mean 'differentiation'?",
+    ),
+    Case(
         "a draw of a bank that is not drawn",
         settled("explanations: {direct: {}, other: {control: pixel, draw: 3}}\n"),
         says="config: explanations.other.draw is 3, but its control is pixel, of which there is "

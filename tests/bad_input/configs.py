@@ -173,7 +173,8 @@ CASES = [
         settled("analyses:\n"),
         says="config: analyses is null (nothing stands behind it: leave the key out); it must be a"
         " list of bits, spectra, anatomy, halves, seeds, faithfulness, sparsity_scores, "
-        "ablation, calibration (What is computed beside explanations and their scores)",
+        "ablation, calibration, differentiation (What is computed beside explanations and their "
+        "scores)",
     ),
     Case(
         "an explanation with nothing behind it",

@@ -12,13 +12,13 @@ from gaborscope.store.saliency import read_density
 pytestmark = pytest.mark.slow
 
 
-def test_faithfulness_is_tested_where_it_is_asked_for(run):
+def test_faithfulness_is_tested_and_changes_are_made_where_they_are_asked_for(run):
     folder, config, _ = run
-    config["analyses"].append("faithfulness")
+    config["analyses"] += ["faithfulness", "differentiation"]
     _, jobs = snakemake(folder, config)
     assert jobs == {
         "measure_means": 1, "substitute": 1, "rank_notches": 1, "intervene": 1,
-        "summarise_faithfulness": 1, "judge": 1, "report": 1,
+        "summarise_faithfulness": 1, "differentiate": 1, "judge": 1, "report": 1,
     }  # fmt: skip
     results = folder / "results" / "faithfulness" / "cmrnet" / "made" / "direct"
     replaced = pd.read_csv(results / "substitution.csv")
@@ -34,6 +34,15 @@ def test_faithfulness_is_tested_where_it_is_asked_for(run):
     np.testing.assert_allclose(energies["lower_half"], energies["leading"], rtol=0.2)
     page = (folder / "results" / "report" / "index.html").read_text(encoding="utf-8")
     assert "Is it faithful? cmrnet, explanation direct" in page
+    assert "Where they part: cmrnet, explanation direct" in page
+    parted = pd.read_csv(folder / "results" / "differentiation" / "cmrnet" / "made" / "direct.csv")
+    assert list(parted["kind"]) == ["noise", "network", "explanation"]
+    np.testing.assert_allclose(parted["rms"], 4, atol=0.1)
+    ranked = pd.read_csv(folder / "results/report/figures/cmrnet-direct_disagreement.csv")
+    assert ranked["kl_deep"].is_monotonic_decreasing
+    assert list(ranked["shown"].dropna().unique()) == ["most", "median", "least"]
+    split = ranked.drop(columns=["shown", "stimulus", "kl_deep", "cc_deep"])
+    assert {"contrast", "scale", "unexplained"} <= set(split) and split.notna().all().all()
 
 
 def test_banks_fitted_to_fixations_have_a_spectrum_too(run):

@@ -126,6 +126,7 @@ ANALYSES = {
     "seeds": lambda plan: plan.seeded,
     "faithfulness": lambda plan: plan.faithful,
     "sparsity_scores": lambda plan: plan.sparsity_scored,
+    "differentiation": lambda plan: plan.differentiated,
 }
 
 
@@ -221,6 +222,14 @@ def test_faithfulness_is_tested_for_deep_models_by_data_set_and_chosen_explanati
         [model, dataset, explanation]
         for model in ("cmrnet", "second")
         for explanation in ("direct", "cascade")
+        for dataset in ("demo", "other")
+    ]
+
+
+def test_chosen_explanations_are_parted_from_deep_models_by_data_set(config):
+    assert planned(config, analyses=["differentiation"]).differentiated == [
+        [model, dataset, "direct"]
+        for model in ("cmrnet", "second")
         for dataset in ("demo", "other")
     ]
 

@@ -133,7 +133,7 @@ def _refuse(model):
         regressors = layer_tools.make_regressors(fitted.settings)
         kinds = {str(kind) for kind in layer_tools.table(fitted.settings)["kind"]}
         used = {name for name in strange if getattr(regressors, name)}
-        unknown = sorted((kinds - KINDS) | used)
+        unknown = sorted(kinds - KINDS) or sorted(used)
         if fitted.layer.nonlinearity not in NONLINEARITIES:
             unknown.append(fitted.layer.nonlinearity)
         if unknown:
@@ -406,7 +406,8 @@ class _Responses:
                 places = lattice.positions(axis) + (n - shape[axis]) // 2
                 frequency = np.fft.fftfreq(n)[used[axis]]
                 waves.append(np.exp(2j * np.pi * np.outer(places, frequency)) / n)
-            gain = torch.as_tensor(some[:, used[0]][:, :, used[1]])
+            # (f_y, filter, f_x), so that each axis is one product of two matrices
+            gain = torch.as_tensor(some[:, used[0]][:, :, used[1]].swapaxes(0, 1).copy())
             gain = gain.to(wide if gain.is_complex() else dtype)
             index = [torch.as_tensor(np.flatnonzero(along)) for along in used]
             self._parts.append((gain, index, [torch.as_tensor(w).to(wide) for w in waves]))
@@ -415,8 +416,10 @@ class _Responses:
         """Return responses (channel, filter, row, column) of spectra (channel, f_y, f_x)."""
         responses = []
         for gain, (rows, columns), (along_y, along_x) in self._parts:
-            passed = spectrum[:, rows][:, :, columns][:, None] * gain
-            responses.append(along_y @ (passed @ along_x.T))
+            passed = spectrum[:, rows][:, :, columns].swapaxes(0, 1)[:, :, None] * gain[:, None]
+            lines = (passed.flatten(0, 2) @ along_x.T).unflatten(0, passed.shape[:3])
+            points = (along_y @ lines.flatten(1)).unflatten(1, lines.shape[1:])
+            responses.append(points.movedim(0, 2))
         return torch.cat(responses, dim=1)
 
 

@@ -12,14 +12,14 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.report import curves, drawing, page, readouts, variance
+from gaborscope.report import curves, drawing, page, partings, readouts, variance
 from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
-from gaborscope.store.tables import read_csv
+from gaborscope.store.tables import read_csv, write_csv
 
 
 @dataclasses.dataclass
@@ -47,6 +47,8 @@ class Inputs:
     concepts: Sequence[str]
     saliency: Sequence[str]
     activations: Sequence[str]
+    fidelity_stimuli: Sequence[str]
+    bits_parts: Sequence[str]
 
     @classmethod
     def of(cls, files: Any) -> "Inputs":
@@ -198,6 +200,7 @@ class Section:
             "layer": layer,
             "channel": channel,
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
+            **self._draw_disagreement(stem),
         }
 
     def _beside(self):
@@ -377,6 +380,53 @@ class Section:
             figures.append({"path": path, "name": name, "nss": float(self.nss[name])})
         return figures
 
+    def _draw_disagreement(self, stem):
+        """Draw where network and explanation part most, and least; write all stimuli as CSV."""
+        paths = grammar.select(
+            "fidelity_stimuli",
+            self.inputs.fidelity_stimuli,
+            model=self.deep,
+            predictor=self.predictor,
+        )
+        if self.explained is None or not paths:
+            return {"disagreement_figure": None}
+        gains = [read_csv(path) for path in self._paths_of("bits_parts")]
+        ranked = partings.ranked(read_csv(paths[0]), gains)
+        write_csv(f"{stem}_disagreement.csv", ranked)
+        shown = ranked[ranked["shown"] != ""]
+        rows = []
+        for place, name, kl in shown[["shown", "stimulus", "kl_deep"]].itertuples(index=False):
+            block, index, number = self._find(name)
+            points = fixations.to_pixels(block.points(index)[0], block.size(index))
+            maps = [self._density(which, number, index) for which in (self.deep, self.predictor)]
+            rows.append((f"{place}: {kl:.2f} bits", block.image(index), points, *maps))
+        figure = partings.disagreement(rows, self.settings["colour_map"])
+        drawing.save(figure, f"{stem}_disagreement.png", self.settings["dpi"])
+        columns = [column for column in shown if column not in ("shown", "stimulus")]
+        return {
+            "disagreement_figure": f"{stem}_disagreement.png",
+            "disagreement_table": {
+                "columns": columns,
+                "rows": [
+                    (f"{row['shown']}: {row['stimulus']}", [f"{row[c]:z.2f}" for c in columns])
+                    for _, row in shown.iterrows()
+                ],
+            },
+        }
+
+    def _find(self, name, concepts=()):
+        """Return the block of a stimulus, its index there, and the block's name."""
+        for data in self.inputs.data:
+            block = read_data(data, concepts=concepts)
+            if name in block.names:
+                return block, block.names.index(name), grammar.parse("data", data)["block"]
+        raise KeyError(f"{name} is in no block of the test split")
+
+    def _density(self, predictor, block, index):
+        """Return the density that a predictor gives to a stimulus."""
+        (path,) = grammar.select("saliency", self.inputs.saliency, predictor=predictor, block=block)
+        return read_density(path, index)
+
     def _panels(self, name, layer, channel):
         """List image, fixations, maps, an activation and its reconstruction of one stimulus."""
         concepts = [
@@ -384,11 +434,7 @@ class Section:
             for concept in self._model().concepts
             for path in grammar.select("concepts", self.inputs.concepts, concept=concept)
         ]
-        for data in self.inputs.data:
-            block = read_data(data, concepts=concepts)
-            if name in block.names:
-                break
-        index, stem = block.names.index(name), grammar.parse("data", data)["block"]
+        block, index, stem = self._find(name, concepts)
         size = block.size(index)
         image = block.image(index)
         points, _ = block.points(index)
@@ -402,10 +448,7 @@ class Section:
             (f"{self.deep} (deep)", self.deep),
             (f"{self.explanation} (explained)", self.predictor),
         ):
-            (path,) = grammar.select(
-                "saliency", self.inputs.saliency, predictor=predictor, block=stem
-            )
-            panels.append((title, "density", read_density(path, index)))
+            panels.append((title, "density", self._density(predictor, stem, index)))
         if layer is None:
             return panels
         activation = self._activation(stem, index, layer, placement)

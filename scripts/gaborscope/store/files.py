@@ -34,6 +34,7 @@ VERSIONS = {
     "fixation_bank": 2,
     "deep_bank": 1,
     "centre_bias": 1,
+    "differentiation": 1,
     "concepts": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")

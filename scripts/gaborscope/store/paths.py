@@ -83,6 +83,9 @@ PATTERNS = {
     "interventions_blocks": f"{_FAITHFULNESS}/interventions/{{block}}.csv",
     "interventions": f"{_FAITHFULNESS}/interventions.csv",
     "interventions_summary": f"{_FAITHFULNESS}/interventions.summary.csv",
+    "differentiation": f"results/differentiation/{_EXPLANATION}.csv",
+    "differentiation_summary": f"results/differentiation/{_EXPLANATION}.summary.csv",
+    "differentiation_images": f"results/differentiation/{_EXPLANATION}.h5",
     "verdicts": "results/verdicts.csv",
     # the report
     "report": "results/report/index.html",

@@ -94,6 +94,8 @@ def check(config: Mapping[str, Any]) -> None:
                 f"config: faithfulness.explanations names {name!r}, whose readout is {readout}; "
                 "filters of linear explanations alone can be taken out of an image"
             )
+    if "differentiation" in config["analyses"]:
+        _check_differentiation(config["differentiation"]["explanations"], explanations)
     _check_colour_map(config["report"]["colour_map"])
 
 
@@ -313,6 +315,20 @@ def _check_bits(names, explanations):
             raise InputError(
                 f"config: bits.explanations names {name!r}, but only explanations of mode direct "
                 f"solved by ridge can be split: {', '.join(known) or 'there is none'}"
+            )
+
+
+def _check_differentiation(names, explanations):
+    """Refuse to differentiate what is no explanation of mode direct from the image alone."""
+    for name in names:
+        require("differentiation.explanations names", name, "explanations", explanations)
+        entry = explanations[name]
+        concepts = entry.get("concepts")
+        if entry["mode"] != "direct" or concepts:
+            has = f"has the concepts {', '.join(concepts)}" if concepts else "is a cascade"
+            raise InputError(
+                f"config: differentiation.explanations names {name!r}, which {has} and so has no "
+                "gradient by the image; name explanations of mode direct without concepts"
             )
 
 

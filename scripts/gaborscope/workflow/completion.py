@@ -27,6 +27,7 @@ ANALYSES = (
     "sparsity_scores",
     "ablation",
     "calibration",
+    "differentiation",
 )
 # What runs where a config says nothing. The deprecated switches count beside this very list alone:
 # any other list is the user's word, and final.

@@ -395,14 +395,21 @@ class Plan:
     @property
     def faithful(self) -> list[list[str]]:
         """[model, dataset, explanation] whose faithfulness to the network is tested."""
-        if not self.runs("faithfulness"):
-            return []
+        return self._of_deep_models("faithfulness")
+
+    @property
+    def differentiated(self) -> list[list[str]]:
+        """[model, dataset, explanation] that changes of images are made to part."""
+        return self._of_deep_models("differentiation")
+
+    def _of_deep_models(self, analysis):
+        """Return the sections of deep models that an analysis chooses, on every data set."""
+        chosen = self.config[analysis]["explanations"] if self.runs(analysis) else []
         return [
             [model, dataset, explanation]
             for model, explanation in self.sections
             for dataset in self.config["evaluate_on"]
-            if model in self.deep_models
-            and explanation in self.config["faithfulness"]["explanations"]
+            if model in self.deep_models and explanation in chosen
         ]
 
     @property

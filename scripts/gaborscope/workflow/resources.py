@@ -102,6 +102,10 @@ class Resources:
                 used *= backbone_entries.training(self.plan.config, wildcards.model)["epochs"]
             if stage == "refine_cascade":
                 used *= self.plan.config["explanations"][wildcards.explanation]["epochs"]
+            if stage == "differentiate":
+                wanted = self.plan.config["differentiation"]
+                used *= len(wanted["levels"]) * wanted["steps"]
+                used *= min(1, wanted["stimuli"] / max(1, self._stimuli(wildcards)))
             if self._fuses_all(stage, wildcards):
                 used += self._amount(self.measured.seconds, FUSE_ALL, wildcards, model) / 60
             return math.ceil((10 + 4 * used) * 2 ** (attempt - 1))
