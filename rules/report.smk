@@ -117,7 +117,7 @@ rule report:
     benchmark:
         "results/benchmarks/report.tsv"
     conda:
-        "../envs/report.yaml"
+        "../envs/numerics.yaml"
     threads: 1
     resources:
         mem_mb=mem_mb("report"),

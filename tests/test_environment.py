@@ -1,5 +1,6 @@
 """The environments of the stages hold what was tested, no more and no other version."""
 
+import collections
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 import gaborscope
+from gaborscope.workflow import digests
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -26,11 +28,67 @@ def test_every_requirement_is_pinned():
     assert all(re.fullmatch(r"[A-Za-z0-9_.-]+==[0-9.]+", pin) for pin in REQUIRED)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "envs").glob("*.yaml")), ids=lambda p: p.stem)
-def test_conda_environment_has_the_pins_of_requirements(path):
-    dependencies = yaml.safe_load(path.read_text(encoding="utf-8"))["dependencies"]
-    (pip,) = (entry["pip"] for entry in dependencies if isinstance(entry, dict))
-    assert set(pip) <= REQUIRED
+ENVIRONMENTS = {
+    path.name: yaml.safe_load(path.read_text(encoding="utf-8"))
+    for path in (ROOT / "envs").glob("*.yaml")
+}
+
+
+def pinned(content):
+    """Packages that pip installs into an environment, by name, with their pins."""
+    (pip,) = (entry["pip"] for entry in content["dependencies"] if isinstance(entry, dict))
+    return {pin.partition("==")[0]: pin for pin in pip}
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_conda_environment_has_the_pins_of_requirements(name):
+    content = ENVIRONMENTS[name]
+    assert set(pinned(content).values()) <= REQUIRED
+    others = [entry for entry in content["dependencies"] if isinstance(entry, str)]
+    assert [re.fullmatch(r"(\w+) =[0-9.]+", entry)[1] for entry in others] == ["python", "pip"]
+    assert content["channels"] == ["conda-forge"]
+
+
+def imported_packages(script):
+    """Packages that a stage script and all it imports use, by their names in the package index."""
+    source = digests.read(ROOT / "scripts" / f"{script}.py")
+    names = set(source.packages)
+    for module in digests.closure(*source.modules):
+        names |= digests.read(digests.module_file(module)).packages
+    names -= sys.stdlib_module_names | {"gaborscope"}
+    return {digests.DISTRIBUTED_AS.get(name, name) for name in names}
+
+
+def texts_of_rules():
+    """Text of each rule with a script of its own; rules made from others by `use` are left out."""
+    for path in (ROOT / "rules").glob("*.smk"):
+        parts = re.split(r"^ *rule(?: \w+)?:", path.read_text(encoding="utf-8"), flags=re.M)[1:]
+        yield from (part for part in parts if "script:" in part)
+
+
+def scripts_by_environment():
+    """Scripts of the rules by the file of their environment, as the rules themselves say."""
+    found = collections.defaultdict(set)
+    for text in texts_of_rules():
+        environment = re.search(r'conda:\s+"\.\./envs/([\w.]+)"', text)[1]
+        found[environment].add(re.search(r'script:\s+"\.\./scripts/(\w+)\.py"', text)[1])
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_an_environment_has_what_its_rules_import_and_no_more(name):
+    wanted = {script: imported_packages(script) for script in scripts_by_environment()[name]}
+    has = set(pinned(ENVIRONMENTS[name]))
+    lacking = {script: packages - has for script, packages in wanted.items() if packages - has}
+    assert not lacking
+    # Snakemake hands each script a pickled object of its own
+    assert has == set().union({"snakemake"}, *wanted.values())
+
+
+def test_every_rule_with_a_script_names_an_environment_that_is_there():
+    scripts = scripts_by_environment()
+    assert set(scripts) == set(ENVIRONMENTS)
+    assert sum(map(len, scripts.values())) > 40
 
 
 def rules_that_say(text):
@@ -57,22 +115,23 @@ def test_the_cluster_profile_sends_the_gpu_rules_and_no_others_to_the_gpu_partit
     assert len(partitions) == 1 and partitions != {profile["default-resources"]["slurm_partition"]}
 
 
-def test_the_container_is_built_from_the_pins():
-    text = (ROOT / "envs" / "Dockerfile").read_text(encoding="utf-8")
-    assert "requirements.txt" in text and not re.search(r"pip install [^\n]*==(?!2\.13\.0)", text)
-    assert [pin for pin in REQUIRED if pin.startswith("torch==")] == ["torch==2.13.0"]
+@pytest.mark.parametrize("name", ["Dockerfile", "apptainer.def"])
+def test_a_container_is_built_from_the_pins_and_takes_torch_from_another_index(name):
+    text = (ROOT / "envs" / name).read_text(encoding="utf-8")
+    (torch,) = (pin for pin in REQUIRED if pin.startswith("torch=="))
+    assert set(re.findall(r"\w+==[0-9.]+", text)) == {torch}
+    installs = [line for line in text.splitlines() if "pip install" in line]
+    assert torch in installs[0] and re.search(r"--index-url.*TORCH_INDEX", installs[0])
+    assert installs[1].endswith("-r requirements.txt") and "index" not in installs[1]
 
 
 def test_every_rule_with_a_script_asks_for_memory_time_and_disk():
-    asked = {}
-    for path in (ROOT / "rules").glob("*.smk"):
-        text = path.read_text(encoding="utf-8")
-        for part in re.split(r"^ *rule(?: \w+)?:", text, flags=re.M)[1:]:
-            if "script:" in part:
-                keys = re.findall(r"^ +(threads|mem_mb|runtime|disk_mb)\b[:=]", part, flags=re.M)
-                asked[part.split("\n")[0] + part[:60]] = sorted(set(keys))
+    asked = {
+        text[:60]: re.findall(r"^ +(threads|mem_mb|runtime|disk_mb)\b[:=]", text, flags=re.M)
+        for text in texts_of_rules()
+    }
     assert len(asked) > 20
-    assert {tuple(keys) for keys in asked.values()} == {
+    assert {tuple(sorted(set(keys))) for keys in asked.values()} == {
         ("disk_mb", "mem_mb", "runtime", "threads")
     }, asked
 

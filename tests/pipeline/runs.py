@@ -99,10 +99,12 @@ def environment(folder, **variables):
     return {**os.environ, **own, **variables}
 
 
-def snakemake(folder, config, *arguments, root=ROOT, check=True, prefix=(), **variables):
+def snakemake(
+    folder, config, *arguments, root=ROOT, check=True, prefix=(), python=sys.executable, **variables
+):
     """Run the workflow; return its output and the number of jobs by rule."""
     write_config(folder, config)
-    command = [*prefix, sys.executable, "-m", "snakemake", "--cores", "2", *arguments]
+    command = [*prefix, str(python), "-m", "snakemake", "--cores", "2", *arguments]
     command += ["--directory", str(folder), "--snakefile", str(root / "Snakefile")]
     command += ["--configfile", str(folder / "settings.yaml")]
     done = subprocess.run(
