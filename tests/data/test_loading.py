@@ -1,4 +1,6 @@
+import sys
 import zlib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -300,6 +302,19 @@ def osie(tmp_path, observers, image=None):
     table[0, 0] = {"img": "1001.jpg", "subjects": subjects}
     savemat(tmp_path / "eye" / "fixations.mat", {"fixations": table})
     return {"type": "osie", "path": str(tmp_path)}
+
+
+def test_a_host_without_pillow_says_that_units_are_not_checked(monkeypatch, caplog):
+    points = {f"{number}.png": [(0.5, 0.4)] * 9 for number in range(9)}
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    settings = {"type": "folder"}
+    coordinates.require_px(
+        "fixations.csv", points, lambda name: coordinates.image_size(Path(name), settings), settings
+    )
+    assert "fixations.csv: whether the fixations are px of the images is not checked" in caplog.text
+    caplog.clear()
+    coordinates.require_px("fixations.csv", points, lambda name: None, {"coordinates": "px"})
+    assert not caplog.text
 
 
 def test_osie_coordinates_become_0_based(tmp_path):

@@ -245,6 +245,8 @@ def test_adding_use_conda_to_a_finished_run_runs_all_of_it_anew(run, finished, t
     del found["PATH"]  # the same host, with all its packages
     tools = f"{tmp_path / 'tools'}:{os.environ['PATH']}"
     assert plan(folder, config, "--use-conda", PATH=tools, **found) == finished[3]
+    without = ("--rerun-triggers", "input", "mtime", "params")
+    assert plan(folder, config, "--use-conda", *without, PATH=tools, **found) == {}
     assert plan(folder, config) == {}
 
 

@@ -7,6 +7,7 @@ decide together. Standard library alone; Pillow, where there is one, reads the s
 
 import collections
 import functools
+import importlib.util
 import itertools
 import logging
 import math
@@ -72,7 +73,8 @@ def require_px(
     """
     Raise an InputError if the fixations of a data set cannot be px of its images.
 
-    Where that is doubtful, but cannot be decided, the log says so.
+    Where that is doubtful, but cannot be decided, the log says so; also where nothing is checked,
+    because there is no Pillow to read the sizes of images, as beside Snakemake alone.
 
     Parameters
     ----------
@@ -101,6 +103,13 @@ def require_px(
     with_size = ((name, size_of(name)) for name in points if len(points[name]))
     known = ((name, size) for name, size in with_size if size is not None)
     sizes = dict(itertools.islice(known, N_STIMULI))
+    if not sizes and importlib.util.find_spec("PIL") is None:
+        log.warning(
+            "%s: whether the fixations are px of the images is not checked, since Pillow is not "
+            "installed where Snakemake runs; install it there, or say `coordinates: px`",
+            where,
+        )
+        return
     places = [
         (x, y, *sizes[name], name)
         for name in sizes
