@@ -11,8 +11,8 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run test test-long test-cluster torture mutants fuzz check config catalogue record pages rulegraph unlock \
-	clean-venv
+.PHONY: demo run export test test-long test-cluster torture mutants fuzz check config catalogue record pages rulegraph \
+	unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
@@ -24,6 +24,11 @@ run: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --directory "$(OUT)" \
 		$(if $(PROFILE),--profile "$(PROFILE)",--cores $(CORES)) \
 		$(if $(CONFIG),--configfile "$(CONFIG)")
+
+# Maps of every predictor for pysaliency and benchmarks, into OUT/results/export.
+export: $(VENV)/run.stamp unlock
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
+		$(if $(CONFIG),--configfile $(CONFIG)) -- export
 
 test: $(VENV)/dev.stamp
 	PATH="$(BIN):$$PATH" "$(BIN)/python" -m pytest -n $(CORES) --dist loadfile --no-loadscope-reorder

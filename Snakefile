@@ -39,6 +39,7 @@ All files lie below results/ in the working directory (--directory):
     ablation/{model}/{option}.csv  ablation.csv                      ablate, summarise_ablation
     report/index.html                                                report
     record/                                                          record (by its name alone)
+    export/{predictor}/{dataset}/                                    export_maps (by export, its name alone)
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 
 {predictor}: {model}, explained {model}-{explanation}, {baseline}, or somebody's maps {imported}.

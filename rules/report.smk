@@ -1,10 +1,11 @@
 """
-Write the report, and gather the tables of record.
+Write the report, gather the tables of record, and write maps for other programs.
 
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/report/figures/
         results/record/
+        results/export/{predictor}/{dataset}/
 """
 
 
@@ -185,3 +186,42 @@ rule record:
         code=library("record"),
     script:
         "../scripts/record.py"
+
+
+rule export_maps:
+    """Write the maps of a predictor on a data set as pysaliency and benchmarks read them."""
+    input:
+        saliency=lambda wildcards: expand(
+            "results/saliency/{predictor}/{dataset}/{block}.h5",
+            predictor=wildcards.predictor,
+            dataset=wildcards.dataset,
+            block=plan.exported_blocks(wildcards.dataset),
+        ),
+    output:
+        maps=directory("results/export/{predictor}/{dataset}"),
+    log:
+        "results/logs/export_maps/{predictor}/{dataset}.log",
+    benchmark:
+        "results/benchmarks/export_maps/{predictor}/{dataset}.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("export_maps"),
+        runtime=runtime("export_maps"),
+        disk_mb=disk_mb("export_maps"),
+    params:
+        formats=config["export"]["formats"],
+        code=library("export_maps"),
+    script:
+        "../scripts/export_maps.py"
+
+
+rule export:
+    """Write the maps of every predictor for other programs; asked for by its name alone."""
+    input:
+        maps=["results/export/{}/{}".format(*cell) for cell in plan.exported],
+
+
+localrules:
+    export,

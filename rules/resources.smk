@@ -44,6 +44,7 @@ SECONDS = {
     "predict_baseline": 2.00,
     "import_maps": 0.30,
     "import_concept": 0.05,
+    "export_maps": 0.10,
     "score": 0.40,
     "compare_with_deep": 0.20,
     "measure_means": 0.05,
@@ -108,6 +109,7 @@ MEGABYTES = {
     "compare": 500,
     "report": 1000,
     "record": 500,
+    "export_maps": 500,
 }
 # MB of memory per stimulus, in addition: names and fixations. Fusion was measured at .006; stimuli and
 # maps are read from disk, and training is flat.
@@ -137,6 +139,7 @@ WRITTEN = {
     "predict_baseline": 2.0,
     "import_maps": 2.0,
     "import_concept": 2.0,
+    "export_maps": 4.5,
     "fuse": 2.0,
     "predict_explained": 2.0,
     "predict_deep_bank": 2.0,

@@ -325,6 +325,35 @@ CASES = [
         says="config: analyses has 'calibration' twice; leave one of them",
     ),
     Case(
+        "an export of no split",
+        settled("export: {splits: []}\n"),
+        says="config: export.splits is empty (Whose maps; summary.csv scores the test split); "
+        "write at least one entry, or leave the key out",
+    ),
+    Case(
+        "an export as JPEG",
+        settled("export: {formats: [hdf5, jpg]}\n"),
+        says="config: export.formats.1 is 'jpg'; it must be one of hdf5, npy, png; did you "
+        "mean 'png'?",
+    ),
+    Case(
+        "a format of the export as a word alone",
+        settled("export: {formats: npy}\n"),
+        says="config: export.formats is 'npy'; it must be a list of hdf5, npy, png (hdf5 opens in "
+        "pysaliency; npy and png are folders of a file for each stimulus)",
+    ),
+    Case(
+        "a split called as elsewhere",
+        settled("export: {splits: [train]}\n"),
+        says="config: export.splits.0 is 'train'; it must be one of fit, validation, test",
+    ),
+    Case(
+        "an export switched off",
+        settled("export: false\n"),
+        says="config: export is false; it must be a mapping (Maps for other programs, by "
+        "`snakemake ... export` alone: docs/guide/pysaliency.md)",
+    ),
+    Case(
         "a penalty twice",
         settled("bits: {penalties: [1, 0.1, 1.0]}\n"),
         says="config: bits.penalties has 1.0 twice; leave one of them",

@@ -1,9 +1,25 @@
 """Names that a config gives and uses."""
 
+import numpy as np
 from bad_input.case import Case
 from bad_input.laid import settled
 
+from gaborscope.store import exports
+
 FAMILY = "Names"
+
+
+def exported(formats, *names):
+    """Export equal maps of stimuli of these names; return what lies there."""
+
+    def use(folder):
+        maps = [np.log(np.full((2, 2), 0.25))] * len(names)
+        exports.write(folder, formats, names, maps, {})
+        found = (path for path in folder.rglob("*") if path.is_file())
+        return ", ".join(sorted(path.relative_to(folder).as_posix() for path in found))
+
+    return use
+
 
 CASES = [
     Case(
@@ -169,5 +185,21 @@ CASES = [
         settled("backbones: {cmrnet: {weights: published}}\n"),
         says="config: backbones.cmrnet.weights is published, but only unisal and msinet have "
         "published weights; set it to train or a path",
+    ),
+    Case(
+        "stimuli that differ in their ending alone, exported into a folder of maps",
+        exported(["hdf5", "png"], "a.jpg", "b.jpg", "a.png"),
+        says="the stimuli a.jpg and a.png differ in their ending alone, so a folder of maps cannot "
+        "tell them apart; rename one, or set `export: {formats: [hdf5]}`",
+    ),
+    Case(
+        "the same in HDF5 alone, which keeps endings",
+        exported(["hdf5"], "a.jpg", "b.jpg", "a.png"),
+        gives="log_density.h5",
+    ),
+    Case(
+        "stimuli of one name in two folders, exported",
+        exported(["npy"], "in/a.jpg", "out/a.jpg"),
+        gives="npy/in/a.npy, npy/out/a.npy",
     ),
 ]

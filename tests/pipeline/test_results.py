@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
-from pipeline.runs import ROOT, WANTED, made_names, snakemake
+from pipeline.runs import ROOT, WANTED, made_names, plan, snakemake
 
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import pages
@@ -157,6 +157,20 @@ def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
     assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+
+
+def test_maps_of_the_test_split_are_exported_where_they_are_asked_for(run):
+    folder, config, _ = run
+    predictors = {"centre_bias", "cmrnet", "cmrnet-direct"}
+    predictors |= {"cmrnet-loggabor_deep", "cmrnet-loggabor_deep_same"}
+    assert plan(folder, config, "export") == {"export": 1, "export_maps": len(predictors)}
+    target = "results/export/cmrnet-direct/made"
+    _, jobs = snakemake(folder, config, target)
+    assert jobs == {"export_maps": 1}
+    with h5py.File(folder / target / "log_density.h5") as file:
+        assert sorted(file) == sorted(made_names()["test"][: WANTED["test"]])
+    assert len(list((folder / target / "png").iterdir())) == WANTED["test"]
+    assert not (folder / target / "npy").exists()
 
 
 def test_tables_of_record_are_those_of_the_run_with_its_config(run):

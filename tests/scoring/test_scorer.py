@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from gaborscope.scoring import metrics
-from gaborscope.scoring.scorer import FEW, OtherStimuli, Scorer, score_few
+from gaborscope.scoring.scorer import FEW, PEOPLE, OtherStimuli, Scorer, score_few
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.workflow import plan
 
 SIZE = (30, 44)
 
@@ -82,6 +83,21 @@ def test_other_fixations_are_brought_to_the_size_of_the_stimulus(block):
     assert pixels[:, 0].max() < SIZE[1] / 2 + 1
 
 
+def test_preset_pysaliency_scales_fixations_as_that_library_does(block):
+    """`FullShuffledNonfixationProvider`: the column times the ratio of widths, cut to a whole."""
+    block.sizes[1:7] *= 2
+    block.sizes[7:] = 45, 61
+    scorer = Scorer("pysaliency", [block], 10, 1)
+    for name in block.names:
+        expected = [
+            (scorer.pixels[other] * (np.array(scorer.sizes[name]) / scorer.sizes[other])[::-1])
+            for other in scorer.others(name)
+        ]
+        np.testing.assert_array_equal(
+            scorer.other_fixations(name), np.concatenate(expected).astype(int)
+        )
+
+
 def test_stimulus_without_fixations_is_nan_in_every_metric(block):
     scorer = Scorer("mit", [block], 10, 1)
     uniform = centre_biases.uniform(SIZE)
@@ -108,3 +124,7 @@ def test_few_scores_are_those_of_the_preset(block, rng):
         scores = scorer.score(block, 2, predicted, bias)
         assert few[name] == pytest.approx({key: scores[key] for key in FEW}, rel=1e-12)
     assert np.isnan(list(score_few(block, 13, predictions, bias)["random"].values())).all()
+
+
+def test_the_plan_exports_no_map_of_those_who_have_none():
+    assert set(plan.PEOPLE) == set(PEOPLE)

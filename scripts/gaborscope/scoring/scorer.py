@@ -125,10 +125,22 @@ class Scorer:
                 self.pixels[name] = fixations.to_pixels(points, size)
         self._names = sorted(self.pixels)
         self._others = OtherStimuli(self._names, seed)
-        parts = [centre_biases.relative(self.pixels[n], self.sizes[n]) for n in self._names]
-        # relative fixations of all stimuli one after another, and where those of each begin
-        self._relative = np.concatenate([np.zeros((0, 2)), *parts])
+        parts = [self._placed(self.pixels[n], self.sizes[n]) for n in self._names]
+        # fixations of all stimuli one after another with the extents of their frames, and where
+        # those of each begin
+        self._placements = np.concatenate([np.zeros((0, 4)), *parts])
         self._starts = np.cumsum([0, *map(len, parts)])
+
+    def _placed(self, pixels, size):
+        """
+        Return (x, y, width, height) of fixations in the frame that they are scaled from.
+
+        The frame is the unit square, where a pixel is its centre. pysaliency scales the number of
+        the column and of the row instead, so preset `pysaliency` does.
+        """
+        if self.preset == "pysaliency":
+            return np.column_stack([pixels, np.full(pixels.shape, size[::-1])])
+        return np.column_stack([centre_biases.relative(pixels, size), np.ones(pixels.shape)])
 
     def others(self, name: str) -> list[str]:
         """
@@ -164,14 +176,14 @@ class Scorer:
         height, width = self.sizes[name]
         if self.n_shuffle is None:
             begin, end = self._bounds(name)
-            relative = np.delete(self._relative, slice(begin, end), axis=0)
+            placed = np.delete(self._placements, slice(begin, end), axis=0)
         else:
-            parts = [self._relative[slice(*self._bounds(other))] for other in self.others(name)]
-            relative = np.concatenate([np.zeros((0, 2)), *parts])
-        return np.floor(relative * (width, height)).astype(int)
+            parts = [self._placements[slice(*self._bounds(other))] for other in self.others(name)]
+            placed = np.concatenate([np.zeros((0, 4)), *parts])
+        return np.floor(placed[:, :2] * ((width, height) / placed[:, 2:])).astype(int)
 
     def _bounds(self, name):
-        """Rows of `_relative` of a stimulus: from, to."""
+        """Rows of `_placements` of a stimulus: from, to."""
         place = bisect.bisect_left(self._names, name)
         return self._starts[place], self._starts[place + 1]
 

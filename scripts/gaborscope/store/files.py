@@ -36,6 +36,7 @@ VERSIONS = {
     "centre_bias": 1,
     "differentiation": 1,
     "concepts": 1,
+    "export": 1,
 }
 PACKAGES = ("numpy", "scipy", "h5py", "opencv-python-headless", "pyfftw", "torch", "snakemake")
 CODE = (":/scripts", ":/rules", ":/Snakefile", ":/config.yaml", ":/envs")  # what results come from

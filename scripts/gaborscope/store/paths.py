@@ -91,6 +91,8 @@ PATTERNS = {
     "report": "results/report/index.html",
     "figures": "results/report/figures",
     "record": "results/record",
+    # maps for other programs
+    "export": "results/export/{predictor}/{dataset}",
 }
 # Regular expressions of wildcards; all others match NAME. A predictor may be {model}-{explanation}.
 NAME = "[a-z0-9_]+"

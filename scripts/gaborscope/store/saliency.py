@@ -56,6 +56,22 @@ def read_log_densities(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
             yield int(index), values - np.log(np.exp(values).sum())
 
 
+def read_names(path: str | Path) -> list[str]:
+    """
+    Names of the stimuli of a saliency file, in the order of its maps.
+
+    Parameters
+    ----------
+    path : str or Path
+
+    Returns
+    -------
+    names : list of str
+    """
+    with open_file(path, "saliency") as file:
+        return list(file["name"].asstr()[()])
+
+
 def read_saliency(path: str | Path) -> Iterator[tuple[int, np.ndarray]]:
     """
     Iterate over the densities of a saliency file.

@@ -23,6 +23,8 @@ from gaborscope.workflow import (
 READ_FIT_SPLIT = ("shuffled_stimulus", "sun")
 # Baselines that are banks fitted to fixations, and the folder of results/ where each bank lies.
 BANK_FOLDERS = {"loggabor_fixations": "fixation_bank", "loggabor_equal": "equal_bank"}
+# Baselines made of observers, of whom each prediction leaves some out.
+PEOPLE = ("gold_standard", "one_observer")
 # Coalitions of dimensions that one job refits.
 COALITIONS_PER_JOB = 16
 # Dimensions of which all coalitions are refitted; of more, those along some orders of theirs.
@@ -274,11 +276,32 @@ class Plan:
         """Whether a predictor has maps of a data set."""
         return predictor not in self.maps or dataset in self.config["maps"][predictor]["paths"]
 
+    @property
+    def exported(self) -> list[tuple[str, str]]:
+        """
+        (predictor, dataset) whose maps are written for other programs.
+
+        All that has a density but the nulls that `nulls` of the config adds, and people: they have
+        no single map, since each prediction leaves out who is predicted.
+        """
+        left_out = {"-".join(pair) for pair in self.nulls} | set(PEOPLE)
+        return [
+            (predictor, dataset)
+            for predictor in self.predictors
+            for dataset in self.config["evaluate_on"]
+            if predictor not in left_out and self._is_there(predictor, dataset)
+        ]
+
     # Splits of the data sets
 
     def held_out(self, dataset: str) -> list[str]:
         """Return the blocks of the validation and the test split."""
         return self.blocks[dataset]["validation"] + self.blocks[dataset]["test"]
+
+    def exported_blocks(self, dataset: str) -> list[str]:
+        """Return the blocks of the splits whose maps are written for other programs."""
+        splits = self.config["export"]["splits"]
+        return [block for split in splits for block in self.blocks[dataset][split]]
 
     def all_blocks(self, dataset: str) -> list[str]:
         """Return all blocks of a data set."""
