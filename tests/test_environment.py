@@ -85,6 +85,23 @@ def test_an_environment_has_what_its_rules_import_and_no_more(name):
     assert has == set().union({"snakemake"}, *wanted.values())
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(ENVIRONMENTS))
+def test_the_stages_of_an_environment_import_where_nothing_else_is_installed(name, tmp_path):
+    scripts = sorted(scripts_by_environment()[name])
+    modules = {m for s in scripts for m in digests.read(ROOT / "scripts" / f"{s}.py").modules}
+    names = [*scripts, *(f"gaborscope.{module}" for module in digests.closure(*sorted(modules)))]
+    make = [sys.executable, ROOT / "tests" / "standin" / "conda", "env", "create"]
+    make += ["--file", ROOT / "envs" / name, "--prefix", tmp_path / "made"]
+    variables = {"STANDIN_CONDA_PREFIX": str(tmp_path)}
+    subprocess.run(make, env={**os.environ, **variables}, check=True)
+    code = "import importlib, sys; [importlib.import_module(name) for name in sys.argv[1:]]"
+    alone = {"PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}
+    python = [tmp_path / "made" / "bin" / "python", "-s", "-c", code]
+    done = subprocess.run([*python, *names], env=alone, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_every_rule_with_a_script_names_an_environment_that_is_there():
     scripts = scripts_by_environment()
     assert set(scripts) == set(ENVIRONMENTS)
