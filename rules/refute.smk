@@ -283,6 +283,9 @@ rule differentiate:
     input:
         explained=f"results/explained/{{model}}/{plan.fit_on}/{{explanation}}.h5",
         weights="results/weights/{model}.safetensors",
+        other=lambda wildcards: expand(
+            "results/weights/{model}.safetensors", model=plan.other_trainings(wildcards.model)[:1]
+        ),
         measures="results/fidelity/{model}/{model}-{explanation}/{dataset}.csv",
         data=lambda wildcards: expand(
             "results/data/{dataset}/{block}.h5",

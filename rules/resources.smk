@@ -52,7 +52,7 @@ SECONDS = {
     "rank_notches": 3.00,
     "intervene": 3.00,
     "calibrate": 0.50,
-    "differentiate": 1.50,  # per step and level as well
+    "differentiate": 1.20,  # per step and level as well
 }
 # MB of memory at any number of stimuli.
 MEGABYTES = {
@@ -103,7 +103,7 @@ MEGABYTES = {
     "rank_notches": 1000,
     "intervene": 1500,
     "summarise_faithfulness": 500,
-    "differentiate": 2500,
+    "differentiate": 1500,
     "summarise": 500,
     "summarise_calibrated": 500,
     "compare": 500,

@@ -23,10 +23,14 @@ def main(smk):
     params = smk.params
     model = ExplainedModel.load(smk.input.explained)
     explained = DifferentiableModel(model)
-    backbone = opening.open_network(
-        smk.wildcards.model, params.backbone, smk.input.weights, params.device
-    )
-    deep = Predictor(backbone, model.box, params.uniform_weight, {})
+    trainings = [smk.input.weights, *smk.input.other]
+    networks = [
+        Predictor(
+            opening.open_network(smk.wildcards.model, params.backbone, path, params.device),
+            model.box, params.uniform_weight, {},
+        )
+        for path in trainings
+    ]  # fmt: skip
     settings = {key: params[key] for key in ("levels", "steps", "draws")}
     wanted = differentiation.chosen(tables.read_csv(smk.input.measures), params.stimuli)
     contents = {}
@@ -37,9 +41,12 @@ def main(smk):
                 contents[name], _ = interventions.content_of(block, index, model.box)
     rows, shown = [], []
     for name in progress(wanted, len(wanted)):
-        found, images = differentiation.part(
-            name, contents[name], deep, model, explained, settings, params.seed
-        )
+        members = {
+            key: (deep.predict, differentiation.of_network(deep, contents[name]))
+            for key, deep in zip(("deep", "other"), networks, strict=False)
+        }
+        members["explained"] = (model.predict, explained.density)
+        found, images = differentiation.part(name, contents[name], members, settings, params.seed)
         rows += found
         shown.append((name, images))
     table = pd.DataFrame(rows, columns=list(differentiation.COLUMNS))
@@ -48,7 +55,7 @@ def main(smk):
     tables.write_csv(smk.output.summary, summary)
     changed_images.write(smk.output.images, shown, files.provenance(smk))
     for row in summary[summary["measure"] == "log2_ratio"].itertuples():
-        log.info("%g grey levels, %s: network / explanation %.2f octaves", *row[1:3], row.mean)
+        log.info("%g grey levels, %s: log2 of the ratio %.2f", *row[1:3], row.mean)
 
 
 if __name__ == "__main__":

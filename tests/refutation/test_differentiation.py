@@ -62,15 +62,22 @@ def predictor_of(model, share=0.0):
     return Predictor(backbone, BOX, 0.0, {})
 
 
+def members(model, image, share, other=None):
+    deep = predictor_of(model, share)
+    found = {"deep": (deep.predict, differentiation.of_network(deep, image))}
+    if other is not None:
+        rival = predictor_of(model, other)
+        found["other"] = (rival.predict, differentiation.of_network(rival, image))
+    return found | {"explained": (model.predict, DifferentiableModel(model).density)}
+
+
 @pytest.fixture(scope="module")
 def parted():
     """By share of the part that is lacking, rows and images of one stimulus."""
     image = make_image(SIZE)
     model, found = make_explanation(image), {}
     for share in (0.0, 6.0):
-        deep = predictor_of(model, share)
-        explained = DifferentiableModel(model)
-        found[share] = differentiation.part("a.png", image, deep, model, explained, WAYS, 1)
+        found[share] = differentiation.part("a.png", image, members(model, image, share), WAYS, 1)
     return image, found
 
 
@@ -114,13 +121,24 @@ def test_changes_have_their_energy_and_keep_to_the_range(parted):
         assert list(shown) == ["original", "4 noise", "4 network", "4 explanation"]
 
 
+@pytest.mark.parametrize("level", [0.5, 1.0, 7.0, 64.0])
+def test_a_change_has_its_energy_after_rounding_and_clipping(level, rng):
+    content = make_image(SIZE)
+    content[:, 10:] = 255  # half of all changes are clipped here
+    image = differentiation.rounded(content, rng.normal(size=content.shape), level)
+    assert differentiation.rms(image, content) == pytest.approx(level, rel=0.01)
+
+
 def test_the_same_seed_makes_the_same_changes(parted):
     image, found = parted
     model = make_explanation(image)
     ways = WAYS | {"steps": 1}
-    args = ("a.png", image, predictor_of(model), model, DifferentiableModel(model), ways)
-    first, again, other = (differentiation.part(*args, seed) for seed in (1, 1, 2))
-    assert first[0] == again[0] != other[0]
+    args = ("a.png", image, members(model, image, 6.0, other=6.0), ways)
+    first, again, other = (pd.DataFrame(differentiation.part(*args, seed)[0]) for seed in (1, 1, 2))
+    assert first.equals(again) and not first.equals(other)
+    # the other training is the same network: nothing moves the one alone
+    trainings = first.set_index("kind").loc["training"]
+    assert trainings["kl_deep"] == pytest.approx(trainings["kl_other"])
 
 
 @pytest.mark.parametrize("colour", ["rgb", "bgr"])
@@ -134,7 +152,7 @@ def test_a_network_is_differentiated_as_it_predicts(colour, output):
     )
     image = make_image((24, 40))  # with padding above and below
     deep = Predictor(backbone, (32, 40), 1e-3, {})
-    density = differentiation.of_network(backbone, image, 1e-3, deep.box)
+    density = differentiation.of_network(deep, image)
     other = make_image((24, 40), 1)
     for changed in (image, other):
         log_density = density(torch.tensor(changed, dtype=torch.float32)).detach().numpy()
@@ -155,7 +173,8 @@ def made_rows(ratio):
         for kind, factor in (("network", ratio), ("explanation", 1 / ratio), ("noise", 1.0)):
             for draw in range(2 if kind == "noise" else 1):
                 rows.append({"stimulus": stimulus, "level": 2.0, "kind": kind, "draw": draw,
-                             "rms": 2.0, "kl_deep": 0.1 * factor, "kl_explained": 0.1})  # fmt: skip
+                             "rms": 2.0, "kl_deep": 0.1 * factor, "kl_explained": 0.1,
+                             "kl_other": np.nan})  # fmt: skip
     return pd.DataFrame(rows)
 
 
@@ -164,7 +183,17 @@ def test_ratios_are_compared_with_those_of_noise():
     assert cells.loc[("network", "log2_ratio"), "mean"] == pytest.approx(3)
     assert cells.loc[("explanation - noise", "log2_ratio"), "mean"] == pytest.approx(-3)
     assert cells.loc[("network", "kl_deep"), "mean"] == pytest.approx(0.8)
-    assert (cells["n"] == 3).all()
+    assert (cells["n"].drop("kl_other", level="measure") == 3).all()
+    rows = made_rows(8)
+    others = rows[rows["kind"] == "network"].assign(kind="training", kl_other=0.2)
+    summary = differentiation.summarise(pd.concat([rows, others]), 50, 1)
+    cells = summary.set_index(["kind", "measure"])
+    assert cells.loc[("training", "log2_ratio"), "mean"] == pytest.approx(2)
+    assert (
+        "moves it by 0.8 [0.8, 0.8] bits, and that of the other by 0.2"
+        in (partings.sentences(summary)[1])
+    )
+    assert partings.table(summary)["rows"][-1][1][1] == "0.2 [0.2, 0.2]"
 
 
 @pytest.mark.parametrize(

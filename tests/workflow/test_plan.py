@@ -151,6 +151,7 @@ def test_trainings_of_one_network_are_a_family(config):
     plan = planned(config)
     assert plan.seed_families["direct"] == [["cmrnet", "second"]]
     assert plan.seeded == {"direct": ["cmrnet", "second"]}  # noise explains one of them alone
+    assert plan.other_trainings("cmrnet") == ["second"]
 
 
 def test_spectra_leave_out_what_has_no_file_or_no_spectrum(config):

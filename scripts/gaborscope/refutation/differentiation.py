@@ -16,18 +16,21 @@ import pandas as pd
 import torch
 from torch.nn import functional
 
-from gaborscope.backbones.backbone import Backbone
 from gaborscope.backbones.predictor import Predictor
-from gaborscope.explanation.differentiable import DifferentiableModel
-from gaborscope.explanation.model import ExplainedModel
 from gaborscope.scoring import summaries
 from gaborscope.scoring.fidelity import kl_bits
 from gaborscope.stimuli import geometry
 
-# Whose map a change moves; `noise` was not made to move any.
+# By kind of change, whose map it moves and whose stays; `noise` was not made to move any.
+# `training` parts the network from another training of itself.
+PAIRS = {
+    "network": ("deep", "explained"),
+    "explanation": ("explained", "deep"),
+    "training": ("deep", "other"),
+}
 KINDS = ("network", "explanation", "noise")
-COLUMNS = ("stimulus", "level", "kind", "draw", "rms", "kl_deep", "kl_explained")
-MEASURES = ("kl_deep", "kl_explained", "log2_ratio", "rms")
+COLUMNS = ("stimulus", "level", "kind", "draw", "rms", "kl_deep", "kl_explained", "kl_other")
+MEASURES = ("kl_deep", "kl_explained", "kl_other", "log2_ratio", "rms")
 SUMMARY_COLUMNS = ("level", "kind", "measure", "mean", "ci_low", "ci_high", "n")
 # Largest step and last one, as shares of the change's length; share of a step in the next.
 STEP, LAST, MOMENTUM = 0.3, 0.02, 0.7
@@ -36,6 +39,7 @@ LEAST = 1e-9  # bits: less is rounding
 # How far the gradient's own log-density may be from that of `predict`: float32.
 TOLERANCE = 0.01
 
+Predict = Callable[[np.ndarray], np.ndarray]
 Density = Callable[[torch.Tensor], torch.Tensor]
 
 
@@ -60,24 +64,16 @@ def chosen(measures: pd.DataFrame, n: int) -> list[str]:
     return list(ordered["stimulus"].iloc[first : first + n])
 
 
-def of_network(
-    backbone: Backbone,
-    content: np.ndarray,
-    uniform_weight: float,
-    box: geometry.Box | tuple[int, int],
-) -> Density:
+def of_network(deep: Predictor, content: np.ndarray) -> Density:
     """
     Log-density of a network as a function of an image, with a gradient.
 
     Parameters
     ----------
-    backbone : Backbone
-        On its device.
+    deep : Predictor
+        Its network on its device.
     content : uint8 array (height, width, 3)
         An image at the size that it has in the network's input.
-    uniform_weight : float
-    box : geometry.Box
-        Input of the network.
 
     Returns
     -------
@@ -85,7 +81,7 @@ def of_network(
         Takes a tensor (height, width, 3), RGB in 0..255, of the size of `content`; returns its
         natural logarithm (height, width), as `Predictor.predict` computes it.
     """
-    place = geometry.place(content.shape[:2], box)
+    backbone, place = deep.backbone, geometry.place(content.shape[:2], deep.box)
     x = backbone.batch([content], [place])
     device = next(backbone.network.parameters()).device
     inside = np.s_[place.top : place.top + place.height, place.left : place.left + place.width]
@@ -101,7 +97,7 @@ def of_network(
         added = functional.pad((change * scale).movedim(-1, 0), around)
         changed = torch.cat([x[:, :3] + added, x[:, 3:]], dim=1)
         maps = backbone.maps(changed.to(device))[0].cpu()[inside]
-        return _log_density(maps, backbone.output, uniform_weight)
+        return _log_density(maps, backbone.output, deep.uniform_weight)
 
     return density
 
@@ -196,6 +192,7 @@ def rounded(content: np.ndarray, change: np.ndarray, level: float) -> np.ndarray
     -------
     image : uint8 array (height, width, 3)
     """
+    change = change * (level / np.sqrt(np.mean(np.square(change))))
     low, high = 0.0, 4.0
     for _ in range(HALVINGS):
         middle = (low + high) / 2
@@ -212,9 +209,7 @@ def rms(image: np.ndarray, content: np.ndarray) -> float:
 def part(
     name: str,
     content: np.ndarray,
-    deep: Predictor,
-    model: ExplainedModel,
-    explained: DifferentiableModel,
+    members: Mapping[str, tuple[Predict, Density]],
     settings: Mapping[str, Any],
     seed: int,
 ) -> tuple[list[dict[str, Any]], dict[str, tuple[np.ndarray, ...]]]:
@@ -229,10 +224,9 @@ def part(
         Of the stimulus; with the seed it decides the noise.
     content : uint8 array (height, width, 3)
         The stimulus at the size that it has in the network's input.
-    deep : Predictor
-    model : ExplainedModel
-    explained : DifferentiableModel
-        Of `model`.
+    members : dict of str to (callable, callable)
+        `deep`, `explained`, and `other` where there is another training of the network: what gives
+        the density of an image, and the log-density with a gradient, see `of_network`.
     settings : dict
         `levels`, `steps`, `draws` of the config.
     seed : int
@@ -240,7 +234,7 @@ def part(
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`: KL(map before || map after) in bits, of the network and the explanation.
+        Keys are `COLUMNS`: KL(map before || map after) in bits of each member, nan without other.
     shown : dict of str to (uint8 array, float array, float array)
         `original`, then `{level} {kind}` of the first draw: an image, and the logarithms of the
         network's and of the explained density.
@@ -250,28 +244,36 @@ def part(
     ValueError
         If a log-density that is differentiated is not that of `predict`.
     """
-    density = of_network(deep.backbone, content, deep.uniform_weight, deep.box)
-    before = _maps(content, deep, model)
-    _require_equal(content, (density, explained.density), before)
-    rows, shown = [], {"original": (content, *before)}
+    before = _maps(content, members)
+    _require_equal(content, members, before)
+    rows: list[dict[str, Any]] = []
+    shown: dict[str, tuple[np.ndarray, ...]] = {}
+    shown["original"] = content, before["deep"], before["explained"]
+
+    def measure(image, labels):
+        after = _maps(image, members)
+        if labels["draw"] == 0:
+            label = f"{labels['level']:g} {labels['kind']}"
+            shown[label] = (image, after["deep"], after["explained"])
+        moved = {f"kl_{key}": kl_bits(before[key], after[key]) for key in members}
+        return {"kl_other": math.nan} | labels | {"rms": rms(image, content)} | moved
+
     for number, level in enumerate(settings["levels"]):
         seeds = [seed, zlib.crc32(name.encode()), number]
-        noise = _noise(content, level, settings["draws"], seeds)
         measured = [
-            _measured(content, before, image, deep, model, shown if draw == 0 else {},
-                      {"level": level, "kind": "noise", "draw": draw})
-            for draw, image in enumerate(noise)
-        ]  # fmt: skip
-        still = [np.mean([row[key] for row in measured]) for key in ("kl_deep", "kl_explained")]
-        for kind, move, stay, bits in (
-            ("network", density, explained.density, still[1]),
-            ("explanation", explained.density, density, still[0]),
-        ):
-            floor = max(bits, LEAST) * math.log(2)
-            change = ascend(move, stay, content, level, settings["steps"], floor, seeds)
-            labels = {"level": level, "kind": kind, "draw": 0}
+            measure(image, {"level": level, "kind": "noise", "draw": draw})
+            for draw, image in enumerate(_noise(content, level, settings["draws"], seeds))
+        ]
+        still = {key: np.mean([row[f"kl_{key}"] for row in measured]) for key in members}
+        for kind, (move, stay) in PAIRS.items():
+            if stay not in members:
+                continue
+            floor = max(still[stay], LEAST) * math.log(2)
+            change = ascend(
+                members[move][1], members[stay][1], content, level, settings["steps"], floor, seeds
+            )
             image = rounded(content, change, level)
-            measured.append(_measured(content, before, image, deep, model, shown, labels))
+            measured.append(measure(image, {"level": level, "kind": kind, "draw": 0}))
         rows += [{"stimulus": name, **row} for row in measured]
     return rows, shown
 
@@ -283,30 +285,21 @@ def _noise(content, level, draws, seeds):
         yield rounded(content, change, level)
 
 
-def _maps(image, deep, model):
-    """Return the log-densities of an image: the network's and the explained one."""
-    return tuple(np.log(np.asarray(m.predict(image), float)) for m in (deep, model))
+def _maps(image, members):
+    """Return the log-densities of an image, by member."""
+    return {key: np.log(np.asarray(predict(image), float)) for key, (predict, _) in members.items()}
 
 
-def _measured(content, before, image, deep, model, shown, labels):
-    """Return how far an image moves both maps; keep it among those shown."""
-    after = _maps(image, deep, model)
-    shown[f"{labels['level']:g} {labels['kind']}"] = (image, *after)
-    moved = [kl_bits(old, new) for old, new in zip(before, after, strict=True)]
-    keys = ("rms", "kl_deep", "kl_explained")
-    return labels | dict(zip(keys, (rms(image, content), *moved), strict=True))
-
-
-def _require_equal(content, densities, expected):
+def _require_equal(content, members, expected):
     """Raise a ValueError unless what is differentiated is what is measured."""
     image = torch.tensor(content, dtype=torch.float32)
-    for name, density, known in zip(("network", "explanation"), densities, expected, strict=True):
+    for key, (_, density) in members.items():
         with torch.no_grad():
-            error = float(np.abs(density(image).numpy() - known).max())
+            error = float(np.abs(density(image).numpy() - expected[key]).max())
         if error > TOLERANCE:
             raise ValueError(
-                f"the log-density of the {name} that is differentiated differs by {error:.2g} from "
-                "that of predict"
+                f"the log-density that is differentiated ({key}) differs by {error:.2g} from that "
+                "of predict"
             )
 
 
@@ -325,16 +318,18 @@ def summarise(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     -------
     summary : DataFrame
         Columns `SUMMARY_COLUMNS`. `log2_ratio` is log2(kl_deep / kl_explained): 0 for every kind
-        where the explanation is the network. The kinds `network - noise` and `explanation - noise`
-        hold paired differences.
+        where the explanation is the network; of the kind `training` log2(kl_deep / kl_other). The
+        kinds `network - noise` and `explanation - noise` hold paired differences.
     """
-    rows = rows.astype({key: float for key in (*MEASURES[:2], "rms")})
-    both = rows[["kl_deep", "kl_explained"]].clip(lower=LEAST)
-    rows["log2_ratio"] = np.log2(both["kl_deep"] / both["kl_explained"])
+    rows = rows.astype({key: float for key in (*MEASURES[:3], "rms")})
+    stays = rows["kl_explained"].where(rows["kind"] != "training", rows["kl_other"])
+    rows["log2_ratio"] = np.log2(rows["kl_deep"].clip(LEAST) / stays.clip(LEAST))
     means = rows.groupby(["level", "kind", "stimulus"])[list(MEASURES)].mean()
     table = []
     for level in dict.fromkeys(rows["level"]):
         of_kind = {kind: means.loc[level, kind] for kind in KINDS}
+        if "training" in set(rows["kind"]):
+            of_kind["training"] = means.loc[level, "training"]
         for kind in KINDS[:2]:
             of_kind[f"{kind} - noise"] = of_kind[kind] - of_kind["noise"]
         for kind, values in of_kind.items():

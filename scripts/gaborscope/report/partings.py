@@ -110,15 +110,17 @@ def changes(shown: Mapping[str, tuple[np.ndarray, ...]], level: float, colour_ma
         line[0].imshow(image)
         change = 127.5 + factor * (image.astype(float) - original)
         line[1].imshow(np.clip(change, 0, 255).astype(np.uint8))
-        line[0].set_ylabel(_named(label), fontsize=7)
+        line[0].set_ylabel(_words(label.rpartition(" ")[2]), fontsize=7)
         for axis, density, before in zip(line[2:], after, maps, strict=True):
             axis.imshow(np.exp(density), cmap=colour_map, vmin=0, vmax=np.exp(before.max()))
     return figure
 
 
-def _named(label):
-    kind = label.rpartition(" ")[2]
-    return kind if kind in ("original", "noise") else f"moves the {kind}"
+def _words(kind):
+    """Say what a change was made for."""
+    if kind == "training":
+        return "moves this training, another one of the network in the explanation's place"
+    return f"moves the {kind}" if kind in KINDS[:2] else kind
 
 
 def _grid(n_rows, titles):
@@ -209,6 +211,16 @@ def sentences(summary: pd.DataFrame) -> list[str]:
             f"{moved['noise', 'kl_deep']}, and the explanation's by "
             f"{moved['noise', 'kl_explained']}. {_meaning(cells, level)}"
         )
+        if (level, "training", "kl_other") in cells.index:
+            one, other = (
+                _interval(*cells.loc[(level, "training", measure), ["mean", "ci_low", "ci_high"]])
+                for measure in ("kl_deep", "kl_other")
+            )
+            said.append(
+                "Two trainings of one network part as well: a change that was made to move the map "
+                f"of this training alone moves it by {one} bits, and that of the other by {other}. "
+                "What is found beyond that is more than one training's own."
+            )
     return said
 
 
@@ -242,11 +254,16 @@ def table(summary: pd.DataFrame) -> dict[str, Any]:
     cells = summary.set_index(["level", "kind", "measure"])[["mean", "ci_low", "ci_high"]]
     rows = [
         (
-            f"{level:g}, {kind if '-' in kind or kind == 'noise' else f'moves the {kind}'}",
-            [_interval(*cells.loc[(level, kind, measure)]) for measure in MEASURES],
+            f"{level:g}, {_words(kind)}",
+            [
+                _interval(*cells.loc[(level, kind, "kl_other" if other else measure)])
+                for measure in MEASURES
+                for other in [kind == "training" and measure == "kl_explained"]
+            ],
         )
         for level in dict.fromkeys(summary["level"])
-        for kind in KINDS
+        for kind in (*KINDS, "training")
+        if (level, kind, "kl_deep") in cells.index
     ]
     columns = ["network moved (bits)", "explanation moved (bits)", "log2 of the ratio"]
     return {"columns": columns, "rows": rows}

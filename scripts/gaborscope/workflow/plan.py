@@ -234,14 +234,11 @@ class Plan:
         it belongs to no single deep model and there are several, it is `{model}-{predictor}`.
         """
         several = len(self.deep_models) > 1
-        families = contests.families(self.config, self.targets)
         cells = []
         for model in self.deep_models:
             own = {**self.explained, **self.deep_banks}
             own = [predictor for predictor, deep in own.items() if deep == model]
-            seeds = [name for family in families if model in family for name in family]
-            shared = [*self.baselines, *self.maps]
-            shared += [name for name in self.deep_models if name in seeds and name != model]
+            shared = [*self.baselines, *self.maps, *self.other_trainings(model)]
             for predictor in [*own, *shared] if own else ():
                 name = f"{model}-{predictor}" if several and predictor in shared else predictor
                 cells += [
@@ -250,6 +247,12 @@ class Plan:
                     if self._is_there(predictor, dataset)
                 ]
         return cells
+
+    def other_trainings(self, model: str) -> list[str]:
+        """Return the other trainings of a deep model's network among the deep models."""
+        families = contests.families(self.config, self.targets)
+        seeds = [name for family in families if model in family for name in family]
+        return [name for name in self.deep_models if name in seeds and name != model]
 
     @property
     def roles(self) -> dict[str, str]:
