@@ -370,8 +370,8 @@ CASES = [
         settled("explanations: {few: {budget: 8}}\n"),
         says="config: unknown key 'budget' at explanations.few (mode direct); known are colour, "
         "boundary, bank, kinds, residual, normalisation, position, mechanisms, control, draw, "
-        "activation, second_stage, readout, terms, start, pools, solver, identities, "
-        "sparsity_scores, fusion, mode, like, models",
+        "activation, second_stage, concepts, readout, terms, start, pools, solver, "
+        "identities, sparsity_scores, fusion, mode, like, models",
     ),
     Case(
         "photographs called demo, which get settings of the generated ones",
