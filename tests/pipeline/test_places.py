@@ -171,9 +171,17 @@ class Elsewhere(NamedTuple):
     whole: bool
 
 
-# What files say of the packages beside their results: the versions in the environment of the stage,
-# which may lack torch, and the digest of its code, which has the versions where Snakemake runs.
-OF_PACKAGES = ("versions", "code")
+# What files say of packages: the versions in the environment of the stage, which may lack torch,
+# and digests of code, which have the versions of where Snakemake runs.
+OF_PACKAGES = ("versions", "code", "network")
+
+
+def without_packages(origin):
+    """What a file says of its origin but for packages, each value as text."""
+    said = {key: str(value) for key, value in origin.items() if key not in OF_PACKAGES}
+    if "params" in said:
+        said["params"] = without_packages(json.loads(said["params"]))
+    return said
 
 
 def comparable(folder):
@@ -182,11 +190,10 @@ def comparable(folder):
     for name, content in contents(folder).items():
         if name.endswith(".h5"):
             with h5py.File(folder / "results" / name) as file:
-                found[name] = {k: repr(file.attrs[k]) for k in file.attrs if k not in OF_PACKAGES}
+                found[name] = without_packages(file.attrs)
                 file.visititems(functools.partial(_add, found[name]))
         elif name.endswith(".json"):
-            known = json.loads(content)
-            found[name] = {key: known[key] for key in known if key not in OF_PACKAGES}
+            found[name] = without_packages(json.loads(content))
         elif name.endswith(".safetensors"):
             found[name] = {key: v.tobytes() for key, v in safetensors.numpy.load(content).items()}
         elif not name.endswith(".json.sha256"):
