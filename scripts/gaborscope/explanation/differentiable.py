@@ -264,18 +264,24 @@ class _Regressors:
             self._bank = ControlBank(regressors.control, plain, regressors.draw)
         shape = placement.height, placement.width
         n_channels = len(colour.CHANNELS[regressors.colour])
-        handled = [sampling.handles(target, placement) for target in targets]
+        every = list(targets)
+        self._has_context = bool(set(mechanisms.OF_ALL_SCALES) & set(regressors.mechanisms))
+        if self._has_context:
+            every.append(context.target(float(plain.wavelengths_px[-1]), placement))
+        handled = [sampling.handles(target, placement) for target in every]
         self._sampled = [t for t, is_handled in enumerate(handled) if is_handled]
         self._pooled = [t for t, is_handled in enumerate(handled) if not is_handled]
         common = self._bank, regressors.boundary, placement
         if self._sampled:
-            chosen = tuple(targets[t] for t in self._sampled)
-            self._plan = _Plan(*common, chosen, n_channels, self._parts(), dtype)
+            chosen = tuple(every[t] for t in self._sampled)
+            n_bare = int(self._sampled[-1] == len(targets))
+            parts = self._parts() if len(chosen) > n_bare else frozenset(["amplitude"])
+            self._plan = _Plan(*common, chosen, n_channels, parts, n_bare, dtype)
         if self._pooled:
             self._all_px = _AllPx(self._bank, shape, regressors.boundary, dtype)
         self._matrices = [
             _tensors(geometry.layer_sampling(grid, placement, pool, width), dtype)
-            for grid, pool, width in targets
+            for grid, pool, width in every
         ]
         self._second = []
         if regressors.second_stage:
@@ -290,7 +296,7 @@ class _Regressors:
     def __call__(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return regressors (K, row, column) on every grid."""
         channels = _opponent(image, self._of.colour)
-        parts: list[dict[str, torch.Tensor]] = [{} for _ in self._targets]
+        parts: list[dict[str, torch.Tensor]] = [{} for _ in self._matrices]
         if self._sampled:
             for t, values in zip(self._sampled, self._plan(channels), strict=True):
                 parts[t] = values
@@ -300,12 +306,13 @@ class _Regressors:
             for t in self._pooled:
                 values = {kind: _separable(planes[kind], *self._matrices[t]) for kind in planes}
                 parts[t] = values | {"residual": _separable(residual, *self._matrices[t])}
+        amplitude = parts.pop()["amplitude"] if self._has_context else None
         blocks = [[self._first(values)] for values in parts]
         if self._second:
             for block, second in zip(blocks, self._of_second_stage(channels[:1]), strict=True):
                 block += second
         if self._mechanisms is not None:
-            for block, beyond in zip(blocks, self._mechanisms(channels), strict=True):
+            for block, beyond in zip(blocks, self._mechanisms(channels, amplitude), strict=True):
                 block += beyond
         if self._of.position:
             for block, position in zip(blocks, self._position, strict=True):
@@ -356,7 +363,7 @@ class _Regressors:
             responses = second(amplitude[s : s + 1])[0][0]
             planes = {"even": responses.real, "odd": responses.imag, "amplitude": responses.abs()}
             kept = [planes[kind] for kind in RESPONSE_KINDS if kind in self._of.kinds]
-            for block, matrices in zip(blocks, self._matrices, strict=True):
+            for block, matrices in zip(blocks, self._matrices, strict=False):
                 if kept:
                     block.append(_separable(torch.stack(kept, dim=1), *matrices).flatten(0, 1))
         return blocks
@@ -479,10 +486,11 @@ class _Plan:
         targets: tuple[Target, ...],
         n_channels: int,
         parts: frozenset[str],
+        n_bare: int,
         dtype: torch.dtype,
     ) -> None:
         shape = placement.height, placement.width
-        plan = plans.plan(bank, shape, boundary, placement, targets, n_channels, parts)
+        plan = plans.plan(bank, shape, boundary, placement, targets, n_channels, parts, n_bare)
         self._parts, self._n_targets, self._full = parts, len(targets), plan.full
         self._n_filters = bank.n_filters
         gains = dict(enumerate(bank.gains(plan.full)))
@@ -555,9 +563,9 @@ class _Plan:
         kinds = {
             kind: torch.stack([values[kind, k] for k in range(self._n_filters)], dim=1)
             for kind in RESPONSE_KINDS
-            if kind in self._parts
+            if (kind, 0) in values
         }
-        if "residual" in self._parts:
+        if ("residual", plans.RESIDUAL) in values:
             kinds["residual"] = values["residual", plans.RESIDUAL]
         return kinds
 
@@ -641,7 +649,7 @@ class _Mechanisms:
             ]
 
         self._scales, self._fine = [], []
-        if set(names) - {"half_waves", "intensity", "contrast"}:
+        if set(names) - {"half_waves", "intensity", "contrast", *mechanisms.OF_ALL_SCALES}:
             self._scales = of_steps(scales.STEPS)
         if "half_waves" in names:
             self._fine = of_steps(scales.FINE_STEPS)
@@ -653,7 +661,7 @@ class _Mechanisms:
         if set(mechanisms.OF_ALL_SCALES) & set(names):
             longest = float(plain.wavelengths_px[-1])
             self._context = _Context(
-                longest, shape, placement, targets, self._scales, plain.orientations, dtype
+                longest, placement, targets, plain.n_scales, plain.orientations, dtype
             )
         self._windows = [
             _Windows(float(wavelength), shape, placement, targets, dtype)
@@ -662,8 +670,12 @@ class _Mechanisms:
             )
         ]
 
-    def __call__(self, channels: torch.Tensor) -> list[list[torch.Tensor]]:
+    def __call__(
+        self, channels: torch.Tensor, amplitude: torch.Tensor | None
+    ) -> list[list[torch.Tensor]]:
         """Return lists of regressors (K, row, column) by grid, in the order of the table."""
+        if amplitude is not None:
+            self._context.analyse(amplitude)
         if self._scales or self._fine:
             spectrum = _spectrum(channels, self._full)
         for scale in self._scales:
@@ -827,54 +839,47 @@ class _Context:
     def __init__(
         self,
         longest: float,
-        shape: tuple[int, int],
         placement: geometry.Placement,
         targets: Sequence[Target],
-        of_scales: Sequence[_Scale],
+        n_scales: int,
         orientations: np.ndarray,
         dtype: torch.dtype,
     ) -> None:
-        positions, matrices = second_order.points(
-            longest, shape, [scale.lattice for scale in of_scales]
-        )
-        self._scales = of_scales
-        self._low_pass = [_tensors(pair, dtype) for pair in matrices]
-        inside = scales.clipped(positions, shape)
+        points = sampling.centres(context.target(longest, placement)[0], placement)
+        shape = placement.height, placement.width
         self._windows = {
             width: _tensors(
-                [geometry.gaussian_matrix(along, along, width * longest) for along in inside], dtype
+                [geometry.gaussian_matrix(along, along, width * longest) for along in points], dtype
             )
             for width in {*context.AROUND, *context.PLACES} - {0.0}
         }
         self._displaced = [
             [[_tensors(pair, dtype) for pair in directions] for directions in of_orientations]
-            for of_orientations in context.displaced(longest, orientations, inside, shape)
+            for of_orientations in context.displaced(longest, orientations, points, shape)
         ]
         self._pools = [
-            _tensors(pair, dtype) for pair in scales.to_targets(positions, placement, targets)
+            _tensors(pair, dtype) for pair in scales.to_targets(points, placement, targets)
         ]
+        self._shape = n_scales, len(orientations)
 
-    def _logs(self):
-        """Return log energies (scale, orientation, channel, row, column)."""
-        logs = [
-            torch.log1p(functional.relu(_separable(scale.amplitude, *low_pass))
-                        / second_order.FAINT)
-            for scale, low_pass in zip(self._scales, self._low_pass, strict=True)
-        ]  # fmt: skip
-        return torch.stack(logs).swapaxes(1, 2)
+    def analyse(self, amplitude: torch.Tensor) -> None:
+        """Take amplitudes (channel, filter, row, column) at `context.target`."""
+        logs = torch.log1p(functional.relu(amplitude) / second_order.FAINT)
+        # (scale, orientation, channel, row, column)
+        self._logs = logs.unflatten(1, self._shape).permute(1, 2, 0, 3, 4)
 
     def _blurred(self, planes, width):
         return _separable(planes, *self._windows[width]) if width else planes
 
     def energies(self) -> list[tuple[torch.Tensor, list[Pair]]]:
         """Return by scale planes (channel, window, row, column) and the ways to the grids."""
-        means = self._logs().mean(dim=1)
+        means = self._logs.mean(dim=1)
         around = torch.stack([self._blurred(means, width) for width in context.AROUND], dim=2)
         return [(planes, self._pools) for planes in around]
 
     def rarities(self) -> list[tuple[torch.Tensor, list[Pair]]]:
         """Return planes (1, group and window, row, column) and the ways to the grids."""
-        logs = self._logs()
+        logs = self._logs
         places, planes = [self._blurred(logs, width) for width in context.PLACES], []
         for c, s in context.groups(logs.shape[0], logs.shape[2]):
             of = slice(None) if s < 0 else slice(s, s + 1)
@@ -884,7 +889,7 @@ class _Context:
 
     def groupings(self) -> list[tuple[torch.Tensor, list[Pair]]]:
         """Return by scale planes (channel, radius and part, row, column), ways to the grids."""
-        logs, planes = self._logs(), []
+        logs, planes = self._logs, []
         for of_orientations in self._displaced:
             parts = []
             for o, matrices in enumerate(of_orientations):

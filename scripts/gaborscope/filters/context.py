@@ -1,15 +1,18 @@
 """Log energies around a place, how rare they are in their image, and contours around a place."""
 
+import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from gaborscope.filters import second_order
-from gaborscope.filters.lattice import Lattice
+from gaborscope.filters import sampling, second_order
 from gaborscope.filters.pooling import Pooler
-from gaborscope.filters.scales import Scale, Target, clipped, separable, to_targets
+from gaborscope.filters.scales import Target, separable, to_targets
 from gaborscope.stimuli import geometry
 
+# Distance of the points, at most, and standard deviation of the window that amplitudes are averaged
+# over there, in longest wavelengths of the bank.
+STEP, WINDOW = 0.375, 0.25
 # Standard deviations of Gaussian means in longest wavelengths of the bank; 0 is the point itself.
 AROUND, PLACES = (0.0, 0.5, 1.0, 2.0, 4.0), (0.0, 0.5, 1.0)
 # Radii in longest wavelengths of the bank, and the window at that distance as a share of them.
@@ -19,58 +22,80 @@ PARTS = ("around", "both sides", "along")
 SHARE, NOISE = 0.02, 0.01**2
 
 
-class Context:
+def target(longest: float, placement: geometry.Placement) -> Target:
     """
-    Regressors from `log(1 + E / second_order.FAINT)` of all filters, at points of one lattice.
-
-    E is the amplitude averaged over a small window, as the second order takes it.
+    Return where amplitudes are taken: points from edge to edge of the image, under a window.
 
     Parameters
     ----------
     longest : float
         Longest wavelength of the bank in px.
-    shape : (int, int)
-        Height and width of the images in px.
+    placement : geometry.Placement
+
+    Returns
+    -------
+    target : (geometry.Grid, pool, width)
+    """
+    extents = placement.height, placement.width
+    counts = [math.ceil((extent - 1) / (STEP * longest)) + 1 for extent in extents]
+    y, x = ((n - 1) / max(count - 1, 1) or 1.0 for n, count in zip(extents, counts, strict=True))
+    grid = geometry.Grid((counts[0], counts[1]), (y, x), (placement.top, placement.left))
+    return grid, "gaussian", geometry.box_width(WINDOW * longest)
+
+
+class Context:
+    """
+    Regressors from `log(1 + E / second_order.FAINT)` of all filters, E the amplitudes at `target`.
+
+    Parameters
+    ----------
+    longest : float
+        Longest wavelength of the bank in px.
     placement : geometry.Placement
     targets : sequence of (geometry.Grid, pool, width)
-    lattices : sequence of Lattice
-        By scale, where its amplitudes are taken.
+    n_scales, n_channels : int
     orientations : float array (orientation,)
         Of the filters in radians, see `loggabor.LogGaborBank`.
-    n_channels : int
     """
 
     def __init__(
         self,
         longest: float,
-        shape: tuple[int, int],
         placement: geometry.Placement,
         targets: Sequence[Target],
-        lattices: Sequence[Lattice],
+        n_scales: int,
         orientations: np.ndarray,
         n_channels: int,
     ) -> None:
-        positions, self._low_pass = second_order.points(longest, shape, lattices)
-        inside = clipped(positions, shape)
+        points = sampling.centres(target(longest, placement)[0], placement)
         self._windows = {
-            width: [geometry.gaussian_matrix(along, along, width * longest) for along in inside]
+            width: [geometry.gaussian_matrix(along, along, width * longest) for along in points]
             for width in {*AROUND, *PLACES} - {0.0}
         }
-        self._displaced = displaced(longest, orientations, inside, shape)
-        n_points = [len(along) for along in positions]
-        # (scale, orientation, channel, row, column)
-        self._logs = np.empty((len(lattices), len(orientations), n_channels, *n_points), np.float32)
-        to_cells = to_targets(positions, placement, targets)
+        shape = placement.height, placement.width
+        self._displaced = displaced(longest, orientations, points, shape)
+        self._counts = n_scales, len(orientations)
+        self._logs = np.empty((0,) * 5, np.float32)
+        to_cells = to_targets(points, placement, targets)
         self._poolers = {
-            "log_energy": Pooler(to_cells, n_channels * len(lattices) * len(AROUND)),
-            "rarity": Pooler(to_cells, len(groups(len(lattices), n_channels)) * len(PLACES)),
-            "grouping": Pooler(to_cells, n_channels * len(lattices) * len(RADII) * len(PARTS)),
+            "log_energy": Pooler(to_cells, n_channels * n_scales * len(AROUND)),
+            "rarity": Pooler(to_cells, len(groups(n_scales, n_channels)) * len(PLACES)),
+            "grouping": Pooler(to_cells, n_channels * n_scales * len(RADII) * len(PARTS)),
         }
 
-    def analyse(self, s: int, scale: Scale) -> None:
-        """Take the amplitudes of one scale."""
-        energies = np.maximum(separable(scale.amplitude, *self._low_pass[s]), 0)
-        self._logs[s] = np.log1p(energies / second_order.FAINT)
+    def analyse(self, amplitude: np.ndarray) -> None:
+        """
+        Take the amplitudes of an image.
+
+        Parameters
+        ----------
+        amplitude : float32 array (channel, filter, row, column)
+            At the points of `target`.
+        """
+        logs = np.log1p(np.maximum(amplitude, 0) / second_order.FAINT)
+        # (scale, orientation, channel, row, column)
+        by_scale = logs.reshape(len(logs), *self._counts, *logs.shape[2:]).transpose(1, 2, 0, 3, 4)
+        self._logs = np.ascontiguousarray(by_scale)
 
     def energies(self) -> Iterator[np.ndarray]:
         """
@@ -107,12 +132,12 @@ class Context:
         between optical variability, visual saliency, and eye fixations. J. Vision 12(6), 17.
         """
         places = [self._blurred(self._logs, width) for width in PLACES]
-        n_scales, _, n_channels, *n_points = self._logs.shape
+        n_scales, n_channels = self._logs.shape[0], self._logs.shape[2]
         for c, s in groups(n_scales, n_channels):
             scales = slice(None) if s < 0 else slice(s, s + 1)
             channels = slice(None) if c < 0 else slice(c, c + 1)
             for logs in places:
-                yield _distance(logs[scales, :, channels].reshape(-1, *n_points))
+                yield _distance(logs[scales, :, channels].reshape(-1, *self._logs.shape[3:]))
 
     def groupings(self) -> Iterator[np.ndarray]:
         """

@@ -186,7 +186,7 @@ class Mechanisms:
             self._slots[name] = slice(first, first + n)
             first += n
         self.n_regressors = first
-        of_energies = set(names) - {"half_waves", "intensity", "contrast"}
+        of_energies = set(names) - {"half_waves", "intensity", "contrast", *OF_ALL_SCALES}
         self._scales, self._fine, self._second, self._windows = [], [], {}, []
         if of_energies or "half_waves" in names:
             full = shape if boundary == "periodic" else fourier.padded_shape(shape, bank.margin_px)
@@ -210,22 +210,25 @@ class Mechanisms:
         self._context = None
         if set(OF_ALL_SCALES) & set(names):
             self._context = context.Context(
-                self._wavelengths[-1], shape, placement, targets,
-                [s.lattice for s in self._scales], plain.orientations, n_channels,
-            )  # fmt: skip
+                self._wavelengths[-1], placement, targets, n_scales, plain.orientations, n_channels
+            )
         if {"intensity", "contrast"} & set(names):
             self._windows = [
                 Windows(wavelength, shape, placement, targets, n_channels)
                 for wavelength in self._wavelengths
             ]
 
-    def run(self, channels: np.ndarray, blocks: Sequence[np.ndarray]) -> None:
+    def run(
+        self, channels: np.ndarray, amplitude: np.ndarray | None, blocks: Sequence[np.ndarray]
+    ) -> None:
         """
         Compute and pool all regressors of an image.
 
         Parameters
         ----------
         channels : real array (channel, height, width)
+        amplitude : float32 array (channel, filter, row, column) or None
+            At `context.target`, for `OF_ALL_SCALES`.
         blocks : list of float32 array (K, row, column)
             Arrays to write to, one per target, in the order of `rows`.
         """
@@ -244,7 +247,8 @@ class Mechanisms:
             self._half_waves(s, scale, slots["half_waves"])
         for s, scale in enumerate(self._scales):
             self._of_scale(s, scale, slots)
-        if self._context is not None:
+        if self._context is not None and amplitude is not None:
+            self._context.analyse(amplitude)
             for name in OF_ALL_SCALES:
                 if name in slots:
                     self._context.put(name, slots[name])
@@ -284,8 +288,6 @@ class Mechanisms:
                     scale.put(promoted, slots["competition"], index)
         for name, second in self._second.items():
             second.run(s, scale, slots[name])
-        if self._context is not None:
-            self._context.analyse(s, scale)
 
 
 @functools.lru_cache(maxsize=4)

@@ -39,6 +39,8 @@ class Plan:
     n_channels : int
     parts : collection of {"even", "odd", "amplitude", "residual"}
         Parts of the responses to compute.
+    n_bare : int
+        The last so many targets, under Gaussian windows, take amplitudes alone.
 
     Attributes
     ----------
@@ -57,6 +59,7 @@ class Plan:
         targets: Sequence[tuple[geometry.Grid, str, float]],
         n_channels: int,
         parts: Collection[str],
+        n_bare: int = 0,
     ) -> None:
         full = shape if boundary == "periodic" else fourier.padded_shape(shape, bank.margin_px)
         self.full = full
@@ -72,10 +75,11 @@ class Plan:
         kinds = [pool for _, pool, _ in targets]
         self.stages = self._points([i for i, kind in enumerate(kinds) if kind == "point"])
         averaged = [i for i, kind in enumerate(kinds) if kind == "gaussian"]
-        if averaged and "amplitude" in parts:
-            self._average(averaged)
-        if averaged and self._linear:
-            self.stages += self._windows(averaged, margin)
+        whole = [i for i in averaged if i < len(kinds) - n_bare]
+        if members := averaged if "amplitude" in parts else averaged[len(whole) :]:
+            self._average(members)
+        if whole and self._linear:
+            self.stages += self._windows(whole, margin)
 
     def run(self, channels: np.ndarray, slots: Sequence[Mapping[str, np.ndarray]]) -> None:
         """
@@ -255,6 +259,7 @@ def plan(
     targets: tuple[tuple[geometry.Grid, str, float], ...],
     n_channels: int,
     parts: frozenset[str],
+    n_bare: int = 0,
 ) -> Plan:
     """
     Plan, made at its first use in this process; parameters as for `Plan`, hashable.
@@ -263,4 +268,4 @@ def plan(
     -------
     plan : Plan
     """
-    return Plan(bank, shape, boundary, placement, targets, n_channels, parts)
+    return Plan(bank, shape, boundary, placement, targets, n_channels, parts, n_bare)

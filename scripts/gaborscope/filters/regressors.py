@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 
 from gaborscope.errors import InputError
+from gaborscope.filters import context, sampling
 from gaborscope.filters import mechanisms as mechanism_tools
 from gaborscope.filters import plan as pooled_plan
-from gaborscope.filters import sampling
 from gaborscope.filters import second_stage as second_stages
 from gaborscope.filters.controls import ControlBank
 from gaborscope.filters.loggabor import LogGaborBank
@@ -173,18 +173,25 @@ class Regressors:
             shape = [len(along) for along in sampling.centres(grid, placement)]
             maps.append(np.empty((n, *shape), np.float32))
         slots = [self._slots(block[:n_first], bank.n_filters, len(channels)) for block in maps]
-        handled = [sampling.handles(target, placement) for target in targets]
+        wanted, amplitude = list(targets), None
+        if set(mechanism_tools.OF_ALL_SCALES) & set(self.mechanisms):
+            around = context.target(float(plain.wavelengths_px[-1]), placement)
+            shape = (len(channels), bank.n_filters, *around[0].shape)
+            amplitude = np.empty(shape, np.float32)
+            wanted.append(around)
+            slots.append({"amplitude": amplitude})
+        handled = [sampling.handles(target, placement) for target in wanted]
         for fill, from_lattices in ((self._sampled, True), (self._from_all_px, False)):
             members = [t for t, is_handled in enumerate(handled) if is_handled is from_lattices]
             if members:
-                chosen = tuple(targets[t] for t in members)
+                chosen = tuple(wanted[t] for t in members)
                 fill(bank, channels, placement, chosen, [slots[t] for t in members])
         if self.second_stage:
             sampler = _sampler(placement, tuple(targets))
             self._second(channels[0], sampler, [block[n_first:n_before] for block in maps])
         if beyond is not None:
-            beyond.run(channels, [block[others] for block in maps])
-        for (grid, *_), block, slot in zip(targets, maps, slots, strict=True):
+            beyond.run(channels, amplitude, [block[others] for block in maps])
+        for (grid, *_), block, slot in zip(targets, maps, slots, strict=False):
             if self.normalisation:
                 for amplitude, normalised in zip(
                     slot["amplitude"], slot["normalised"], strict=True
@@ -241,9 +248,10 @@ class Regressors:
         """Fill in responses from as few points as the targets need."""
         parts = frozenset(slots[0]) - {"normalised"}
         shape = channels.shape[1:]
-        pooled_plan.plan(bank, shape, self.boundary, placement, targets, len(channels), parts).run(
-            channels, slots
-        )
+        bare = slots[-1].keys() != slots[0].keys()  # the last is the target of `context`
+        pooled_plan.plan(
+            bank, shape, self.boundary, placement, targets, len(channels), parts, int(bare)
+        ).run(channels, slots)
 
     def _from_all_px(self, bank, channels, placement, targets, slots):
         """Fill in responses pooled from all px."""
@@ -260,7 +268,8 @@ class Regressors:
                         slot[kind][number] = maps[:, :, column]
             if self.residual:
                 for residual, slot in zip(sampler.plain(prepared.residual()), slots, strict=True):
-                    slot["residual"][number] = residual
+                    if "residual" in slot:
+                        slot["residual"][number] = residual
 
 
 @functools.lru_cache(maxsize=8)

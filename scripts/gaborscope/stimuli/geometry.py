@@ -357,6 +357,11 @@ def deviation(width: float) -> float:
     return width / 12**0.5
 
 
+def box_width(deviation: float) -> float:
+    """Return the width in px of the box whose standard deviation this is, see `deviation`."""
+    return deviation * 12**0.5
+
+
 def gaussian_matrix(positions: np.ndarray, centres: np.ndarray, deviation: float) -> np.ndarray:
     """
     Weights of Gaussian means over points.
