@@ -209,7 +209,7 @@ rule score_coalitions:
         runtime=runtime("score_coalitions"),
         disk_mb=disk_mb("score_coalitions"),
     params:
-        parts=lambda wildcards: len(plan.bit_parts(wildcards.explanation)),
+        parts=lambda wildcards: len(plan.bit_parts(wildcards.model, wildcards.explanation)),
         solver=lambda wildcards: config["explanations"][wildcards.explanation]["solver"],
         fusion=lambda wildcards: config["explanations"][wildcards.explanation]["fusion"],
         stimuli=config["bits"]["stimuli"],
@@ -280,7 +280,7 @@ rule split_bits:
             model=wildcards.model,
             dataset=plan.fit_on,
             explanation=wildcards.explanation,
-            part=plan.parts_of_bits(wildcards.model, wildcards.explanation),
+            part=plan.bit_parts(wildcards.model, wildcards.explanation),
         ),
     output:
         table=f"results/bits/{{model}}/{plan.fit_on}/{{explanation}}.csv",

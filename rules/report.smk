@@ -95,7 +95,7 @@ rule report:
         bits_parts=[
             f"results/bits/{model}/{plan.fit_on}/{explanation}/{part}.csv"
             for model, explanation in plan.bits
-            for part in plan.bit_parts(explanation)
+            for part in plan.bit_parts(model, explanation)
         ],
         differentiation=[
             f"results/differentiation/{model}/{dataset}/{explanation}.summary.csv"

@@ -159,6 +159,13 @@ def test_a_report_of_the_run_can_be_made(run):
     assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
 
 
+def test_bits_of_people_are_split_and_reported_where_they_are_asked_for(run):
+    folder, config, _ = run
+    config = {**config, "bits": {**config.get("bits", {}), "people": True}}
+    jobs = plan(folder, config)
+    assert jobs["score_people"] == jobs["split_bits"] == jobs["report"] == 1
+
+
 def test_maps_of_the_test_split_are_exported_where_they_are_asked_for(run):
     folder, config, _ = run
     predictors = {"centre_bias", "cmrnet", "cmrnet-direct"}

@@ -13,8 +13,8 @@ from gaborscope.store import paths
 PARTS = ("contrast", "position", "colour", "unexplained", "explained", "deep")
 
 
-def bits_table(folder, name, parts=PARTS, values=(0.2, -0.1, 0.3, 0.6, 0.4, 1.0)):
-    path = folder / paths.make("bits", model="cmrnet", dataset="made", explanation=name)
+def bits_table(folder, name, parts=PARTS, values=(0.2, -0.1, 0.3, 0.6, 0.4, 1.0), model="cmrnet"):
+    path = folder / paths.make("bits", model=model, dataset="made", explanation=name)
     path.parent.mkdir(parents=True, exist_ok=True)
     rows = [
         (p, v, v - 0.1, v + 0.1, v, v - 0.1, v + 0.1, 9) for p, v in zip(parts, values, strict=True)
@@ -95,6 +95,13 @@ def test_the_page_says_of_each_concept_whether_it_is_more_than_nothing(tmp_path)
     assert sentence in page.render(content(anatomy=sections))
     figure = anatomy.bits_bars({"it": pd.read_csv(given.bits[0]).set_index("part")})
     assert len(figure.axes[0].patches) == 5  # parts alone, without what is added
+
+
+def test_people_are_called_people(tmp_path):
+    own = bits_table(tmp_path, "loggabor_fixations", model="gold_standard")
+    given = files(bits=[bits_table(tmp_path, "direct"), own])
+    rows = anatomy.content(given, tmp_path, 40)["bits_table"]["rows"]
+    assert [name for name, _ in rows] == ["cmrnet-direct", "people"]
 
 
 def test_bars_stack_gains_to_the_right_and_losses_to_the_left(tmp_path):

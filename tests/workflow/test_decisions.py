@@ -311,7 +311,7 @@ def test_scores_are_calibrated_where_the_analysis_is_listed(listed, given):
 ])  # fmt: skip
 def test_coalitions_of_up_to_16_are_one_job(position, second, parts):
     entry = {"position": position, "second_stage": second, "mechanisms": [], "concepts": []}
-    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
+    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "net", "e")
     assert asked == [str(part) for part in range(parts)]
 
 
@@ -320,18 +320,20 @@ def test_coalitions_of_more_than_7_dimensions_are_bounded(n, parts):
     entry = {"position": True, "second_stage": False, "mechanisms": ["some"] * n, "concepts": []}
     if n == 4:  # 8 dimensions: 2 * 8 * 7 + 2 coalitions
         assert -(-(2 * 8 * 7 + 2) // plan.COALITIONS_PER_JOB) == parts
-    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
+    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "net", "e")
     assert asked == [str(part) for part in range(parts)]
 
 
 @pytest.mark.parametrize("n, parts", [(2, 5), (4, 8)])  # 64 + 2, 114 + 4 coalitions
 def test_each_concept_is_a_dimension_and_has_one_coalition_with_its_null(n, parts):
     entry = {"position": True, "second_stage": False, "mechanisms": [], "concepts": ["some"] * n}
-    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "e")
+    asked = plan.Plan.bit_parts(_Told({"explanations": {"e": entry}}), "net", "e")
     assert asked == [str(part) for part in range(parts)]
 
 
 class _Told:
+    people = plan.Plan.people
+
     def __init__(self, config, **known):
         self.config = config
         self.__dict__.update(known)

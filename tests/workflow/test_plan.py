@@ -203,8 +203,8 @@ def test_bits_of_people_are_split_where_they_are_asked_for(config, analyses, peo
     plan = planned(config, analyses=analyses)
     own = ["gold_standard", "loggabor_fixations"]
     assert (own in plan.bits) == (people and bool(analyses))
-    assert plan.parts_of_bits(*own) == ["0"]
-    assert plan.parts_of_bits("cmrnet", "noise") == plan.bit_parts("noise")
+    assert plan.bit_parts(*own) == ["0"]
+    assert all(plan.bit_parts(*section) for section in plan.bits)
 
 
 def test_maps_of_concepts_lie_where_the_config_says_by_data_set(config):

@@ -54,12 +54,7 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
         `bits_figure`, `spectra_figure` (None without files), `bits_sentences`, `bits_table` and
         `spectra_table` (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
-    tables = {
-        "{model}-{explanation}".format(**grammar.parse("bits", path)): read_csv(path).set_index(
-            "part"
-        )
-        for path in files.bits
-    }
+    tables = {_named(path): read_csv(path).set_index("part") for path in files.bits}
     figure = None
     if tables:
         figure = folder / "bits.png"
@@ -78,6 +73,14 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     }
     layers = _layers(files.anatomy, folder, dpi)
     return {**of_bits, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
+
+
+def _named(path):
+    """Return whose bits a table has: of an explained model, or of people."""
+    found = grammar.parse("bits", path)
+    if found["model"] == "gold_standard":
+        return "people"
+    return "{model}-{explanation}".format(**found)
 
 
 def _added(tables):

@@ -405,12 +405,10 @@ class Plan:
             and (chosen is None or explanation in chosen)
         ] + ([list(self.people)] if people else [])
 
-    def parts_of_bits(self, model: str, explanation: str) -> list[str]:
-        """Return the names of the jobs that score the coalitions of an explanation or of people."""
-        return ["0"] if model == self.people[0] else self.bit_parts(explanation)
-
-    def bit_parts(self, explanation: str) -> list[str]:
-        """Return the names of the jobs that share the coalitions of an explanation."""
+    def bit_parts(self, model: str, explanation: str) -> list[str]:
+        """Return the names of the jobs that share the coalitions of an explanation or people."""
+        if model == self.people[0]:
+            return ["0"]
         entry = self.config["explanations"][explanation]
         n = 3 + entry["position"] + entry["second_stage"] + len(entry["mechanisms"])
         n += len(entry["concepts"])
