@@ -164,6 +164,18 @@ def test_without_orientation_second_orders_are_summed_over_both_orientations():
     assert set(members.tolist()) == {1, n_orientations, 2 * n_orientations}
 
 
+@pytest.mark.parametrize("colour", ["yuv", "rgb"])
+def test_without_colour_nothing_relates_channels_to_each_other(colour):
+    table = table_of({**FULL, "colour": colour, "mechanisms": ["rarity"]})
+    opponent, ones = colour != "rgb", np.ones(len(table["name"]))
+    of_all = [name.startswith("all channels") for name in table["name"]]
+    assert sum(of_all) == 9  # two scales and both, three windows
+    kept = {"position", "scale", "orientation", "rarity"}
+    without = restriction(table, kept, ones, opponent).sum(axis=0) > 0
+    assert not without[of_all].any() and without[table["kind"] == "rarity"].any()
+    assert restriction(table, {*kept, "colour"}, ones, opponent).sum(axis=0)[of_all].all()
+
+
 CONCEPTS = {**FULL, "concepts": ["faces", "text"], "swapped": True}
 
 

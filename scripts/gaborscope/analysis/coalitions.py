@@ -299,7 +299,8 @@ def restriction(
 
     Without scale (or orientation), regressors that differ in it alone are summed. They are
     standardised first, so that no scale counts more for its power. Without colour, only the first
-    channel (luminance) is left, or for rgb the sum of the three channels. Without one of `GROUPS`,
+    channel (luminance) is left, or for rgb the sum of the three channels; what relates channels to
+    each other is left out. Without one of `GROUPS`,
     the regressors of its kinds are left out; without a concept, its maps.
 
     Parameters
@@ -325,7 +326,8 @@ def restriction(
             continue
         row_name, is_response = str(name), kind != "position" and not is_concept
         if "colour" not in kept and is_response:
-            if opponent and table["colour"][index] > 0:
+            of_all = table["colour"][index] < 0  # channels together, such as their rarity
+            if of_all or (opponent and table["colour"][index] > 0):
                 continue
             row_name = row_name.partition(" ")[2]
         if is_response:
