@@ -282,6 +282,18 @@ def test_one_mechanism_alone_is_the_same_and_leaves_the_other_regressors(name):
         np.testing.assert_array_equal(map_, none.get(label, maps[label]))
 
 
+@pytest.mark.parametrize("target", [POINTS[0], (PIXELS, "gaussian", 24.0), (PIXELS, "box", 8.0)])
+def test_mechanisms_of_all_scales_need_no_amplitudes_among_the_regressors(target):
+    image, _ = found()
+    names = mechanisms.OF_ALL_SCALES
+    (plain,) = maps_of(image, names, [target])
+    (linear,) = maps_of(image, names, [target], kinds=["even"], residual=True)
+    own = [label for label in plain if any(name in label for name in ("energy", "rarity", "group"))]
+    assert len(own) > 50 and set(own) < set(linear)
+    for label in own:  # amplitudes that others average too may lie on a finer lattice
+        assert_close(linear[label], plain[label], 0.1)
+
+
 @pytest.mark.parametrize("pool, width", [("gaussian", 8.0), ("gaussian", 24.0), ("box", 8.0)])
 def test_regressors_are_pooled_to_the_cells_of_a_layer(pool, width):
     image, at_pixels = found()

@@ -219,7 +219,7 @@ class Mechanisms:
             ]
 
     def run(
-        self, channels: np.ndarray, amplitude: np.ndarray | None, blocks: Sequence[np.ndarray]
+        self, channels: np.ndarray, amplitude: np.ndarray, blocks: Sequence[np.ndarray]
     ) -> None:
         """
         Compute and pool all regressors of an image.
@@ -227,8 +227,8 @@ class Mechanisms:
         Parameters
         ----------
         channels : real array (channel, height, width)
-        amplitude : float32 array (channel, filter, row, column) or None
-            At `context.target`, for `OF_ALL_SCALES`.
+        amplitude : float32 array (channel, filter, row, column)
+            At `context.target`; read for `OF_ALL_SCALES` alone.
         blocks : list of float32 array (K, row, column)
             Arrays to write to, one per target, in the order of `rows`.
         """
@@ -247,7 +247,7 @@ class Mechanisms:
             self._half_waves(s, scale, slots["half_waves"])
         for s, scale in enumerate(self._scales):
             self._of_scale(s, scale, slots)
-        if self._context is not None and amplitude is not None:
+        if self._context is not None:
             self._context.analyse(amplitude)
             for name in OF_ALL_SCALES:
                 if name in slots:

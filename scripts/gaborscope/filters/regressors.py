@@ -173,7 +173,7 @@ class Regressors:
             shape = [len(along) for along in sampling.centres(grid, placement)]
             maps.append(np.empty((n, *shape), np.float32))
         slots = [self._slots(block[:n_first], bank.n_filters, len(channels)) for block in maps]
-        wanted, amplitude = list(targets), None
+        wanted, amplitude = list(targets), np.empty(0, np.float32)
         if set(mechanism_tools.OF_ALL_SCALES) & set(self.mechanisms):
             around = context.target(float(plain.wavelengths_px[-1]), placement)
             shape = (len(channels), bank.n_filters, *around[0].shape)
@@ -191,12 +191,10 @@ class Regressors:
             self._second(channels[0], sampler, [block[n_first:n_before] for block in maps])
         if beyond is not None:
             beyond.run(channels, amplitude, [block[others] for block in maps])
-        for (grid, *_), block, slot in zip(targets, maps, slots, strict=False):
+        for (grid, *_), block, slot in zip(targets, maps, slots[: len(targets)], strict=True):
             if self.normalisation:
-                for amplitude, normalised in zip(
-                    slot["amplitude"], slot["normalised"], strict=True
-                ):
-                    normalised[...] = _normalised(amplitude, bank.n_scales)
+                for own, normalised in zip(slot["amplitude"], slot["normalised"], strict=True):
+                    normalised[...] = _normalised(own, bank.n_scales)
             if self.position:
                 block[places] = _position(grid, placement)
         for k in range(n_concepts):
