@@ -198,7 +198,7 @@ def test_ratios_are_compared_with_those_of_noise():
 
 @pytest.mark.parametrize(
     ("ratio", "said"),
-    [(8, "Both were found: each rests"), (1, "Neither was found: both maps move")],
+    [(8, "Both are shown: each rests"), (1, "Neither is shown: no change parts the maps")],
 )
 def test_the_page_says_whether_they_part(ratio, said):
     (sentence,) = partings.sentences(differentiation.summarise(made_rows(ratio), 50, 1))

@@ -205,9 +205,9 @@ def sentences(summary: pd.DataFrame) -> list[str]:
         said.append(
             f"At {level:g} grey levels the change that was made to move the network's map alone "
             f"moves it by {moved['network', 'kl_deep']} bits, and the explanation's by "
-            f"{moved['network', 'kl_explained']}; the one that was made to move the explanation's "
+            f"{moved['network', 'kl_explained']}. The one that was made to move the explanation's "
             f"alone moves it by {moved['explanation', 'kl_explained']}, and the network's by "
-            f"{moved['explanation', 'kl_deep']}; noise moves the network's by "
+            f"{moved['explanation', 'kl_deep']}. Noise moves the network's by "
             f"{moved['noise', 'kl_deep']}, and the explanation's by "
             f"{moved['noise', 'kl_explained']}. {_meaning(cells, level)}"
         )
@@ -229,12 +229,12 @@ def _meaning(cells, level):
     apart = cells.loc[(level, "network - noise", "log2_ratio"), "ci_low"] > 0
     reverse = cells.loc[(level, "explanation - noise", "log2_ratio"), "ci_high"] < 0
     if apart and reverse:
-        return "Both were found: each rests on something that the other does not see."
+        return "Both are shown: each rests on something that the other does not see."
     if apart:
         return "The network rests on something that the explanation does not see."
     if reverse:
         return "The explanation rests on something that the network does not see."
-    return "Neither was found: both maps move together, as they would if they were one."
+    return "Neither is shown: no change parts the maps more than noise does."
 
 
 def table(summary: pd.DataFrame) -> dict[str, Any]:
