@@ -15,9 +15,7 @@ BIN := $(CURDIR)/$(VENV)/bin
 	unlock clean-venv
 
 demo: $(VENV)/run.stamp unlock
-	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
-		--quiet rules
-	@"$(BIN)/python" scripts/show_summary.py "$(OUT)"
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)"
 
 run: $(VENV)/run.stamp unlock
 	@$(if $(CONFIG),"$(BIN)/python" scripts/check_config.py "$(CONFIG)")

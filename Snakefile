@@ -59,6 +59,7 @@ configfile: f"{workflow.basedir}/config.yaml"
 
 include: "rules/common.smk"
 include: "rules/resources.smk"
+include: "rules/telling.smk"
 include: "rules/data.smk"
 
 
@@ -119,10 +120,14 @@ onstart:
         for line in or_stop(slurm.require_startable, asked):
             logger.warning(line)
         slurm.watch(".", logger)
+    if TOLD:
+        begin_telling()
 
 
 onsuccess:
     if plan.pending:
         logger.info(
-            f"{', '.join(plan.pending)}: downloaded; give the same command again to go on."
+            f"{', '.join(plan.pending)}: downloaded; give the same command again to go on.",
+            extra=progress.OWN,
         )
+    last_lines()

@@ -17,10 +17,12 @@ from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
 from gaborscope.workflow import (
     backbone_entries,
+    closing,
     config_files,
     deep_banks,
     digests,
     ownership,
+    progress,
     settings,
     slurm,
 )

@@ -126,7 +126,8 @@ def accounting(job):
 
 def submitted(folder):
     """Ids of the jobs that a run has submitted, in order."""
-    text = (folder / "snakemake.log").read_text()
+    logs = sorted((folder / ".snakemake" / "log").glob("*.snakemake.log"))
+    text = "".join(path.read_text() for path in logs)
     return re.findall(r"submitted with SLURM jobid (\d+)", text)
 
 

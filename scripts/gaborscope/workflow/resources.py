@@ -17,6 +17,7 @@ from gaborscope.workflow.plan import Plan
 
 CASCADE_STAGES = ("fit_cascade", "refine_cascade")
 FUSE_ALL = "fuse_all_layers"  # in addition, where all layers of a cascade are fused
+START = 4.0  # seconds that every job takes to start and to import
 UNKNOWN_NETWORK = 5  # times the seconds of cmrnet: a guess for networks not measured
 
 
@@ -93,24 +94,67 @@ class Resources:
         """
 
         def minutes(wildcards, attempt):
-            used = self._amount(self.measured.seconds, stage, wildcards, model) / 60
-            if stage in CASCADE_STAGES:
-                used *= self._times(self.measured.heavier_cascades, wildcards.model)
-            if stage in self.measured.by_network:
-                used *= self._times(self.measured.heavier, wildcards.model)
-            if stage == "train_backbone":
-                used *= backbone_entries.training(self.plan.config, wildcards.model)["epochs"]
-            if stage == "refine_cascade":
-                used *= self.plan.config["explanations"][wildcards.explanation]["epochs"]
-            if stage == "differentiate":
-                wanted = self.plan.config["differentiation"]
-                used *= len(wanted["levels"]) * wanted["steps"]
-                used *= min(1, wanted["stimuli"] / max(1, self._stimuli(wildcards)))
-            if self._fuses_all(stage, wildcards):
-                used += self._amount(self.measured.seconds, FUSE_ALL, wildcards, model) / 60
+            used = self.seconds(stage, wildcards, model) / 60
             return math.ceil((10 + 4 * used) * 2 ** (attempt - 1))
 
         return minutes
+
+    def seconds(self, stage: str, wildcards: Any, model: str | None = None) -> float:
+        """
+        Return the CPU seconds that a job is expected to take, but for its start.
+
+        Parameters
+        ----------
+        stage : str
+        wildcards : object
+            Wildcards of the job as attributes.
+        model : str, optional
+            Where it is no wildcard of the rule.
+
+        Returns
+        -------
+        seconds : float
+        """
+        used = self._amount(self.measured.seconds, stage, wildcards, model)
+        if stage in CASCADE_STAGES:
+            used *= self._times(self.measured.heavier_cascades, wildcards.model)
+        if stage in self.measured.by_network:
+            used *= self._times(self.measured.heavier, wildcards.model)
+        if stage == "train_backbone":
+            used *= backbone_entries.training(self.plan.config, wildcards.model)["epochs"]
+        if stage == "refine_cascade":
+            used *= self.plan.config["explanations"][wildcards.explanation]["epochs"]
+        if stage == "differentiate":
+            wanted = self.plan.config["differentiation"]
+            used *= len(wanted["levels"]) * wanted["steps"]
+            used *= min(1, wanted["stimuli"] / max(1, self._stimuli(wildcards)))
+        if self._fuses_all(stage, wildcards):
+            used += self._amount(self.measured.seconds, FUSE_ALL, wildcards, model)
+        return used
+
+    def expected(self, rule: str, wildcards: Any) -> float:
+        """
+        Return the seconds that a job is expected to take on one core, its start included.
+
+        Parameters
+        ----------
+        rule : str
+            Name of the rule, which may end in a model or in what sets it apart: fuse_nulls.
+        wildcards : object
+            Wildcards of the job as attributes.
+
+        Returns
+        -------
+        seconds : float
+            `START` for a rule that was not measured.
+        """
+        stages = [s for s in self.measured.seconds if rule == s or rule.startswith(f"{s}_")]
+        if not stages:
+            return START
+        stage = max(stages, key=len)
+        model = rule.removeprefix(stage)[1:]
+        known = model if model in self.plan.config["backbones"] else None
+        return START + self.seconds(stage, wildcards, known)
 
     def mem_mb(self, stage: str, model: str | None = None) -> Callable[[Any, int], int]:
         """Return the function that gives a job's memory in megabytes; parameters as `runtime`."""
