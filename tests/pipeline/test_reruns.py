@@ -23,6 +23,8 @@ pytestmark = pytest.mark.slow
 def test_second_run_has_nothing_to_do(run):
     output, _ = snakemake(run[0], run[1])
     assert "Nothing to be done" in output
+    report = run[0] / "results" / "report" / "index.html"
+    assert output.rstrip().splitlines()[-1].split() == ["report", str(report)]
 
 
 def test_figure_colour_reruns_only_the_report(run):
