@@ -11,6 +11,7 @@ from gaborscope.workflow.plan import Plan
 
 BLOCKS = {"fit": ["00"], "validation": ["07"], "test": ["08"]}
 SHIPPED = read_yaml(settings.ROOT / "config.yaml")
+BANKS = {"cmrnet-loggabor_deep": "cmrnet", "cmrnet-loggabor_deep_same": "cmrnet"}
 
 UNTESTED = {"faithfulness": {**SHIPPED["faithfulness"], "explanations": []}}
 
@@ -60,11 +61,20 @@ def test_it_does_not_follow_the_config_but_takes_the_input_of_its_model():
     assert size == {"height": 160, "width": 128, "fit": "nearest", "multiple": 32}
 
 
-def test_the_shipped_config_has_the_null_alone():
+def test_the_shipped_config_has_the_null_and_one_with_its_own_regressors():
     plan = planned()
-    assert plan.deep_banks == {"cmrnet-loggabor_deep": "cmrnet"}
-    assert "cmrnet-loggabor_deep" in plan.predictors
+    assert plan.deep_banks == BANKS
+    assert set(BANKS) < set(plan.predictors)
     assert plan.behind("cmrnet-loggabor_deep") == ["cmrnet"]
+    assert plan.deep_bank("cmrnet", "loggabor_deep_same")["mechanisms"] == [
+        "log_energy",
+        "grouping",
+    ]
+
+
+def test_with_the_regressors_of_the_null_it_is_alone():
+    plan = planned(regressors={**SHIPPED["regressors"], "mechanisms": []})
+    assert plan.deep_banks == {"cmrnet-loggabor_deep": "cmrnet"}
 
 
 def test_other_regressors_have_a_null_of_their_own_besides():
@@ -97,9 +107,7 @@ def test_only_deep_models_that_mode_direct_explains_have_a_null():
         },
     }  # fmt: skip
     explanations = {"direct": {"models": ["cmrnet", "blank"]}, "cascade": {"mode": "cascade"}}
-    assert planned(models=models, explanations=explanations).deep_banks == {
-        "cmrnet-loggabor_deep": "cmrnet"
-    }
+    assert planned(models=models, explanations=explanations).deep_banks == BANKS
     assert not planned(explanations={"cascade": {"mode": "cascade"}}, **UNTESTED).deep_banks
 
 
@@ -112,8 +120,7 @@ def test_the_names_are_reserved(name):
 def test_whatever_predicts_is_compared_with_the_one_deep_model_by_its_own_name():
     names = {cell[3] for cell in planned().compared}
     assert names == {
-        "cmrnet-direct", "cmrnet-loggabor_deep", "uniform", "centre_bias", "gold_standard",
-        "itti_koch",
+        "cmrnet-direct", *BANKS, "uniform", "centre_bias", "gold_standard", "itti_koch",
     }  # fmt: skip
 
 
@@ -131,7 +138,7 @@ def test_beside_several_deep_models_it_says_which_one_it_is_compared_with():
     assert {predictor: name for _, predictor, _, name in plan.compared} == {
         "cmrnet-direct": "cmrnet-direct",
         "blank-direct": "blank-direct",
-        "cmrnet-loggabor_deep": "cmrnet-loggabor_deep",
+        **dict(zip(BANKS, BANKS, strict=True)),
         **{name: f"cmrnet-{name}" for name in (*plan.baselines, "theirs", "second")},
     }
 
