@@ -165,7 +165,8 @@ def build(name: str, entry: Mapping[str, Any]) -> nn.Module:
         raise InputError(
             f"models.{name}: {factory} returned {type(network).__name__}, not a torch.nn.Module"
         )
-    return _adapt(name, network.eval(), entry)
+    network.eval()  # not its value: where `train` is overridden, it may be None
+    return _adapt(name, network, entry)
 
 
 def files_of(modules: Iterable[str]) -> list[Path]:
