@@ -37,6 +37,9 @@ def main(smk):
         log.info("random from the %s on: %s of the layers", partly["from"], partly["share"])
     device = devices.device(smk.params.device)
     backbone.network.to(device)
+    box = geometry.Box.of(entry["input"])
+    for path in smk.input.fit:
+        checking.check_sizes(backbone, geometry.group_by_input(read_data(path).sizes, box))
     batches = (
         x.to(device)
         for path in smk.input.fit
@@ -47,7 +50,7 @@ def main(smk):
     n = randomising.recalibrate(backbone.network, batches, within)
     log.info("%d normalisations recalibrated on %s", n, device)
     backbone.network.to("cpu")
-    checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
+    checking.check_backbone(backbone, smk.params.layers, box)
     seen = {**smk.params.dataset, "blocks": list(paths.index("data", smk.input.fit, "block"))}
     description = {"trained_on": [seen, *trained_on], "random": True, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)

@@ -36,6 +36,7 @@ def main(smk):
         examples.gather(map(read_data, smk.input.get(split)), box, backbone.content)
         for split in ("fit", "validation")
     )
+    checking.check_sizes(backbone, (e.placement.input_size for e in [*fit, *validation]))
     decisive = [entry, before, smk.params.training, smk.params.seed, smk.params.code]
     decisive += [smk.params.network, smk.params.threads, str(device)]
     trainer = training.Trainer(

@@ -295,6 +295,60 @@ def test_a_size_that_the_network_does_not_take_is_left_out_and_said(caplog):
         backbone.maps(torch.zeros(1, 3, 64, 48))
 
 
+class Stubborn(Fixed):
+    """A network that takes any size of as many cells, and brings all to its landscape grid."""
+
+    def forward(self, x):
+        maps = self.stem(x).flatten(2).unflatten(2, (6, 8)) + self.place
+        self.end = self.hidden(maps)
+        return self.end.mean(1, keepdim=True)
+
+    def __init__(self):
+        super().__init__()
+        self.hidden = nn.Identity()
+
+
+def test_a_grid_that_does_not_turn_with_its_input_is_left_out_and_said(caplog):
+    caplog.set_level(logging.INFO)
+    torch.manual_seed(0)
+    network, layers = Stubborn().eval(), {"stem": "stem", "fixed": "hidden"}
+    measured = measuring.measure_layers(network, layers, [SIZE, SIZE[::-1]], 1, 0)
+    assert "layer fixed has a grid of 6 x 8 at an input of 64 x 48 px too" in caplog.text
+    assert all(set(layer.shape) == {"48x64"} for layer in measured.values())
+    with pytest.raises(InputError, match="no grid for an input of 64x48 px.*orientation"):
+        measured["stem"].grid(geometry.place((80, 40), SIZE))
+
+
+def test_a_map_that_does_not_turn_with_its_input_is_refused():
+    backbone = Backbone("mine", Stubborn().eval(), (0,) * 3, (1,) * 3, 8, "logits")
+    checking.check_backbone(backbone, {"a": "stem"}, SIZE)
+    checking.check_sizes(backbone, [SIZE])
+    with pytest.raises(InputError, match=r"map of 6 x 8 for an input of 64 x 48 px; .*landscape"):
+        checking.check_sizes(backbone, [SIZE[::-1], SIZE])
+    with pytest.raises(InputError, match=r"map of 6 x 8 for an input of 64 x 48 px"):
+        list(backbone_tools.predict(
+            backbone, make_block([(80, 40)]), {"height": 48, "width": 64}, 1, torch.device("cpu")
+        ))  # fmt: skip
+
+
+def test_a_size_in_use_that_the_network_does_not_take_is_refused():
+    backbone = Backbone("mine", Fixed().eval(), (0,) * 3, (1,) * 3, 8, "none")
+    block = make_block([(40, 80), (80, 40)])
+    checking.check_sizes(backbone, geometry.group_by_input(block.sizes[:1], SIZE))
+    with pytest.raises(InputError, match="models.mine fails on .*input.orientation: landscape"):
+        checking.check_sizes(backbone, geometry.group_by_input(block.sizes, SIZE))
+
+
+def test_a_turned_map_is_refused():
+    class Turned(nn.Conv2d):
+        def forward(self, x):
+            return super().forward(x).transpose(2, 3)
+
+    backbone = Backbone("mine", Turned(3, 1, 1).eval(), (0,) * 3, (1,) * 3, 1, "logits")
+    with pytest.raises(InputError, match="map of 64 x 48 for an input of 48 x 64 px;.*rows along"):
+        checking.check_backbone(backbone, {"a": ""}, SIZE)
+
+
 # --- calls and numbers ----------------------------------------------------------------------------
 
 

@@ -189,14 +189,42 @@ class Backbone:
         maps : tensor (n, height, width)
             Maps of the kind `output`; a smaller output is enlarged bilinearly to the input size.
             Halves (bfloat16, float16) become float32.
+
+        Raises
+        ------
+        InputError
+            If the network fails on this input, or its map stands upright where the input lies, or
+            the other way round.
         """
         maps = self.run(x)
         maps = maps.float() if maps.dtype in (torch.bfloat16, torch.float16) else maps
         maps = maps[:, None] if maps.dim() == 3 else maps
+        self.require_turned(maps, x)
         if maps.shape[2:] != x.shape[2:]:
             size = tuple(x.shape[2:])
             maps = functional.interpolate(maps, size, mode="bilinear", align_corners=False)
         return maps[:, 0]
+
+    def require_turned(self, maps: torch.Tensor, x: torch.Tensor) -> None:
+        """
+        Refuse maps that stand upright where the input lies, or the other way round.
+
+        Parameters
+        ----------
+        maps : tensor (..., y, x)
+        x : tensor (..., height, width)
+
+        Raises
+        ------
+        InputError
+        """
+        (rows, columns), (height, width) = maps.shape[-2:], x.shape[-2:]
+        if (rows - columns) * (height - width) < 0:
+            raise InputError(
+                f"models.{self.name} returns a map of {rows} x {columns} for an input of "
+                f"{height} x {width} px; if it takes images of one orientation alone, set "
+                "input.orientation: landscape; otherwise return rows along y"
+            )
 
     def log_maps(self, x: torch.Tensor) -> torch.Tensor:
         """

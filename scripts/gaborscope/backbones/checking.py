@@ -1,6 +1,6 @@
 """Check a backbone before the stages use it; report its first fault in one sentence."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import torch
 
@@ -36,7 +36,8 @@ def check_backbone(
         the output, or an output that depends on the rest of the batch; a layer that does not
         exist, does not run or is no grid.
     """
-    name, network = backbone.name, backbone.network.eval()
+    name, network = backbone.name, backbone.network
+    network.eval()
     recording.find_modules(network, layers)
     size = geometry.Box(*box).sizes[0]
     x = _noise(backbone, size)
@@ -51,6 +52,32 @@ def check_backbone(
         _check_layer(name, alias, tap, record.get(alias), record.calls.get(alias, 0))
     if backbone.output != "none":
         _check_output(backbone, x, output)
+
+
+@torch.no_grad()
+def check_sizes(backbone: Backbone, sizes: Iterable[tuple[int, int]]) -> None:
+    """
+    Run a network once on each size of its input that stimuli have.
+
+    Parameters
+    ----------
+    backbone : Backbone
+    sizes : iterable of (int, int)
+        Heights and widths in px, such as `geometry.group_by_input` finds.
+
+    Raises
+    ------
+    InputError
+        If the network does not take a size, or its map does not turn with its input.
+    """
+    backbone.network.eval()
+    device = next(backbone.network.parameters()).device
+    for size in sorted(set(sizes)):
+        x = _noise(backbone, size)[:1].to(device)
+        if backbone.output == "none":
+            backbone.run(x)
+        else:
+            backbone.maps(x)
 
 
 def _noise(backbone, size):
@@ -92,6 +119,7 @@ def _check_output(backbone, x, output):
         raise InputError(
             f"{where} returns values that are not finite; check the weights and input.range"
         )
+    backbone.require_turned(output, x)
     output = output.float()
     _check_kind(where, backbone.output, output.double().flatten(1))
     alone = backbone.run(x[:1]).float()

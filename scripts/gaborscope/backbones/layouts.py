@@ -95,7 +95,10 @@ class Tap:
             return cls(entry)
         if isinstance(entry, Mapping):
             return cls(**entry)
-        return cls(**{field.name: getattr(entry, field.name) for field in dataclasses.fields(cls)})
+        tap = cls(**{field.name: getattr(entry, field.name) for field in dataclasses.fields(cls)})
+        if isinstance(entry, Layer) and entry.axes is None:  # measured: no other reading, ever
+            return dataclasses.replace(tap, axes="ncyx")
+        return tap
 
 
 def named(axes: str) -> str:

@@ -195,7 +195,8 @@ def measure_layers(
         By alias: the module path, or what `layouts.Tap.of` takes.
     input_sizes : sequence of (int, int)
         Input sizes. Centres are measured at the first; the others only give their grids. One that
-        the network does not take is left out, and the log says so.
+        the network does not take is left out, and one at which a layer's grid stays as it was. The
+        log says so.
     finest_stride : int
         Layers with a smaller stride (in px) are averaged to this stride before they are stored.
     seed : int
@@ -243,7 +244,7 @@ def _glance(network, layers, size, n=2):
 
 
 def _add_size(network, measured, size):
-    """Add the shapes of all layers at an input size, where the network takes it."""
+    """Add the shapes of all layers at an input size, where the network takes it and turns."""
     try:
         record = _glance(network, measured, size, 1)
     except Exception as error:  # the forward of a user's model may raise anything
@@ -253,11 +254,24 @@ def _add_size(network, measured, size):
             "that shape, set input.orientation: landscape", *size, type(error).__name__, reason,
         )  # fmt: skip
         return
-    for alias, maps in record.items():
+    shapes = {
+        alias: geometry.pooled_shape(maps.shape[2:], measured[alias].pool)
+        for alias, maps in record.items()
+    }
+    for alias, shape in shapes.items():
+        first = next(iter(measured[alias].shape.values()))
+        expected = [n / stride for n, stride in zip(size, measured[alias].stride, strict=True)]
+        far = max(abs(n - wanted) for n, wanted in zip(shape, expected, strict=True))
+        if shape == first and far >= 0.75:  # the grid did not turn with the input
+            log.info(
+                "layer %s has a grid of %d x %d at an input of %d x %d px too; if there are "
+                "stimuli of that shape, set input.orientation: landscape", alias, *shape, *size,
+            )  # fmt: skip
+            return
+    for alias, shape in shapes.items():
         layer = measured[alias]
-        shape = geometry.pooled_shape(maps.shape[2:], layer.pool)
-        shapes = {**layer.shape, geometry.size_name(size): shape}
-        measured[alias] = dataclasses.replace(layer, shape=shapes)
+        grids = {**layer.shape, geometry.size_name(size): shape}
+        measured[alias] = dataclasses.replace(layer, shape=grids)
 
 
 def _read(network, taps, size, generator):
