@@ -18,10 +18,13 @@ def main(smk):
     backbone = configured(smk.wildcards.model, entry)
     weights.load_into(backbone.network, smk.input.weights)
     backbone.network.to(device(smk.params.device))
+    sizes = geometry.Box.of(entry["input"]).sizes
+    if backbone.output != "none":
+        measuring.check_output(backbone.network, sizes[0], smk.params.seed)
     layers = measuring.measure_layers(
         backbone.network,
         smk.params.layers,
-        geometry.Box.of(entry["input"]).sizes,
+        sizes,
         smk.params.finest_stride,
         smk.params.seed,
     )

@@ -150,6 +150,76 @@ def test_swins_windows_are_no_batch():
     assert next(layouts.readings((2, 7, 9, 768), layouts.Seen(2, 1, (224, 288)))) == "nyxc"
 
 
+CHANGES = {
+    "rolled": (lambda maps: maps.roll((1, 1), (2, 3)), (-4, -4), "they are placed as measured"),
+    "cropped": (lambda maps: maps[:, :, 1:-1, 1:-1], (4, 4), "10 x 14 cells lie 4 x 4 px apart"),
+    "padded": (lambda maps: nn.functional.pad(maps, (2, 2, 1, 1)), (-4, -8), "4 x 4 px apart"),
+}
+
+
+@pytest.mark.parametrize("kind", CHANGES)
+def test_cells_that_do_not_tile_the_image_are_placed_as_measured_and_said(kind, caplog):
+    change, moved, said = CHANGES[kind]
+    caplog.set_level(logging.INFO)
+    torch.manual_seed(0)
+    network = Lying(change, lambda given: given).eval()
+    network.mix = nn.Sequential(*(nn.Conv2d(6, 6, 3, padding=1) for _ in range(3)))
+    layer = measuring.measure_layers(network, {"a": "layer"}, [SIZE, SIZE[::-1]], 1, 0)["a"]
+    assert said in caplog.text and layer.stride == (4, 4) and layer.centre == "measured"
+    np.testing.assert_allclose(layer.offset_px, np.add(1.5, moved), atol=1.5)
+    assert len(layer.shape) == 2
+
+
+class Mapped(nn.Module):
+    """A small network whose map is changed at last."""
+
+    def __init__(self, change):
+        super().__init__()
+        self.maps = nn.Sequential(
+            nn.Conv2d(3, 6, 4, 4), nn.Conv2d(6, 1, 3, padding=1), nn.Sigmoid()
+        )
+        self.change = change
+
+    def forward(self, x):
+        return self.change(self.maps(x))
+
+
+def normalised(maps):
+    low = maps.amin((1, 2, 3), keepdim=True)
+    return (maps - low) / (maps.amax((1, 2, 3), keepdim=True) - low)
+
+
+@pytest.mark.parametrize(
+    "change", [lambda maps: maps, normalised, lambda maps: maps[:, 0].flatten(1).softmax(1).view_as(
+        maps[:, 0])])  # fmt: skip
+def test_a_map_of_its_places_passes_in_silence(change, caplog):
+    torch.manual_seed(0)
+    measuring.check_output(Mapped(change).eval(), SIZE, 0)
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda maps: maps.flip(3),
+        lambda maps: normalised(maps).flip(2),
+        lambda maps: scattered(maps).transpose(1, 2).view_as(maps),
+        lambda maps: maps.transpose(2, 3).reshape(maps.shape),
+    ],
+)
+def test_a_map_of_other_places_is_refused(change):
+    torch.manual_seed(0)
+    with pytest.raises(InputError, match="map see lies elsewhere.*return .n, 1, y, x.") as caught:
+        measuring.check_output(Mapped(change).eval(), SIZE, 0)
+    assert str(caught.value).isprintable()
+
+
+def test_a_shifted_map_is_said(caplog):
+    torch.manual_seed(0)
+    measuring.check_output(Mapped(lambda maps: maps.roll(2, 3)).eval(), SIZE, 0)
+    assert "what its pixels see lies" in caplog.text and "px further right" in caplog.text
+
+
 # --- time -----------------------------------------------------------------------------------------
 
 

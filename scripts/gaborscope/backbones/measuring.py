@@ -29,9 +29,22 @@ LARGEST_SPREAD = 0.15
 # first the grid is contradicted; another reading has to reach the second.
 LEAST_RANK, SURE_RANK = 0.65, 0.85
 
+# The same of the network's map. Divided by its largest value, each pixel sees that one's place too.
+LEAST_RANK_OF_MAP = 0.6
+
 # Cells that see so large a share of the image see almost all of it alike: they have no place that
 # could contradict the grid. Deep layers of our networks reach 0.88.
 WHOLE = 0.75
+
+# Cells that scatter are taken to tile the image, unless they lie elsewhere by more than this share
+# of their stride, and by this number of standard errors.
+DISPLACED, SURE = 0.75, 4
+
+# Px by which the input is enlarged to count the cells that come with them.
+PROBE = 64
+
+# A map is said to be shifted from this share of the image on.
+SHIFTED = 0.05
 
 
 class Views(NamedTuple):
@@ -72,6 +85,8 @@ class Reading:
     size : (int, int)
         Height and width of the input in px.
     central, anywhere : Views
+    apart : (int, int), optional
+        Distance of the cells in px, where they do not tile the image.
     """
 
     tap: layouts.Tap
@@ -80,10 +95,12 @@ class Reading:
     size: tuple[int, int]
     central: Views
     anywhere: Views
+    apart: tuple[int, int] | None = None
 
     def __post_init__(self) -> None:
         """Compute the moments of what the cells see, and the rank of their places."""
-        self.strides = [extent / n for extent, n in zip(self.size, self.shape, strict=True)]
+        tiling = [extent / n for extent, n in zip(self.size, self.shape, strict=True)]
+        self.strides = tiling if self.apart is None else [float(px) for px in self.apart]
         axes = [self._moments(axis) for axis in (0, 1)]
         self.offsets, self.spreads, self.widths = (list(row) for row in zip(*axes, strict=True))
         self.ranks = [self._rank(axis) for axis in (0, 1)]
@@ -106,17 +123,35 @@ class Reading:
         """Largest standard deviation of the measured offset, in strides."""
         return max(s / t for s, t in zip(self.spreads, self.strides, strict=True))
 
+    @property
+    def displaced(self) -> tuple[float, float]:
+        """How far the cells lie from where they would tile the image, in px along y and x."""
+        return (
+            self.offsets[0] - (self.strides[0] - 1) / 2,
+            self.offsets[1] - (self.strides[1] - 1) / 2,
+        )
+
+    def lies_elsewhere(self, least: Sequence[float]) -> bool:
+        """Whether the cells are displaced by so many px along an axis, beyond doubt."""
+        n = len(self.central.cells[0])
+        return any(
+            abs(far) > max(px, spread, SURE * spread / n**0.5) and width < WHOLE * extent
+            for far, px, spread, width, extent in zip(
+                self.displaced, least, self.spreads, self.widths, self.size, strict=True
+            )
+        )
+
     def ordered(self, order: str) -> "Reading":
         """Return the reading with the same tokens in another order."""
         place = np.argsort(layouts.token_order(order, self.shape))
         before = layouts.token_order(self.tap.order, self.shape)
-        views = [
+        central, anywhere = (
             Views(view.lines, np.unravel_index(place[before[cells]], self.shape))
             for view in (self.central, self.anywhere)
             for cells in [np.ravel_multi_index(view.cells, self.shape)]
-        ]
+        )
         tap = dataclasses.replace(self.tap, order=None if order == "rows" else order)
-        return Reading(tap, self.channels, self.shape, self.size, *views)
+        return Reading(tap, self.channels, self.shape, self.size, central, anywhere, self.apart)
 
     def _moments(self, axis):
         """
@@ -224,8 +259,10 @@ def measure_layers(
                 "a number from 0 chooses another", alias, tap.module, tap.call + 1, tap.call,
             )  # fmt: skip
         taps[alias] = tap
-    measured = {}
-    for alias, reading in _read(network, taps, size, generator).items():
+    measured, readings = {}, _read(network, taps, size, generator)
+    for alias, apart in _distances(network, readings, size).items():
+        readings[alias] = dataclasses.replace(readings[alias], apart=apart)
+    for alias, reading in readings.items():
         if not reading.holds:
             reading = _other(network, alias, reading, layers[alias], glance, generator)
         _say(alias, reading, glance)
@@ -233,6 +270,77 @@ def measure_layers(
     for other in input_sizes[1:]:
         _add_size(network, measured, other)
     return measured
+
+
+def check_output(network: nn.Module, size: tuple[int, int], seed: int) -> None:
+    """
+    Hold the map that a network returns against the image, by what its pixels see.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        In eval mode; it returns (n, 1, y, x) or (n, y, x).
+    size : (int, int)
+        Height and width of the input in px.
+    seed : int
+
+    Raises
+    ------
+    InputError
+        If the pixels see other places than their own. A map that is shifted as a whole, or cropped,
+        is said in the log.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        dimensions = network(torch.zeros((1, 3, *size), device=device)).dim()
+    taps = {"output": layouts.Tap("", "nyx" if dimensions == 3 else "ncyx")}
+    central, shapes = _look(network, taps, size, generator, CHECKS, False)
+    anywhere, _ = _look(network, taps, size, generator, 2 * CHECKS, True)
+    (channels, shape), tap = shapes["output"], taps["output"]
+    reading = Reading(tap, channels, shape, size, central["output"], anywhere["output"])
+    if min(reading.ranks) < LEAST_RANK_OF_MAP and not reading.sees_all:
+        raise InputError(
+            "what the pixels of the network's map see lies elsewhere in the image: it scatters by "
+            f"{max(reading.spreads):.0f} px around their places; return (n, 1, y, x), rows along y "
+            "from the top, columns from the left"
+        )
+    if reading.lies_elsewhere([SHIFTED * extent for extent in size]):
+        log.warning(
+            "the network's map is shifted: what its pixels see lies %.0f px lower and %.0f px "
+            "further right than they do", *reading.displaced,
+        )  # fmt: skip
+
+
+def _distances(network, readings, size):
+    """Return the px between cells, of layers that do not tile the image, as far as they show it."""
+    doubtful = {
+        alias: reading.tap
+        for alias, reading in readings.items()
+        if "p" not in reading.tap.axes
+        and (len(set(reading.strides)) > 1 or any(stride % 1 for stride in reading.strides))
+    }
+    if not doubtful:
+        return {}
+    try:
+        record = _glance(network, doubtful, tuple(extent + PROBE for extent in size), 1)
+    except Exception:  # a network of one size may raise anything
+        return {}
+    found = {}
+    for alias, maps in record.items():
+        reading = readings[alias]
+        more = [n - before for n, before in zip(maps.shape[2:], reading.shape, strict=True)]
+        if min(more) < 1 or any(PROBE % n for n in more):
+            continue
+        apart = tuple(PROBE // n for n in more)
+        cells = zip(reading.shape, apart, size, strict=True)
+        if any(abs(n * px - extent) >= DISPLACED * px for n, px, extent in cells):
+            found[alias] = apart
+            log.info(
+                "layer %s: its %d x %d cells lie %d x %d px apart, so they do not tile the image; "
+                "they are placed as measured", alias, *reading.shape, *apart,
+            )  # fmt: skip
+    return found
 
 
 def _glance(network, layers, size, n=2):
@@ -379,6 +487,11 @@ def _say(alias, reading, glance):
         if "t" in tap.axes and tap.time is not None:
             words += f", time: {tap.time}"
         log.info("%s", words)
+    if reading.holds and reading.apart is None and _as_measured(reading):
+        log.info(
+            "layer %s: what its cells see lies %.1f px lower and %.1f px further right than if "
+            "they tiled the image; they are placed as measured", alias, *reading.displaced,
+        )  # fmt: skip
     if not reading.holds:
         log.info(
             "layer %s: its cells see almost all of the image alike, so that no measurement shows "
@@ -386,11 +499,18 @@ def _say(alias, reading, glance):
         )  # fmt: skip
 
 
+def _as_measured(reading):
+    """Whether cells that scatter are placed where they were measured nevertheless."""
+    return reading.apart is not None or reading.lies_elsewhere(
+        [DISPLACED * stride for stride in reading.strides]
+    )
+
+
 def _described(reading, nonlinearity, finest_stride):
     """Describe one layer as it is stored, after averaging to the finest stride."""
     strides, tap = reading.strides, reading.tap
     pool = max(1, round(finest_stride / strides[0]))
-    tiled = reading.scatter > LARGEST_SPREAD
+    tiled = reading.scatter > LARGEST_SPREAD and not _as_measured(reading)
     used = [(stride - 1) / 2 for stride in strides] if tiled else reading.offsets
     return Layer(
         module=tap.module,
