@@ -80,8 +80,23 @@ def test_a_share_is_a_ratio_of_means():
 def test_a_share_is_the_same_for_a_metric_where_lower_is_better(rng):
     explained, deep, baseline = rng.random((3, 20)) + [[1], [2], [0]]
     better = summaries.share_above_baseline(explained, deep, baseline, 300, seed=1)
-    lower = summaries.share_above_baseline(-explained, -deep, -baseline, 300, seed=1)
+    lower = summaries.share_above_baseline(
+        -explained, -deep, -baseline, 300, seed=1, lower_is_better=True
+    )
     assert better == pytest.approx(lower, rel=1e-12)
+
+
+@pytest.mark.parametrize("gain", [-0.5, 0.0, 0.05])
+def test_there_is_no_share_of_a_gain_that_is_not_clearly_above_0(rng, gain):
+    baseline, noise = rng.standard_normal((2, 30))
+    deep = baseline + gain + noise - noise.mean()
+    for sign in (1, -1):
+        columns = sign * deep, sign * deep, sign * baseline
+        shares = summaries.share_above_baseline(*columns, 300, 1, lower_is_better=sign < 0)
+        assert np.isnan(shares).all()
+    assert np.isnan(summaries.ratio(deep - baseline, deep - baseline, 300, seed=1)).all()
+    clear = summaries.share_above_baseline(deep + 1, deep + 1, baseline, 300, seed=1)
+    assert clear == pytest.approx((1, 1, 1))
 
 
 @settings(max_examples=20, deadline=None)

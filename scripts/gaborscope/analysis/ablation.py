@@ -268,7 +268,7 @@ def rows(
             mean, low, high, _ = summaries.bootstrap_mean(difference, n_resamples, seed)
             share = summaries.share_above_baseline(
                 explained.to_numpy(), table["deep"].to_numpy(), table["centre_bias"].to_numpy(),
-                n_resamples, seed,
+                n_resamples, seed, lower_is_better=metric in summaries.LOWER_IS_BETTER,
             )  # fmt: skip
             values = metric, explained.mean(), *share, mean, low, high
             records.append({**about, **dict(zip(COLUMNS[3:], values, strict=True))})

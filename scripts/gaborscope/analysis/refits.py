@@ -363,8 +363,9 @@ def summary(rows: pd.DataFrame, deep: str, n_resamples: int, seed: int) -> list[
             scores = table[predictor].to_numpy()
             mean, low, high, n = summaries.bootstrap_mean(scores, n_resamples, seed)
             shares = summaries.share_above_baseline(
-                scores, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed
-            )
+                scores, table[deep].to_numpy(), table["centre_bias"].to_numpy(), n_resamples, seed,
+                lower_is_better=metric in summaries.LOWER_IS_BETTER,
+            )  # fmt: skip
             records.append(
                 {
                     "predictor": predictor,

@@ -131,9 +131,14 @@ def _strength(model, deep, bias, n_resamples, seed):
     """Return the row that says whether the deep model is good enough to be worth explaining."""
     ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
     passed = bool(ratio >= TWICE)
-    sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]" + (
-        "." if passed else ": less than twice, so mechanics only; it gets no verdict."
-    )
+    if np.isfinite(ratio):
+        sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]"
+        sentence += "." if passed else ": less than twice, so mechanics only; it gets no verdict."
+    else:
+        sentence = (
+            "The NSS of the centre bias is not clearly above 0, so there is no ratio to it, and "
+            f"{model} gets no verdict."
+        )
     row = _row(ratio, low, high, passed, sentence)
     return {"test": "deep_twice_centre_bias", "metric": "nss", "against": "centre_bias", **row}
 
@@ -336,11 +341,12 @@ def intervention_rows(
     passed = bool(mean > 0 and p < LIMIT)
     verb = "more" if passed else "not shown to be more"
     phases = cells.loc["leading / random_phase", "kl_deep"]["mean"]
+    beside = f"; {phases:.2f} times as much as random phases of equal energy"
     sentence = (
         f"Taking out what {model}-{explanation} rests on changes the map of {model} {verb} than "
         f"taking out equal energy of filters in the lower half of its ranking: {mean:+.4f} "
         f"[{low:+.4f}, {high:+.4f}] nats over {int(effect['n'])} stimuli, "
-        f"{p_words(p, n_resamples)}; {phases:.2f} times as much as random phases of equal energy."
+        f"{p_words(p, n_resamples)}{beside if np.isfinite(phases) else ''}."
     )
     named = {"test": "interventions", "metric": "kl_deep", "against": "lower_half"}
     return [{**where, **named, **_row(mean, low, high, passed, sentence, p)}]

@@ -149,7 +149,8 @@ def _cell(table, part):
     if part not in table.index:
         return "not in the bank"
     row = table.loc[part]
-    return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}], {row['share']:.0%}"
+    text = f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}]"
+    return text + (f", {row['share']:.0%}" if np.isfinite(row["share"]) else "")
 
 
 def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:

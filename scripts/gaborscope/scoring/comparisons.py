@@ -9,7 +9,6 @@ import pandas as pd
 
 from gaborscope.scoring import summaries
 
-LOWER_IS_BETTER = ("kld",)
 # For these metrics the gold standard compares two halves of the observers. It leaves no observer
 # out and is no upper bound.
 SPLIT_HALVES = ("cc", "kld", "sim")
@@ -109,7 +108,10 @@ def normalised_rows(
                 columns = [table, by_predictor["gold_standard"], by_predictor["centre_bias"]]
                 values = _aligned(columns, metric)
                 explained, deep, baseline = values.T
-                share = summaries.share_above_baseline(explained, deep, baseline, n_resamples, seed)
+                share = summaries.share_above_baseline(
+                    explained, deep, baseline, n_resamples, seed,
+                    lower_is_better=metric in summaries.LOWER_IS_BETTER,
+                )  # fmt: skip
                 bound = "split halves" if metric in SPLIT_HALVES else "leave one observer out"
                 values = preset, predictor, dataset, metric, *share, len(values), bound
                 rows.append(dict(zip(NORMALISED_COLUMNS, values, strict=True)))
@@ -139,7 +141,7 @@ def rank_rows(
     for (preset, dataset), by_predictor in _by_cell(tables).items():
         for metric in next(iter(by_predictor.values())).columns:
             values = _aligned(list(by_predictor.values()), metric)
-            sign = 1 if metric in LOWER_IS_BETTER else -1
+            sign = 1 if metric in summaries.LOWER_IS_BETTER else -1
             drawn = summaries.resampled_means(list(values.T), n_resamples, seed)
             resampled = _ranks(sign * drawn.T)
             observed = _ranks(sign * values.mean(axis=0)[None])[0] if len(values) else None

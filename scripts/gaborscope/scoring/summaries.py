@@ -11,6 +11,7 @@ from gaborscope.errors import InputError
 from gaborscope.store.tables import read_csv
 
 LEVEL = 0.95
+LOWER_IS_BETTER = ("kld",)
 ENOUGH_DRAWS = 39  # with so many, the rank of a value among them has a p of .05 or below
 SHARE_COLUMNS = (
     "preset", "predictor", "dataset", "metric", "share", "share_low", "share_high", "ratio",
@@ -152,7 +153,12 @@ def holm(p: np.ndarray) -> np.ndarray:
 
 
 def share_above_baseline(
-    explained: np.ndarray, deep: np.ndarray, baseline: np.ndarray, n_resamples: int, seed: int
+    explained: np.ndarray,
+    deep: np.ndarray,
+    baseline: np.ndarray,
+    n_resamples: int,
+    seed: int,
+    lower_is_better: bool = False,
 ) -> tuple[float, float, float]:
     """
     Share of the deep model's performance above chance level that the explained model reaches.
@@ -167,13 +173,15 @@ def share_above_baseline(
         Scores of the same stimuli in the same order; a stimulus with a nan in any is left out.
     n_resamples, seed : int
         As for `bootstrap_mean`; the three are resampled together.
+    lower_is_better : bool
+        Whether the score is one such as KLD.
 
     Returns
     -------
     share, ci_low, ci_high : float
         1 means all, 0 none; a negative share means a score below the baseline. nan if no stimulus
-        is left, or if deep model and baseline have the same mean. The interval is wide where the
-        difference between deep model and baseline is uncertain.
+        is left, or if the deep model is not clearly better than the baseline, the interval of its
+        advantage above 0: a share of nothing, or of a loss, has no meaning.
 
     Raises
     ------
@@ -181,7 +189,10 @@ def share_above_baseline(
         If the arrays are not of equal length.
     """
     explained, deep, baseline = _complete(explained, deep, baseline)
-    return _ratio_of_means(explained - baseline, deep - baseline, n_resamples, seed)
+    sign = -1 if lower_is_better else 1
+    return _ratio_of_means(
+        sign * (explained - baseline), sign * (deep - baseline), n_resamples, seed
+    )
 
 
 def ratio(
@@ -200,7 +211,8 @@ def ratio(
     Returns
     -------
     ratio, ci_low, ci_high : float
-        nan if no stimulus is left or the deep model's mean is 0.
+        nan if no stimulus is left, or if the deep model's mean is not clearly positive, its
+        interval above 0.
 
     Raises
     ------
@@ -212,13 +224,13 @@ def ratio(
 
 
 def _ratio_of_means(above, below, n_resamples, seed):
-    """Ratio of means with its interval; numerator and denominator are resampled together."""
-    if above.size == 0:
+    """Ratio of means with its interval; nan unless the denominator's interval is above 0."""
+    observed = np.array([above.mean(), below.mean()]) if above.size else np.zeros(2)
+    above, below = resampled_means([above, below], n_resamples, seed)
+    if not observed[1] > 0 or not interval(below)[0] > 0:
         return float("nan"), float("nan"), float("nan")
     with np.errstate(divide="ignore", invalid="ignore"):
-        observed = above.mean() / below.mean() if below.mean() != 0 else float("nan")
-        above, below = resampled_means([above, below], n_resamples, seed)
-        return float(observed), *interval(above / below)
+        return float(observed[0] / observed[1]), *interval(above / below)
 
 
 def _complete(*columns):
@@ -378,7 +390,9 @@ def share_rows(
             scores, deep_scores, chance_scores = (
                 scored[metric].to_numpy() for scored in (table, deep, chance)
             )
-            share = share_above_baseline(scores, deep_scores, chance_scores, n_resamples, seed)
+            share = share_above_baseline(
+                scores, deep_scores, chance_scores, n_resamples, seed, metric in LOWER_IS_BETTER
+            )
             relative = ratio(scores, deep_scores, n_resamples, seed)
             rows.append(
                 {
