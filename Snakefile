@@ -37,7 +37,7 @@ All files lie below results/ in the working directory (--directory):
     calibration/{predictor}/{dataset}.json                           calibrate
     calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
     ablation/{model}/{option}.csv  ablation.csv                      ablate, summarise_ablation
-    report/index.html                                                report
+    report/index.html  figures/{name}.{svg,png,csv}                  report
     record/                                                          record (by its name alone)
     export/{predictor}/{dataset}/                                    export_maps (by export, its name alone)
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv

@@ -25,6 +25,7 @@ from gaborscope.workflow import (
     progress,
     settings,
     slurm,
+    small_splits,
 )
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
@@ -90,6 +91,21 @@ for dataset in dict.fromkeys([config["fit_on"], *config["evaluate_on"]]):
     INDEX[dataset], splits[dataset] = index_dataset(dataset)
 SIZES = {dataset: index.sizes if index else {} for dataset, index in INDEX.items()}
 plan = or_stop(Plan.of, config, splits)
+
+
+def n_of(dataset, split):
+    """Number of stimuli of a split of a data set."""
+    return sum(SIZES[dataset][block] for block in splits[dataset][split])
+
+
+# Said when a run is planned, and at the top of its report.
+SMALL = [
+    sentence
+    for dataset in config["evaluate_on"]
+    if INDEX[dataset] and (sentence := small_splits.said_of(dataset, n_of(dataset, "test")))
+]
+for line in SMALL if workflow.is_main_process else ():
+    logger.warning(line)
 
 
 def one_of(names):

@@ -3,10 +3,45 @@ Write the report, gather the tables of record, and write maps for other programs
 
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
-Makes   results/report/index.html, results/report/figures/
+Makes   results/report/index.html, results/figures/{name}.{svg,png,csv}
         results/record/
         results/export/{predictor}/{dataset}/
 """
+
+
+def figure_section(name):
+    """Section of the report that a figure is in."""
+    if name.startswith(("fidelity_", "faithfulness_", "differentiation_")):
+        return "Evidence"
+    if name.startswith("normalised_"):
+        return "Scores"
+    if "_stimulus_" in name or name.endswith("_disagreement"):
+        return "Photographs"
+    return "Explanation"
+
+
+def facts_of_run():
+    """What the methods paragraph says; of data sets neither their place nor their download."""
+    backbones, entries = config["backbones"], config["datasets"]
+    return {
+        "models": {
+            name: {key: backbones[name][key] for key in ("weights", "input", "layers")}
+            for name in plan.described_models
+        },
+        "explanations": {name: plan.settings_of(name) for name in plan.described_explanations},
+        "stimuli": {
+            dataset: {split: n_of(dataset, split) for split in catalogue.SPLITS}
+            for dataset in plan.datasets
+        },
+        "types": {dataset: entries[dataset]["type"] for dataset in plan.datasets},
+        "fit_on": plan.fit_on,
+        "evaluate_on": config["evaluate_on"],
+        "presets": plan.presets,
+        "analyses": config["analyses"],
+        "n_resamples": config["scores"]["n_resamples"],
+        "permutations": config["refutation"]["permutations"],
+        "seed": config["seed"],
+    }
 
 
 rule report:
@@ -111,8 +146,19 @@ rule report:
             for table in ("substitution", "interventions.summary")
         ],
     output:
-        page="results/report/index.html",
-        figures=directory("results/report/figures"),
+        page=report(
+            "results/report/index.html",
+            category="Report",
+            caption="captions/page.rst",
+            labels={"what": "the whole report"},
+        ),
+        figures=report(
+            directory("results/figures"),
+            patterns=["{name}.svg"],
+            category=lambda wildcards: figure_section(wildcards.name),
+            caption="captions/figure.rst",
+            labels=lambda wildcards: {"figure": wildcards.name},
+        ),
     log:
         "results/logs/report.log",
     benchmark:
@@ -139,9 +185,11 @@ rule report:
         roles=plan.roles,
         pairs=plan.compared_pairs(),
         targets=plan.targets,
+        salient=plan.salient_models,
         synthetic=config["datasets"][plan.fit_on]["type"] == "demo",
+        warnings=SMALL,
+        facts=facts_of_run(),
         seed=config["seed"],
-        template=digests.file_digest("report/templates/report.html"),
         code=library("report"),
     script:
         "../scripts/report.py"

@@ -1,15 +1,30 @@
 """Draw figures and write them with the tables into one page (rule report)."""
 
+import json
 import logging
 from pathlib import Path
 
+import pandas as pd
+
+from gaborscope import __version__
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, faithfulness, fidelity, page, partings, sections, variance
-from gaborscope.store.files import whole
+from gaborscope.report import (
+    anatomy,
+    faithfulness,
+    fidelity,
+    findings,
+    methods,
+    page,
+    partings,
+    sections,
+    variance,
+)
+from gaborscope.store.files import provenance, whole
 from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
 
 log = logging.getLogger("gaborscope")
+NO_FIDELITY = pd.DataFrame(columns=["predictor", "dataset", "measure", *findings.ENDS, "n"])
 
 
 def main(smk):
@@ -26,6 +41,9 @@ def main(smk):
         name: _described(read_csv(smk.input.get(name)), params.nulls) for name in page.COMPARISONS
     }
     calibrated = [_described(read_csv(path), params.nulls) for path in smk.input.calibrated]
+    judged = read_csv(smk.input.verdicts, dtype={"passed": str})
+    shares = read_csv(smk.input.shares)
+    measured = [read_csv(path) for path in smk.input.fidelity]
     shown = params.presets, params.evaluate_on
     parts = []
     for model, explanation in params.sections:
@@ -34,38 +52,86 @@ def main(smk):
         section = sections.Section(inputs, names, params.preset, params.report)
         parts.append(section.draw(folder))
         log.info("figures of %s-%s drawn", model, explanation)
+    closeness = [
+        part
+        for table in measured
+        for part in fidelity.content(
+            table, params.compared, params.roles, folder, params.report["dpi"]
+        )
+    ]
+    found = {
+        "summary": summary["test"],
+        "fidelity": measured[0] if measured else NO_FIDELITY,
+        "shares": shares,
+        "verdicts": judged,
+    }
     content = {
+        "version": __version__,
         "models": list(params.models),
         "explanations": params.explanations,
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
         "floor": variance.FLOOR,
-        "closeness": [
-            part
-            for path in smk.input.fidelity
-            for part in fidelity.content(
-                read_csv(path), params.compared, params.roles, folder, params.report["dpi"]
-            )
-        ],
+        "summary": _summary(params, found, closeness),
+        "closeness": closeness,
         "score_tables": page.score_tables(summary, *shown),
         "calibrated_tables": [t for c in calibrated for t in page.calibrated_tables(c, *shown)],
-        "share_tables": page.share_tables(
-            read_csv(smk.input.shares), params.banks_and_randoms, params.nulls
-        ),
+        "share_tables": page.share_tables(shares, params.banks_and_randoms, params.nulls),
         **page.comparison_content(tables, params.pairs, *shown),
         "normalised_figures": sections.draw_normalised(
             tables["normalised"], *shown, folder, params.report["dpi"]
         ),
-        "verdicts": verdicts.content(read_csv(smk.input.verdicts, dtype={"passed": str})),
+        "verdicts": page.verdict_tables(verdicts.content(judged), methods.floors(params.facts)),
         "faithfulness": faithfulness.parts(smk.input.faithfulness, folder, params.report["dpi"]),
         "differentiation": partings.differentiation(
             smk.input.differentiation, smk.input.changed_images, params.report, folder
         ),
         "explained": parts,
         "anatomy": anatomy.content(smk.input, folder, params.report["dpi"]),
+        "methods": {
+            "paragraphs": methods.paragraph({**params.facts, "versions": methods.versions()}),
+            "bibtex": methods.bibtex(methods.YEAR),
+            "settings": json.dumps(params.facts, indent=1, ensure_ascii=False),
+        },
+        "run": {"not_run": methods.not_run(params.facts["analyses"], judged)},
+        "now": {
+            "date": methods.today().isoformat(),
+            "commit": provenance(smk)["commit"][:12],
+            "times": methods.times("results/benchmarks"),
+        },
     }
     with whole(smk.output.page, note=True) as temporary:
         temporary.write_text(page.render(content), encoding="utf-8")
+
+
+def _summary(params, found, closeness):
+    """Gather what the summary says: of the first explanation, in its own words."""
+    cells = [
+        (params.targets[model], f"{model}-{explanation}", dataset)
+        for model, explanation in params.sections
+        for dataset in params.evaluate_on
+        if model in params.salient
+    ]
+    deep = list(dict.fromkeys(cell[0] for cell in cells))
+    content = {
+        "banners": findings.banners(found["summary"], deep, params.evaluate_on, params.preset),
+        "warnings": list(params.warnings),
+        "glance": findings.glance(cells, found, params.preset),
+        "figure": None,
+        "model": "",
+        "dataset": params.evaluate_on[0],
+    }
+    if not cells:
+        said = findings.of_baselines(found["summary"], params.evaluate_on[0], params.preset)
+        return {**content, "sentences": said}
+    model, predictor, dataset = cells[0]
+    roles = findings.by_role(params.compared, params.roles, model, dataset)
+    names = model, predictor, dataset, params.preset
+    content["sentences"] = findings.sentences(names, found, roles, params.synthetic)
+    for part in closeness:
+        if (part["model"], part["dataset"]) == (model, dataset):
+            content |= {"figure": part["figure"], "model": model, "dataset": dataset}
+    return content
 
 
 def _described(table, nulls):

@@ -144,6 +144,19 @@ def shares_of(statistics, table, colour="yuv"):
 def page_content(**changes):
     """Content of the page of an empty report, with some of it changed."""
     base = {
+        "version": "1.2.3",
+        "summary": {
+            "banners": [],
+            "warnings": [],
+            "sentences": ["It was found."],
+            "figure": None,
+            "model": "",
+            "dataset": "demo",
+            "glance": {"columns": [], "rows": []},
+        },
+        "methods": {"paragraphs": ["We did."], "bibtex": "@software{it}", "settings": "{}"},
+        "run": {"not_run": []},
+        "now": {"date": "2026-01-02", "commit": "abc", "times": []},
         "models": ["cmrnet"],
         "fit_on": "demo",
         "explanations": ["direct"],

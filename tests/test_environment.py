@@ -1,11 +1,14 @@
 """The environments of the stages hold what was tested, no more and no other version."""
 
 import collections
+import contextlib
+import importlib.util
 import os
 import re
 import subprocess
 import sys
 import zipfile
+from importlib import metadata
 from pathlib import Path
 
 import pytest
@@ -100,6 +103,39 @@ def test_the_stages_of_an_environment_import_where_nothing_else_is_installed(nam
     python = [tmp_path / "made" / "bin" / "python", "-s", "-c", code]
     done = subprocess.run([*python, *names], env=alone, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
+
+
+def canonical(name):
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def with_dependencies(names):
+    """Distributions, and all that they need, by their canonical names."""
+    found, waiting = set(), [canonical(name) for name in names]
+    while waiting:
+        name = waiting.pop()
+        if name in found:
+            continue
+        found.add(name)
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            needed = metadata.requires(name) or []
+            lines = [line for line in needed if "extra ==" not in line]
+            waiting += [canonical(re.match(r"[\w.-]+", line)[0]) for line in lines]
+    return found
+
+
+def test_the_requirements_have_all_that_the_report_of_snakemake_imports():
+    """Of its own requirements it leaves out pygments, and stops where that is missing."""
+    (init,) = importlib.util.find_spec("snakemake.report").submodule_search_locations
+    imports = re.compile(r"^ *(?:from|import) ([a-z]\w*)", re.MULTILINE)
+    texts = (path.read_text(encoding="utf-8") for path in Path(init).rglob("*.py"))
+    names = {name for text in texts for name in imports.findall(text)}
+    names -= sys.stdlib_module_names | {"snakemake"}
+    distributions = metadata.packages_distributions()
+    has = with_dependencies(pin.partition("==")[0] for pin in REQUIRED)
+    assert "pygments" in names
+    for name in names:
+        assert {canonical(one) for one in distributions[name]} & has, name
 
 
 def test_every_rule_with_a_script_names_an_environment_that_is_there():

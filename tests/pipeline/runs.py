@@ -23,6 +23,8 @@ BLOCKS = {0, 1, 7, 8}
 # Where the data set is: in the home folder of a run, which is the folder of the run. So a run and
 # its copy have one config, and to change the data of a copy leaves those of the run alone.
 DATA = "~/data"
+# What a report says of the time and place of its making.
+NOW = re.compile(b"<!--now-->.*?<!--/now-->", re.DOTALL)
 # What belongs to a checkout but not to its copy.
 NOT_COPIED = (".git", ".venv", ".snak*", ".pytest*", ".ruff*")
 
@@ -130,13 +132,18 @@ def plan(folder, config, *arguments, **more):
 
 
 def contents(folder):
-    """Bytes of every result; not of data sets, which hold the places of their photographs."""
+    """
+    Bytes of every result, of the report without its date, commit and times.
+
+    Not of data sets, which hold the places of their photographs.
+    """
     found = {path.relative_to(folder / "results"): path for path in (folder / "results").rglob("*")}
     without = ("logs", "benchmarks", "data")
+    of_page = "report/.index.html.sha256"
     return {
-        str(name): path.read_bytes()
+        str(name): NOW.sub(b"", path.read_bytes())
         for name, path in found.items()
-        if path.is_file() and name.parts[0] not in without
+        if path.is_file() and name.parts[0] not in without and str(name) != of_page
     }
 
 

@@ -38,7 +38,7 @@ def test_faithfulness_is_tested_and_changes_are_made_where_they_are_asked_for(ru
     parted = pd.read_csv(folder / "results" / "differentiation" / "cmrnet" / "made" / "direct.csv")
     assert list(parted["kind"]) == ["noise", "network", "explanation"]
     np.testing.assert_allclose(parted["rms"], 4, atol=0.1)
-    ranked = pd.read_csv(folder / "results/report/figures/cmrnet-direct_disagreement.csv")
+    ranked = pd.read_csv(folder / "results/figures/cmrnet-direct_disagreement.csv")
     assert ranked["kl_deep"].is_monotonic_decreasing
     assert list(ranked["shown"].dropna().unique()) == ["most", "median", "least"]
     split = ranked.drop(columns=["shown", "stimulus", "kl_deep", "cc_deep"])

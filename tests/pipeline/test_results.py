@@ -14,6 +14,7 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.report import pages
 from gaborscope.scoring import exposure
 
+FIGURES = "results/figures"
 MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
 
 pytestmark = pytest.mark.slow
@@ -88,7 +89,7 @@ def test_predictors_are_compared_in_pairs_normalised_and_ranked(finished):
     pairs = pd.read_csv(results / "differences.csv").groupby(["preset", "metric"])
     assert (pairs.size() == len(predictors) * (len(predictors) - 1) // 2).all()
     html = (results / "report" / "index.html").read_text(encoding="utf-8")
-    captions = re.findall(r"<caption>(.*?)</caption>", html, re.S)
+    captions = re.findall(r'<div class="above">(.*?)</div>', html, re.S)
     scored = [caption for caption in captions if "data set" in caption.lower()]
     assert sum("Preset" in caption for caption in scored) >= 4 * len(set(summary["preset"]))
 
@@ -156,7 +157,50 @@ def test_the_workflow_scores_no_stimulus_that_was_trained_on(finished):
 def test_a_report_of_the_run_can_be_made(run):
     folder, config, _ = run
     snakemake(folder, config, "--report", "run.html")
-    assert "cmrnet" in (folder / "run.html").read_text(encoding="utf-8")
+    html = (folder / "run.html").read_text(encoding="utf-8")
+    for section in ("Report", "Explanation", "Photographs", "Evidence", "Scores"):
+        assert f'"{section}"' in html
+    shown = re.findall(r'"results/figures/([\w-]+)\.svg": {.*?"caption": "(.*?)", "mime', html)
+    assert {name for name, _ in shown} == {p.stem for p in (folder / FIGURES).glob("*.svg")}
+    for name, caption in shown:
+        words = re.sub("<[^>]*>", "", caption)
+        assert not words.startswith("The table behind it") and f"{name}.csv" in words
+
+
+def test_every_figure_of_the_page_has_words_for_it_and_files_beside_it(finished):
+    page = finished[0] / "results" / "report" / "index.html"
+    html = page.read_text(encoding="utf-8")
+    alts = re.findall(r'<img src="[^"]*" alt="([^"]*)"', html)
+    assert len(alts) == len(set(alts)) == len(list((finished[0] / FIGURES).glob("*.svg"))) > 10
+    assert all(len(alt) > 20 for alt in alts)
+    links = [link for link in re.findall(r'href="([^"#]*)"', html) if not link.startswith("data:")]
+    assert {link.rpartition(".")[2] for link in links} == {"csv", "svg", "png"}
+    for link in links:
+        assert (page.parent / link).is_file(), link
+    for figure in (finished[0] / FIGURES).glob("*.png"):
+        assert len(pd.read_csv(figure.with_suffix(".csv")))
+
+
+def test_the_page_says_what_was_found_and_that_four_stimuli_show_nothing(finished):
+    folder = finished[0]
+    html = (folder / "results" / "report" / "index.html").read_text(encoding="utf-8")
+    summary = html[html.index('id="summary"') : html.index('id="explanation"')]
+    assert "The explanation cmrnet-direct has a fidelity of" in summary
+    assert f"has {WANTED['test']} test stimuli" in summary
+    assert "nan" not in re.split(
+        r"\W+", re.sub("<style>.*?</style>|<[^>]*>", " ", html, flags=re.S)
+    )
+    counts = ", ".join(
+        f"{WANTED[split]} {use}"
+        for split, use in (("fit", "to fit"), ("validation", "for choices"), ("test", "to test"))
+    )
+    assert f"made: {counts}" in html
+
+
+def test_a_split_too_small_is_said_when_planned(finished):
+    folder, config, _, _ = finished
+    output, _ = snakemake(folder, config, "--dry-run")
+    assert output.count(f"data set 'made' has {WANTED['test']} test stimuli") == 1
 
 
 def test_bits_of_people_are_split_and_reported_where_they_are_asked_for(run):

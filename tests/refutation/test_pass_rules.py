@@ -43,6 +43,12 @@ def test_twice_the_centre_bias_is_enough_and_less_is_not(deep, passed):
     assert row["against"] == "centre_bias"
 
 
+def test_there_is_no_ratio_to_a_centre_bias_that_is_not_clearly_above_0():
+    row = strength_of(2.0, bias=-0.5)
+    assert row["passed"] == "false" and np.isnan(row["value"])
+    assert "not clearly above 0" in row["sentence"] and "nan" not in row["sentence"]
+
+
 def test_strength_is_that_of_the_deep_model_over_the_bias_of_the_same_stimuli(rng):
     bias, deep = rng.uniform(1, 2, (2, N))
     tables = {"net": scores(deep), "net_direct": scores(9.0), "centre_bias": scores(bias)[::-1]}

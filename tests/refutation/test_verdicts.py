@@ -196,8 +196,8 @@ def test_reconstructions_have_to_be_above_each_substitute_in_every_layer():
     assert row["passed"] == "not run"
 
 
-def changed(mean, p, n=10):
-    rows = [("leading - lower_half", mean, p, n), ("leading / random_phase", 0.9, np.nan, n)]
+def changed(mean, p, n=10, ratio=0.9):
+    rows = [("leading - lower_half", mean, p, n), ("leading / random_phase", ratio, np.nan, n)]
     names = ["kind", "mean", "p", "n"]
     table = pd.DataFrame(rows, columns=names)
     table["measure"], table["ci_low"], table["ci_high"] = "kl_deep", mean - 0.1, mean + 0.1
@@ -215,6 +215,7 @@ def test_what_an_explanation_rests_on_has_to_change_the_network_s_map_most(mean,
     if passed != "not run":
         assert (row["value"], row["p"], row["against"]) == (mean, p, "lower_half")
         assert "0.90 times as much as random phases" in row["sentence"]
+    assert "random phases" not in changed(0.2, 0.01, ratio=np.nan)["sentence"]
     assert changed(0.2, 0.01, n=0)["passed"] == "not run"
     (row,) = verdicts.intervention_rows("net", "direct", "made", None, 2000)
     assert row["passed"] == "not run"

@@ -73,7 +73,7 @@ def test_the_page_shows_the_files_that_exist(tmp_path):
     for text in ("What the information is made of", "cmrnet-second", "not in the bank", "by depth",
                  "0.300 [0.200, 0.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
         assert text in html
-    assert html.index("What the information") < html.index("<h2>Scores")
+    assert html.index("What the information") < html.index('id="scores"')
 
 
 def test_the_page_says_of_each_concept_whether_it_is_more_than_nothing(tmp_path):

@@ -1,10 +1,9 @@
 """How close to the network, in the report."""
 
-import numpy as np
 import pandas as pd
 import pytest
 
-from gaborscope.report import fidelity
+from gaborscope.report import drawing, fidelity, styles
 
 NAN = float("nan")
 ROLES = {
@@ -83,13 +82,35 @@ def test_every_predictor_has_a_row_that_says_what_it_is(tmp_path):
 
 def test_a_large_family_shares_a_row_of_the_figure():
     part = table().set_index(["predictor", "measure"])
-    by_role = {role: [n for n in ROLES if ROLES[n] == role] for role in fidelity.SHADES}
+    by_role = {role: [n for n in ROLES if ROLES[n] == role] for role in styles.ROLES}
     axis = fidelity.fidelity_dots(part, by_role).axes[0]
     labels = [text.get_text() for text in axis.get_yticklabels()]
-    assert labels[::-1] == [
+    assert [label.partition("\n")[0] for label in labels[::-1]] == [
         "net-direct", "net_s2", "net-loggabor_deep", "net-noise", "6 of: random network",
         "centre_bias",
     ]  # fmt: skip
-    dots = [len(line.get_xdata()) for line in axis.get_lines() if line.get_marker() == "o"]
-    assert sorted(dots) == [1, 1, 1, 1, 1, 6]
-    assert np.isclose(axis.get_xlim()[0], -0.05)
+    rows = [line.get_ydata()[0] for line in axis.get_lines() if line.get_marker() != "None"]
+    assert sorted(rows.count(row) for row in set(rows)) == [1, 1, 1, 1, 1, 6]
+    assert axis.get_xlim()[0] < -0.05 and axis.get_xlim()[1] > 1
+
+
+def test_what_lies_far_below_is_drawn_at_the_edge_with_a_marker_of_its_own():
+    values = table()
+    far = (values["predictor"] == "net_s2") & (values["measure"] == "fidelity")
+    values.loc[far, ["mean", "ci_low", "ci_high"]] = (-30, -40, -20)
+    by_role = {role: [n for n in ROLES if ROLES[n] == role] for role in styles.ROLES}
+    part = values.set_index(["predictor", "measure"])
+    axis = fidelity.fidelity_dots(part, by_role).axes[0]
+    (edge,) = [line for line in axis.get_lines() if line.get_marker() == "<"]
+    assert edge.get_xdata() == [drawing.LEFT] and axis.get_xlim()[0] < drawing.LEFT
+
+
+def test_a_figure_lies_beside_its_vector_form_and_its_data(tmp_path):
+    part = made(tmp_path)
+    drawn = pd.read_csv(part["figure"].with_suffix(".csv"))
+    assert list(drawn["predictor"]) == [name for name, _ in part["table"]["rows"]]
+    assert dict(zip(drawn["predictor"], drawn["role"], strict=True)) == ROLES
+    first = part["figure"].with_suffix(".svg").read_bytes()
+    assert first.rstrip().endswith(b"</svg>")
+    made(tmp_path)  # equal inputs give equal bytes
+    assert part["figure"].with_suffix(".svg").read_bytes() == first

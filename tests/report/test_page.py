@@ -1,12 +1,15 @@
 """The report page: what is shown is chosen by rule and escaped."""
 
 import base64
+import io
 import math
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
 from helpers import page_content as content
+from PIL import Image
 
 from gaborscope.report import page
 
@@ -111,7 +114,7 @@ def test_shares_of_nulls_stand_below_the_share_of_their_explanation():
 
 def test_a_name_with_markup_is_escaped():
     html = page.render(content(fit_on="<script>alert(1)</script>"))
-    assert "<script>" not in html
+    assert "<script>alert" not in html
     assert "&lt;script&gt;" in html
 
 
@@ -128,11 +131,93 @@ def test_a_name_the_template_needs_cannot_be_forgotten():
         page.render(forgotten)
 
 
-def test_a_figure_is_embedded(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"\x89PNG")
-    address = page.embed(tmp_path / "a.png")
-    head, body = address.split(",")
-    assert (head, base64.b64decode(body)) == ("data:image/png;base64", b"\x89PNG")
+def test_a_figure_is_embedded_as_what_is_least_and_sharpest(tmp_path):
+    noise = np.random.default_rng(0).integers(0, 255, (40, 50, 3), dtype=np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    head, body = page.embed(tmp_path / "a.png").split(",")
+    assert head == "data:image/webp;base64"
+    with Image.open(io.BytesIO(base64.b64decode(body))) as shown:
+        assert shown.size == (50, 40)
+    (tmp_path / "a.svg").write_text("<svg><image/></svg>")  # a picture stays one
+    assert page.embed(tmp_path / "a.png").startswith("data:image/webp")
+    (tmp_path / "a.svg").write_text("<svg><path/></svg>")
+    head, body = page.embed(tmp_path / "a.png").split(",")
+    assert (head, base64.b64decode(body)) == ("data:image/svg+xml;base64", b"<svg><path/></svg>")
+
+
+def test_the_page_loads_nothing_and_fits_narrow_screens():
+    html = page.render(content())
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in html
+    assert "default-src 'none'" in html
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//|@import|url\(""", html)
+    assert "prefers-color-scheme: dark" in html and "@media print" in html
+
+
+def test_navigation_leads_to_every_section():
+    html = page.render(content())
+    assert re.findall(r"<nav.*?</nav>", html, re.S)[0].count("<li>") == 5
+    for anchor in re.findall(r'href="#([\w-]+)"', html):
+        assert len(re.findall(f'id="{anchor}"', html)) == 1, anchor
+
+
+def test_the_page_says_version_date_commit_and_how_to_cite():
+    html = page.render(content())
+    for text in ("1.2.3", "2026-01-02", "commit abc", "@software{it}"):
+        assert text in html
+    steady = re.sub("<!--now-->.*?<!--/now-->", "", html, flags=re.S)
+    assert "2026-01-02" not in steady and "commit abc" not in steady
+
+
+def test_columns_are_defined_where_they_are_used():
+    table = {"preset": "exact", "dataset": "d", "columns": ["nss", "ig"],
+             "rows": [("a", ["1", "2"])], "n": "4", "split": "test"}  # fmt: skip
+    html = page.render(content(score_tables=[table]))
+    for name in ("nss", "ig"):
+        definition = page.define(name)
+        assert html.count(definition) == 2  # on hovering, and in the list for touch and keys
+    assert page.define("position", "bits") != page.define("position", "spectra") == ""
+
+
+def test_a_banner_stands_before_all_numbers():
+    banner = "net is worse than the centre bias"
+    summary = {**content()["summary"], "banners": [banner], "warnings": ["data set is small"]}
+    html = page.render(content(summary=summary))
+    assert html.index(banner) < html.index("It was found.") < html.index("Data set is small.")
+
+
+def test_a_p_at_the_floor_is_a_bound():
+    rows = [
+        {"test": "above_a", "dataset": "d", "passed": "true", "p": 2 / 2001, "p_holm": 0.004,
+         "sentence": "A."},
+        {"test": "halves_agree", "dataset": "d", "passed": "true", "p": 0.002, "p_holm": 0.02,
+         "sentence": "B."},
+        {"test": "seeds_agree", "dataset": "d", "passed": "not run", "p": math.nan,
+         "p_holm": math.nan, "sentence": "C."},
+    ]  # fmt: skip
+    (found,) = page.verdict_tables([{"name": "x", "rows": rows}], (2 / 2001, 1 / 1001))
+    cells = [cells[2:4] for _, cells in found["table"]["rows"]]
+    assert cells == [["≤ .001", "≤ .004"], [".002", ".02"], ["–", "–"]]
+
+
+@pytest.mark.parametrize(
+    "values, chosen",
+    [
+        (
+            {"a": 0.1, "b": 0.9, "c": 0.5, "d": 0.4},
+            [("best", "b"), ("median", "c"), ("worst", "a")],
+        ),
+        ({"a": 0.1, "b": 0.9}, [("best", "b"), ("worst", "a")]),
+        ({"a": 0.1, "b": math.nan}, [("best", "a")]),
+        ({}, []),
+    ],
+)
+def test_best_median_and_worst_are_chosen_by_rule(values, chosen):
+    assert page.best_median_worst(pd.Series(values, dtype=float)) == chosen
+
+
+def test_the_template_claims_no_truth_that_it_does_not_show():
+    text = (page.TEMPLATES / "report.html").read_text(encoding="utf-8")
+    assert not re.search(r"truth|generates the fixations|is known|works on", text)
 
 
 def differences():
@@ -182,6 +267,8 @@ def test_every_table_of_the_page_names_its_preset():
     full = {**table, "n": "4", "split": "test", "predictor": "p"}
     names = ["score", "calibrated", "share", "difference", "normalised", "rank"]
     html = page.render(content(**{f"{name}_tables": [full] for name in names}))
-    captions = html.split("<caption>")[1:]
+    captions = html.split('<div class="above">')[1:]
     assert len(captions) == len(names)
-    assert all("<b>exact</b>" in caption.split("</caption>")[0] for caption in captions)
+    for caption in captions:
+        assert "<b>exact</b>" in caption.split("</div>")[0]
+        assert re.search(r'<a href="\.\./\w+(\.\w+)?\.csv">CSV</a>', caption.split("</div>")[0])

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from gaborscope.analysis import bits
 from gaborscope.filters.regressors import SWAPPED
-from gaborscope.report import drawing
+from gaborscope.report import drawing, styles
 from gaborscope.store import paths as grammar
 from gaborscope.store.tables import read_csv
 
@@ -58,7 +58,7 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
     figure = None
     if tables:
         figure = folder / "bits.png"
-        drawing.save(bits_bars(tables), figure, dpi)
+        drawing.keep(bits_bars(tables), figure, dpi, _together(tables, "explained_model"))
     columns = [
         name
         for name in (*_shades(tables), "explained", "deep", *_added(tables))
@@ -109,7 +109,7 @@ def _layers(files, folder, dpi):
     figures = []
     for name, layer_tables in tables.items():
         path = folder / f"{name}_anatomy.png"
-        drawing.save(layer_panels(layer_tables), path, dpi)
+        drawing.keep(layer_panels(layer_tables), path, dpi, _together(layer_tables, "panel"))
         figures.append((name, path))
     return figures
 
@@ -120,7 +120,8 @@ def _spectra(files, folder, dpi):
         return {"spectra_figure": None, "spectra_table": None}
     table = read_csv(files[0])
     path = folder / "spectra.png"
-    drawing.save(spectra_lines(table), path, dpi)
+    scales = table[(table["grouping"] == "scale") & table["wavelength_px"].notna()]
+    drawing.keep(spectra_lines(table), path, dpi, scales)
     columns = {
         "explained variance, test": ("explained_variance", "test"),
         "position": ("kind", "position"),
@@ -134,6 +135,13 @@ def _spectra(files, folder, dpi):
         cells = [_figure(figures, key) for key in columns.values()]
         rows.append((predictor, cells))
     return {"spectra_figure": path, "spectra_table": {"columns": list(columns), "rows": rows}}
+
+
+def _together(tables, name):
+    """Return tables as one, with a first column that says which a row is of."""
+    parts = [table.reset_index().assign(**{name: key}) for key, table in tables.items()]
+    rows = pd.concat(parts, ignore_index=True).drop(columns="index", errors="ignore")
+    return rows[[name, *rows.columns.drop(name)]]
 
 
 def _figure(table, key):
@@ -169,15 +177,18 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
         The line is the deep model's gain.
     """
     figure, axis = plt.subplots(figsize=(7.5, 1.3 + 0.45 * len(tables)))
-    y = np.arange(len(tables))[::-1]
+    y, named = np.arange(len(tables))[::-1], set()
     for place, table in zip(y, tables.values(), strict=True):
         ends = {True: 0.0, False: 0.0}
-        for name, shade in _shades(tables).items():
+        for number, (name, shade) in enumerate(_shades(tables).items()):
             if name not in table.index:
                 continue
             value = table.loc[name, "bits"]
             axis.barh(place, value, 0.7, left=ends[value > 0], color=shade,
-                      label=name.replace("_", " ") if place == y[0] else None)  # fmt: skip
+                      hatch=styles.HATCHES[number % len(styles.HATCHES)], edgecolor="white",
+                      linewidth=0.3, label=name.replace("_", " ") if name not in named else None,
+                      )  # fmt: skip
+            named.add(name)
             ends[value > 0] += value
         axis.plot([table.loc["deep", "bits"]] * 2, [place - 0.4, place + 0.4], color="black",
                   linewidth=1)  # fmt: skip
@@ -206,14 +217,11 @@ def spectra_lines(table: pd.DataFrame) -> Figure:
     scales = table[(table["grouping"] == "scale") & table["wavelength_px"].notna()]
     known = scales["cycles_per_degree"].notna().all()
     figure, axis = plt.subplots(figsize=(6.5, 3.2))
-    names = list(dict.fromkeys(scales["predictor"]))
-    shades = plt.get_cmap("tab10" if len(names) <= 10 else "tab20")
-    for number, name in enumerate(names):
+    for name, style in styles.unordered(list(dict.fromkeys(scales["predictor"]))).items():
         curve = scales[scales["predictor"] == name]
         x = curve["cycles_per_degree" if known else "wavelength_px"]
-        axis.plot(x, curve["value"], "o-", color=shades(number), markersize=3, linewidth=1,
-                  label=name)  # fmt: skip
-        axis.fill_between(x, curve["ci_low"], curve["ci_high"], color=shades(number), alpha=0.12,
+        axis.plot(x, curve["value"], label=name, **style.lines())
+        axis.fill_between(x, curve["ci_low"], curve["ci_high"], color=style.colour, alpha=0.12,
                           linewidth=0)  # fmt: skip
     axis.set_xscale("log")
     axis.set_xticks(x, [f"{value:.2g}" for value in x])
@@ -258,17 +266,14 @@ def layer_panels(tables: Mapping[str, pd.DataFrame]) -> Figure:
 
 def _profiles(axis, table):
     names = list(dict.fromkeys(table["layer"]))
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, max(len(names), 1)))
-    for name, shade in zip(names, shades, strict=False):
+    for name, style in styles.ordered(names).items():
         profile = table[table["layer"] == name]
         share = profile["share"].iloc[0]
+        label = f"{name} ({share:.0%})" if np.isfinite(share) else name
         axis.plot(
-            profile["radius"],
-            profile["rms"],
-            color=shade,
-            linewidth=1,
-            label=f"{name} ({share:.0%})",
-        )
+            profile["radius"], profile["rms"], label=label,
+            **style.lines(markersize=3, markevery=0.2),
+        )  # fmt: skip
     axis.set_xlabel("distance from the centre (1: middle of a side)", fontsize=8)
     axis.set_ylabel("position part, s.d. of the maps", fontsize=8)
     axis.set_title("place (share of variance)", fontsize=9)
@@ -304,7 +309,9 @@ def _scales(axis, table, layers):
         width = np.maximum(rows["share"].to_numpy(), 0)
         label = f"{rows['wavelength_px'].iloc[0]:.3g} px"
         axis.barh(range(len(layers)), width, 0.8, left=left, label=label,
-                  color=plt.get_cmap("cividis")((scale + 0.5) / n))  # fmt: skip
+                  color=plt.get_cmap("cividis")((scale + 0.5) / n),
+                  hatch=styles.HATCHES[scale % len(styles.HATCHES)], edgecolor="white",
+                  linewidth=0.3)  # fmt: skip
         left += width
     means = table.drop_duplicates("layer").set_index("layer").loc[layers[::-1], "mean_px"]
     for y, (end, mean) in enumerate(zip(left, means, strict=True)):

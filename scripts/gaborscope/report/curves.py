@@ -5,6 +5,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.analysis import tuning
+from gaborscope.report import styles
 from gaborscope.report.drawing import GREY, plt
 
 SHOWN = {
@@ -31,15 +32,13 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     -------
     figure : matplotlib.figure.Figure
     """
-    shares = _shares(table)
+    shares = shares_drawn(table)
     known = shares["cycles_per_degree"].notna().all()
-    layers = list(dict.fromkeys(shares["layer"]))
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
     figure, axis = plt.subplots(figsize=(6.5, 3.2))
-    for name, shade in zip(layers, shades, strict=True):
+    for name, style in styles.ordered(list(dict.fromkeys(shares["layer"]))).items():
         part = shares[shares["layer"] == name]
         x = part["cycles_per_degree"] if known else 1 / part["wavelength_px"]
-        axis.plot(x, part["share"], "o-", color=shade, markersize=3, linewidth=1, label=name)
+        axis.plot(x, part["share"], label=name, **style.lines())
     axis.set_xscale("log")
     axis.set_ylim(bottom=min(0, float(shares["share"].min())))
     axis.set_xlabel("cycles/degree" if known else "cycles/px of the stimulus")
@@ -58,7 +57,20 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
     return figure
 
 
-def _shares(table):
+def shares_drawn(table: pd.DataFrame) -> pd.DataFrame:
+    """
+    Return the rows that `tuning_beside_people` draws.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As for `tuning_beside_people`.
+
+    Returns
+    -------
+    rows : DataFrame
+        Of luminance, if the colour space has a channel of it.
+    """
     luminance = table[table["property"] == "luminance_wavelength"]
     return luminance if len(luminance) else table[table["property"] == "wavelength"]
 
@@ -78,7 +90,7 @@ def why_without_people(table: pd.DataFrame) -> str:
         Empty if they can be: they are of luminance, px per degree are known, and the frequencies of
         the bank reach the peak of the curve.
     """
-    shares = _shares(table)
+    shares = shares_drawn(table)
     lead = "Human contrast sensitivity is not drawn"
     if (shares["property"] != "luminance_wavelength").any():
         return f"{lead}: it is known for luminance, and the colour space has no channel of it."
@@ -115,14 +127,15 @@ def sparsity_scores(table: pd.DataFrame) -> Figure:
     figure, axes = plt.subplots(1, len(SHOWN), figsize=(2.5 * len(SHOWN), 2.4))
     x = np.arange(len(budgets))
     for axis, (metric, title) in zip(axes, SHOWN.items(), strict=True):
-        for split, shade in (("validation", "0.65"), ("test", "0.1")):
+        for split, shade, marker in (("validation", "0.65", "s"), ("test", "0.1", "o")):
             part = fused[(fused["metric"] == metric) & (fused["split"] == split)]
             part = part.set_index("filters_per_map")
             scores = part.loc[budgets]
             error = np.abs(scores[["ci_low", "ci_high"]].to_numpy().T - scores["mean"].to_numpy())
             axis.errorbar(
-                x, scores["mean"], error, fmt="o-", color=shade, markersize=3, linewidth=1
-            )
+                x, scores["mean"], error, fmt=f"{marker}-", color=shade, markersize=3, linewidth=1,
+                label=split,
+            )  # fmt: skip
             for name, style in (("deep", "--"), ("centre_bias", ":")):
                 axis.axhline(part.loc[name, "mean"], color=shade, linestyle=style, linewidth=0.8)
         axis.set_xticks(x, budgets, fontsize=7)
@@ -130,5 +143,6 @@ def sparsity_scores(table: pd.DataFrame) -> Figure:
         axis.set_xlabel("filters per map", fontsize=8)
         axis.tick_params(axis="y", labelsize=7)
         axis.spines[["top", "right"]].set_visible(False)
+    axes[0].legend(fontsize=6, frameon=False)
     figure.tight_layout()
     return figure

@@ -14,10 +14,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from gaborscope.filters import loggabor
+from gaborscope.report import styles
 from gaborscope.stimuli import colour as stimuli_colour
 from gaborscope.store.files import whole
+from gaborscope.store.tables import write_csv
 
 GREY = "0.35"
+LEFT = -1.0  # below it a scale from 0 to 1 is cut, and what is cut is marked
+SPAN = 4  # bits per pixel up to which a ratio of densities is drawn
 
 
 def save(figure: Figure, path: str | Path, dpi: int, source: str | None = None) -> None:
@@ -41,6 +45,78 @@ def save(figure: Figure, path: str | Path, dpi: int, source: str | None = None) 
     plt.close(figure)
 
 
+def keep(figure: Figure, path: str | Path, dpi: int, data: pd.DataFrame) -> Path:
+    """
+    Write a figure as PNG and SVG and the table behind it as CSV, and close the figure.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : str or Path
+        Of the PNG; the other two lie beside it.
+    dpi : int
+        Of the PNG, and of pictures within the SVG.
+    data : DataFrame
+        What is drawn.
+
+    Returns
+    -------
+    path : Path
+        Of the PNG.
+    """
+    path = Path(path)
+    # ids from the content, no date: equal inputs give equal bytes
+    with matplotlib.rc_context({"svg.hashsalt": path.stem}), whole(path.with_suffix(".svg")) as svg:
+        figure.savefig(
+            svg, format="svg", dpi=dpi, bbox_inches="tight",
+            metadata={"Date": None, "Creator": None},
+        )  # fmt: skip
+    save(figure, path, dpi)
+    write_csv(path.with_suffix(".csv"), data)
+    return path
+
+
+def colour_bar(axes: Any, image: Any, label: str) -> None:
+    """
+    Draw the colour bar of pictures that share a scale, to the right of the last.
+
+    Parameters
+    ----------
+    axes : list of matplotlib.axes.Axes
+        Of a figure whose layout is constrained.
+    image : matplotlib.image.AxesImage
+    label : str
+        Quantity and unit.
+    """
+    bar = image.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.01, shrink=0.85)
+    bar.set_label(label, fontsize=6)
+    bar.formatter.set_powerlimits((-2, 3))
+    bar.ax.tick_params(labelsize=6)
+    bar.ax.yaxis.get_offset_text().set_fontsize(6)
+
+
+def whole_scale(axis: Any, values: Any, ends: Any) -> None:
+    """
+    Set the limits of a scale from 0 to 1 so that no value above is cut.
+
+    Values below `LEFT` are marked at the edge, because they would shrink the span that matters.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Values run along x.
+    values : float array (n,)
+        nan where undefined.
+    ends : float array (n, 2)
+        Intervals.
+    """
+    known = [float(v) for v in np.concatenate([np.ravel(values), np.ravel(ends)]) if np.isfinite(v)]
+    low, high = min([-0.05, *known]), max([1.05, *known])
+    low = max(low, LEFT)
+    room = 0.03 * (high - low)
+    axis.set_xlim(low - room, high + room)
+
+
 def stimulus_panels(
     panels: Sequence[tuple[str, str, np.ndarray | tuple[Any, ...]]], colour_map: str
 ) -> Figure:
@@ -51,15 +127,22 @@ def stimulus_panels(
     ----------
     panels : list of (str, str, array or tuple)
         Title, kind, content: "image" a uint8 array (y, x, 3); "fixations" the image and an int
-        array (n, 2) of x, y; "density" a float array (y, x); "activation" a float array (y, x)
-        drawn from its least to its largest value.
+        array (n, 2) of x, y; "density" a float array (y, x), all on one scale from 0; "activation"
+        a float array (y, x), all on one scale, diverging about 0 if any value is negative;
+        "ratio" a float array (y, x) of bits, diverging.
     colour_map : str
 
     Returns
     -------
     figure : matplotlib.figure.Figure
     """
-    figure, axes = plt.subplots(1, len(panels), figsize=(2.3 * len(panels), 2.2))
+    figure, axes = plt.subplots(
+        1, len(panels), figsize=(2.5 * len(panels), 2.2), layout="constrained"
+    )
+    scales = {kind: _scale(panels, kind, colour_map) for kind in ("density", "activation")}
+    scales["ratio"] = {"cmap": styles.SIGNED, "vmin": -SPAN, "vmax": SPAN}
+    labels = {"density": "share per px", "activation": "activation", "ratio": "bits (log2)"}
+    drawn: dict[str, list[Any]] = {kind: [] for kind in scales}
     for axis, (title, kind, content) in zip(np.atleast_1d(axes), panels, strict=True):
         axis.set_title(title, fontsize=8)
         axis.set_xticks([])
@@ -69,10 +152,25 @@ def stimulus_panels(
         elif kind == "fixations":
             image, points = content
             axis.imshow(image, alpha=0.5)
-            axis.scatter(points[:, 0], points[:, 1], s=4, c="crimson", linewidths=0)
+            axis.scatter(
+                points[:, 0], points[:, 1], s=7, c=styles.COLOURS[0], marker="o",
+                linewidths=0.4, edgecolors="white",
+            )  # fmt: skip
         else:
-            axis.imshow(content, cmap=colour_map)
+            drawn[kind].append(axis.imshow(content, **scales[kind]))
+    for kind, images in drawn.items():
+        if images:
+            colour_bar([image.axes for image in images], images[-1], labels[kind])
     return figure
+
+
+def _scale(panels, kind, colour_map):
+    """Return the one scale of all panels of a kind: from 0, or about 0 if any value is negative."""
+    maps = [np.asarray(content) for _, own, content in panels if own == kind]
+    top = max((float(np.abs(content).max()) for content in maps), default=1.0) or 1.0
+    if any((content < 0).any() for content in maps):
+        return {"cmap": styles.SIGNED, "vmin": -top, "vmax": top}
+    return {"cmap": colour_map, "vmin": 0, "vmax": top}
 
 
 def sparsity_curves(table: pd.DataFrame) -> Figure:
@@ -91,15 +189,12 @@ def sparsity_curves(table: pd.DataFrame) -> Figure:
     figure, axis = plt.subplots(figsize=(6.5, 3.2))
     few = table[table["filters_per_map"].notna()]
     budgets = sorted(few["filters_per_map"].astype(int).unique())
-    layers = list(dict.fromkeys(table["layer"]))
-    shades = plt.get_cmap("viridis")(np.linspace(0, 0.9, len(layers)))
-    for name, shade in zip(layers, shades, strict=True):
+    for name, style in styles.ordered(list(dict.fromkeys(table["layer"]))).items():
         curve = table[table["layer"] == name].sort_values("filters_per_map")
-        axis.plot(range(len(curve)), curve["explained_variance"], "o-", color=shade, markersize=3,
-                  linewidth=1, label=name)  # fmt: skip
+        axis.plot(range(len(curve)), curve["explained_variance"], label=name, **style.lines())
     axis.set_xticks(range(len(budgets) + 1), [*map(str, budgets), "all"])
     axis.set_xlabel("filters per map")
-    axis.set_ylabel("explained variance")
+    axis.set_ylabel("explained variance (share)")
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
@@ -128,10 +223,11 @@ def normalised_dots(table: pd.DataFrame, preset: str, dataset: str) -> Figure:
         scores = part[part["metric"] == metric].set_index("predictor").loc[names]
         axis.hlines(y, scores["ci_low"], scores["ci_high"], color="0.6", linewidth=2)
         axis.plot(scores["normalised"], y, "o", color="black", markersize=3.5)
-        for place in (0, 1):
-            axis.axvline(place, color="crimson", linewidth=0.7)
-        # cut the axis below 0, so that the span between the bounds stays readable
-        axis.set_xlim(max(-1.0, min(-0.1, float(scores["ci_low"].min()))), 1.15)
+        below = scores["normalised"] < LEFT
+        axis.plot(np.full(below.sum(), LEFT), y[below], "<", color="black", markersize=4)
+        for place, style in ((0, ":"), (1, "--")):
+            axis.axvline(place, color="0.3", linestyle=style, linewidth=0.7)
+        whole_scale(axis, scores["normalised"], scores[["ci_low", "ci_high"]])
         axis.set_title(metric, fontsize=8)
         axis.tick_params(labelsize=7)
         axis.set_yticks(y, names)
@@ -163,10 +259,12 @@ def share_bars(
         tint = shades((group + 0.5) / (len(labels) + (0 if title == "orientation" else 0.5)))
         tint = "0.8" if label in ("no scale", "no orientation") else tint
         height = np.maximum(shares[:, group], 0)
-        axis.bar(np.arange(len(layers)), height, 0.8, bottom=bottom, color=tint, label=label)
+        axis.bar(np.arange(len(layers)), height, 0.8, bottom=bottom, color=tint, label=label,
+                 hatch=styles.HATCHES[group % len(styles.HATCHES)], edgecolor="white",
+                 linewidth=0.3)  # fmt: skip
         bottom += height
     axis.set_xticks(np.arange(len(layers)), layers, rotation=40, ha="right", fontsize=8)
-    axis.set_ylabel("share of variance")
+    axis.set_ylabel("share of explained variance")
     axis.set_title(f"by {title}", fontsize=9)
     axis.legend(fontsize=6, frameon=False, bbox_to_anchor=(1, 1), loc="upper left")
     axis.spines[["top", "right"]].set_visible(False)

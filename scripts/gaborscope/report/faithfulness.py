@@ -9,17 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaborscope.report import drawing
+from gaborscope.report import drawing, styles
 from gaborscope.store import paths as grammar
 from gaborscope.store.tables import read_csv
 
-SHADES = {
-    "reconstruction": "crimson",
-    "resampled": "0.6",
-    "mean": "tab:blue",
-    "other": "tab:green",
-    "shuffled": "tab:orange",
-}
 SHOWN = ("correlation", "sign_agreement", "kl_deep", "kl_explained", "size_correlation")
 
 
@@ -46,7 +39,7 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
         model, dataset, explanation = grammar.parse("substitution", first).values()
         replaced, changed = read_csv(first), second
         figure = Path(folder) / f"faithfulness_{model}_{dataset}_{explanation}.png"
-        drawing.save(substitution_curves(replaced), figure, dpi)
+        drawing.keep(substitution_curves(replaced), figure, dpi, replaced)
         intact = replaced[(replaced["way"] == "intact") & (replaced["metric"] == "nss")]
         content.append(
             {
@@ -81,18 +74,21 @@ def substitution_curves(table: pd.DataFrame) -> Figure:
     size = (1.5 + 0.7 * len(layers), 2.9)
     figure, axes = plt.subplots(1, 2, figsize=size, sharey=True)
     for axis, way in zip(axes, ("alone", "cumulative"), strict=True):
-        for name, shade in SHADES.items():
+        for place, (name, style) in enumerate(styles.SUBSTITUTES.items()):
             part = replaced[(replaced["way"] == way) & (replaced["substitute"] == name)]
             if part.empty:
                 continue
-            x = [layers.index(layer) for layer in part["layer"]]
-            axis.vlines(x, part["ci_low"], part["ci_high"], color=shade, linewidth=2, alpha=0.4)
-            axis.plot(x, part["mean"], "o-", color=shade, markersize=3, linewidth=1, label=name)
+            # side by side, so that no interval hides another
+            x = [layers.index(layer) + 0.06 * (place - 2) for layer in part["layer"]]
+            ends = part["ci_low"], part["ci_high"]
+            axis.vlines(x, *ends, color=style.colour, linewidth=2, alpha=0.4)
+            axis.plot(x, part["mean"], label=name, **style.lines())
         axis.set_xticks(np.arange(len(layers)), layers, rotation=50, ha="right", fontsize=7)
         axis.set_title(way, fontsize=9)
         axis.spines[["top", "right"]].set_visible(False)
     axes[0].set_ylabel("CC with the intact map")
-    axes[1].legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    if axes[1].lines:
+        axes[1].legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -110,7 +106,7 @@ def substitution_table(table: pd.DataFrame) -> dict[str, Any]:
     table : dict
         `columns`, `rows`.
     """
-    kinds = [name for name in SHADES if name in set(table["substitute"])]
+    kinds = [name for name in styles.SUBSTITUTES if name in set(table["substitute"])]
     cells = table.set_index(["layer", "way", "substitute", "metric"])[["mean", "ci_low", "ci_high"]]
     rows = []
     for way in ("alone", "cumulative"):

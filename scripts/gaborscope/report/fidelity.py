@@ -9,20 +9,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaborscope.report import drawing
+from gaborscope.report import drawing, styles
 from gaborscope.report.faithfulness import interval
 
 MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
-# What a predictor is to the deep model, in the order of the report.
-SHADES = {
-    "explanation": "crimson",
-    "another training": "tab:blue",
-    "no layer between": "tab:orange",
-    "wrong bank": "tab:green",
-    "random network": "tab:purple",
-    "random in part": "tab:brown",
-    "no network": "0.4",
-}
 # So many predictors of one role share a row of the figure.
 FAMILY = 4
 
@@ -44,7 +34,7 @@ def content(
     compared : sequence of (model, predictor, dataset, name)
         See `Plan.compared`.
     roles : dict of str to str
-        By predictor, key of `SHADES`.
+        By predictor, key of `styles.ROLES`.
     folder : Path
         For the figures.
     dpi : int
@@ -63,11 +53,11 @@ def content(
         }
         by_role = {
             role: [names[predictor] for predictor in names if roles[predictor] == role]
-            for role in SHADES
+            for role in styles.ROLES
         }
         part = table[table["dataset"] == dataset].set_index(["predictor", "measure"])
         path = Path(folder) / f"fidelity_{model}_{dataset}.png"
-        drawing.save(fidelity_dots(part, by_role), path, dpi)
+        drawing.keep(fidelity_dots(part, by_role), path, dpi, dots_drawn(part, by_role))
         parts.append(
             {
                 "model": model,
@@ -90,7 +80,7 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     part : DataFrame
         Rows of `results/fidelity.csv` of one data set, by predictor and measure.
     by_role : dict of str to sequence of str
-        By key of `SHADES`, the names of predictors.
+        By key of `styles.ROLES`, the names of predictors.
     model : str
 
     Returns
@@ -153,19 +143,44 @@ def fidelity_dots(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]]) -> F
             rows += [(name, role, [name]) for name in names]
     figure, axis = plt.subplots(figsize=(6.5, 0.9 + 0.26 * len(rows)))
     for y, (_, role, names) in enumerate(reversed(rows)):
+        style = styles.ROLES[role]
         values = part.loc[[(name, "fidelity") for name in names]]
         if len(names) == 1:
-            axis.hlines(y, values["ci_low"], values["ci_high"], color=SHADES[role], linewidth=2)
-        axis.plot(values["mean"], np.full(len(names), y), "o", color=SHADES[role], markersize=4)
-    axis.set_yticks(range(len(rows)), [label for label, _, _ in reversed(rows)], fontsize=8)
-    lowest = part.xs("fidelity", level="measure")["ci_low"].min()
-    # cut the axis below 0, so that the span up to the network stays readable
-    axis.set_xlim(max(-1.0, min(-0.05, lowest)) if np.isfinite(lowest) else -0.05, 1.02)
-    for place in (0, 1):
-        axis.axvline(place, color="0.7", linewidth=0.7)
-    axis.set_xlabel("fidelity: 0 the centre bias, 1 the network itself")
+            axis.hlines(y, values["ci_low"], values["ci_high"], color=style.colour, linewidth=2)
+        inside = np.maximum(values["mean"], drawing.LEFT)
+        for value, place in zip(values["mean"], inside, strict=True):
+            marker = "<" if value < drawing.LEFT else style.marker
+            axis.plot(place, y, color=style.colour, marker=marker, markersize=5)
+    labels = [f"{label}\n({role})" for label, role, _ in reversed(rows)]
+    axis.set_yticks(range(len(rows)), labels, fontsize=7)
+    shown = part.xs("fidelity", level="measure")
+    drawing.whole_scale(axis, shown["mean"], shown[["ci_low", "ci_high"]])
+    for place, line in ((0, ":"), (1, "--")):
+        axis.axvline(place, color="0.5", linestyle=line, linewidth=0.8)
+    axis.set_xlabel("fidelity (dotted, 0: the centre bias; dashed, 1: the network itself)")
     axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def dots_drawn(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+    """
+    Return the table behind `fidelity_dots`.
+
+    Parameters
+    ----------
+    part, by_role
+        As for `sentences`.
+
+    Returns
+    -------
+    table : DataFrame
+        `predictor, role, mean, ci_low, ci_high, n`.
+    """
+    rows = part.xs("fidelity", level="measure")
+    roles = {name: role for role, names in by_role.items() for name in names}
+    rows = rows.loc[list(roles), ["mean", "ci_low", "ci_high", "n"]].reset_index()
+    rows.insert(1, "role", rows["predictor"].map(roles))
+    return rows
 
 
 def _rows(part, by_role):

@@ -1,13 +1,67 @@
 """The report page: tables and figures of a run through one Jinja2 template."""
 
 import base64
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jinja2
 import numpy as np
 import pandas as pd
+from PIL import Image
+
+from gaborscope.report import words
+
+FIGURES = "../figures"  # as seen from the page
+MOST_SVG = 150_000  # bytes up to which a figure is drawn from its SVG
+QUALITY = 85  # of pictures in the page; the files beside it lose nothing
+# What the columns of tables are, by the head of the column.
+DEFINITIONS = {
+    "auc": "Area under the ROC curve of fixated against other pixels; .5 is chance, 1 the best.",
+    "auc_judd": "AUC of fixated against all other pixels (MIT code); .5 is chance, 1 the best.",
+    "auc_judd_nojit": "AUC-Judd without the jitter of equal values; .5 is chance, 1 the best.",
+    "auc_borji": "AUC of fixated against random pixels (MIT code); .5 is chance, 1 the best.",
+    "auc_shuffled": "AUC of fixated pixels against fixations on other stimuli: the centre bias "
+    "gains nothing. .5 is chance.",
+    "nss": "Normalised scanpath saliency: mean of the standardised map at fixations, in standard "
+    "deviations; 0 is chance, higher is better.",
+    "cc": "Pearson correlation of the map with the fixation density; 1 is the best.",
+    "kld": "Kullback-Leibler divergence of the fixation density from the map, in nats; lower is "
+    "better, 0 the best.",
+    "sim": "Overlap of map and fixation density, both with sum 1; 1 is the best.",
+    "ig": "Information gain over the centre bias, in bits per fixation; 0 is the centre bias, "
+    "higher is better.",
+    "kl_deep": "KL(deep || predictor), in bits: what is lost if the predictor's map stands for the "
+    "network's; 0 is the network itself, lower is better.",
+    "cc_deep": "Pearson correlation with the network's map; 1 is the best.",
+    "partial_cc_deep": "Correlation with the network's map given people's fixation density and the "
+    "centre bias: what is the network's own.",
+    "fidelity": "1 - KL(deep || predictor) / KL(deep || centre bias), a ratio of means; 0 is the "
+    "centre bias, 1 the network itself.",
+    "gain_by_layers": "1 - KL(deep || predictor) / KL(deep || the same filters fitted straight to "
+    "the network's map); above 0: the layers help.",
+    "is": "What the predictor is to the network: an explanation, or a null that saw less.",
+    "bits": "Information gain of the explanation over the centre bias at fixations, bits per "
+    "fixation.",
+    "bits of the network": "Information gain of the network over the centre bias at fixations, "
+    "bits per fixation.",
+    "verdict": "Whether every test that could refute the explanation was passed.",
+    "data set": "Whose test split the figures are of.",
+    "temperature": "Its inverse is the power that makes the density likeliest (validation split).",
+    "with position": "Explained variance of the layer's maps on test stimuli (share).",
+    "without position": "The same, fitted anew without the terms of position.",
+    "the layer is": "Explained: at least half of the variance, and more than by any wrong bank.",
+    "p": "Two-sided p of the test; with ≤, the least that so many samples can give.",
+    "p Holm": "p corrected for the number of tests of the explanation on the data set (Holm).",
+    "passed": "Whether the advantage is above 0 with p < .05.",
+    "bits:contrast": "Bits that luminance contrast explains, whatever its scale and orientation.",
+    "bits:position": "Bits of the place in the image.",
+    "bits:unexplained": "Bits of the network that no coalition of dimensions has.",
+    "bits:explained": "Bits of all dimensions together.",
+    "bits:deep": "Bits of the network: the sum of all parts.",
+}
 
 COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
 TEMPLATES = Path(__file__).resolve().parent / "templates"
@@ -350,19 +404,130 @@ def quantile_stimuli(scores: pd.Series, n: int) -> list[str]:
     return list(dict.fromkeys(ordered.index[np.minimum(places, len(ordered) - 1)]))
 
 
+def verdict_tables(
+    sections: Sequence[Mapping[str, Any]], floors: tuple[float, float]
+) -> list[dict[str, Any]]:
+    """
+    Verdicts with a table of their rows.
+
+    Parameters
+    ----------
+    sections : list of dict
+        From `refutation.verdicts.content`.
+    floors : (float, float)
+        The least p of a bootstrap over stimuli, and of permutations.
+
+    Returns
+    -------
+    sections : list of dict
+        The same with `table`. A p that is the least possible is given as a bound.
+    """
+    found = []
+    for section in sections:
+        rows = []
+        for row in section["rows"]:
+            floor = floors[row["test"] in ("halves_agree", "seeds_agree")]
+            p, holm = words.p_value(row["p"], floor), words.p_value(row["p_holm"], 0)
+            if p.startswith("≤"):
+                holm = f"≤ {holm}"  # a multiple of a bound is one
+            cells = [row["dataset"], row["passed"], p, holm, row["sentence"]]
+            rows.append((row["test"].replace("_", " "), cells))
+        columns = ["data set", "passed", "p", "p Holm", "what was found"]
+        found.append({**section, "table": {"columns": columns, "rows": rows}})
+    return found
+
+
+def best_median_worst(values: pd.Series) -> list[tuple[str, Any]]:
+    """
+    Choose the best, the median and the worst by rule.
+
+    Parameters
+    ----------
+    values : Series
+        Higher is better; nan is left out.
+
+    Returns
+    -------
+    chosen : list of (str, label)
+        Fewer than three if there are fewer values; equal values keep their order.
+    """
+    ordered = values.dropna().sort_values(ascending=False, kind="stable").index
+    if not len(ordered):
+        return []
+    places = {"best": 0, "median": (len(ordered) - 1) // 2, "worst": len(ordered) - 1}
+    chosen: dict[Any, str] = {}
+    for word, place in places.items():
+        chosen.setdefault(ordered[place], word)
+    return [(word, label) for label, word in chosen.items()]
+
+
 def embed(path: str | Path) -> str:
     """
-    Return a PNG file as a data URL, so that the page needs no other file.
+    Return a figure as a data URL, so that the page needs no other file.
 
     Parameters
     ----------
     path : str or Path
+        Of a PNG.
+
+    Returns
+    -------
+    address : str
+        The SVG beside it, if there is one that holds no picture and is not large; otherwise the
+        PNG, as WebP where that is smaller.
+    """
+    svg = Path(path).with_suffix(".svg")
+    if svg.is_file():
+        content = svg.read_bytes()
+        if len(content) < MOST_SVG and b"<image" not in content:
+            return _address("svg+xml", content)
+    content, packed = Path(path).read_bytes(), io.BytesIO()
+    with Image.open(io.BytesIO(content)) as picture:
+        picture.convert("RGB").save(packed, format="webp", quality=QUALITY, method=4)
+    if packed.tell() < len(content):
+        return _address("webp", packed.getvalue())
+    return _address("png", content)
+
+
+def _address(kind, content):
+    return f"data:image/{kind};base64," + base64.b64encode(content).decode("ascii")
+
+
+def beside(path: str | Path, suffix: str) -> str:
+    """
+    Return the address, as seen from the page, of a file that lies beside a figure.
+
+    Parameters
+    ----------
+    path : str or Path
+        Of the figure.
+    suffix : str
+        Such as ".csv".
 
     Returns
     -------
     address : str
     """
-    return "data:image/png;base64," + base64.b64encode(Path(path).read_bytes()).decode("ascii")
+    return f"{FIGURES}/{quote(Path(path).with_suffix(suffix).name)}"
+
+
+def define(name: str, kind: str = "") -> str:
+    """
+    Return what a column means, for its hover text and the list of terms.
+
+    Parameters
+    ----------
+    name : str
+        Head of the column.
+    kind : str
+        Kind of table, where a head means something else there.
+
+    Returns
+    -------
+    definition : str
+        Empty if there is none.
+    """
+    return DEFINITIONS.get(f"{kind}:{name}", DEFINITIONS.get(name, ""))
 
 
 def render(content: Mapping[str, Any]) -> str:
@@ -377,6 +542,8 @@ def render(content: Mapping[str, Any]) -> str:
     Returns
     -------
     html : str
+        What lies between the comments `now` and `/now` changes from run to run: date, commit,
+        times. All else is the same for equal inputs.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
@@ -385,5 +552,5 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals["embed"] = embed
+    environment.globals.update(embed=embed, beside=beside, define=define)
     return environment.get_template("report.html").render(**content)

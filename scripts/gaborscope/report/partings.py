@@ -10,7 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.analysis import bits
-from gaborscope.report import drawing
+from gaborscope.report import drawing, styles
 from gaborscope.store import changed_images
 from gaborscope.store import paths as grammar
 from gaborscope.store.tables import read_csv
@@ -18,7 +18,6 @@ from gaborscope.store.tables import read_csv
 EACH = 2  # stimuli of most, median and least disagreement that are shown
 KINDS = ("network", "explanation", "noise", "network - noise", "explanation - noise")
 MEASURES = ("kl_deep", "kl_explained", "log2_ratio")
-SPAN = 4  # bits per pixel up to which a ratio of densities is drawn
 
 
 def ranked(measures: pd.DataFrame, gains: Sequence[pd.DataFrame] = ()) -> pd.DataFrame:
@@ -75,12 +74,17 @@ def disagreement(
     figure, axes = _grid(len(rows), ("fixations", "network", "explanation", "log2 of their ratio"))
     for line, (title, image, points, deep, explained) in zip(axes, rows, strict=True):
         line[0].imshow(image)
-        line[0].scatter(points[:, 0], points[:, 1], s=3, c="crimson", linewidths=0)
+        line[0].scatter(
+            points[:, 0], points[:, 1], s=6, c=styles.COLOURS[0], linewidths=0.3, edgecolors="white"
+        )
         line[0].set_ylabel(title, fontsize=7)
         top = max(deep.max(), explained.max())
         for axis, density in zip(line[1:3], (deep, explained), strict=True):
-            axis.imshow(density, cmap=colour_map, vmin=0, vmax=top)
-        line[3].imshow(np.log2(deep / explained), cmap="PuOr_r", vmin=-SPAN, vmax=SPAN)
+            shown = axis.imshow(density, cmap=colour_map, vmin=0, vmax=top)
+        drawing.colour_bar(list(line[1:3]), shown, "share per px")
+        ratio = np.log2(deep / explained)
+        span = {"cmap": styles.SIGNED, "vmin": -drawing.SPAN, "vmax": drawing.SPAN}
+        drawing.colour_bar([line[3]], line[3].imshow(ratio, **span), "bits (log2)")
     return figure
 
 
@@ -112,7 +116,9 @@ def changes(shown: Mapping[str, tuple[np.ndarray, ...]], level: float, colour_ma
         line[1].imshow(np.clip(change, 0, 255).astype(np.uint8))
         line[0].set_ylabel(_words(label.rpartition(" ")[2]), fontsize=7)
         for axis, density, before in zip(line[2:], after, maps, strict=True):
-            axis.imshow(np.exp(density), cmap=colour_map, vmin=0, vmax=np.exp(before.max()))
+            top = np.exp(before.max())
+            image = axis.imshow(np.exp(density), cmap=colour_map, vmin=0, vmax=top)
+            drawing.colour_bar([axis], image, "share per px")
     return figure
 
 
@@ -125,8 +131,10 @@ def _words(kind):
 
 def _grid(n_rows, titles):
     """Return a figure with a grid of axes without ticks, titles above."""
-    size = (2.1 * len(titles), 1.75 * max(n_rows, 1))
-    figure, axes = plt.subplots(max(n_rows, 1), len(titles), figsize=size, squeeze=False)
+    size = (2.4 * len(titles), 1.75 * max(n_rows, 1))
+    figure, axes = plt.subplots(
+        max(n_rows, 1), len(titles), figsize=size, squeeze=False, layout="constrained"
+    )
     for axis in axes.flat:
         axis.set_xticks([])
         axis.set_yticks([])
@@ -163,7 +171,7 @@ def differentiation(
         for number, (name, shown) in enumerate(changed_images.read(second)):
             path = Path(folder) / f"{stem}_{number}.png"
             figure = changes(shown, float(summary["level"].max()), settings["colour_map"])
-            drawing.save(figure, path, settings["dpi"])
+            drawing.keep(figure, path, settings["dpi"], summary.assign(shown=name))
             figures.append({"name": name, "path": path})
         content.append(
             {

@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.figure import Figure
 
 from gaborscope.filters.terms import TERM_KINDS, Terms
+from gaborscope.report import styles
 from gaborscope.report.drawing import plt
 
 AT = np.linspace(-1, 4, 101)  # standard deviations of an energy from its mean
@@ -89,6 +91,28 @@ def products(filters: Mapping[str, Any], number: int) -> list[tuple[str, float]]
     return [(str(table["name"][place]), float(weight[place])) for place in order]
 
 
+def curves_drawn(layers: Mapping[str, Mapping[str, Any]]) -> pd.DataFrame:
+    """
+    Return the table behind `figure_of`.
+
+    Parameters
+    ----------
+    layers : dict of str to dict
+        Filters of a readout by layer.
+
+    Returns
+    -------
+    table : DataFrame
+        `layer, map, energy, at_sd, adds`.
+    """
+    rows = []
+    for name, filters in layers.items():
+        number = busiest(filters)
+        for label, values in curves(filters, number).items():
+            rows += [(name, number, label, x, y) for x, y in zip(AT, values, strict=True)]
+    return pd.DataFrame(rows, columns=["layer", "map", "energy", "at_sd", "adds"])
+
+
 def figure_of(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
     """
     Draw the curves of the busiest map of each layer.
@@ -108,8 +132,9 @@ def figure_of(layers: Mapping[str, Mapping[str, Any]]) -> Figure:
         axis.set_axis_off()
     for axis, (name, filters) in zip(axes.flat, layers.items(), strict=False):
         number = busiest(filters)
-        for label, values in curves(filters, number).items():
-            axis.plot(AT, values, linewidth=1, label=label)
+        found = curves(filters, number)
+        for label, style in styles.unordered(list(found)).items():
+            axis.plot(AT, found[label], label=label, **style.lines(markevery=20, markersize=3))
         axis.axhline(0, color="0.8", linewidth=0.6, zorder=0)
         axis.set_title(f"{name}, map {number}", fontsize=9)
         axis.set_xlabel("energy (sd from its mean)", fontsize=7)

@@ -12,14 +12,14 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.report import curves, drawing, page, partings, readouts, variance
+from gaborscope.report import curves, drawing, page, partings, readouts, variance, words
 from gaborscope.stimuli import colour, fixations, geometry
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
 from gaborscope.store.layers import layer_names, read_layers
 from gaborscope.store.saliency import read_density
-from gaborscope.store.tables import read_csv, write_csv
+from gaborscope.store.tables import read_csv
 
 
 @dataclasses.dataclass
@@ -112,7 +112,8 @@ def draw_normalised(
     for preset in presets:
         for dataset in datasets:
             path = folder / f"normalised_{preset}_{dataset}.png"
-            drawing.save(drawing.normalised_dots(table, preset, dataset), path, dpi)
+            part = table[(table["preset"] == preset) & (table["dataset"] == dataset)]
+            drawing.keep(drawing.normalised_dots(table, preset, dataset), path, dpi, part)
             figures.append({"preset": preset, "dataset": dataset, "path": path})
     return figures
 
@@ -154,6 +155,7 @@ class Section:
         self.explained: ExplainedModel | None = None
         self.unrefined = False  # whether a refinement has kept the weights of its start
         self.nss = pd.Series(dtype=float)
+        self.scores = pd.DataFrame()
         for path in self._paths_of("explained"):  # empty if the network predicts no saliency
             self.explained = ExplainedModel.load(path)
             with open_file(path, "explained") as file:
@@ -161,7 +163,8 @@ class Section:
             (scores,) = grammar.select(
                 "scores", inputs.scores, predictor=self.predictor, preset=preset
             )
-            self.nss = read_csv(scores).set_index("stimulus")["nss"]
+            self.scores = read_csv(scores).set_index("stimulus")
+            self.nss = self.scores["nss"]
         # a cascade has no files of filters
         self.wavelengths, self.unit = self._wavelengths() if self.filters else ([], "")
 
@@ -181,7 +184,9 @@ class Section:
         stem = folder / self.predictor
         dpi = self.settings["dpi"]
         beside, is_null = self._beside(), self.nulls is None
-        drawing.save(variance.bars(beside), f"{stem}_variance.png", dpi)
+        drawing.keep(
+            variance.bars(beside), f"{stem}_variance.png", dpi, variance.bars_drawn(beside)
+        )
         layer, channel = self._typical_map()
         return {
             "model": self.model,
@@ -194,7 +199,7 @@ class Section:
             "variance_figure": f"{stem}_variance.png",
             "variance_sentences": variance.sentences(beside, is_null),
             "variance_table": variance.table(beside, is_null),
-            "variance_rows": self.table.to_dict("records"),
+            "variance_details": self._variance_details(),
             **self._draw_readout(stem),
             **self._draw_filters(stem, variance.words(beside, is_null)),
             "layer": layer,
@@ -202,6 +207,17 @@ class Section:
             "stimulus_figures": self._draw_stimuli(stem, layer, channel),
             **self._draw_disagreement(stem),
         }
+
+    def _variance_details(self):
+        """Lay out both held-out splits, with what was fitted."""
+        cascade = not (self.filters or self.readouts)
+        further = ["regressors", "largest_support", "parents"] if cascade else ["pool", "penalty"]
+        keys = ["split", "explained_variance", "mean_per_map", "maps", "dead_maps", *further]
+        rows = [
+            (row["layer"], [f"{row[k]:z.3f}" if k in keys[1:3] else row[k] for k in keys])
+            for row in self.table.to_dict("records")
+        ]
+        return {"columns": [key.replace("_", " ") for key in keys], "rows": rows}
 
     def _beside(self):
         """Return the explained variance of each layer beside that of the nulls of the run."""
@@ -228,14 +244,20 @@ class Section:
         """Draw the curves of a readout, and list its products."""
         if not self.readouts:
             return {"curves_figure": None}
-        drawing.save(readouts.figure_of(self.readouts), f"{stem}_curves.png", self.settings["dpi"])
+        drawing.keep(
+            readouts.figure_of(self.readouts), f"{stem}_curves.png", self.settings["dpi"],
+            readouts.curves_drawn(self.readouts),
+        )  # fmt: skip
         rows = []
         for name, filters in self.readouts.items():
             number = readouts.busiest(filters)
-            rows += [(name, number, *row) for row in readouts.products(filters, number)[:3]]
+            rows += [
+                (name, [number, energies, f"{weight:.3g}"])
+                for energies, weight in readouts.products(filters, number)[:3]
+            ]
         return {"curves_figure": f"{stem}_curves.png", "product_rows": rows}
 
-    def _draw_filters(self, stem, words):
+    def _draw_filters(self, stem, said_of):
         """Draw filters, shares, tuning and sparsity of a direct explanation, nothing else."""
         if not self.filters:
             return {"filters_figure": None}
@@ -244,24 +266,25 @@ class Section:
         rows = {name: identity_tools.dominant(filters, 6) for name, filters in self.filters.items()}
         space = first["regressors"]["colour"]
         figure = drawing.dominant_filters(rows, bank, space, self.wavelengths)
-        drawing.save(figure, f"{stem}_filters.png", self.settings["dpi"])
-        figure = drawing.sparsity_curves(self._table_of("sparsity"))
-        drawing.save(figure, f"{stem}_sparsity.png", self.settings["dpi"])
-        tuning = self._table_of("tuning")
+        dpi = self.settings["dpi"]
+        dominant = [{"layer": name, **row} for name, listed in rows.items() for row in listed]
+        drawing.keep(figure, f"{stem}_filters.png", dpi, pd.DataFrame(dominant))
+        sparsity, tuning = self._table_of("sparsity"), self._table_of("tuning")
+        drawing.keep(drawing.sparsity_curves(sparsity), f"{stem}_sparsity.png", dpi, sparsity)
         figure = curves.tuning_beside_people(tuning)
-        drawing.save(figure, f"{stem}_tuning.png", self.settings["dpi"])
+        drawing.keep(figure, f"{stem}_tuning.png", dpi, curves.shares_drawn(tuning))
         scored = None
         if self.explained is not None and self._paths_of("sparsity_scores"):
-            figure = curves.sparsity_scores(self._table_of("sparsity_scores"))
+            table = self._table_of("sparsity_scores")
             scored = f"{stem}_sparsity_scores.png"
-            drawing.save(figure, scored, self.settings["dpi"])
+            drawing.keep(curves.sparsity_scores(table), scored, dpi, table)
         return {
             "tuning_figure": f"{stem}_tuning.png",
             "luminance": first["regressors"]["colour"] in colour.LUMINANCE_FIRST,
             "without_people": curves.why_without_people(tuning),
             "sparsity_scores_figure": scored,
             "sparsity_figure": f"{stem}_sparsity.png",
-            "identity_rows": self._identity_rows(words),
+            "identity_table": identity_table(self._identity_rows(said_of)),
             "filters_figure": f"{stem}_filters.png",
             "share_figures": self._draw_shares(stem, bank),
             "wavelengths": self.unit,
@@ -281,21 +304,29 @@ class Section:
         (path,) = self._paths_of(kind, model, explanation)
         return read_csv(path)
 
-    def _identity_rows(self, words):
-        """Return, for each layer, its best explained map, the word for it, and its filters."""
+    def _identity_rows(self, said_of):
+        """Describe the best, median and worst explained map of each layer by its filters."""
         table = self._table_of("identities")
         rows = []
-        for _, identities in table.groupby("layer", sort=False):
+        for layer, identities in table.groupby("layer", sort=False):
             named = identities[identities["named"]]
-            if named.empty:
-                continue
-            best = named.loc[named["explained_variance"].idxmax(), "map"]
-            shown = named[named["map"] == best].sort_values("rank")
-            reached = shown["explained_variance"].max() >= variance.FLOOR
-            reached = reached and words[identities["layer"].iloc[0]] == variance.EXPLAINED
-            said = "identified as" if reached else variance.PREDICTABLE
-            filters = [_described(*row) for row in shown.iterrows()]
-            rows.append((identities["layer"].iloc[0], int(best), said, filters))
+            for place, number in page.best_median_worst(
+                named.groupby("map")["explained_variance"].max()
+            ):
+                shown = named[named["map"] == number].sort_values("rank")
+                reached = shown["explained_variance"].max()
+                explained = reached >= variance.FLOOR and said_of[layer] == variance.EXPLAINED
+                rows.append(
+                    {
+                        "layer": layer,
+                        "place": place,
+                        "map": int(number),
+                        "said": "identified as" if explained else variance.PREDICTABLE,
+                        "explained_variance": float(reached),
+                        "words": words.identity(shown.iloc[0]),
+                        "filters": [_described(row) for _, row in shown.iterrows()],
+                    }
+                )
         return rows
 
     def _wavelengths(self):
@@ -352,8 +383,10 @@ class Section:
             names = [self._label(grouping, label, bank) for label in labels]
             figure = drawing.share_bars(list(self.filters), values, names, grouping)
             path = f"{stem}_shares_{grouping}.png"
-            drawing.save(figure, path, self.settings["dpi"])
-            paths.append(path)
+            shown = pd.DataFrame(values, index=list(self.filters), columns=names)
+            table = shown.rename_axis("layer").reset_index()
+            drawing.keep(figure, path, self.settings["dpi"], table)
+            paths.append({"path": path, "grouping": grouping})
         return paths
 
     def _label(self, grouping, label, bank):
@@ -376,7 +409,8 @@ class Section:
                 self._panels(name, layer, channel), self.settings["colour_map"]
             )
             path = f"{stem}_stimulus_{number}.png"
-            drawing.save(figure, path, self.settings["dpi"])
+            scores = self.scores.loc[[name]].reset_index()
+            drawing.keep(figure, path, self.settings["dpi"], scores)
             figures.append({"path": path, "name": name, "nss": float(self.nss[name])})
         return figures
 
@@ -392,7 +426,6 @@ class Section:
             return {"disagreement_figure": None}
         gains = [read_csv(path) for path in self._paths_of("bits_parts")]
         ranked = partings.ranked(read_csv(paths[0]), gains)
-        write_csv(f"{stem}_disagreement.csv", ranked)
         shown = ranked[ranked["shown"] != ""]
         rows = []
         for place, name, kl in shown[["shown", "stimulus", "kl_deep"]].itertuples(index=False):
@@ -401,7 +434,7 @@ class Section:
             maps = [self._density(which, number, index) for which in (self.deep, self.predictor)]
             rows.append((f"{place}: {kl:.2f} bits", block.image(index), points, *maps))
         figure = partings.disagreement(rows, self.settings["colour_map"])
-        drawing.save(figure, f"{stem}_disagreement.png", self.settings["dpi"])
+        drawing.keep(figure, f"{stem}_disagreement.png", self.settings["dpi"], ranked)
         columns = [column for column in shown if column not in ("shown", "stimulus")]
         return {
             "disagreement_figure": f"{stem}_disagreement.png",
@@ -439,16 +472,17 @@ class Section:
         image = block.image(index)
         points, _ = block.points(index)
         maps, placement = self._model().reconstruct(block.view(index))
-        panels = [
-            (name, "image", image),
-            (f"{len(points)} fixations", "fixations", (image, fixations.to_pixels(points, size))),
+        shown = image, fixations.to_pixels(points, size)
+        panels = [(f"{name}\n{len(points)} fixations", "fixations", shown)]
+        maps_shown = [
+            self._density(predictor, stem, index)
+            for predictor in ("gold_standard", self.deep, self.predictor)
         ]
-        for title, predictor in (
-            ("gold standard\n(all observers)", "gold_standard"),
-            (f"{self.deep} (deep)", self.deep),
-            (f"{self.explanation} (explained)", self.predictor),
-        ):
-            panels.append((title, "density", self._density(predictor, stem, index)))
+        titles = ("gold standard\n(all observers)", f"{self.deep}\n(deep)",
+                  f"{self.explanation}\n(explained)")  # fmt: skip
+        panels += [(t, "density", m) for t, m in zip(titles, maps_shown, strict=True)]
+        _, deep, explained = maps_shown
+        panels.append(("deep over\nexplained", "ratio", np.log2(deep / explained)))
         if layer is None:
             return panels
         activation = self._activation(stem, index, layer, placement)
@@ -471,17 +505,33 @@ class Section:
         raise KeyError(f"stimulus {index} is not in {path}")
 
 
-def _described(_, row):
-    """Return one filter of an identity in words."""
-    parts = [row["kind"].replace("_", " ")]
-    if pd.notna(row["wavelength_px"]):
-        parts.append(f"{row['wavelength_px']:.3g} px")
-    if pd.notna(row["cycles_per_degree"]):
-        parts.append(f"{row['cycles_per_degree']:.2g} c/deg")
-    if pd.notna(row["orientation_deg"]):
-        parts.append(f"{row['orientation_deg']:.0f}°")
-    if pd.notna(row["colour"]):
-        parts.append(row["colour"])
-    if row["kind"] == "position":
-        parts = [row["name"]]
-    return f"{', '.join(parts)} ({row['weight']:+.2f}; {row['explained_variance']:.2f})"
+def identity_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Lay out identities, one row per map.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        `layer, place, map, said, explained_variance, words, filters`.
+
+    Returns
+    -------
+    table : dict
+        `columns`, `rows`.
+    """
+    columns = ["map", "explained variance", "is", "first of all", "filters in the order of their "
+               "choice"]  # fmt: skip
+    cells = [
+        (
+            f"{row['layer']}, {row['place']}",
+            [row["map"], f"{row['explained_variance']:z.3f}", row["said"], row["words"],
+             "; ".join(row["filters"])],
+        )
+        for row in rows
+    ]  # fmt: skip
+    return {"columns": columns, "rows": cells}
+
+
+def _described(row):
+    """Return one filter of an identity in words, with its weight and what it explains."""
+    return f"{words.identity(row)} ({row['weight']:+.2f}; {row['explained_variance']:.2f})"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from gaborscope.report.fidelity import SHADES
+from gaborscope.report import styles
 
 # Share of held-out variance, without position, from which on the report calls a layer explained:
 # below it, the bank leaves more over than it predicts.
@@ -230,11 +230,13 @@ def bars(layers: Sequence[Mapping[str, Any]]) -> Figure:
     both = np.array([layer["both"] for layer in layers])
     x, lowest = np.arange(len(layers)), [float(np.nanmin(both, initial=0))]
     for shift, column, shade, label in (
-        (-0.2, 0, "0.75", "with position"),
-        (0.2, 1, "0.25", "without position"),
+        (-0.2, 0, "0.8", "with position"),
+        (0.2, 1, "0.45", "without position"),
     ):
         if np.isfinite(both[:, column]).any():
-            axis.bar(x + shift, both[:, column], 0.38, color=shade, label=label)
+            axis.bar(x + shift, both[:, column], 0.38, color=shade, label=label,
+                     hatch=styles.HATCHES[2 * column], edgecolor="white",
+                     linewidth=0.3)  # fmt: skip
     for role, shift in (("wrong bank", 0.12), ("random network", 0.28)):
         points = [
             (place + shift, value)
@@ -244,13 +246,41 @@ def bars(layers: Sequence[Mapping[str, Any]]) -> Figure:
             for value in decisive(draws)
         ]
         if points:
-            axis.plot(*zip(*points, strict=True), "o", color=SHADES[role], markersize=4,
+            style = styles.ROLES[role]
+            axis.plot(*zip(*points, strict=True), style.marker, color=style.colour, markersize=5,
                       markeredgecolor="white", markeredgewidth=0.5, label=role)  # fmt: skip
             lowest.append(min(value for _, value in points))
     axis.axhline(FLOOR, color="0.4", linestyle="--", linewidth=0.8, label="floor")
     axis.set_xticks(x, [layer["layer"] for layer in layers], rotation=40, ha="right", fontsize=8)
     axis.set_ylim(max(-1.0, min(lowest) - 0.03) if min(lowest) < 0 else 0, 1)
-    axis.set_ylabel("explained variance, test split")
+    axis.set_ylabel("explained variance (share), test split")
     axis.legend(fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
+
+
+def bars_drawn(layers: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """
+    Return the table behind `bars`.
+
+    Parameters
+    ----------
+    layers : list of dict
+        From `layers_beside`.
+
+    Returns
+    -------
+    table : DataFrame
+        `layer, what, draw, with_position, without_position`; `what` is "explanation" or a family of
+        nulls.
+    """
+    rows = []
+    for layer in layers:
+        draws = {"explanation": layer["both"][None], **layer["nulls"]}
+        rows += [
+            (layer["layer"], what, number, *both)
+            for what, values in draws.items()
+            for number, both in enumerate(values, 1)
+        ]
+    columns = ["layer", "what", "draw", "with_position", "without_position"]
+    return pd.DataFrame(rows, columns=columns)

@@ -89,7 +89,7 @@ PATTERNS = {
     "verdicts": "results/verdicts.csv",
     # the report
     "report": "results/report/index.html",
-    "figures": "results/report/figures",
+    "figures": "results/figures",
     "record": "results/record",
     # maps for other programs
     "export": "results/export/{predictor}/{dataset}",
