@@ -8,8 +8,8 @@ from gaborscope.report import methods
 
 BANK = {"n_scales": 3, "n_orientations": 6, "min_wavelength_px": 3.0, "scale_factor": 2.0,
         "bandwidth_ratio": 0.65}  # fmt: skip
-DIRECT = {"mode": "direct", "bank": BANK, "kinds": ["even", "odd"], "colour": "lab",
-          "fusion": {"target": "model"}}  # fmt: skip
+DIRECT = {"mode": "direct", "bank": BANK, "kinds": ["even", "odd"], "mechanisms": ["grouping"],
+          "colour": "lab", "fusion": {"target": "model"}}  # fmt: skip
 FACTS = {
     "models": {"net": {"weights": "train", "input": {"height": 48, "width": 64},
                        "layers": {"stem": "a", "logits": "b"}}},
@@ -30,7 +30,8 @@ def test_the_paragraph_has_the_settings_of_the_run():
     for part in (
         "made (generated, with simulated observers): 70 to fit, 10 for choices, 20 to test",
         "net was trained here", "48 x 64 px", "2 of its layers", "(stem, logits)",
-        "3 scales of 3 to 12 px", "6 orientations", "bandwidth ratio 0.65", "even, odd", "LAB",
+        "3 scales of 3 to 12 px", "6 orientations", "bandwidth ratio 0.65", "even, odd, grouping",
+        "LAB",
         "refined is cascade with its weights improved by 8 epochs", "that of the fixations",
         "2000 bootstrap samples", "1000 permutations", "seed 7", "Gaborscope 1.0",
     ):  # fmt: skip

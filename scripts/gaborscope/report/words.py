@@ -18,6 +18,8 @@ KINDS = {
     "amplitude": "contrast of either phase",
     "normalised": "contrast relative to all filters there",
     "residual": "coarse light and shade",
+    "log_energy": "contrast around a place (log)",
+    "grouping": "contours that go on",
 }
 CONTOURS = ("horizontal", "rising (/)", "vertical", "falling (\\)")
 
