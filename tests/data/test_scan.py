@@ -67,6 +67,22 @@ def test_a_file_is_no_folder_of_a_data_set(tmp_path):
         scan.data_folder({"type": "folder", "path": "file"}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "settings, said",
+    [
+        ({"type": "osie"}, "or add download: true"),
+        ({"type": "osie", "download": True}, "correct its path in the config"),
+        ({"type": "salicon"}, "through Google Drive"),
+        ({"type": "folder"}, "correct its path in the config"),
+    ],
+)
+def test_where_a_published_data_set_is_missing_it_is_said_how_it_comes(tmp_path, settings, said):
+    with pytest.raises(InputError) as raised:
+        scan.data_folder({**settings, "path": "gone"}, tmp_path)
+    assert said in str(raised.value)
+    assert ("download: true" in str(raised.value)) == ("or add" in said)
+
+
 def test_a_folder_of_the_same_name_inside_is_the_one(tmp_path):
     made(tmp_path / "a" / "b")
     assert scan.nested(tmp_path, "a", "b") == tmp_path / "a" / "b"

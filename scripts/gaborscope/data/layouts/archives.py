@@ -81,6 +81,28 @@ def wanted(name: str, settings: Mapping[str, Any]) -> tuple[Archive, ...]:
     raise InputError(f"data set '{name}' of type {kind} cannot be downloaded; {reason}")
 
 
+def otherwise(settings: Mapping[str, Any]) -> str:
+    """
+    Say how a published data set that is not on disk comes there.
+
+    Parameters
+    ----------
+    settings : dict
+        Of the data set; `type` and, optionally, `download`.
+
+    Returns
+    -------
+    words : str
+        End of a sentence; "" for data that nobody hands out.
+    """
+    kind = settings["type"]
+    if kind in BY_HAND:
+        return f"; {BY_HAND[kind]}"
+    if kind not in ARCHIVES or settings.get("download"):
+        return ""
+    return ", or add download: true, and its authors' archives are fetched into that folder"
+
+
 def pending(name: str, settings: Mapping[str, Any], root: str | Path) -> bool:
     """
     Return whether an unusable data set has still to be downloaded (`download: true`).

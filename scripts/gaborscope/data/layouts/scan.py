@@ -17,6 +17,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
 
 log = logging.getLogger("gaborscope")
@@ -114,7 +115,7 @@ def data_folder(settings: Mapping[str, Any], root: str | Path, name: str = "?") 
     if not folder.is_dir():
         raise InputError(
             f"data set '{name}': there is no folder {folder}; correct its path in the config "
-            f"(a relative one starts at {root})"
+            f"(a relative one starts at {root}){archives.otherwise(settings)}"
         )
     return folder
 
