@@ -27,11 +27,39 @@ def beside(output, photograph=JPEG, written_by="the same"):
         elif output.endswith(".npz"):
             explain_image.save_arrays({"deep": DENSITY}, path, source)
         else:
-            explain_image.save_density(DENSITY, path, source)
+            path.write_text(source, encoding="utf-8")
         explain_image.require_own([path], explain_image.source_of(folder / "b.jpg"))
         return f"{output} is replaced"
 
     return use
+
+
+def same_name(folder):
+    names = {}
+    for each in ("a.jpg", "other/a.png"):
+        explain_image.require_new(folder / each, names, folder / "out")
+
+
+def empty_folder(folder):
+    explain_image.photographs_at(folder)
+
+
+def folder_of_one(folder):
+    (folder / "a.JPG").write_bytes(JPEG)
+    for other in ("notes.txt", ".hidden.jpg", "b.figure.png"):
+        (folder / other).write_bytes(JPEG)
+    return ", ".join(path.name for path in explain_image.photographs_at(folder))
+
+
+def unknown_name(folder):
+    place = folder / "explained" / "cmrnet" / "osie"
+    place.mkdir(parents=True)
+    (place / "direct.h5").write_bytes(b"")
+    explain_image.chosen("refined", folder)
+
+
+def no_map(folder):
+    explain_image.map_of(folder, folder / "a.jpg")
 
 
 def explanation(folder):
@@ -69,18 +97,42 @@ CASES = [
         lambda folder: explain_image.named_file(f"faces={folder}/faces.png"),
         says="there is no file {folder}/faces.png; correct the path",
     ),
-    Case("the same photograph again", beside("a.deep.png"), gives="a.deep.png is replaced"),
+    Case(
+        "a folder of maps of a concept without the photograph's",
+        no_map,
+        says="{folder} holds no maps of {folder}/a.jpg; put one there, called a.png or a.npy",
+    ),
+    Case(
+        "two photographs of one name",
+        same_name,
+        says="{folder}/other/a.png would be written to {folder}/out/a.html as {folder}/a.jpg is; "
+        "rename it, or explain it by itself with another --out",
+    ),
+    Case(
+        "a folder without photographs",
+        empty_folder,
+        says="{folder} holds no photographs (.bmp, .jpeg, .jpg, .png, .tif, .tiff, .webp); name "
+        "the folder that they lie in",
+    ),
+    Case("a folder with photographs and other files", folder_of_one, gives="a.JPG"),
+    Case(
+        "an explanation by a name that none has",
+        unknown_name,
+        says="--explanation is 'refined', and no explanations in {folder}/explained have this "
+        "name; there are cmrnet-direct; name one of them, or its file",
+    ),
+    Case("the same photograph again", beside("a.html"), gives="a.html is replaced"),
     Case("its arrays again", beside("a.npz"), gives="a.npz is replaced"),
     Case(
         "another photograph of the same name before the extension",
-        beside("a.deep.png", OTHER),
-        says=THERE % "a.deep.png",
+        beside("a.html", OTHER),
+        says=THERE % "a.html",
     ),
     Case("its arrays", beside("a.npz", OTHER), says=THERE % "a.npz"),
     Case(
         "a photograph of one's own in the place of a map",
-        beside("a.deep.png", written_by="the user"),
-        says=THERE % "a.deep.png",
+        beside("a.html", written_by="the user"),
+        says=THERE % "a.html",
     ),
     Case(
         "an explanation that is a folder",

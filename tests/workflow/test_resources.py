@@ -4,7 +4,7 @@ import types
 
 import pytest
 
-from gaborscope.workflow import backbone_entries, settings
+from gaborscope.workflow import backbone_entries, resources, settings
 from gaborscope.workflow.plan import Plan
 from gaborscope.workflow.resources import Measured, Resources
 
@@ -52,6 +52,20 @@ def test_a_run_time_is_four_times_the_measured_and_ten_minutes(ask):
 def test_a_job_of_a_block_asks_for_the_stimuli_of_the_block(ask):
     assert ask.runtime("score")(wildcards(dataset="demo", block="00"), 1) == 10 + 4 * 1
     assert ask.runtime("score")(wildcards(dataset="demo", block="none"), 1) == 10
+
+
+def test_the_expected_seconds_are_those_behind_the_run_time(ask):
+    where = wildcards(dataset="demo")
+    assert ask.seconds("score", where) == 40 * 6
+    assert ask.expected("score", where) == resources.START + 40 * 6
+    assert ask.expected("score_calibrated", where) == resources.START + 40 * 6
+    assert ask.expected("never_measured", where) == resources.START
+
+
+def test_a_rule_that_ends_in_its_network_costs_what_the_network_does(ask):
+    whole = wildcards(dataset="demo", model="unisal")
+    named = ask.expected("predict_backbone_unisal", wildcards(dataset="demo", model="unisal"))
+    assert named == ask.expected("predict_backbone", whole) == resources.START + 2 * 40 * 6
 
 
 def test_every_retry_doubles_time_and_memory_but_not_the_disk(ask):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from pathlib import Path
 from typing import Any
 
@@ -37,13 +38,15 @@ class Predictor:
     description: dict[str, Any]
 
     @classmethod
-    def load(cls, path: str | Path) -> Predictor:
+    def load(cls, path: str | Path, uniform_weight: float = 0.0) -> Predictor:
         """
-        Read a file that `scripts/make_release.py` wrote.
+        Read a file that `scripts/make_release.py` wrote, or the weights of a run.
 
         Parameters
         ----------
         path : str or Path
+        uniform_weight : float
+            Where the file does not say it, as those of a run.
 
         Returns
         -------
@@ -55,12 +58,16 @@ class Predictor:
             If the file is not of this kind, or does not fit the network.
         """
         _, description = weights.read_weights(path)
-        remedy = "give a file that scripts/make_release.py wrote"
+        remedy = "give a file that scripts/make_release.py wrote, or the weights of a run"
         with reading(f"{path} does not describe its network", remedy):
+            if "backbone" not in description and "params" in description:
+                model = json.loads(description["wildcards"])["model"]
+                entry = json.loads(description["params"])["backbone"]
+                description = {"model": model, "backbone": entry, **description}
             entry = description["backbone"]
             backbone = configured(description["model"], entry)
             box = geometry.Box.of(entry["input"])
-            uniform_weight = float(description["uniform_weight"])
+            uniform_weight = float(description.get("uniform_weight", uniform_weight))
         weights.load_into(backbone.network, path)
         return cls(backbone, box, uniform_weight, description)
 

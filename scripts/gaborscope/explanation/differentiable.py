@@ -8,6 +8,7 @@ same numbers. Imported where a gradient is wanted alone: predicting needs no tor
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 import math
 
@@ -43,6 +44,7 @@ FIELDS = {
     "draw", "second_stage", "mechanisms",
 }  # fmt: skip
 NONLINEARITIES = ("none", "relu", "relu6")
+KEPT = 4  # sizes of images whose constants are kept
 
 
 class DifferentiableModel:
@@ -64,7 +66,7 @@ class DifferentiableModel:
     def __init__(self, model: ExplainedModel, dtype: torch.dtype = torch.float32) -> None:
         _refuse(model)
         self.model, self.dtype = model, dtype
-        self._steps: dict[geometry.Placement, _Steps] = {}
+        self._steps: dict[geometry.Placement, Steps] = {}
 
     def density(self, image: torch.Tensor) -> torch.Tensor:
         """
@@ -93,9 +95,25 @@ class DifferentiableModel:
                 f"an image of {size[0]} x {size[1]} px is {placement.height} x {placement.width} "
                 "px in the network's input; resize it by geometry.content before its gradient"
             )
+        return self.steps(placement).log_density(image.to(self.dtype))
+
+    def steps(self, placement: geometry.Placement) -> Steps:
+        """
+        Return the way from an image to its log-density where it is placed; the last ones are kept.
+
+        Parameters
+        ----------
+        placement : geometry.Placement
+
+        Returns
+        -------
+        steps : Steps
+        """
         if placement not in self._steps:
-            self._steps[placement] = _Steps(self.model, placement, self.dtype)
-        return self._steps[placement].log_density(image.to(self.dtype))
+            while len(self._steps) >= KEPT:
+                del self._steps[next(iter(self._steps))]
+            self._steps[placement] = Steps(self.model, placement, self.dtype)
+        return self._steps[placement]
 
 
 def _refuse(model):
@@ -118,23 +136,27 @@ def _refuse(model):
             )
 
 
-class _Steps:
-    """All constants of one placement, and the way from an image to its log-density."""
+class Steps:
+    """
+    All constants of one placement, and the way from an image to its log-density.
+
+    Parameters
+    ----------
+    model : ExplainedModel
+    placement : geometry.Placement
+    dtype : torch.dtype
+    """
 
     def __init__(
         self, model: ExplainedModel, placement: geometry.Placement, dtype: torch.dtype
     ) -> None:
-        self.dtype, self.layers = dtype, model.fitted
+        self.dtype, self.layers, self.placement = dtype, model.fitted, placement
         self.uniform_weight = model.uniform_weight
-        settings = self.layers[0].settings
         targets = [
             layer_tools.target(fitted.layer, placement, fitted.settings) for fitted in self.layers
         ]
-        unique = list(dict.fromkeys(targets))
-        self._target_of = [unique.index(target) for target in targets]
-        self._regressors = TorchRegressors(
-            layer_tools.make_regressors(settings), placement, unique, dtype
-        )
+        self.targets = list(dict.fromkeys(targets))
+        self.target_of = [self.targets.index(target) for target in targets]
         size = placement.height, placement.width
         shape = grid_shape(*size, model.settings["stride"])
         bias = model.weight[-1] * log_centre_bias(model.centre_bias, shape).reshape(shape)
@@ -163,12 +185,95 @@ class _Steps:
             for fitted, weight in zip(self.layers, weights, strict=True)
         ]
 
-    def log_density(self, image):
-        phi = self._regressors(image)
+    @functools.cached_property
+    def _regressors(self):
+        settings = self.layers[0].settings
+        return TorchRegressors(
+            layer_tools.make_regressors(settings), self.placement, self.targets, self.dtype
+        )
+
+    def regressors(self, image: torch.Tensor) -> list[torch.Tensor]:
+        """
+        Return the regressors of an image on each of `targets`.
+
+        Parameters
+        ----------
+        image : tensor (height, width, 3)
+            RGB in 0..255, as placed.
+
+        Returns
+        -------
+        phi : list of tensor (K, row, column)
+        """
+        return self._regressors(image)
+
+    def readout(self, layer: int, phi: torch.Tensor) -> torch.Tensor:
+        """
+        Return what a layer gives to the score, on the layer's own cells.
+
+        Parameters
+        ----------
+        layer : int
+        phi : tensor (K, row, column)
+            Regressors of its target; each cell is read out by itself.
+
+        Returns
+        -------
+        total : tensor (row, column)
+        """
+        return self._readouts[layer](phi)
+
+    def resampled(self, layer: int, maps: torch.Tensor) -> torch.Tensor:
+        """
+        Resample maps of a layer's cells to the fusion grid, which is linear.
+
+        Parameters
+        ----------
+        layer : int
+        maps : tensor (..., row, column)
+
+        Returns
+        -------
+        maps : tensor (..., fusion row, fusion column)
+        """
+        return separable(maps, *self._along[layer])
+
+    def enlarged(self, maps: torch.Tensor) -> torch.Tensor:
+        """Return maps (..., height, width) of maps on the fusion grid, which is linear."""
+        return separable(maps, *self._up)
+
+    def transposed(self, layer: int, weights: torch.Tensor) -> torch.Tensor:
+        """
+        Return weights of a layer's cells that give the sums which weights of px give.
+
+        Parameters
+        ----------
+        layer : int
+        weights : tensor (..., height, width)
+
+        Returns
+        -------
+        weights : tensor (..., row, column)
+            The transpose of `resampled`, then `enlarged`.
+        """
+        up, along = ([matrix.T for matrix in pair] for pair in (self._up, self._along[layer]))
+        return separable(separable(weights, *up), *along)
+
+    def log_density(self, image: torch.Tensor) -> torch.Tensor:
+        """Return the log-density (height, width) of an image (height, width, 3)."""
+        phi = self.regressors(image)
         score = self._bias
-        for index, readout, along in zip(self._target_of, self._readouts, self._along, strict=True):
-            score = score + separable(readout(phi[index]), *along)
-        score = separable(score, *self._up)
+        for layer, target in enumerate(self.target_of):
+            score = score + self.resampled(layer, self.readout(layer, phi[target]))
+        return self.normalised(self.enlarged(score))
+
+    @property
+    def bias(self) -> torch.Tensor:
+        """What the centre bias gives to the score, (height, width)."""
+        return self.enlarged(self._bias)
+
+    def normalised(self, score: torch.Tensor) -> torch.Tensor:
+        """Return the log-density of a score (height, width)."""
         pure = score - torch.logsumexp(score.flatten(), 0)
         share = self.uniform_weight
         if share == 0:
