@@ -174,7 +174,8 @@ def test_columns_are_defined_where_they_are_used():
     html = page.render(content(score_tables=[table]))
     for name in ("nss", "ig"):
         definition = page.define(name)
-        assert html.count(definition) == 2  # on hovering, and in the list for touch and keys
+        # on hovering, in the list below for touch and keys, and in that of all terms for print
+        assert html.count(definition) == 3
     assert page.define("position", "bits") != page.define("position", "spectra") == ""
 
 

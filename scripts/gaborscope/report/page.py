@@ -552,5 +552,5 @@ def render(content: Mapping[str, Any]) -> str:
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.globals.update(embed=embed, beside=beside, define=define)
+    environment.globals.update(embed=embed, beside=beside, define=define, definitions=DEFINITIONS)
     return environment.get_template("report.html").render(**content)
