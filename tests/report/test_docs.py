@@ -120,8 +120,15 @@ def test_a_long_sentence_is_found():
     assert [len(words.split()) for words in sentences(text)] == [37, 3]
 
 
-def test_the_readme_is_short():
-    assert len((ROOT / "README.md").read_text(encoding="utf-8").split()) <= 900
+@pytest.mark.parametrize("page", [ROOT / "README.md", DOCS / "tutorial.md"], ids=by_name)
+def test_the_ways_in_are_short(page):
+    assert len(page.read_text(encoding="utf-8").split()) <= 900
+
+
+def test_the_readme_leads_to_every_page():
+    linked = set(LINK.findall((ROOT / "README.md").read_text(encoding="utf-8")))
+    pages = {str(page.relative_to(ROOT)) for page in WRITTEN if page.is_relative_to(DOCS)}
+    assert pages - linked == set()
 
 
 def test_examples_in_python_run():
