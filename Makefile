@@ -11,8 +11,11 @@ PROFILE ?=
 VENV := .venv
 BIN := $(CURDIR)/$(VENV)/bin
 
-.PHONY: demo run export test test-long test-cluster torture mutants fuzz check config catalogue record pages rulegraph \
-	unlock clean-venv
+.PHONY: install demo run export test test-long test-cluster torture mutants fuzz check config catalogue \
+	record pages rulegraph unlock clean-venv
+
+# What runs need, into .venv.
+install: $(VENV)/run.stamp
 
 demo: $(VENV)/run.stamp unlock
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)"

@@ -16,6 +16,9 @@ maps with their names: --concept faces=faces.png. A file that is there already i
 it was made of the same photograph, weights and explanation, or with --force.
 """
 
+from gaborscope.workflow import installed  # noqa: F401  says first what is missing
+
+# isort: split
 import argparse
 import contextlib
 import hashlib
