@@ -89,7 +89,7 @@ def main(smk):
         "explained": parts,
         "anatomy": anatomy.content(smk.input, folder, params.report["dpi"]),
         "methods": {
-            "paragraphs": methods.paragraph({**params.facts, "versions": methods.versions()}),
+            "paragraphs": methods.paragraph(params.facts),
             "bibtex": methods.bibtex(methods.YEAR),
             "settings": json.dumps(params.facts, indent=1, ensure_ascii=False),
         },
@@ -97,6 +97,7 @@ def main(smk):
         "now": {
             "date": methods.today().isoformat(),
             "commit": provenance(smk)["commit"][:12],
+            "software": methods.software(),
             "times": methods.times("results/benchmarks"),
         },
     }

@@ -156,7 +156,7 @@ def page_content(**changes):
         },
         "methods": {"paragraphs": ["We did."], "bibtex": "@software{it}", "settings": "{}"},
         "run": {"not_run": []},
-        "now": {"date": "2026-01-02", "commit": "abc", "times": []},
+        "now": {"date": "2026-01-02", "commit": "abc", "software": "X 1.", "times": []},
         "models": ["cmrnet"],
         "fit_on": "demo",
         "explanations": ["direct"],

@@ -133,7 +133,7 @@ def plan(folder, config, *arguments, **more):
 
 def contents(folder):
     """
-    Bytes of every result, of the report without its date, commit and times.
+    Bytes of every result, of the report without its date, commit, software and times.
 
     Not of data sets, which hold the places of their photographs.
     """

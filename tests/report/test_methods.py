@@ -21,7 +21,7 @@ FACTS = {
     "stimuli": {"made": {"fit": 70, "validation": 10, "test": 20}},
     "types": {"made": "demo"},
     "fit_on": "made", "presets": ["mit"], "n_resamples": 2000, "permutations": 1000, "seed": 7,
-    "versions": {"Gaborscope": "1.0"}, "analyses": ["bits"],
+    "analyses": ["bits"],
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def test_the_paragraph_has_the_settings_of_the_run():
         "3 scales of 3 to 12 px", "6 orientations", "bandwidth ratio 0.65", "even, odd, grouping",
         "LAB",
         "refined is cascade with its weights improved by 8 epochs", "that of the fixations",
-        "2000 bootstrap samples", "1000 permutations", "seed 7", "Gaborscope 1.0",
+        "2000 bootstrap samples", "1000 permutations", "seed 7",
     ):  # fmt: skip
         assert part in text
 
@@ -55,6 +55,7 @@ def test_references_have_the_version_and_balanced_braces():
 def test_versions_are_those_installed():
     found = methods.versions()
     assert found["Gaborscope"] == __version__ and found["pandas"] == pd.__version__
+    assert methods.software().startswith(f"Software: Gaborscope {__version__}, Python 3.")
 
 
 def test_the_floor_of_p_is_that_of_so_many_samples():

@@ -119,9 +119,12 @@ def paragraph(facts: Mapping[str, Any]) -> list[str]:
         f"{facts['permutations']} permutations. p was corrected by Holm's method. All that is "
         f"drawn depends on the seed {facts['seed']}."
     )
-    listed = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
-    said.append(f"Software: {listed}.")
     return said
+
+
+def software() -> str:
+    """Return the sentence of the methods that names the software of this environment."""
+    return f"Software: {', '.join(' '.join(pair) for pair in versions().items())}."
 
 
 def _data(facts):

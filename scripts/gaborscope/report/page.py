@@ -543,7 +543,7 @@ def render(content: Mapping[str, Any]) -> str:
     -------
     html : str
         What lies between the comments `now` and `/now` changes from run to run: date, commit,
-        times. All else is the same for equal inputs.
+        software, times. All else is the same for equal inputs.
     """
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES),
