@@ -251,3 +251,38 @@ def statistics_of(split):
         dataset=plan.fit_on,
         block=plan.blocks[plan.fit_on][split],
     )
+
+
+def figure_section(name):
+    """Section of the report that a figure is in."""
+    if name.startswith(("fidelity_", "faithfulness_", "differentiation_")):
+        return "Evidence"
+    if name.startswith("normalised_"):
+        return "Scores"
+    if "_stimulus_" in name or name.endswith("_disagreement"):
+        return "Photographs"
+    return "Explanation"
+
+
+def facts_of_run():
+    """What the methods paragraph says; of data sets neither their place nor their download."""
+    backbones, entries = config["backbones"], config["datasets"]
+    return {
+        "models": {
+            name: {key: backbones[name][key] for key in ("weights", "input", "layers")}
+            for name in plan.described_models
+        },
+        "explanations": {name: plan.settings_of(name) for name in plan.described_explanations},
+        "stimuli": {
+            dataset: {split: n_of(dataset, split) for split in catalogue.SPLITS}
+            for dataset in plan.datasets
+        },
+        "types": {dataset: entries[dataset]["type"] for dataset in plan.datasets},
+        "fit_on": plan.fit_on,
+        "evaluate_on": config["evaluate_on"],
+        "presets": plan.presets,
+        "analyses": config["analyses"],
+        "n_resamples": config["scores"]["n_resamples"],
+        "permutations": config["refutation"]["permutations"],
+        "seed": config["seed"],
+    }
