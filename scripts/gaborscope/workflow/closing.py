@@ -142,10 +142,10 @@ def finding(
         words = f"{name} is {own} bits from the map of {model}"
         null, bias = f"{model}-{NULL}", "centre_bias"
         gain = near.get((name, "gain_by_layers"))
-        rival = null if gain and math.isfinite(float(gain["mean"])) else bias
+        rival = null if gain and math.isfinite(float(gain["mean"] or "nan")) else bias
         share = gain if rival == null else near.get((name, "fidelity"))
         other = _cell(near.get((rival, "kl_deep")))
-        if share and other != "-" and math.isfinite(float(share["mean"])):
+        if share and other != "-" and math.isfinite(float(share["mean"] or "nan")):
             low, high = float(share["ci_low"]), float(share["ci_high"])
             what = "a bank with no layer between" if rival == null else "the centre bias"
             found = "closer" if low > 0 else "farther" if high < 0 else "not shown to be closer"
