@@ -4,7 +4,7 @@ Gaborscope: explain deep saliency models by log-Gabor filters.
 All files lie below results/ in the working directory (--directory):
 
     downloads/{dataset}.json                                         download_dataset
-    data/{dataset}/{block}.h5                                        prepare_dataset
+    data/{dataset}/{block}.h5                                        prepare_dataset, pool_dataset
     weights/{model}.safetensors  start/{model}.safetensors  train_, import_, randomise_backbone, import_start
     checkpoints/{predictor}.pt                 train_backbone, refine_cascade, while they train
     layers/{model}.json                                              measure_layers
@@ -44,7 +44,8 @@ All files lie below results/ in the working directory (--directory):
 
 {predictor}: {model}, explained {model}-{explanation}, {baseline}, or somebody's maps {imported}.
 {block} is the hash of a stimulus's name modulo n_blocks: the first 70 % of the blocks are the fit
-split, the next 10 % the validation split, the last 20 % the test split.
+split, the next 10 % the validation split, the last 20 % the test split. Several data sets of fit_on
+are one {dataset}, osie+crowd, whose {block} are theirs: osie-00.
 """
 
 import os

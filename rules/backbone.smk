@@ -106,11 +106,7 @@ rule train_backbone:
         backbone=lambda wildcards: backbone_entries.network(config, wildcards.model),
         layers=lambda wildcards: plan.layers[wildcards.model],
         training=lambda wildcards: backbone_entries.training(config, wildcards.model),
-        dataset={
-            "dataset": plan.fit_on,
-            "type": config["datasets"][plan.fit_on]["type"],
-            "n_blocks": config["n_blocks"],
-        },
+        dataset=plan.fit_set(),
         network=network_digest,
         seed=lambda wildcards: backbone_entries.seed(config, wildcards.model),
         device=config["device"],

@@ -6,6 +6,7 @@ Parsed at the start of every job: standard library and Snakemake's own dependenc
 
 import functools
 import os
+import re
 import sys
 
 from snakemake.exceptions import WorkflowError
@@ -22,6 +23,7 @@ from gaborscope.workflow import (
     deep_banks,
     digests,
     ownership,
+    pools,
     progress,
     settings,
     slurm,
@@ -87,9 +89,10 @@ def index_dataset(dataset):
 
 
 INDEX, splits = {}, {}
-for dataset in dict.fromkeys([config["fit_on"], *config["evaluate_on"]]):
+for dataset in dict.fromkeys([*pools.members(config["fit_on"]), *config["evaluate_on"]]):
     INDEX[dataset], splits[dataset] = index_dataset(dataset)
 SIZES = {dataset: index.sizes if index else {} for dataset, index in INDEX.items()}
+SIZES = pools.with_pool(config["fit_on"], SIZES)
 plan = or_stop(Plan.of, config, splits)
 
 
@@ -119,7 +122,7 @@ def one_of_pairs(pairs):
 
 
 wildcard_constraints:
-    dataset=one_of(plan.datasets),
+    dataset=one_of(map(re.escape, plan.datasets)),
     model=one_of(plan.models),
     explanation=one_of(config["explanations"]),
     predictor=one_of(plan.predictors),
@@ -128,7 +131,7 @@ wildcard_constraints:
     concept=one_of(config["concepts"]),
     preset=one_of(plan.presets),
     layer="[a-z0-9_]+",
-    block="[0-9]+",
+    block="(?:[a-z0-9_]+-)?[0-9]+",
 
 
 def maps_digest(wildcards):
@@ -275,9 +278,9 @@ def facts_of_run():
         "explanations": {name: plan.settings_of(name) for name in plan.described_explanations},
         "stimuli": {
             dataset: {split: n_of(dataset, split) for split in catalogue.SPLITS}
-            for dataset in plan.datasets
+            for dataset in INDEX  # without the pool of several
         },
-        "types": {dataset: entries[dataset]["type"] for dataset in plan.datasets},
+        "types": {dataset: entries[dataset]["type"] for dataset in INDEX},
         "fit_on": plan.fit_on,
         "evaluate_on": config["evaluate_on"],
         "presets": plan.presets,

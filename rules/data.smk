@@ -4,7 +4,7 @@ Fetch and prepare data sets, and take other people's maps: of saliency and of co
 Needs   the files of a data set (datasets: of the config), or nothing for generated data; the files
         of imported maps (maps:, concepts:)
 Makes   results/downloads/{dataset}.json
-        results/data/{dataset}/{block}.h5
+        results/data/{dataset}/{block}.h5  (also of the pool of several data sets of fit_on)
         results/saliency/{imported}/{dataset}/{block}.h5
         results/concepts/{concept}/{dataset}/{block}.h5
 """
@@ -44,6 +44,8 @@ rule prepare_dataset:
         "results/logs/prepare_dataset/{dataset}/{block}.log",
     benchmark:
         "results/benchmarks/prepare_dataset/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        dataset=one_of(INDEX),
     conda:
         "../envs/numerics.yaml"
     threads: 1
@@ -58,6 +60,33 @@ rule prepare_dataset:
         code=library("prepare_dataset"),
     script:
         "../scripts/prepare_dataset.py"
+
+
+rule pool_dataset:
+    """Take one block of a data set into the pool of several that everything is fitted on."""
+    input:
+        data=lambda wildcards: "results/data/{dataset}/{block}.h5".format(
+            **plan.raw(wildcards.dataset, wildcards.block)
+        ),
+    output:
+        data="results/data/{dataset}/{block}.h5",
+    log:
+        "results/logs/pool_dataset/{dataset}/{block}.log",
+    benchmark:
+        "results/benchmarks/pool_dataset/{dataset}/{block}.tsv"
+    wildcard_constraints:
+        dataset=one_of(re.escape(plan.fit_on) for _ in plan.members[:1]),
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("pool_dataset"),
+        runtime=runtime("pool_dataset"),
+        disk_mb=disk_mb("pool_dataset"),
+    params:
+        code=library("pool_dataset"),
+    script:
+        "../scripts/pool_dataset.py"
 
 
 rule import_maps:

@@ -27,7 +27,7 @@ rule fit_deep_bank:
             dataset=plan.fit_on,
             block=plan.chosen_on(),
         ),
-        bias=f"results/centre_bias/{plan.fit_on}.h5",
+        bias=expand("results/centre_bias/{dataset}.h5", dataset=plan.members or [plan.fit_on]),
         concepts=lambda wildcards: concepts_of(
             plan.deep_bank(wildcards.model, wildcards.explanation)["concepts"],
             plan.fit_on,

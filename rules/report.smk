@@ -71,26 +71,27 @@ rule report:
             "results/scores/{preset}/{predictor}/{dataset}.csv",
             preset=plan.presets,
             predictor=plan.described_predictors,
-            dataset=plan.fit_on,
+            dataset=plan.shown_on,
         ),
         data=[
-            f"results/data/{plan.fit_on}/{block}.h5" for block in plan.blocks[plan.fit_on]["test"]
+            f"results/data/{plan.shown_on}/{block}.h5"
+            for block in plan.blocks[plan.shown_on]["test"]
         ],
-        concepts=concepts_of(plan.shown_concepts, plan.fit_on, plan.blocks[plan.fit_on]["test"]),
+        concepts=concepts_of(plan.shown_concepts, plan.shown_on, plan.blocks[plan.shown_on]["test"]),
         saliency=[
-            f"results/saliency/{predictor}/{plan.fit_on}/{block}.h5"
+            f"results/saliency/{predictor}/{plan.shown_on}/{block}.h5"
             for predictor in ["gold_standard", *plan.deep_models, *plan.described_predictors]
-            for block in plan.blocks[plan.fit_on]["test"]
+            for block in plan.blocks[plan.shown_on]["test"]
         ],
         activations=[
-            f"results/activations/{model}/{plan.fit_on}/{block}.h5"
+            f"results/activations/{model}/{plan.shown_on}/{block}.h5"
             for model in plan.described_models
-            for block in plan.blocks[plan.fit_on]["test"]
+            for block in plan.blocks[plan.shown_on]["test"]
         ],
         fidelity_stimuli=[
             f"results/fidelity/{model}/{predictor}/{dataset}.csv"
             for model, predictor, dataset, _ in plan.compared
-            if predictor in plan.described_predictors and dataset == plan.fit_on
+            if predictor in plan.described_predictors and dataset == plan.shown_on
         ],
         bits_parts=[
             f"results/bits/{model}/{plan.fit_on}/{explanation}/{part}.csv"
@@ -151,7 +152,7 @@ rule report:
         pairs=plan.compared_pairs(),
         targets=plan.targets,
         salient=plan.salient_models,
-        synthetic=config["datasets"][plan.fit_on]["type"] == "demo",
+        synthetic=plan.synthetic,
         warnings=SMALL,
         facts=facts_of_run(),
         seed=config["seed"],

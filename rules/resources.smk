@@ -12,6 +12,7 @@ from gaborscope.workflow import resources as asking
 # rather too high.
 SECONDS = {
     "prepare_dataset": 0.05,
+    "pool_dataset": 0.01,
     "train_backbone": 0.20,
     "randomise_backbone": 0.25,
     "dump_activations": 0.21,
@@ -57,6 +58,7 @@ SECONDS = {
 # MB of memory at any number of stimuli.
 MEGABYTES = {
     "prepare_dataset": 500,
+    "pool_dataset": 500,
     "train_backbone": 2000,
     "randomise_backbone": 2000,
     "measure_layers": 2000,

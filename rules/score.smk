@@ -121,7 +121,11 @@ rule predict_baseline:
             block=plan.baseline_blocks(wildcards.baseline, wildcards.dataset),
         ),
         bias=lambda wildcards: (
-            [f"results/centre_bias/{wildcards.dataset}.h5"]
+            [
+                "results/centre_bias/{dataset}.h5".format(
+                    **plan.raw(wildcards.dataset, wildcards.block)
+                )
+            ]
             if wildcards.baseline == "centre_bias"
             else []
         ),

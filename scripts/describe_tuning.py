@@ -17,7 +17,7 @@ def main(smk):
     named = tables.read_csv(smk.input.identities)
     for path in smk.input.filters:
         filters = identities.with_shares(read_filters(path), named)
-        rows += tuning.of_layer(filters, block.sizes, block.facts.get("px_per_degree"))
+        rows += tuning.of_layer(filters, block.sizes, block.px_per_degree)
         maps += tuning.map_rows(filters)
     tables.write_csv(smk.output.tuning, rows, tuning.COLUMNS)
     tables.write_csv(smk.output.maps, maps)

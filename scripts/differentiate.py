@@ -21,7 +21,7 @@ def main(smk):
     """Change the stimuli of median disagreement; measure how far both maps are moved."""
     torch.set_num_threads(smk.params.threads)
     params = smk.params
-    model = ExplainedModel.load(smk.input.explained)
+    model = ExplainedModel.load(smk.input.explained).on(smk.wildcards.dataset)
     explained = DifferentiableModel(model)
     trainings = [smk.input.weights, *smk.input.other]
     networks = [

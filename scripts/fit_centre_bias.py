@@ -3,7 +3,7 @@
 import logging
 
 from gaborscope.scoring import baselines
-from gaborscope.stimuli.centre_bias import centre_bias
+from gaborscope.stimuli.centre_bias import of_one
 from gaborscope.store import paths
 from gaborscope.store.blocks import read_blocks
 from gaborscope.store.files import provenance
@@ -17,7 +17,7 @@ def main(smk):
     fit, validation = (
         read_blocks(smk.input.get(split), images=False) for split in ("fit", "validation")
     )
-    bias = centre_bias(
+    bias = of_one(
         list(fit.values()),
         list(validation.values()),
         smk.params.sigmas,
@@ -25,7 +25,7 @@ def main(smk):
     )
     blocks = list(paths.index("data", smk.input.fit, "block"))
     baselines.write_centre_bias(smk.output.bias, bias, blocks, provenance(smk))
-    log.info("sigma %.3f of the width", bias.sigma[0])
+    log.info("%s", bias.width)
 
 
 if __name__ == "__main__":

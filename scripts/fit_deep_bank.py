@@ -20,7 +20,7 @@ def main(smk):
         for path in files:
             name = paths.parse("data", path)["block"]
             block = read_data(path, concepts=smk.input.concepts)
-            yield block, baselines.read_centre_bias(smk.input.bias, name, block), targets[name]
+            yield block, baselines.read_centre_biases(smk.input.bias, name, block), targets[name]
 
     bank, tried = deep_bank.fit(
         blocks(smk.input.fit), blocks(smk.input.validation), smk.params.settings

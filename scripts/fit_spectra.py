@@ -29,9 +29,7 @@ def main(smk):
     names = spectra.names_of(params.spectra, block.sizes)
     table = layer_tools.make_regressors(params.spectra).table()
     figures = spectra.with_intervals(parts["fit"], held_out, penalty, table, names["wavelengths"])
-    rows = spectra.rows(
-        figures, params.predictors, params.dataset, names, block.facts.get("px_per_degree")
-    )
+    rows = spectra.rows(figures, params.predictors, params.dataset, names, block.px_per_degree)
     tables.write_csv(smk.output.spectra, rows)
 
 

@@ -14,8 +14,8 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Fuse the reconstructions of each stimulus and write its log-density."""
-    model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)
+    model = ExplainedModel.load(smk.input.explained).on(block.member or smk.wildcards.dataset)
     log_densities = fusing.fuse_block(model, block, smk.input.reconstructions)
     write_saliency(smk.output.saliency, block.names, log_densities, provenance(smk))
     log.info("%d stimuli", len(log_densities))

@@ -21,7 +21,7 @@ def main(smk):
     settings = {**smk.params.settings, "uniform_weight": weight}
     bank, bias = None, None
     for path in smk.input.bank:
-        bank = fixation_bank.FixationBank.load(path)
+        bank = fixation_bank.FixationBank.load(path).on(smk.wildcards.dataset)
     for path in smk.input.bias:
         bias = baselines.read_centre_bias(path, smk.wildcards.block, block)
     predict = baselines.make(smk.wildcards.baseline, fit, [], settings, smk.params.seed, bank, bias)

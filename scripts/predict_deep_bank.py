@@ -14,10 +14,8 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Write the bank's log-density of each stimulus of the block."""
-    block, bank = (
-        read_data(smk.input.data, concepts=smk.input.concepts),
-        DeepBank.load(smk.input.bank),
-    )
+    block = read_data(smk.input.data, concepts=smk.input.concepts)
+    bank = DeepBank.load(smk.input.bank).on(block.member or smk.wildcards.dataset)
     maps = [
         densities.to_log_density(
             bank.predict(block.view(index)), "logits", smk.params.uniform_weight

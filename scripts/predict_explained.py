@@ -13,8 +13,8 @@ log = logging.getLogger("gaborscope")
 
 def main(smk):
     """Predict each stimulus from its image and write its log-density."""
-    model = ExplainedModel.load(smk.input.explained)
     block = read_data(smk.input.data)
+    model = ExplainedModel.load(smk.input.explained).on(block.member or smk.wildcards.dataset)
     log_densities = []
     for index in progress(range(len(block.names)), len(block.names)):
         image = block.image(index)

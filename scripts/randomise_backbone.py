@@ -7,6 +7,7 @@ import torch
 from gaborscope.backbones import backbone as backbone_tools
 from gaborscope.backbones import checking, devices, opening, randomising, weights
 from gaborscope.backbones.backbone import configured
+from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
@@ -51,8 +52,9 @@ def main(smk):
     log.info("%d normalisations recalibrated on %s", n, device)
     backbone.network.to("cpu")
     checking.check_backbone(backbone, smk.params.layers, box)
-    seen = {**smk.params.dataset, "blocks": list(paths.index("data", smk.input.fit, "block"))}
-    description = {"trained_on": [seen, *trained_on], "random": True, **provenance(smk)}
+    fitted = list(paths.index("data", smk.input.fit, "block"))
+    seen = exposure.used(smk.params.dataset, blocks=fitted)
+    description = {"trained_on": [*seen, *trained_on], "random": True, **provenance(smk)}
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

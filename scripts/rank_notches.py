@@ -14,14 +14,15 @@ log = logging.getLogger("gaborscope")
 def main(smk):
     """Take each notch out of some stimuli; rank notches by the change of the explained density."""
     model = ExplainedModel.load(smk.input.explained)
-    contents = []
+    contents, explained = [], []
     for path in smk.input.validation:
         block = read_data(path, concepts=smk.input.concepts)
         for index in faithfulness.chosen(block.names, smk.params.n, smk.params.seed):
             contents.append(interventions.content_of(block, index, model.box)[0])
+            explained.append(interventions.explained_by(model.on(block.member)))
     settings = interventions.bank_settings(model)
     families = (*smk.params.families, "filter")  # single filters, for the lower half
-    table = interventions.rank(contents, interventions.explained_by(model), settings, families)
+    table = interventions.rank(contents, explained, settings, families)
     tables.write_csv(smk.output.table, table)
     for name, row in (
         table[table["family"] != "filter"]

@@ -19,7 +19,7 @@ def main(smk):
     """Replace each layer by each substitute and score the maps that the network then gives."""
     torch.set_num_threads(1)
     params, wildcards = smk.params, smk.wildcards
-    model = ExplainedModel.load(smk.input.explained)
+    model = ExplainedModel.load(smk.input.explained).on(wildcards.dataset)
     block = read_data(smk.input.data, concepts=smk.input.concepts)
     seen = exposure.seen_in([block], [smk.input.weights], wildcards.dataset, params.dataset_type)
     backbone = opening.open_network(

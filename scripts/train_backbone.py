@@ -7,6 +7,7 @@ import torch
 from gaborscope.backbones import checking, devices, examples, opening, training, weights
 from gaborscope.backbones.backbone import configured
 from gaborscope.errors import InputError
+from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store import paths
 from gaborscope.store.blocks import read_data
@@ -51,10 +52,11 @@ def main(smk):
     to_beat = training.centre_bias_loss(points, validation, smk.params.training["loss"])
     log.info("validation loss of the centre bias, which the best epoch must beat: %.3f", to_beat)
     state_dict, history = trainer.run(to_beat)
-    used = {**smk.params.dataset}
-    for key, split in (("blocks", "fit"), ("chosen_on_blocks", "validation")):
-        used[key] = list(paths.index("data", smk.input.get(split), "block"))
-    description = {"trained_on": [*before["trained_on"], used], "history": history}
+    fitted, chosen_on = (
+        list(paths.index("data", smk.input.get(split), "block")) for split in ("fit", "validation")
+    )
+    used = exposure.used(smk.params.dataset, blocks=fitted, chosen_on_blocks=chosen_on)
+    description = {"trained_on": [*before["trained_on"], *used], "history": history}
     weights.write_weights(smk.output.weights, state_dict, description | provenance(smk))
 
 

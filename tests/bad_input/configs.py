@@ -225,9 +225,8 @@ CASES = [
     ),
     Case(
         "a list where a text stands",
-        settled("fit_on: [demo]\n"),
-        says="config: fit_on is ['demo']; it must be text (Data set of all trainings and fits (fit"
-        " split) and choices (validation split))",
+        settled("device: [cpu]\n"),
+        says="config: device is ['cpu']; it must be one of auto, cpu, cuda (Where networks run)",
     ),
     Case(
         "an empty list of data sets",

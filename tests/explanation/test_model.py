@@ -299,3 +299,17 @@ def test_maps_of_other_concepts_than_those_of_the_explanation_are_refused(model,
 def test_a_model_without_concepts_takes_no_maps(model):
     with pytest.raises(InputError, match="has no concepts, and got faces; give one map"):
         model.predict(make_image((40, 60)), {"faces": FACES})
+
+
+def test_a_model_of_several_data_sets_predicts_each_with_its_centre_bias(model, tmp_path):
+    steps = {"a": 9, "b": -9}
+    biases = {name: np.roll(model.centre_bias, step, axis=1) for name, step in steps.items()}
+    model.centre_biases = biases
+    model.save(tmp_path / "direct.h5", ORIGIN)
+    loaded, image = ExplainedModel.load(tmp_path / "direct.h5"), make_image((40, 60))
+    for name, bias in biases.items():
+        alone = dataclasses.replace(model, centre_bias=bias, centre_biases={})
+        np.testing.assert_array_equal(loaded.on(name).predict(image), alone.predict(image))
+        assert not np.array_equal(loaded.on(name).predict(image), model.predict(image))
+    for other in ("elsewhere", None):
+        np.testing.assert_array_equal(loaded.on(other).predict(image), model.predict(image))

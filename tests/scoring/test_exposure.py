@@ -69,3 +69,32 @@ def test_stimuli_of_some_blocks_that_any_of_the_networks_has_seen(tmp_path):
     assert exposure.seen_in(blocks, files, "any", "salicon") == {"s0.png", "t0.png"}
     assert exposure.seen_in(blocks, files[:1], "any", "salicon") == {"s0.png"}
     assert exposure.seen_in(blocks, [], "any", "salicon") == set()
+
+
+POOL = {"dataset": "osie+mine", "type": {"osie": "osie", "mine": "folder"}, "n_blocks": 10}
+
+
+def test_training_on_one_data_set_writes_one_entry():
+    one = {"dataset": "osie", "type": "osie", "n_blocks": 10}
+    entry = {**one, "blocks": ["00"], "chosen_on_blocks": ["07"]}
+    assert exposure.used(one, blocks=["00"], chosen_on_blocks=["07"]) == [entry]
+
+
+def test_stimuli_of_each_member_of_a_pool_are_seen_by_what_was_trained_on_it(tmp_path):
+    entries = exposure.used(POOL, blocks=["osie-00", "mine-03", "osie-01"], chosen_on_blocks=[])
+    assert [(entry["dataset"], entry["blocks"]) for entry in entries] == [
+        ("osie", ["00", "01"]), ("mine", ["03"]),
+    ]  # fmt: skip
+    path = tmp_path / "w.safetensors"
+    weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": entries})
+    block = make_block([(4, 4)] * 60)
+    seen = {
+        member: {name for name in block.names if catalogue.block_of(name, 10) in numbers}
+        for member, numbers in (("osie", (0, 1)), ("mine", (3,)))
+    }
+    assert all(seen.values())
+    for member, kind in POOL["type"].items():
+        assert exposure.seen_in([block], [path], member, kind) == seen[member]
+    pooled = [block.in_pool(member) for member in POOL["type"]]
+    found = exposure.seen_in(pooled, [path], POOL["dataset"], POOL["type"])
+    assert found == {f"{member}/{name}" for member, names in seen.items() for name in names}

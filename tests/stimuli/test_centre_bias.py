@@ -1,9 +1,11 @@
 """Uniform and centre bias."""
 
+import dataclasses
 import math
 
 import numpy as np
 import pytest
+from helpers import make_block
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import centre_bias as centre_biases
@@ -141,3 +143,54 @@ def test_the_only_stimulus_cannot_be_left_out():
     bias = CentreBias({"a": [[0.5, 0.5]]}, (0.1, 0.1), 0.01)
     with pytest.raises(InputError, match="only the stimulus 'a' has fixations"):
         bias.density(SIZE, exclude="a")
+
+
+def pool_of(rng):
+    """Blocks of two data sets of other sizes and biases, as of one pool: by split."""
+    made = {}
+    for split, n in (("fit", 3), ("validation", 2)):
+        blocks = []
+        for member, size, centre in (("left", (60, 80), 0.2), ("right", (90, 70), 0.8)):
+            block = make_block([size] * n, n_points=20, seed=n)
+            x = np.clip(rng.normal(centre, 0.05, len(block.x)), 0, 0.99) * size[1]
+            blocks.append(dataclasses.replace(block, x=x.astype(np.float32)).in_pool(member))
+        made[split] = blocks
+    return made["fit"], made["validation"]
+
+
+def test_each_member_of_a_pool_has_its_own_centre_bias(rng):
+    fit, validation = pool_of(rng)
+    pooled = centre_biases.centre_bias(fit, validation, [0.1, 0.2], 0.01)
+    assert list(pooled.members) == ["left", "right"]
+    for block, held_out in zip(fit, validation, strict=True):
+        alone = centre_biases.of_one([block], [held_out], [0.1, 0.2], 0.01)
+        for name in (*block.names, f"{block.member}/new.png"):  # left out, if it was fitted to
+            np.testing.assert_array_equal(pooled.density(GRID, name), alone.density(GRID, name))
+        np.testing.assert_array_equal(
+            centre_biases.kept(pooled)["centre_biases"][block.member], alone.density(GRID)
+        )
+    column = np.arange(GRID[1]) / GRID[1]
+    of = {name: bias.density(GRID).sum(axis=0) @ column for name, bias in pooled.members.items()}
+    assert of["left"] < 0.35 and of["right"] > 0.65
+
+
+def test_without_a_data_set_the_centre_bias_of_a_pool_is_the_mean(rng):
+    fit, validation = pool_of(rng)
+    pooled = centre_biases.centre_bias(fit, validation, [0.1], 0.01)
+    left, right = (bias.density((30, 40)) for bias in pooled.members.values())
+    np.testing.assert_allclose(pooled.density((30, 40)), (left + right) / 2, rtol=1e-12)
+    assert pooled.density((30, 40)).sum() == pytest.approx(1)
+    kept = centre_biases.kept(pooled)
+    np.testing.assert_array_equal(kept["centre_bias"], pooled.density(GRID))
+
+
+def test_a_stimulus_of_no_member_is_refused(rng):
+    pooled = centre_biases.centre_bias(*pool_of(rng), [0.1], 0.01)
+    with pytest.raises(InputError, match="'other/a.png' is of none of left, right"):
+        pooled.density(GRID, exclude="other/a.png")
+
+
+def test_one_data_set_keeps_one_centre_bias(rng):
+    block = make_block([(20, 30), (30, 20)], n_points=20)
+    bias = centre_biases.centre_bias([block], [block], [0.1], 0.01)
+    assert isinstance(bias, CentreBias) and centre_biases.kept(bias)["centre_biases"] == {}

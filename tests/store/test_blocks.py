@@ -92,3 +92,16 @@ def test_the_only_stimulus_of_a_block_gets_no_map_of_another(tmp_path):
     files = [concept_of(tmp_path, "text", [np.full((2, 3), 4, np.float32)])]
     block = blocks.read_data(written(tmp_path, "07"), concepts=files, swapped=True)
     assert block.view(0)[0, 0, 3:].tolist() == [4, 0]
+
+
+def test_a_block_of_a_pool_keeps_its_width_of_a_degree_its_observers_and_its_images(tmp_path):
+    given = make_block([(20, 30), (30, 20)], facts={"px_per_degree": 30.5})
+    path = tmp_path / paths.make("data", dataset="made+other", block="made-07")
+    blocks.write_data(path, given.in_pool("made"), ORIGIN)
+    read = blocks.read_data(path)
+    assert read.names == ["made/s0.png", "made/s1.png"] and read.member == "made"
+    assert read.facts["px_per_degree"] == 30.5 and read.px_per_degree is None  # not of all blocks
+    np.testing.assert_array_equal(read.subject, given.subject)
+    np.testing.assert_array_equal(read.image(1), given.image(1))
+    assert given.member is None and given.px_per_degree == 30.5
+    assert paths.parse("data", path) == {"dataset": "made+other", "block": "made-07"}

@@ -348,7 +348,7 @@ def of_layer(
     tables = {
         "position": position_rows(filters, fit),
         "colour": colour_rows(filters, fit, validation, filters["penalty"]),
-        "scale": scale_rows(filters, scale_px, block.facts.get("px_per_degree")),
+        "scale": scale_rows(filters, scale_px, block.px_per_degree),
     }
     name = filters["layer"].name
     return {key: [{"layer": name, **row} for row in rows] for key, rows in tables.items()}

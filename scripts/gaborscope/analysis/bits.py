@@ -147,7 +147,7 @@ def gains(
                 key: np.log(density) for key, (_, density) in zip(saliency, stored, strict=True)
             }
             reference = logs.pop("centre_bias")
-            logs.update(predict(models, block.view(index)))
+            logs.update(predict(models, block.view(index), block.member))
             bits = {key: information_gain(log, reference, pixels) for key, log in logs.items()}
             yield {"stimulus": block.names[index], **bits}
 
@@ -260,7 +260,7 @@ def of_people(
             pixels, reference = fixations.to_pixels(points, size), np.log(density)
             people = gain_of_people(block, pixels, subjects, index, reference, uniform_weight)
             row = {"stimulus": block.names[index], "deep": people}
-            for coalition, log in bank.log_densities(block.view(index)):
+            for coalition, log in bank.log_densities(block.view(index), block.member):
                 row[coalition] = information_gain(log, reference, pixels)
             yield row
 

@@ -10,11 +10,12 @@ import numpy as np
 from gaborscope.analysis import fixation_bank
 from gaborscope.explanation import fusion
 from gaborscope.explanation.fusion_data import Examples
+from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID, CentreBias
+from gaborscope.stimuli.centre_bias import CentreBias, PooledCentreBias
 from gaborscope.store.saliency import read_density
 
-Block = tuple[StimulusBlock, CentreBias, str | Path]
+Block = tuple[StimulusBlock, CentreBias | PooledCentreBias, str | Path]
 
 
 class DeepBank(fixation_bank.FixationBank):
@@ -36,8 +37,8 @@ def fit(
     Parameters
     ----------
     fit_blocks, validation_blocks : iterable of (StimulusBlock, CentreBias, path)
-        Block by block: its stimuli, the centre bias that can leave each of them out, and the
-        saliency file of the deep model.
+        Block by block: its stimuli, the centre bias (or PooledCentreBias) that can leave each of
+        them out, and the saliency file of the deep model.
     settings : dict
         As `FixationBank.settings`, and `penalties`.
 
@@ -62,4 +63,5 @@ def fit(
     start = np.zeros(fitted.n_features)
     start[-1] = 1  # the centre bias alone is the nearest density that needs no fit
     fused = fusion.fit(fitted.batches, held_out.batches, start, penalties)
-    return DeepBank(settings, fused.weight, fused.penalty, bias.density(GRID)), fused.path
+    known = centre_biases.kept(bias)
+    return DeepBank(settings, fused.weight, fused.penalty, **known), fused.path

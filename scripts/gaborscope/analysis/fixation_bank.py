@@ -45,14 +45,22 @@ class FixationBank:
     penalty : float
         Chosen on the validation split.
     centre_bias : float64 array (row, column)
-        Density on a relative grid, sum 1.
+        Density on a relative grid, sum 1. Fitted on several data sets, the mean of theirs.
+    centre_biases : dict of str to float64 array (row, column)
+        Fitted on several data sets, that of each; else empty.
     """
 
     settings: Mapping[str, Any]
     weight: np.ndarray
     penalty: float
     centre_bias: np.ndarray
+    centre_biases: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
     KIND: ClassVar[str] = "fixation_bank"  # of its file
+
+    def on(self, dataset: str | None) -> Self:
+        """Return the bank with the centre bias of a data set, see `ExplainedModel.on`."""
+        bias = self.centre_biases.get(dataset or "")
+        return self if bias is None else dataclasses.replace(self, centre_bias=bias)
 
     def predict(self, image: np.ndarray) -> np.ndarray:
         """
@@ -92,6 +100,8 @@ class FixationBank:
             file.attrs["penalty"] = self.penalty
             put(file, "weight", self.weight, "regressor", "nats per unit of the regressor")
             put(file, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
+            for name, bias in self.centre_biases.items():
+                put(file, f"centre_biases/{name}", bias, "y, x", "relative, sum 1")
 
     @classmethod
     def load(cls, path: str | Path) -> Self:
@@ -112,6 +122,7 @@ class FixationBank:
                 weight=file["weight"][()],
                 penalty=float(file.attrs["penalty"]),
                 centre_bias=file["centre_bias"][()],
+                centre_biases={n: one[()] for n, one in file.get("centre_biases", {}).items()},
             )
 
 
@@ -156,7 +167,7 @@ def fit(
     validation_blocks: Sequence[StimulusBlock],
     settings: Mapping[str, Any],
     penalties: Sequence[float],
-    centre_bias: centre_biases.CentreBias,
+    centre_bias: centre_biases.CentreBias | centre_biases.PooledCentreBias,
     progress: Callable[..., Any] | None = None,
 ) -> FixationBank:
     """
@@ -173,7 +184,7 @@ def fit(
     settings : dict
         As `FixationBank.settings`.
     penalties : sequence of float
-    centre_bias : CentreBias
+    centre_bias : CentreBias or PooledCentreBias
         For each stimulus, the fixations on this stimulus are left out.
     progress : callable, optional
         Called with sentences on the progress of the fit.
@@ -191,8 +202,7 @@ def fit(
     fused = fusion.fit(
         data[0].batches, data[1].batches, data[0].n_features, penalties, progress=progress
     )
-    density = centre_bias.density(GRID)
-    return FixationBank(settings, fused.weight, fused.penalty, density)
+    return FixationBank(settings, fused.weight, fused.penalty, **centre_biases.kept(centre_bias))
 
 
 def _of_splits(fit_blocks, validation_blocks, settings, centre_bias):
@@ -260,14 +270,16 @@ class Coalitions:
             fitted, held_out = (functools.partial(_restricted, one, matrix) for one in data)
             fused = fusion.fit(fitted, held_out, matrix.shape[0] + 1, entry["penalties"])
             weight = np.append(matrix.T @ fused.weight[:-1], fused.weight[-1])
-            density = bias.density(GRID)
-            self.banks.append(FixationBank(self._settings, weight, fused.penalty, density))
+            known = centre_biases.kept(bias)
+            self.banks.append(FixationBank(self._settings, weight, fused.penalty, **known))
             progress(
                 f"{name}: cross-entropy {min(step[2] for step in fused.path):.4f} on the "
                 f"validation split (penalty {fused.penalty:g})"
             )
 
-    def log_densities(self, view: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    def log_densities(
+        self, view: np.ndarray, dataset: str | None = None
+    ) -> Iterator[tuple[str, np.ndarray]]:
         """
         Predict one stimulus by every bank, its regressors computed once.
 
@@ -275,6 +287,8 @@ class Coalitions:
         ----------
         view : array (height, width, 3 or more)
             See `StimulusBlock.view`.
+        dataset : str, optional
+            Of the stimulus, see `FixationBank.on`.
 
         Yields
         ------
@@ -283,7 +297,8 @@ class Coalitions:
         """
         regressors, shape = features(view, self._settings)
         for coalition, bank in zip(self.labels, self.banks, strict=True):
-            logits = densities.resize_bilinear(bank.score(regressors, shape), view.shape[:2])
+            score = bank.on(dataset).score(regressors, shape)
+            logits = densities.resize_bilinear(score, view.shape[:2])
             yield coalition, densities.to_log_density(logits, "logits", self._uniform_weight)
 
 
@@ -298,7 +313,7 @@ def collect(
     examples: Examples,
     block: StimulusBlock,
     settings: Mapping[str, Any],
-    centre_bias: centre_biases.CentreBias,
+    centre_bias: centre_biases.CentreBias | centre_biases.PooledCentreBias,
     target: Callable[[int], np.ndarray | None],
 ) -> None:
     """
@@ -311,7 +326,7 @@ def collect(
     block : StimulusBlock
     settings : dict
         As `FixationBank.settings`.
-    centre_bias : CentreBias
+    centre_bias : CentreBias or PooledCentreBias
         For each stimulus, the fixations on this stimulus are left out.
     target : callable
         Density (height, width) to predict of the stimulus with an index, or None.

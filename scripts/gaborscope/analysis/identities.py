@@ -353,7 +353,7 @@ def of_layer(
     bank, channels = layers.bank_and_channels(filters["regressors"])
     scale_px = geometry.enlargement(block.sizes, filters["layer"].input_box)
     rows = listed(
-        path, filters["table"], bank, channels, n, scale_px, block.facts.get("px_per_degree"),
+        path, filters["table"], bank, channels, n, scale_px, block.px_per_degree,
         halves(fit, held_out, path, n, rule), named,
     )  # fmt: skip
     return [{"layer": name, **row} for row in rows], curve

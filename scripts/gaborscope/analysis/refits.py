@@ -24,7 +24,7 @@ from gaborscope.scoring.fidelity import kl_bits
 from gaborscope.scoring.scorer import FEW, score_few
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID, CentreBias, centre_bias
+from gaborscope.stimuli.centre_bias import CentreBias, PooledCentreBias, centre_bias, kept
 from gaborscope.store.saliency import read_saliency
 
 
@@ -89,7 +89,7 @@ class Alternatives:
     box : geometry.Box
     settings : dict
         Settings of the fusion: `target`, `stride`, `smoothing`, `penalties`.
-    centre_bias : CentreBias
+    centre_bias : CentreBias or PooledCentreBias
     uniform_weight : float
     """
 
@@ -98,7 +98,7 @@ class Alternatives:
         members: Mapping[str, Alternative],
         box: geometry.Box | tuple[int, int],
         settings: Mapping[str, Any],
-        centre_bias: CentreBias,
+        centre_bias: CentreBias | PooledCentreBias,
         uniform_weight: float,
     ) -> None:
         self.members, self.box, self.settings = members, box, settings
@@ -206,8 +206,8 @@ class Alternatives:
                 layers=member.layers,
                 settings={key: self.settings[key] for key in ("stride", "smoothing")},
                 weight=fused.weight,
-                centre_bias=self.centre_bias.density(GRID),
                 uniform_weight=self.uniform_weight,
+                **kept(self.centre_bias),
             )
         return models
 
@@ -267,7 +267,9 @@ def read_explanation(paths: Sequence[str], fit_blocks: Iterable[str]) -> Alterna
     return Alternative(layers_of(), {block: layers_of(block) for block in fit_blocks})
 
 
-def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str, np.ndarray]:
+def predict(
+    models: Mapping[str, ExplainedModel], image: np.ndarray, dataset: str | None = None
+) -> dict[str, np.ndarray]:
     """
     Predict one image by several explained models that share their regressors.
 
@@ -277,6 +279,8 @@ def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str
         From `Alternatives.fit`.
     image : uint8 array (height, width, 3), or view (see `StimulusBlock.view`)
         RGB.
+    dataset : str, optional
+        Of the image, see `ExplainedModel.on`.
 
     Returns
     -------
@@ -285,7 +289,7 @@ def predict(models: Mapping[str, ExplainedModel], image: np.ndarray) -> dict[str
     first = next(iter(models.values()))
     phi, placement = layer_tools.shared_regressors(image, first.box, first.fitted)
     return {
-        name: model.fuse_regressors(phi, placement, image.shape[:2])
+        name: model.on(dataset).fuse_regressors(phi, placement, image.shape[:2])
         for name, model in models.items()
     }
 
@@ -329,7 +333,7 @@ def _score_block(models, block, saliency, seen):
         if block.names[index] in seen:
             continue
         given = {name: density for name, (_, density) in zip(saliency, stored, strict=True)}
-        log_densities = predict(models, block.view(index))
+        log_densities = predict(models, block.view(index), block.member)
         every = {**{name: np.exp(log) for name, log in log_densities.items()}, **given}
         scores = score_few(block, index, every, given["centre_bias"])
         for predictor, row in scores.items():

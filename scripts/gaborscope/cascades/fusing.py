@@ -15,7 +15,6 @@ from gaborscope.explanation.cascade import Cascade, CascadeLayer
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID
 
 log = logging.getLogger(__name__)
 
@@ -98,9 +97,9 @@ def fuse(
         layers=layers,
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,
-        centre_bias=centre_bias.density(GRID),
         uniform_weight=uniform_weight,
         cascade=exported,
+        **centre_biases.kept(centre_bias),
     )
 
 

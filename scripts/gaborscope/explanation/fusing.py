@@ -13,7 +13,6 @@ from gaborscope.explanation.model import ExplainedModel
 from gaborscope.stimuli import centre_bias as centre_biases
 from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID
 from gaborscope.store.layers import read_layers
 
 log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ def fit(
     centre_bias = centre_biases.centre_bias(
         list(blocks["fit"].values()), list(blocks["validation"].values()), sigmas, uniform_weight
     )
-    log.info("centre bias: sigma %.3f of the width", centre_bias.sigma[0])
+    log.info("centre bias: %s", centre_bias.width)
     data = {split: fusion_data.FusionData(layers, settings) for split in ("fit", "validation")}
     for split, collected in data.items():
         for name, block in blocks[split].items():
@@ -80,8 +79,8 @@ def fit(
         layers=list(layers),
         settings={key: settings[key] for key in ("stride", "smoothing")},
         weight=fused.weight,
-        centre_bias=centre_bias.density(GRID),
         uniform_weight=uniform_weight,
+        **centre_biases.kept(centre_bias),
     )
 
 

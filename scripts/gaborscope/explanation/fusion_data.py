@@ -13,7 +13,7 @@ from gaborscope.explanation.cascade import CascadeLayer
 from gaborscope.explanation.model import fusion_features, log_centre_bias
 from gaborscope.stimuli import fixations, geometry
 from gaborscope.stimuli.block import StimulusBlock
-from gaborscope.stimuli.centre_bias import GRID, CentreBias
+from gaborscope.stimuli.centre_bias import GRID, CentreBias, PooledCentreBias
 from gaborscope.store.layers import read_layers
 from gaborscope.store.saliency import read_density
 from gaborscope.store.scratch import Scratch
@@ -108,7 +108,7 @@ class FusionData(Examples):
         reconstructions: str | Path,
         block: StimulusBlock,
         target_densities: str | Path,
-        centre_bias: CentreBias,
+        centre_bias: CentreBias | PooledCentreBias,
     ) -> None:
         """
         Add all stimuli of a block that have a target.
@@ -120,7 +120,7 @@ class FusionData(Examples):
         block : StimulusBlock
         target_densities : str or Path
             Saliency file of the deep model; only read for `target: model`.
-        centre_bias : CentreBias
+        centre_bias : CentreBias or PooledCentreBias
             For a stimulus of the fit split, its fixations are left out.
         """
         names = [fitted.name for fitted in self.layers]
@@ -163,7 +163,7 @@ class FusionData(Examples):
         maps: Mapping[str, np.ndarray],
         placement: geometry.Placement,
         target: np.ndarray,
-        centre_bias: CentreBias,
+        centre_bias: CentreBias | PooledCentreBias,
         name: str,
     ) -> None:
         """
@@ -175,7 +175,7 @@ class FusionData(Examples):
             On the valid cells of each layer.
         placement : geometry.Placement
         target : float array (height, width)
-        centre_bias : CentreBias
+        centre_bias : CentreBias or PooledCentreBias
         name : str
             Name of the stimulus. Its fixations are left out of the centre bias.
         """

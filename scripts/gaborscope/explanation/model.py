@@ -173,11 +173,13 @@ class ExplainedModel:
     weight : float64 array (feature,)
         Weights of the maps of all layers; the last one belongs to the log centre bias.
     centre_bias : float64 array (row, column)
-        On a grid in relative coordinates, sum 1.
+        On a grid in relative coordinates, sum 1. Fitted on several data sets, the mean of theirs.
     uniform_weight : float
         Share of the uniform density that is mixed into a prediction.
     cascade : cascade.Cascade, optional
         Cascade that reconstructs the layers, if they are reconstructed from other layers.
+    centre_biases : dict of str to float64 array (row, column)
+        Fitted on several data sets, that of each; else empty. See `on`.
     """
 
     box: geometry.Box | tuple[int, int]
@@ -187,6 +189,25 @@ class ExplainedModel:
     centre_bias: np.ndarray
     uniform_weight: float
     cascade: Cascade | None = None
+    centre_biases: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+
+    def on(self, dataset: str | None) -> ExplainedModel:
+        """
+        Return the model as it predicts stimuli of a data set.
+
+        Parameters
+        ----------
+        dataset : str or None
+            Name in the config.
+
+        Returns
+        -------
+        model : ExplainedModel
+            With the centre bias of the data set, if it was fitted on several and this is one of
+            them; else the model itself.
+        """
+        bias = self.centre_biases.get(dataset or "")
+        return self if bias is None else dataclasses.replace(self, centre_bias=bias)
 
     @property
     def fitted(self) -> list[FittedLayer]:
@@ -303,6 +324,9 @@ class ExplainedModel:
                 centre_bias=file["fusion/centre_bias"][()],
                 uniform_weight=float(file.attrs["uniform_weight"]),
                 cascade=cascade,
+                centre_biases={
+                    name: array[()] for name, array in file.get("fusion/centre_biases", {}).items()
+                },
             )
 
     def save(self, path: str | Path, origin: Mapping[str, Any]) -> None:
@@ -335,6 +359,8 @@ class ExplainedModel:
             group = file.create_group("fusion")
             put(group, "weight", self.weight, "feature", "nats per unit of the map")
             put(group, "centre_bias", self.centre_bias, "y, x", "relative, sum 1")
+            for name, bias in self.centre_biases.items():
+                put(group, f"centre_biases/{name}", bias, "y, x", "relative, sum 1")
 
     def reconstruct(self, image: np.ndarray) -> tuple[dict[str, np.ndarray], geometry.Placement]:
         """

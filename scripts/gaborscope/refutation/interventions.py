@@ -82,7 +82,7 @@ def _without_maps(content, explained):
 
 def rank(
     contents: Sequence[np.ndarray],
-    predict: Callable[[np.ndarray], np.ndarray],
+    predict: Callable[..., np.ndarray] | Sequence[Callable[..., np.ndarray]],
     settings: Mapping[str, Any],
     families: Sequence[str],
 ) -> pd.DataFrame:
@@ -95,9 +95,9 @@ def rank(
     ----------
     contents : sequence of array
         From `content_of`.
-    predict : callable
+    predict : callable or sequence of callable
         Returns the explained model's density of an image; where contents have maps, it takes these
-        too (`explained_by`), and they stay as they are.
+        too (`explained_by`), and they stay as they are. Or one for each content.
     settings : dict
         From `bank_settings`.
     families : sequence of str
@@ -115,7 +115,8 @@ def rank(
     candidates = notches.candidates(bank, families)
     changes, energies = np.zeros((2, len(contents), len(candidates)))
     for row, whole in enumerate(contents):
-        content, of_image = _without_maps(whole, predict)
+        own = predict if callable(predict) else predict[row]
+        content, of_image = _without_maps(whole, own)
         notcher, before = notches.Notcher(content, settings), of_image(content)
         for column, notch in enumerate(candidates):
             without = notches.clipped(notcher.without(notcher.component(notch.cells(bank))))

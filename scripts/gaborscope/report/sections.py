@@ -157,7 +157,8 @@ class Section:
         self.nss = pd.Series(dtype=float)
         self.scores = pd.DataFrame()
         for path in self._paths_of("explained"):  # empty if the network predicts no saliency
-            self.explained = ExplainedModel.load(path)
+            shown_on = (grammar.parse("data", data)["dataset"] for data in inputs.data)
+            self.explained = ExplainedModel.load(path).on(next(shown_on, None))
             with open_file(path, "explained") as file:
                 self.unrefined = file.attrs.get("best_epoch") == 0
             (scores,) = grammar.select(

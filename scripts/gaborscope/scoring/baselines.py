@@ -10,8 +10,15 @@ from gaborscope.errors import InputError
 from gaborscope.scoring import classical
 from gaborscope.scoring.scorer import OtherStimuli
 from gaborscope.stimuli import fixations
-from gaborscope.stimuli.block import Predicts, StimulusBlock
-from gaborscope.stimuli.centre_bias import CentreBias, centre_bias, relative_points, uniform
+from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.centre_bias import (
+    CentreBias,
+    PooledCentreBias,
+    centre_bias,
+    relative_points,
+    uniform,
+)
+from gaborscope.store import paths as grammar
 from gaborscope.store.files import create, open_file, put, put_text
 
 
@@ -21,7 +28,7 @@ def make(
     validation: Sequence[StimulusBlock],
     settings: Mapping[str, Any],
     seed: int,
-    bank: Predicts | None = None,
+    bank: Any = None,
     bias: CentreBias | None = None,
 ) -> Callable[[StimulusBlock, int], tuple[np.ndarray, str]]:
     """
@@ -49,7 +56,8 @@ def make(
         Keys `sigmas` and `uniform_weight` for the centre bias, `n_stimuli` for `sun`.
     seed : int
     bank : fixation_bank.FixationBank, optional
-        Fitted bank, only for `loggabor_fixations` and `loggabor_equal`.
+        Fitted bank, only for `loggabor_fixations` and `loggabor_equal`. A stimulus of a pool is
+        predicted with the centre bias of its data set.
     bias : CentreBias, optional
         Fitted centre bias; without it, one is fitted.
 
@@ -74,7 +82,7 @@ def make(
         statistics = classical.sun_statistics(_some_images(fit, settings["n_stimuli"]))
         return lambda block, i: (classical.sun(block.image(i), *statistics), "unit")
     if bank is not None:
-        return lambda block, i: (bank.predict(block.view(i)), "logits")
+        return lambda block, i: (bank.on(block.member).predict(block.view(i)), "logits")
     if name in CLASSICAL:
         return lambda block, i: (CLASSICAL[name](block.image(i)), "unit")
     if name not in SIMPLE:
@@ -201,13 +209,37 @@ def read_centre_bias(path: str | Path, name: str, block: StimulusBlock) -> Centr
     bias : CentreBias
     """
     with open_file(path, "centre_bias") as file:
-        own = name in file["block"].asstr()[()]
+        own = name.rpartition("-")[2] in file["block"].asstr()[()]  # osie-00 in a pool
         return CentreBias(
             relative_points([block]) if own else {},
             tuple(file.attrs["sigma"]),
             float(file.attrs["uniform_weight"]),
             (file["total"][()], int(file.attrs["n_points"])),
         )
+
+
+def read_centre_biases(
+    paths: Sequence[str | Path], name: str, block: StimulusBlock
+) -> CentreBias | PooledCentreBias:
+    """
+    Read the centre bias of the data set of all fits, or those of the members of a pool.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        `results/centre_bias/{dataset}.h5` of one data set, or of every member of a pool.
+    name, block
+        See `read_centre_bias`.
+
+    Returns
+    -------
+    bias : CentreBias or PooledCentreBias
+    """
+    biases = {
+        dataset: read_centre_bias(path, name, block)
+        for dataset, path in grammar.index("centre_bias", map(str, paths), "dataset").items()
+    }
+    return next(iter(biases.values())) if len(biases) == 1 else PooledCentreBias(biases)
 
 
 def make_all(

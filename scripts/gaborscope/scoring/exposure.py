@@ -11,6 +11,7 @@ key `type` is the type of the data set in the config:
 - `{"type": "folder", "dataset": "mine", "n_blocks": 10, "blocks": ["00", "03"]}`: blocks of a data
   set, as this workflow trains.
 
+Training on a pool of several data sets writes an entry for each, with the name of the `pool`.
 Data sets of type `folder`, `demo` and `pysaliency` are told apart by `dataset`, their name in the
 config. Entries of video data sets (DHF1K, Hollywood-2, UCF Sports) match no stimulus here.
 """
@@ -23,7 +24,7 @@ import numpy as np
 
 from gaborscope.data import catalogue
 from gaborscope.errors import InputError
-from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.block import AFTER_MEMBER, StimulusBlock
 from gaborscope.store import checksums
 
 # types under which any images may be given: only the config's name tells such data sets apart
@@ -103,8 +104,42 @@ def trained_on(path: str | Path) -> list[dict[str, Any]]:
     return description["trained_on"]
 
 
+def used(dataset: Mapping[str, Any], **blocks: Sequence[str]) -> list[dict[str, Any]]:
+    """
+    Return the entries of `trained_on` for a data set, or for the members of a pool.
+
+    Parameters
+    ----------
+    dataset : dict
+        `dataset`, `type` and `n_blocks`; of a pool, `type` is a mapping of its members' types.
+    **blocks : sequence of str
+        By the key of the entry (`blocks`, `chosen_on_blocks`), names of blocks.
+
+    Returns
+    -------
+    entries : list of dict
+        One for each data set, a member's with the names that its blocks have there.
+    """
+    if isinstance(dataset["type"], str):
+        return [{**dataset, **{key: list(names) for key, names in blocks.items()}}]
+    entries = []
+    for member, kind in dataset["type"].items():
+        own = {
+            key: [
+                name.removeprefix(f"{member}-") for name in names if name.startswith(f"{member}-")
+            ]
+            for key, names in blocks.items()
+        }
+        known = {"dataset": member, "type": kind, "n_blocks": dataset["n_blocks"]}
+        entries.append({"pool": dataset["dataset"], **known, **own})
+    return entries
+
+
 def seen_in(
-    blocks: Iterable[StimulusBlock], weights: Iterable[str | Path], dataset: str, kind: str
+    blocks: Iterable[StimulusBlock],
+    weights: Iterable[str | Path],
+    dataset: str,
+    kind: str | Mapping[str, str],
 ) -> set[str]:
     """
     Return the stimuli of some blocks that any network behind a predictor was trained on.
@@ -115,12 +150,22 @@ def seen_in(
         All blocks of the data set where networks may have been trained on stimuli by their order.
     weights : iterable of str or Path
         Safetensors files that this workflow wrote.
-    dataset, kind : str
-        Name and type of the data set in the config.
+    dataset : str
+        Name of the data set in the config.
+    kind : str or dict of str to str
+        Its type; of a pool of several, the types of its members by their names.
 
     Returns
     -------
     names : set of str
     """
     entries = [entry for path in weights for entry in trained_on(path)]
-    return seen(entries, dataset, kind, [name for block in blocks for name in block.names])
+    names = [name for block in blocks for name in block.names]
+    if isinstance(kind, str):
+        return seen(entries, dataset, kind, names)
+    stimuli = set()
+    for member, own_kind in kind.items():
+        before = f"{member}{AFTER_MEMBER}"
+        own = [name.removeprefix(before) for name in names if name.startswith(before)]
+        stimuli |= {f"{before}{name}" for name in seen(entries, member, own_kind, own)}
+    return stimuli

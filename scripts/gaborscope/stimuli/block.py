@@ -2,13 +2,15 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import concepts
 from gaborscope.stimuli.images import read_image
+
+AFTER_MEMBER = "/"  # in the name of a stimulus of a pool
 
 
 class Predicts(Protocol):
@@ -41,7 +43,7 @@ class StimulusBlock:
         Number of the observer.
     facts : dict
         `task`, `duration_s`, `px_per_degree` or `sigma_px`, `source`, `licence` where known;
-        `exif` as `images.open_image` takes it.
+        `exif` as `images.open_image` takes it; `member` of a block of a pool, see `in_pool`.
     images : list of uint8 array (height, width, 3), or None
         Embedded images of generated data.
     concepts : callable or None
@@ -59,6 +61,33 @@ class StimulusBlock:
     facts: dict[str, Any]
     images: list[np.ndarray] | None = None
     concepts: Callable[[int], Sequence[np.ndarray]] | None = None
+
+    @property
+    def member(self) -> str | None:
+        """Data set that a block of a pool of several data sets is from; None outside a pool."""
+        return self.facts.get("member")
+
+    @property
+    def px_per_degree(self) -> float | None:
+        """Px per degree of visual angle of all blocks alike; None where it is not known."""
+        return None if self.member else self.facts.get("px_per_degree")
+
+    def in_pool(self, member: str) -> Self:
+        """
+        Return the block as one of a pool of several data sets.
+
+        Parameters
+        ----------
+        member : str
+            Name of the block's data set in the config.
+
+        Returns
+        -------
+        block : StimulusBlock
+            Its stimuli have the data set before their names, `osie/1001.jpg`.
+        """
+        names = [f"{member}{AFTER_MEMBER}{name}" for name in self.names]
+        return dataclasses.replace(self, names=names, facts={**self.facts, "member": member})
 
     def size(self, index: int) -> tuple[int, int]:
         """Return height and width of one stimulus in px."""

@@ -2,12 +2,13 @@
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from gaborscope.errors import InputError
 from gaborscope.stimuli import densities, fixations
-from gaborscope.stimuli.block import StimulusBlock
+from gaborscope.stimuli.block import AFTER_MEMBER, StimulusBlock
 
 # Cells (rows, columns) of the relative grid on which a centre bias is computed. A centre bias is
 # about 20 cells wide, so bilinear interpolation between the cells changes it little.
@@ -114,6 +115,11 @@ class CentreBias:
             )
         self.total = self._gaussians(all_points)
 
+    @property
+    def width(self) -> str:
+        """Its width in words."""
+        return f"sigma {self.sigma[0]:.3f} of the width"
+
     def _gaussians(self, points):
         rows, columns = GRID
         x, y = (np.arange(columns) + 0.5) / columns, (np.arange(rows) + 0.5) / rows
@@ -189,6 +195,79 @@ class CentreBias:
         return float(total / n)
 
 
+class PooledCentreBias:
+    """
+    The centre bias of each member of a pool of several data sets.
+
+    Parameters
+    ----------
+    members : mapping of str to CentreBias
+        By data set; the names of stimuli have the data set before them, see
+        `StimulusBlock.in_pool`.
+    """
+
+    def __init__(self, members: Mapping[str, CentreBias]) -> None:
+        self.members = dict(members)
+
+    @property
+    def width(self) -> str:
+        """The width of each in words."""
+        return ", ".join(f"{bias.width} ({name})" for name, bias in self.members.items())
+
+    def density(self, size: tuple[int, int], exclude: str | None = None) -> np.ndarray:
+        """
+        Centre bias of the data set of a stimulus, or the mean over all data sets.
+
+        Parameters
+        ----------
+        size : (height, width)
+            In px.
+        exclude : str, optional
+            Name of a stimulus of a member: the centre bias of this member, without the fixations on
+            the stimulus, see `CentreBias.density`. Without it, the mean of all members'.
+
+        Returns
+        -------
+        density : (height, width) float64 array, sum 1
+
+        Raises
+        ------
+        InputError
+            If the stimulus is of no member, or the only one of its member that has fixations.
+        """
+        if exclude is None:
+            every = [bias.density(size) for bias in self.members.values()]
+            return np.mean(every, axis=0)
+        member = exclude.partition(AFTER_MEMBER)[0]
+        if member not in self.members:
+            raise InputError(
+                f"the stimulus {exclude!r} is of none of {', '.join(self.members)}; its name must "
+                f"begin with its data set and {AFTER_MEMBER!r}"
+            )
+        return self.members[member].density(size, exclude)
+
+
+def kept(bias: CentreBias | PooledCentreBias) -> dict[str, Any]:
+    """
+    Return what a model that is fitted with a centre bias keeps of it.
+
+    Parameters
+    ----------
+    bias : CentreBias or PooledCentreBias
+
+    Returns
+    -------
+    kept : dict
+        `centre_bias`, a float64 array of shape `GRID` with sum 1, of a pool the mean; and
+        `centre_biases`, such an array for each member of a pool.
+    """
+    members = bias.members if isinstance(bias, PooledCentreBias) else {}
+    return {
+        "centre_bias": bias.density(GRID),
+        "centre_biases": {name: own.density(GRID) for name, own in members.items()},
+    }
+
+
 def select_sigma(
     fit: Mapping[str, np.ndarray],
     validation: Mapping[str, np.ndarray],
@@ -261,6 +340,36 @@ def centre_bias(
     validation: Sequence[StimulusBlock],
     sigmas: Sequence[float],
     uniform_weight: float,
+) -> CentreBias | PooledCentreBias:
+    """
+    Centre bias of the fit split, or that of each data set where the blocks are of a pool.
+
+    Parameters
+    ----------
+    fit, validation, sigmas, uniform_weight
+        See `of_one`.
+
+    Returns
+    -------
+    centre_bias : CentreBias or PooledCentreBias
+    """
+    names = dict.fromkeys(block.member for block in fit if block.member is not None)
+    if not names:
+        return of_one(fit, validation, sigmas, uniform_weight)
+    members = {}
+    for name in names:
+        own, held_out = (
+            [block for block in split if block.member == name] for split in (fit, validation)
+        )
+        members[name] = of_one(own, held_out, sigmas, uniform_weight)
+    return PooledCentreBias(members)
+
+
+def of_one(
+    fit: Sequence[StimulusBlock],
+    validation: Sequence[StimulusBlock],
+    sigmas: Sequence[float],
+    uniform_weight: float,
 ) -> CentreBias:
     """
     Centre bias of the fit split, its width chosen by likelihood on the validation split.
@@ -268,6 +377,7 @@ def centre_bias(
     Parameters
     ----------
     fit, validation : sequence of StimulusBlock
+        Of one data set.
     sigmas : sequence of float
         Candidate standard deviations along x, as shares of the stimulus's width. The one along y
         is scaled by the aspect of the first stimulus, so that the Gaussian is round on it.

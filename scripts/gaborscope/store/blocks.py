@@ -13,7 +13,7 @@ from gaborscope.store.files import create, open_file, put, put_text
 
 FACTS = (
     "images", "observers", "task", "duration_s", "faults", "px_per_degree", "sigma_px", "source",
-    "licence", "exif",
+    "licence", "exif", "member",
 )  # fmt: skip
 
 

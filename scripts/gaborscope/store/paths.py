@@ -94,9 +94,15 @@ PATTERNS = {
     # maps for other programs
     "export": "results/export/{predictor}/{dataset}",
 }
-# Regular expressions of wildcards; all others match NAME. A predictor may be {model}-{explanation}.
+# Regular expressions of wildcards; all others match NAME. A predictor may be {model}-{explanation},
+# a data set a pool of several (osie+crowd), whose blocks are theirs (osie-00).
 NAME = "[a-z0-9_]+"
-VALUES = {"block": "[0-9]+", "predictor": f"{NAME}(?:-{NAME})?", "split": "fit|validation|test"}
+VALUES = {
+    "block": f"(?:{NAME}-)?[0-9]+",
+    "dataset": rf"{NAME}(?:\+{NAME})*",
+    "predictor": f"{NAME}(?:-{NAME})?",
+    "split": "fit|validation|test",
+}
 
 
 def wildcards(kind: str) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gaborscope.errors import InputError
-from gaborscope.workflow import completion, faults
+from gaborscope.workflow import completion, faults, pools
 
 # Controls of which there is another bank for every `draw`.
 DRAWN = ("noise", "phase_scrambled")
@@ -223,7 +223,7 @@ def _check_concepts(config):
     users = {f"explanations.{name}": entry for name, entry in config["explanations"].items()}
     users |= {f"ablation.options.{n}": e for n, e in config["ablation"]["options"].items()}
     users["baselines.loggabor_fixations"] = fixations
-    needed = dict.fromkeys([config["fit_on"], *config["evaluate_on"]])
+    needed = dict.fromkeys([*pools.members(config["fit_on"]), *config["evaluate_on"]])
     for where, entry in users.items():
         for name in entry.get("concepts", ()):
             require(f"{where}.concepts names", name, "concepts", concepts)
@@ -346,10 +346,12 @@ def _check_spectra(config):
                 f"config: spectra.predictors names {name!r}, but the predictors are "
                 f"{', '.join(dict.fromkeys(known))}{faults.meant(name, known)}"
             )
-        if name in config["maps"] and config["fit_on"] not in config["maps"][name]["paths"]:
+        missing = pools.members(config["fit_on"]) if name in config["maps"] else []
+        missing = [n for n in missing if n not in config["maps"][name]["paths"]]
+        if missing:
             raise InputError(
                 f"config: spectra.predictors names the maps {name!r}, but maps.{name}.paths has "
-                f"none of {config['fit_on']}, the data set of fit_on, which spectra are fitted to"
+                f"none of {missing[0]}, the data set of fit_on, which spectra are fitted to"
             )
 
 

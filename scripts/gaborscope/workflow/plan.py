@@ -16,6 +16,7 @@ from gaborscope.workflow import (
     contests,
     deep_banks,
     nulls,
+    pools,
     variants,
 )
 
@@ -62,9 +63,11 @@ class Plan:
     continued : list of str
         Trained models whose training starts from the weights of others.
     fit_on : str
-        Data set for all fits.
+        Data set for all fits; of several, the name of their pool, see `pools`.
+    members : list of str
+        The data sets of this pool; empty without one.
     datasets : list of str
-        The data set of the fits, and the data sets of the report.
+        The data set of the fits, the members of a pool, and the data sets of the report.
     blocks : dict of str to dict of str to list of str
         By data set and split ("fit", "validation", "test"), the blocks of its stimuli.
     pending : list of str
@@ -112,6 +115,7 @@ class Plan:
     imported: list[str]
     continued: list[str]
     fit_on: str
+    members: list[str]
     datasets: list[str]
     blocks: dict[str, dict[str, list[str]]]
     pending: list[str]
@@ -182,7 +186,10 @@ class Plan:
         baselines = list(dict.fromkeys(baselines))
         maps, presets = list(config["maps"]), list(config["presets"])
         predictors = [*baselines, *deep, *explained, *banks, *maps]
-        datasets = list(dict.fromkeys([config["fit_on"], *config["evaluate_on"]]))
+        fit_on, members = pools.name(config["fit_on"]), pools.members(config["fit_on"])
+        datasets = list(dict.fromkeys([fit_on, *members, *config["evaluate_on"]]))
+        if fit_on not in members:
+            blocks = {**blocks, fit_on: pools.blocks(members, blocks)}
         return cls(
             config=config,
             models=models,
@@ -193,10 +200,15 @@ class Plan:
             random_copies=random_copies,
             imported=[name for name in models if name not in [*trained, *random_copies]],
             continued=[name for name in trained if backbones[name]["start"]],
-            fit_on=config["fit_on"],
+            fit_on=fit_on,
+            members=[] if fit_on in members else members,
             datasets=datasets,
             blocks=blocks,
-            pending=[name for name in datasets if not any(blocks[name].values())],
+            pending=[
+                name
+                for name in datasets
+                if name in config["datasets"] and not any(blocks[name].values())
+            ],
             layers=layers,
             cascade_layers={
                 name: backbones[name].get("cascade_layers") or layers[name] for name in models
@@ -323,6 +335,43 @@ class Plan:
         """Return how many stimuli of one block faithfulness is tested with, at most."""
         wanted = self.config["faithfulness"][key]
         return -(-wanted // len(self.blocks[dataset][split]))
+
+    # Several data sets for the fits
+
+    def kinds(self, dataset: str) -> str | dict[str, str]:
+        """Return the type of a data set; of the pool, the types of its members by their names."""
+        if dataset in self.config["datasets"]:
+            return self.config["datasets"][dataset]["type"]
+        return {name: self.config["datasets"][name]["type"] for name in self.members}
+
+    def fit_set(self) -> dict[str, Any]:
+        """Return what weights say of the data set that they are trained on."""
+        n_blocks = self.config["n_blocks"]
+        return {"dataset": self.fit_on, "type": self.kinds(self.fit_on), "n_blocks": n_blocks}
+
+    def raw(self, dataset: str, block: str) -> dict[str, str]:
+        """Return `dataset` and `block`; for a block of the pool, those that it is made from."""
+        if dataset not in self.config["datasets"]:
+            dataset, block = pools.member_block(block)
+        return {"dataset": dataset, "block": block}
+
+    @property
+    def shown_on(self) -> str:
+        """
+        The data set whose stimuli the report shows: that of the fits.
+
+        Of a pool, its first member that is evaluated, or the first.
+        """
+        shown = [name for name in self.members if name in self.config["evaluate_on"]]
+        return [*shown, *self.members, self.fit_on][0]
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether the data set of the fits, or a member of the pool, is generated."""
+        return any(
+            self.config["datasets"][name]["type"] == "demo"
+            for name in self.members or [self.fit_on]
+        )
 
     # Analyses
 
@@ -644,6 +693,7 @@ class Plan:
             ("concepts", name, dataset, self.concept_path(name, dataset))
             for name, entry in self.config["concepts"].items()
             for dataset in self.datasets
+            if dataset in self.config["datasets"]
             if isinstance(entry["maps"], str) or dataset in entry["maps"]
         ]
 

@@ -25,6 +25,7 @@ from gaborscope.workflow import (
     deep_banks,
     faults,
     nulls,
+    pools,
 )
 from gaborscope.workflow.completion import overlay, read_yaml
 
@@ -83,6 +84,7 @@ def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
     backbone_checks.check(config, root)
     combinations.check_banks(config)
     contests.check_equal(config)
+    pools.check(config)
 
 
 def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str, Any]:
@@ -114,6 +116,7 @@ def complete(config: dict[str, Any], said: list[str] | None = None) -> dict[str,
     """
     said = [] if said is None else said
     faults.check_values(config)  # before values are copied to where nobody wrote them
+    pools.settle(config)
     nulls.expand(config)
     completion.add_tables(config)
     completion.fill_regressors(config)
@@ -205,7 +208,7 @@ def _check_names(config):
                 "of its own; choose another"
             )
     for key in ("fit_on", "evaluate_on"):
-        for name in [config[key]] if isinstance(config[key], str) else config[key]:
+        for name in pools.members(config[key]):
             combinations.require(f"{key} names the data set", name, "datasets", config["datasets"])
     baselines = {*config["baselines"]["predictors"], "centre_bias", "gold_standard"}
     for name in config["models"]:
