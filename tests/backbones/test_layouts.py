@@ -151,7 +151,6 @@ def test_swins_windows_are_no_batch():
 
 
 CHANGES = {
-    "rolled": (lambda maps: maps.roll((1, 1), (2, 3)), (-4, -4), "they are placed as measured"),
     "cropped": (lambda maps: maps[:, :, 1:-1, 1:-1], (4, 4), "10 x 14 cells lie 4 x 4 px apart"),
     "padded": (lambda maps: nn.functional.pad(maps, (2, 2, 1, 1)), (-4, -8), "4 x 4 px apart"),
 }
@@ -168,6 +167,16 @@ def test_cells_that_do_not_tile_the_image_are_placed_as_measured_and_said(kind, 
     assert said in caplog.text and layer.stride == (4, 4) and layer.centre == "measured"
     np.testing.assert_allclose(layer.offset_px, np.add(1.5, moved), atol=1.5)
     assert len(layer.shape) == 2
+
+
+def test_cells_that_scatter_elsewhere_tile_the_image_and_that_is_said(caplog):
+    caplog.set_level(logging.INFO)
+    torch.manual_seed(0)
+    network = Lying(lambda maps: maps.roll((1, 1), (2, 3)), lambda given: given).eval()
+    network.mix = nn.Sequential(*(nn.Conv2d(6, 6, 3, padding=1) for _ in range(3)))
+    layer = measuring.measure_layers(network, {"a": "layer"}, [SIZE, SIZE[::-1]], 1, 0)["a"]
+    assert "px further right than if they tiled the image; they are taken to tile it" in caplog.text
+    assert layer.centre == "tiled" and layer.offset_px == (1.5, 1.5)
 
 
 class Mapped(nn.Module):
@@ -207,11 +216,12 @@ def test_a_map_of_its_places_passes_in_silence(change, caplog):
         lambda maps: maps.transpose(2, 3).reshape(maps.shape),
     ],
 )
-def test_a_map_of_other_places_is_refused(change):
+def test_a_map_of_other_places_is_said(change, caplog):
     torch.manual_seed(0)
-    with pytest.raises(InputError, match="map see lies elsewhere.*return .n, 1, y, x.") as caught:
-        measuring.check_output(Mapped(change).eval(), SIZE, 0)
-    assert str(caught.value).isprintable()
+    measuring.check_output(Mapped(change).eval(), SIZE, 0)
+    (record,) = caplog.records
+    assert record.levelname == "WARNING" and record.message.isprintable()
+    assert "not known to lie where they do" in record.message and "(n, 1, y, x)" in record.message
 
 
 def test_a_shifted_map_is_said(caplog):

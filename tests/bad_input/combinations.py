@@ -123,7 +123,7 @@ CASES = [
     Case(
         "a budget above the number of regressors",
         settled("explanations: {direct: {solver: {name: omp, budget: 5000}}}\n"),
-        says="config: explanations.direct.solver.budget is 5000, but there are only 393 "
+        says="config: explanations.direct.solver.budget is 5000, but there are only 561 "
         "regressors; lower it, or take ridge",
     ),
     Case(

@@ -270,10 +270,10 @@ CASES = [
     Case(
         "more filters per map than there are regressors, with one concept",
         used(
-            "explanations: {direct: {concepts: [faces], solver: {name: omp, budget: 400}}}\n"
+            "explanations: {direct: {concepts: [faces], solver: {name: omp, budget: 600}}}\n"
             "analyses: []\n"
         ),
-        says="config: explanations.direct.solver.budget is 400, but there are only 394 regressors; "
+        says="config: explanations.direct.solver.budget is 600, but there are only 562 regressors; "
         "lower it, or take ridge",
     ),
 ]

@@ -36,8 +36,8 @@ LEAST_RANK_OF_MAP = 0.6
 # could contradict the grid. Deep layers of our networks reach 0.88.
 WHOLE = 0.75
 
-# Cells that scatter are taken to tile the image, unless they lie elsewhere by more than this share
-# of their stride, and by this number of standard errors.
+# Cells are said to lie elsewhere than if they tiled the image from this share of their stride on,
+# and from this number of standard errors.
 DISPLACED, SURE = 0.75, 4
 
 # Px by which the input is enlarged to count the cells that come with them.
@@ -284,11 +284,8 @@ def check_output(network: nn.Module, size: tuple[int, int], seed: int) -> None:
         Height and width of the input in px.
     seed : int
 
-    Raises
-    ------
-    InputError
-        If the pixels see other places than their own. A map that is shifted as a whole, or cropped,
-        is said in the log.
+    What contradicts it is a warning in the log, and no error: a network that has learned little may
+    see most of the image in every pixel.
     """
     generator = torch.Generator().manual_seed(seed)
     device = next(network.parameters()).device
@@ -300,12 +297,12 @@ def check_output(network: nn.Module, size: tuple[int, int], seed: int) -> None:
     (channels, shape), tap = shapes["output"], taps["output"]
     reading = Reading(tap, channels, shape, size, central["output"], anywhere["output"])
     if min(reading.ranks) < LEAST_RANK_OF_MAP and not reading.sees_all:
-        raise InputError(
-            "what the pixels of the network's map see lies elsewhere in the image: it scatters by "
-            f"{max(reading.spreads):.0f} px around their places; return (n, 1, y, x), rows along y "
-            "from the top, columns from the left"
-        )
-    if reading.lies_elsewhere([SHIFTED * extent for extent in size]):
+        log.warning(
+            "what the pixels of the network's map see is not known to lie where they do: it "
+            "scatters by %.0f px around their places; see that the network returns (n, 1, y, x), "
+            "rows along y from the top, columns from the left", max(reading.spreads),
+        )  # fmt: skip
+    elif reading.lies_elsewhere([SHIFTED * extent for extent in size]):
         log.warning(
             "the network's map is shifted: what its pixels see lies %.0f px lower and %.0f px "
             "further right than they do", *reading.displaced,
@@ -487,10 +484,17 @@ def _say(alias, reading, glance):
         if "t" in tap.axes and tap.time is not None:
             words += f", time: {tap.time}"
         log.info("%s", words)
-    if reading.holds and reading.apart is None and _as_measured(reading):
+    if (
+        reading.holds
+        and reading.apart is None
+        and reading.lies_elsewhere([DISPLACED * stride for stride in reading.strides])
+    ):
+        placed = (
+            "placed as measured" if _as_measured(reading) else "taken to tile it, as they scatter"
+        )
         log.info(
             "layer %s: what its cells see lies %.1f px lower and %.1f px further right than if "
-            "they tiled the image; they are placed as measured", alias, *reading.displaced,
+            "they tiled the image; they are %s", alias, *reading.displaced, placed,
         )  # fmt: skip
     if not reading.holds:
         log.info(
@@ -500,17 +504,15 @@ def _say(alias, reading, glance):
 
 
 def _as_measured(reading):
-    """Whether cells that scatter are placed where they were measured nevertheless."""
-    return reading.apart is not None or reading.lies_elsewhere(
-        [DISPLACED * stride for stride in reading.strides]
-    )
+    """Whether cells are placed where they were measured, and not so that they tile the image."""
+    return reading.apart is not None or reading.scatter <= LARGEST_SPREAD
 
 
 def _described(reading, nonlinearity, finest_stride):
     """Describe one layer as it is stored, after averaging to the finest stride."""
     strides, tap = reading.strides, reading.tap
     pool = max(1, round(finest_stride / strides[0]))
-    tiled = reading.scatter > LARGEST_SPREAD and not _as_measured(reading)
+    tiled = not _as_measured(reading)
     used = [(stride - 1) / 2 for stride in strides] if tiled else reading.offsets
     return Layer(
         module=tap.module,

@@ -21,6 +21,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 # By module, the files it reads that are not Python files, relative to the package.
 READ = {
     "report.page": tuple(f"report/templates/report.{end}" for end in ("html", "css", "js")),
+    "report.photograph_page": ("report/templates/photograph.html",),
     "report.model_card": ("report/templates/model_card.md",),
 }
 # By import name, the name of the package in the package index, if it is another one.
