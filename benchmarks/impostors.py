@@ -10,7 +10,6 @@ same rivals but themselves. None of them may pass. Prints Markdown.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
@@ -25,7 +24,7 @@ from gaborscope.workflow.plan import Plan  # noqa: E402
 def of_run(out):
     """Return the plan of a finished run, and its tables as verdicts read them."""
     results = Path(out) / "results"
-    config = json.loads(tables.read_json(results / "record" / "run.json")["params"])["config"]
+    config = tables.read_json(results / "record" / "run.json")["config"]
     names = [config["fit_on"], *config["evaluate_on"]]
     blocks = {name: {split: ["0"] for split in ("fit", "validation", "test")} for name in names}
     plan = Plan.of(config, blocks)

@@ -87,6 +87,15 @@ def test_the_plan_names_every_rival_and_says_what_is_missing(config):
     assert "nulls.banks" in missing["above_pixel_pairs"] and "layers_add" in missing
 
 
+def test_layers_have_to_add_to_the_bank_with_the_same_regressors_too(config):
+    config = completed(config)
+    banks = ["cmrnet-loggabor_deep", "cmrnet-loggabor_deep_same"]
+    first, *_ = contests.plan(config, nulls_of(config, "cmrnet-direct"), banks)
+    assert [rivals for test, rivals, _ in first["rivals"] if test == "layers_add"] == [
+        [banks[0]], [banks[1]],
+    ]  # fmt: skip
+
+
 def test_two_kinds_of_pairs_are_two_rivals_and_each_depth_is_its_own(config):
     config["explanations"] |= {
         "dots": {"mode": "direct", "control": "pixel"},

@@ -71,6 +71,41 @@ def content(
     return parts
 
 
+def by_layers(part: pd.DataFrame, name: str, nulls: Sequence[str]) -> str:
+    """
+    Say whether the layers bring an explanation closer to the network than a bank without them.
+
+    Parameters
+    ----------
+    part : DataFrame
+        As for `sentences`.
+    name : str
+        The explanation.
+    nulls : sequence of str
+        Banks with no layer between: the one that never changes, then, where the regressors are
+        others, one with those of the explanation.
+
+    Returns
+    -------
+    found : {"closer", "farther", "not shown", ""}
+        By the interval of the gain by layers, where there is one null; where there are two, by the
+        intervals of both fidelities, which must not overlap. "" where nothing can be said.
+    """
+    ends = ["ci_low", "ci_high"]
+    if len(nulls) > 1:
+        low, high = part.loc[(name, "fidelity"), ends]
+        null_low, null_high = part.loc[(nulls[-1], "fidelity"), ends]
+        closer, farther = low > null_high, high < null_low
+    elif nulls and (name, "gain_by_layers") in part.index:
+        low, high = part.loc[(name, "gain_by_layers"), ends]
+        closer, farther = low > 0, high < 0
+    else:
+        return ""
+    if not np.isfinite(low):
+        return ""
+    return "closer" if closer else "farther" if farther else "not shown"
+
+
 def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: str) -> list[str]:
     """
     Say for each explanation how close it is, beside the nulls and the ceiling.
@@ -90,14 +125,18 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     said = []
     for name in by_role["explanation"]:
         words = f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}"
-        for null in by_role["no layer between"][:1]:
+        nulls = by_role["no layer between"]
+        for null in nulls[-1:]:
             words += f"; {null}, with no layer between, has {_said(part, null, 'fidelity')}"
-        gain = part["mean"].get((name, "gain_by_layers"), float("nan"))
-        if np.isfinite(gain):
-            low, high = part.loc[(name, "gain_by_layers"), ["ci_low", "ci_high"]]
-            found = "its layers bring it closer" if low > 0 else "its layers are not shown to help"
-            found = "its layers take it farther away" if high < 0 else found
-            words += f": {found} (gain by layers {_said(part, name, 'gain_by_layers')})"
+        found = {
+            "closer": "its layers bring it closer",
+            "farther": "its layers take it farther away",
+            "not shown": "its layers are not shown to help",
+        }.get(by_layers(part, name, nulls))
+        if found:
+            words += f": {found}"
+        if np.isfinite(part["mean"].get((name, "gain_by_layers"), float("nan"))):
+            words += f" (gain by layers {_said(part, name, 'gain_by_layers')} over {nulls[0]})"
         said.append(f"{words}.")
     lead = {
         "another training": "The ceiling, another training of the same network, reaches",

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.report import styles
-from gaborscope.report.fidelity import FAMILY
+from gaborscope.report.fidelity import FAMILY, by_layers
 
 Tables = Mapping[str, pd.DataFrame]
 ENDS = ("mean", "ci_low", "ci_high")
@@ -157,15 +157,15 @@ def _closeness(predictor, model, fidelity, dataset, roles):
         "where 0 is the centre bias and 1 the network itself."
     ]
     beside = []
-    for null in roles.get("no layer between", ())[:1]:
+    nulls = roles.get("no layer between", ())
+    for null in nulls[-1:]:
         words = f"the same filters fitted to its maps with no layer between reach {of(null)}"
-        if (predictor, "gain_by_layers") in part.index:
-            low, high = part.loc[(predictor, "gain_by_layers"), ["ci_low", "ci_high"]]
-            if np.isfinite(low):
-                found = "so the layers are not shown to help"
-                found = "so the layers bring it closer" if low > 0 else found
-                found = "so the layers take it farther away" if high < 0 else found
-                words += f", {found}"
+        found = {
+            "closer": ", so the layers bring it closer",
+            "farther": ", so the layers take it farther away",
+            "not shown": ", so the layers are not shown to help",
+        }
+        words += found.get(by_layers(part, predictor, nulls), "")
         beside.append(words)
     for role, words in (
         ("wrong bank", "wrong filters"), ("random network", "random networks explained alike"),

@@ -139,10 +139,11 @@ def plan(
                 [[name] for side in ("output", "input") for name in groups[f"from_{side}"]],
                 f"no copy of {model} is random in part; set nulls.progressive",
             )
-            deep_bank = f"{model}-loggabor_deep"
+            # the null that never changes, and the one with the explanation's own regressors
+            no_layer = [f"{model}-{name}" for name in ("loggabor_deep", "loggabor_deep_same")]
             rivals += _contest(
                 "layers_add",
-                [[deep_bank] if deep_bank in deep_banks else []],
+                [[name] for name in no_layer if name in deep_banks],
                 f"no explanation of mode direct explains {model}, so no bank is fitted to its map",
             )
             about = {"model": model, "explanation": explanation}
