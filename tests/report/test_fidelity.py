@@ -114,3 +114,14 @@ def test_a_figure_lies_beside_its_vector_form_and_its_data(tmp_path):
     assert first.rstrip().endswith(b"</svg>")
     made(tmp_path)  # equal inputs give equal bytes
     assert part["figure"].with_suffix(".svg").read_bytes() == first
+
+
+@pytest.mark.parametrize(
+    "same, found", [((0.1, 0.2), "closer"), ((0.35, 0.5), "not shown"), ((0.7, 0.8), "farther")]
+)
+def test_layers_help_against_a_bank_with_the_same_regressors(same, found):
+    rows = {"x": (0.4, 0.6), "frozen": (0.0, 0.1), "same": same}
+    index = pd.MultiIndex.from_product([rows, ["fidelity"]])
+    part = pd.DataFrame(list(rows.values()), index, ["ci_low", "ci_high"])
+    assert fidelity.by_layers(part, "x", ["frozen", "same"]) == found
+    assert fidelity.by_layers(part, "x", []) == ""

@@ -198,6 +198,7 @@ def test_an_overlay_is_grey_where_a_map_is_nothing_and_coloured_at_its_end():
 
 
 def test_the_figure_is_a_slide_and_its_svg_keeps_text(content, tmp_path):
+    plt.close("all")  # what other tests have left open
     png, svg = tmp_path / "a.png", tmp_path / "a.svg"
     photograph_figure.save(photograph_figure.draw(content), png, svg, "gaborscope 0")
     with Image.open(png) as image:

@@ -136,7 +136,8 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
         if found:
             words += f": {found}"
         if np.isfinite(part["mean"].get((name, "gain_by_layers"), float("nan"))):
-            words += f" (gain by layers {_said(part, name, 'gain_by_layers')} over {nulls[0]})"
+            over = f" over {nulls[0]}" if len(nulls) > 1 else ""
+            words += f" (gain by layers {_said(part, name, 'gain_by_layers')}{over})"
         said.append(f"{words}.")
     lead = {
         "another training": "The ceiling, another training of the same network, reaches",
