@@ -17,7 +17,7 @@ WRITTEN = [
     *ROOT.glob("*.md"), *DOCS.glob("*.md"), *DOCS.glob("guide/*.md"), *DOCS.glob("reference/*.md"),
     *ROOT.glob("benchmarks/*.md"), *ROOT.glob("pretrained/*.md"),
 ]  # fmt: skip
-PLAIN = [page for page in WRITTEN if page.name not in ("CHANGELOG.md", "osie.md")]
+PLAIN = [page for page in WRITTEN if page.name != "CHANGELOG.md"]
 LINK = re.compile(r"\]\(([^()\s]+)\)")
 
 

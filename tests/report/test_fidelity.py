@@ -42,9 +42,9 @@ def made(tmp_path, without=(), **changes):
 def test_the_explanation_comes_first_with_its_interval_and_the_nulls_beside_it(tmp_path):
     said = made(tmp_path)["sentences"]
     assert said[0] == (
-        "net-direct has fidelity 0.00 [-0.02, 0.02] to net; net-loggabor_deep, with no layer "
-        "between, has 0.10 [0.08, 0.12]: its layers bring it closer (gain by layers 0.10 [0.05, "
-        "0.15])."
+        "net-direct has fidelity 0.00 [-0.02, 0.02] to net. net-loggabor_deep, with no layer "
+        "between, has 0.10 [0.08, 0.12]: the layers of the network bring the explanation closer. "
+        "The gain by layers, over net-loggabor_deep, is 0.10 [0.05, 0.15]."
     )
     assert "The ceiling, another training of the same network, reaches 0.15 (net_s2)." in said
     assert any("no layer between, reach 0.10 (net-loggabor_deep)" in words for words in said)
@@ -55,8 +55,8 @@ def test_the_explanation_comes_first_with_its_interval_and_the_nulls_beside_it(t
 @pytest.mark.parametrize(
     ("gain", "words"),
     [
-        ((0.01, -0.1, 0.1), "its layers are not shown to help"),
-        ((-0.2, -0.3, -0.1), "its layers take it farther away"),
+        ((0.01, -0.1, 0.1), "the layers of the network are not shown to help"),
+        ((-0.2, -0.3, -0.1), "the layers of the network take the explanation farther away"),
     ],
 )
 def test_what_layers_do_follows_from_the_interval(tmp_path, gain, words):

@@ -11,7 +11,7 @@ import pytest
 from helpers import page_content as content
 from PIL import Image
 
-from gaborscope.report import page
+from gaborscope.report import page, templating
 
 
 @pytest.fixture
@@ -217,7 +217,7 @@ def test_best_median_and_worst_are_chosen_by_rule(values, chosen):
 
 
 def test_the_template_claims_no_truth_that_it_does_not_show():
-    text = (page.TEMPLATES / "report.html").read_text(encoding="utf-8")
+    text = (templating.TEMPLATES / "report.html").read_text(encoding="utf-8")
     assert not re.search(r"truth|generates the fixations|is known|works on", text)
 
 

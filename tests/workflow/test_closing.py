@@ -24,22 +24,31 @@ def row(predictor, measure, *estimate, key="measure"):
     return {"predictor": predictor, "dataset": "demo", key: measure, **interval(*estimate)}
 
 
-def results(folder, gain=0.3, passed="true"):
-    """Write tables of a run with one model, one explanation and its null."""
+def results(folder, gain=0.3, passed="true", same=None):
+    """Write tables of a run with one model, one explanation and its nulls."""
     scores = {"centre_bias": 0.0, "net": 0.9, "net-direct": 0.8, "gold_standard": 1.2}
     write(
         folder / "results" / "summary.csv",
         [{"preset": "mit", **row(name, "ig", v, key="metric")} for name, v in scores.items()],
     )
     bits = {"centre_bias": 0.9, "net-loggabor_deep": 0.5, "net-direct": 0.35}
+    if same is not None:
+        bits["net-loggabor_deep_same"] = 0.4
     rows = [row(name, "kl_deep", value) for name, value in bits.items()]
     rows += [row("net-direct", "gain_by_layers", gain, 0.1), row("net-direct", "fidelity", 0.6)]
     write(folder / "results" / "fidelity.csv", rows)
     where = {"model": "net", "explanation": "direct", "dataset": "demo"}
+    nulls = {"net-loggabor_deep": gain, "net-loggabor_deep_same": same}
+    added = [
+        {"against": null, "value": value, "ci_low": value - 0.1, "ci_high": value + 0.1}
+        for null, value in nulls.items()
+        if value is not None
+    ]
+    nothing = dict.fromkeys(added[0], "")
     write(
         folder / "results" / "verdicts.csv",
-        [{**where, "test": "layers_add", "passed": "true"},
-         {**where, "test": "overall", "passed": passed}],
+        [*({**where, "test": "layers_add", "passed": "true", **found} for found in added),
+         {**where, "test": "overall", "passed": passed, **nothing}],
     )  # fmt: skip
 
 
@@ -62,6 +71,18 @@ def test_a_run_ends_in_table_finding_and_paths(tmp_path):
 def test_the_finding_follows_from_the_interval_against_the_null(tmp_path, gain, words):
     results(tmp_path, gain)
     assert words in "\n".join(closing.lines(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("same", "words"),
+    [(0.2, ", closer than a bank"), (0.05, "not shown to be closer than a bank"),
+     (-0.3, ", farther than a bank")],
+)  # fmt: skip
+def test_a_bank_with_the_same_regressors_decides_where_there_is_one(tmp_path, same, words):
+    results(tmp_path, same=same)
+    said = "\n".join(closing.lines(tmp_path))
+    assert f"{words} with no layer between (0.400 [0.390, 0.410])" in said
+    assert "net-loggabor_deep_same  0.400" in said
 
 
 @pytest.mark.parametrize(

@@ -126,18 +126,17 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     for name in by_role["explanation"]:
         words = f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}"
         nulls = by_role["no layer between"]
-        for null in nulls[-1:]:
-            words += f"; {null}, with no layer between, has {_said(part, null, 'fidelity')}"
-        found = {
-            "closer": "its layers bring it closer",
-            "farther": "its layers take it farther away",
-            "not shown": "its layers are not shown to help",
-        }.get(by_layers(part, name, nulls))
-        if found:
-            words += f": {found}"
+        if nulls:
+            null, found = nulls[-1], by_layers(part, name, nulls)
+            words += f". {null}, with no layer between, has {_said(part, null, 'fidelity')}"
+            words += {
+                "closer": ": the layers of the network bring the explanation closer",
+                "farther": ": the layers of the network take the explanation farther away",
+                "not shown": ": the layers of the network are not shown to help",
+            }.get(found, "")
         if np.isfinite(part["mean"].get((name, "gain_by_layers"), float("nan"))):
-            over = f" over {nulls[0]}" if len(nulls) > 1 else ""
-            words += f" (gain by layers {_said(part, name, 'gain_by_layers')}{over})"
+            gain = _said(part, name, "gain_by_layers")
+            words += f". The gain by layers, over {nulls[0]}, is {gain}"
         said.append(f"{words}.")
     lead = {
         "another training": "The ceiling, another training of the same network, reaches",

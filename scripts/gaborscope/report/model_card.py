@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaborscope.report.page import TEMPLATES
+from gaborscope.report.templating import TEMPLATES
 from gaborscope.stimuli.block import Predicts, StimulusBlock
 
 FACTS = ("source", "images", "observers", "task", "licence")

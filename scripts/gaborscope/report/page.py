@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import jinja2
 import numpy as np
 import pandas as pd
 from PIL import Image
 
-from gaborscope.report import words
+from gaborscope.report import templating, words
 
 FIGURES = "../figures"  # as seen from the page
 MOST_SVG = 150_000  # bytes up to which a figure is drawn from its SVG
@@ -64,7 +63,6 @@ DEFINITIONS = {
 }
 
 COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
 def score_table(
@@ -545,12 +543,6 @@ def render(content: Mapping[str, Any]) -> str:
         What lies between the comments `now` and `/now` changes from run to run: date, commit,
         software, times. All else is the same for equal inputs.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templating.environment()
     environment.globals.update(embed=embed, beside=beside, define=define, definitions=DEFINITIONS)
     return environment.get_template("report.html").render(**content)

@@ -5,15 +5,11 @@ from __future__ import annotations
 import html
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import jinja2
-
-from gaborscope.report import photograph
+from gaborscope.report import photograph, templating
 from gaborscope.report.photograph import Content
 
-TEMPLATES = Path(__file__).resolve().parent / "templates"
 MAP_SIDE, PART_SIDE = 720, 260  # px of the embedded pictures
 MARKS = ("circle", "square", "triangle")  # of the peaks, highest first
 WIDTH, ROW, NAMES, TOP = 400, 32, 100, 24  # px of a chart
@@ -36,13 +32,7 @@ def render(content: Content, facts: Sequence[str], source: str) -> str:
     page : str
         HTML.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
+    environment = templating.environment()
     ends = photograph.limits(content)
     image = photograph.shrunk(content.image, MAP_SIDE)
     return environment.get_template("photograph.html").render(

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from gaborscope.errors import InputError
 
-NULL = "loggabor_deep"  # bank fitted to the network's map, with no layer between
+# Banks fitted to the network's map, with no layer between.
+NULLS = ("loggabor_deep", "loggabor_deep_same")
 MOST_ROWS = 14
 # Without a single model that is explained these say most; the first that is there is shown.
 METRICS = ("ig", "nss", "auc_judd")
@@ -87,7 +88,7 @@ def _table(dataset, scores, near, explained):
         models = dict.fromkeys(model for model, _ in explained)
         wanted = ["centre_bias"]
         for model in models:
-            wanted += [f"{model}-{NULL}"]
+            wanted += [f"{model}-{null}" for null in NULLS]
             wanted += [f"{name}-{explanation}" for name, explanation in explained if name == model]
             wanted += [model]
         wanted.append("gold_standard")
@@ -111,6 +112,33 @@ def _cell(row):
         return "-"
     mean, low, high = (float(row[key]) for key in ("mean", "ci_low", "ci_high"))
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(mean) else "-"
+
+
+def _against_layers(model, explanation, near, verdicts):
+    """
+    Return a rival, what it is, and the ends of the interval of the advantage over it, if any.
+
+    The rival is the bank with no layer between of the last test `layers_add`: of two the one with
+    the explanation's own regressors. It is the centre bias where the test or the gain by layers,
+    which is undefined where a bank is as good as the network, says nothing.
+    """
+    name = f"{model}-{explanation}"
+    gain = _ends(near.get((name, "gain_by_layers")), "mean")
+    added = [
+        row
+        for row in verdicts
+        if (row["model"], row["explanation"], row["test"]) == (model, explanation, "layers_add")
+    ]
+    if gain and added and (ends := _ends(added[-1], "value")):
+        return added[-1]["against"], "a bank with no layer between", ends
+    return "centre_bias", "the centre bias", _ends(near.get((name, "fidelity")), "mean")
+
+
+def _ends(row, key):
+    """Return the interval of a row, None where there is no row or no value."""
+    if row is None or not math.isfinite(float(row[key] or "nan")):
+        return None
+    return float(row["ci_low"]), float(row["ci_high"])
 
 
 def finding(
@@ -140,14 +168,10 @@ def finding(
         words = f"How close {name} is to {model} was not measured"
     else:
         words = f"{name} is {own} bits from the map of {model}"
-        null, bias = f"{model}-{NULL}", "centre_bias"
-        gain = near.get((name, "gain_by_layers"))
-        rival = null if gain and math.isfinite(float(gain["mean"] or "nan")) else bias
-        share = gain if rival == null else near.get((name, "fidelity"))
+        rival, what, ends = _against_layers(model, explanation, near, verdicts)
         other = _cell(near.get((rival, "kl_deep")))
-        if share and other != "-" and math.isfinite(float(share["mean"] or "nan")):
-            low, high = float(share["ci_low"]), float(share["ci_high"])
-            what = "a bank with no layer between" if rival == null else "the centre bias"
+        if ends and other != "-":
+            low, high = ends
             found = "closer" if low > 0 else "farther" if high < 0 else "not shown to be closer"
             words += f", {found} than {what} ({other})"
     overall = [
