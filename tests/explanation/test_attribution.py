@@ -64,8 +64,9 @@ def test_the_error_is_that_of_the_parts(found):
     assert coarse.error > found.error
 
 
-def test_a_line_that_is_known_from_its_ends_is_the_one_that_is_computed():
-    way_of = model(normalisation=True)
+@pytest.mark.parametrize("names", [[], ["log_energy", "grouping"], ["rarity"]])
+def test_a_line_that_is_known_from_its_ends_is_the_one_that_is_computed(names):
+    way_of = model(normalisation=True, mechanisms=names)
     placement = geometry.place(IMAGE.shape[:2], way_of.model.box)
     way = way_of.steps(placement)
     table = attribution.layer_tools.make_regressors(way.layers[0].settings).table()
@@ -79,6 +80,12 @@ def test_a_line_that_is_known_from_its_ends_is_the_one_that_is_computed():
         ):
             np.testing.assert_allclose(own.numpy(), other.numpy(), atol=2e-4)
             np.testing.assert_allclose(slope.numpy(), other_slope.numpy(), atol=2e-2)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_mechanisms_of_all_scales_sum_up_too(dtype):
+    made = model(dtype, normalisation=True, mechanisms=["log_energy", "grouping"])
+    assert attribution.attribute(made, IMAGE).error < attribution.TOLERANCE
 
 
 def test_colours_that_bend_along_the_line_sum_up_too():

@@ -17,7 +17,7 @@ import torch
 
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel, Steps
-from gaborscope.filters import second_stage
+from gaborscope.filters import mechanisms, second_stage
 from gaborscope.stimuli import geometry
 
 # Points of the Gauss-Legendre rule: more until the parts sum to the whole but for TOLERANCE.
@@ -32,6 +32,8 @@ LINEAR_COLOURS = ("yuv", "rgb")
 # Regressors whose way along the line is known from its two ends, in linear colours.
 PROPORTIONAL = {"even", "odd", "amplitude", "residual", "normalised", "position"}
 PROPORTIONAL |= {second_stage.KIND}
+# Regressors that are known from amplitudes, which are proportional to the way along the line.
+OF_AMPLITUDES = {kind for name in mechanisms.OF_ALL_SCALES for kind in mechanisms.KINDS[name]}
 PARTITIONS = ("band", "orientation", "colour", "layer")
 
 
@@ -177,13 +179,16 @@ def _line(
     plain = np.ascontiguousarray(np.broadcast_to(mean, content.shape))
     settings = way.layers[0].settings
     kinds, names = set(table["kind"].tolist()), table["kind"]
-    by_ends = settings["colour"] in LINEAR_COLOURS and kinds <= PROPORTIONAL
+    by_ends = settings["colour"] in LINEAR_COLOURS and kinds <= PROPORTIONAL | OF_AMPLITUDES
     if not by_ends or ("normalised" in kinds and "amplitude" not in kinds):
         first = torch.as_tensor(plain, dtype=way.dtype)
         return _computed_line(way, first, torch.as_tensor(content, dtype=way.dtype) - first)
     make = layer_tools.make_regressors(settings)
     ends = [make.compute(end, way.placement, way.targets) for end in (plain, content)]
     lows, highs = ([torch.as_tensor(phi, dtype=way.dtype) for phi in end] for end in ends)
+    context = np.flatnonzero(np.isin(names, list(OF_AMPLITUDES))).tolist()
+    if context:
+        around = way.computing.amplitude_around(torch.as_tensor(content, dtype=way.dtype))
     divided = np.flatnonzero(names == "normalised").tolist()
     amplitudes = _amplitude_of(table, divided)
     changes = [high - low for low, high in zip(lows, highs, strict=True)]
@@ -197,13 +202,17 @@ def _line(
     def between(t):
         found, slopes = [], []
         for low, change, whole, energy in zip(lows, changes, wholes, energies, strict=True):
-            phi, slope = low + t * change, change
+            phi, slope = low + t * change, change.clone()
             if divided:
                 below = energy * t + EPSILON
-                slope = change.clone()
                 phi[divided], slope[divided] = whole * t / below, whole * EPSILON / below**2
             found.append(phi)
             slopes.append(slope)
+        if context:
+            of_context = way.computing.of_context
+            values, changing, *_ = torch.func.jvp(of_context, (t * around,), (around,))
+            for phi, slope, own, by in zip(found, slopes, values, changing, strict=True):
+                phi[context], slope[context] = own, by
         return found, slopes
 
     return between

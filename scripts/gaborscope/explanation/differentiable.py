@@ -186,7 +186,8 @@ class Steps:
         ]
 
     @functools.cached_property
-    def _regressors(self):
+    def computing(self) -> TorchRegressors:
+        """What computes the regressors of all layers."""
         settings = self.layers[0].settings
         return TorchRegressors(
             layer_tools.make_regressors(settings), self.placement, self.targets, self.dtype
@@ -205,7 +206,7 @@ class Steps:
         -------
         phi : list of tensor (K, row, column)
         """
-        return self._regressors(image)
+        return self.computing(image)
 
     def readout(self, layer: int, phi: torch.Tensor) -> torch.Tensor:
         """

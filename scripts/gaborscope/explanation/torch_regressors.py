@@ -77,16 +77,7 @@ class TorchRegressors:
     def __call__(self, image: torch.Tensor) -> list[torch.Tensor]:
         """Return regressors (K, row, column) on every grid."""
         channels = _opponent(image, self._of.colour)
-        parts: list[dict[str, torch.Tensor]] = [{} for _ in self._matrices]
-        if self._sampled:
-            for t, values in zip(self._sampled, self._plan(channels), strict=True):
-                parts[t] = values
-        if self._pooled:
-            responses, residual = self._all_px(channels)
-            planes = {"even": responses.real, "odd": responses.imag, "amplitude": responses.abs()}
-            for t in self._pooled:
-                values = {kind: separable(planes[kind], *self._matrices[t]) for kind in planes}
-                parts[t] = values | {"residual": separable(residual, *self._matrices[t])}
+        parts = self._of_bank(channels)
         amplitude = parts.pop()["amplitude"] if self._has_context else None
         blocks = [[self._first(values)] for values in parts]
         if self._second:
@@ -99,6 +90,34 @@ class TorchRegressors:
             for block, position in zip(blocks, self._position, strict=True):
                 block.append(position)
         return [torch.cat(block) for block in blocks]
+
+    def amplitude_around(self, image: torch.Tensor) -> torch.Tensor:
+        """Return amplitudes (channel, filter, row, column) at `context.target`."""
+        return self._of_bank(_opponent(image, self._of.colour))[-1]["amplitude"]
+
+    def of_context(self, amplitude: torch.Tensor) -> list[torch.Tensor]:
+        """
+        Return the regressors of the mechanisms on every grid, from `amplitude_around` alone.
+
+        Only where all mechanisms are of `mechanisms.OF_ALL_SCALES`.
+        """
+        assert self._mechanisms is not None
+        nothing = amplitude.new_empty(0)
+        return [torch.cat(block) for block in self._mechanisms(nothing, amplitude)]
+
+    def _of_bank(self, channels):
+        """Return by grid the pooled responses by kind; the last grid is that of the context."""
+        parts: list[dict[str, torch.Tensor]] = [{} for _ in self._matrices]
+        if self._sampled:
+            for t, values in zip(self._sampled, self._plan(channels), strict=True):
+                parts[t] = values
+        if self._pooled:
+            responses, residual = self._all_px(channels)
+            planes = {"even": responses.real, "odd": responses.imag, "amplitude": responses.abs()}
+            for t in self._pooled:
+                values = {kind: separable(planes[kind], *self._matrices[t]) for kind in planes}
+                parts[t] = values | {"residual": separable(residual, *self._matrices[t])}
+        return parts
 
     def _parts(self):
         """Return the parts of responses that are needed on the points of lattices."""
