@@ -23,7 +23,7 @@ def begin_telling():
             for job in workflow.dag.needrun_jobs()
             if job.rule.name != "all"
         )
-        logger.info(TOLD.outlook(workflow.cores), extra=progress.OWN)
+        logger.info(TOLD.outlook(), extra=progress.OWN)
         if prefix := progress.diverted(TOLD.jobs_log):
             shell.prefix(prefix)
     except Exception as error:

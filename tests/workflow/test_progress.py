@@ -63,9 +63,8 @@ def test_a_long_stage_says_how_far_it_is(told):
     assert "fit: 1 of 2 jobs" in told.lines[0]
 
 
-def test_the_first_line_divides_the_cost_by_the_cores(told):
-    assert "3 jobs in 2 stages, about 20 s on 2 cores" in told.progress.outlook(2)
-    assert "about 40 s of CPU time" in told.progress.outlook(None)
+def test_the_first_line_counts_and_promises_no_time(told):
+    assert told.progress.outlook().partition(";")[0] == "3 jobs in 2 stages"
 
 
 @pytest.mark.parametrize(

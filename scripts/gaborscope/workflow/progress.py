@@ -87,23 +87,18 @@ class Progress(logging.Filter):
         self.left = self.total.copy()
         self.started = self.said = self.clock()
 
-    def outlook(self, cores: int | None) -> str:
+    def outlook(self) -> str:
         """
         Return the first line: what there is to do, and where the log is.
 
-        Parameters
-        ----------
-        cores : int or None
-            Of this machine for the run; None or 0 on a cluster.
+        How long it will take is said when the first stage is complete: the costs of the stages are
+        known beside each other, but not for a machine.
 
         Returns
         -------
         line : str
         """
-        seconds = sum(self.costs.values())
-        cost = f"about {duration(seconds / (cores or 1))}"
-        where = f"on {cores} core{'s' * (cores != 1)}" if cores else "of CPU time"
-        line = f"{len(self.stages)} jobs in {len(self.total)} stages, {cost} {where}"
+        line = f"{len(self.stages)} jobs in {len(self.total)} stages"
         return f"{line}; log {self.snakemake_log}" if self.snakemake_log else line
 
     def filter(self, record: logging.LogRecord) -> bool:
