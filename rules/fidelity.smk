@@ -165,6 +165,7 @@ rule summarise_fidelity:
     params:
         compared=[list(cell) for cell in plan.compared],
         null=deep_banks.FROZEN_NAME,
+        same=deep_banks.SAME_NAME,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("summarise_fidelity"),

@@ -15,7 +15,9 @@ from gaborscope.report import pages
 from gaborscope.scoring import exposure
 
 FIGURES = "results/figures"
-MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
+MEASURES = (
+    "kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers", "gain_by_layers_same"
+)  # fmt: skip
 
 pytestmark = pytest.mark.slow
 
@@ -69,6 +71,7 @@ def test_fidelity_of_everything_but_the_deep_model_itself_is_measured(finished):
         ratio = values[predictor, "kl_deep"] / values["centre_bias", "kl_deep"]
         assert values[predictor, "fidelity"] == pytest.approx(1 - ratio)
     assert values["cmrnet-loggabor_deep", "gain_by_layers"] == 0
+    assert values["cmrnet-loggabor_deep_same", "gain_by_layers_same"] == 0
     assert values.loc[["gold_standard", "centre_bias"], "partial_cc_deep"].isna().all()
 
 

@@ -44,7 +44,7 @@ def test_the_explanation_comes_first_with_its_interval_and_the_nulls_beside_it(t
     assert said[0] == (
         "net-direct has fidelity 0.00 [-0.02, 0.02] to net. net-loggabor_deep, with no layer "
         "between, has 0.10 [0.08, 0.12]: the layers of the network bring the explanation closer. "
-        "The gain by layers, over net-loggabor_deep, is 0.10 [0.05, 0.15]."
+        "The gain by layers is 0.10 [0.05, 0.15] over net-loggabor_deep."
     )
     assert "The ceiling, another training of the same network, reaches 0.15 (net_s2)." in said
     assert any("no layer between, reach 0.10 (net-loggabor_deep)" in words for words in said)
@@ -117,11 +117,17 @@ def test_a_figure_lies_beside_its_vector_form_and_its_data(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "same, found", [((0.1, 0.2), "closer"), ((0.35, 0.5), "not shown"), ((0.7, 0.8), "farther")]
+    "gains, found",
+    [
+        ({"gain_by_layers": (0.1, 0.2)}, "closer"),
+        ({"gain_by_layers": (0.1, 0.2), "gain_by_layers_same": (-0.1, 0.1)}, "not shown"),
+        ({"gain_by_layers": (0.1, 0.2), "gain_by_layers_same": (-0.2, -0.1)}, "farther"),
+        ({"gain_by_layers": (-0.1, 0.2), "gain_by_layers_same": (0.1, 0.2)}, "closer"),
+        ({"gain_by_layers": (NAN, NAN)}, ""),
+        ({"fidelity": (0.1, 0.2)}, ""),
+    ],
 )
-def test_layers_help_against_a_bank_with_the_same_regressors(same, found):
-    rows = {"x": (0.4, 0.6), "frozen": (0.0, 0.1), "same": same}
-    index = pd.MultiIndex.from_product([rows, ["fidelity"]])
-    part = pd.DataFrame(list(rows.values()), index, ["ci_low", "ci_high"])
-    assert fidelity.by_layers(part, "x", ["frozen", "same"]) == found
-    assert fidelity.by_layers(part, "x", []) == ""
+def test_layers_help_only_against_a_bank_with_the_same_regressors(gains, found):
+    index = pd.MultiIndex.from_product([["x"], gains])
+    part = pd.DataFrame(list(gains.values()), index, ["ci_low", "ci_high"])
+    assert fidelity.by_layers(part, "x") == found

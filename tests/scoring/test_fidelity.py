@@ -157,12 +157,14 @@ def table_of(kl, **columns):
     return pd.DataFrame(values, index=pd.Index(names, name="stimulus"))
 
 
-def summary(kl, centre_bias, null=None):
+def summary(kl, centre_bias, null=None, same=None):
     tables = {("net", "x", "d"): table_of(kl), ("net", "centre_bias", "d"): table_of(centre_bias)}
     if null is not None:
         tables["net", "net-null", "d"] = table_of(null)
+    if same is not None:
+        tables["net", "net-same", "d"] = table_of(same)
     names = {(model, name): f"<{name}>" for model, name, _ in tables}
-    rows = fidelity.summary_rows(tables, names, "null", 300, 1)
+    rows = fidelity.summary_rows(tables, names, "null", "same", 300, 1)
     assert all(tuple(row) == fidelity.SUMMARY_COLUMNS for row in rows)
     return {row["measure"]: row for row in rows if row["predictor"] == "<x>"}
 
@@ -188,6 +190,15 @@ def test_the_gain_by_layers_is_measured_against_the_null_without_layers():
     found = summary([0.2, 0.4], [1.0, 1.0], null=[0.4, 0.8])
     assert found["gain_by_layers"]["mean"] == pytest.approx(0.5)
     assert found["gain_by_layers"]["n"] == 2
+
+
+def test_the_gain_over_the_same_regressors_is_there_where_such_a_bank_is():
+    found = summary([0.2, 0.4], [1.0, 1.0], null=[0.4, 0.8], same=[0.3, 0.5])
+    assert found["gain_by_layers_same"]["mean"] == pytest.approx(0.25)
+    assert found["gain_by_layers"]["mean"] == pytest.approx(0.5)
+    assert "gain_by_layers_same" not in summary([0.2, 0.4], [1.0, 1.0], null=[0.4, 0.8])
+    nearly = summary([0.01, 0.01], [1.0, 1.0], null=[0.4, 0.8], same=[0.019, 0.019])
+    assert np.isnan(nearly["gain_by_layers_same"]["mean"])
 
 
 def test_without_a_null_or_beside_one_that_is_nearly_perfect_there_is_no_gain():

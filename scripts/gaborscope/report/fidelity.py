@@ -13,6 +13,8 @@ from gaborscope.report import drawing, styles
 from gaborscope.report.faithfulness import interval
 
 MEASURES = ("kl_deep", "cc_deep", "partial_cc_deep", "fidelity", "gain_by_layers")
+# Over the bank that never changes, and over one with the regressors of the explanation.
+GAINS = ("gain_by_layers", "gain_by_layers_same")
 # So many predictors of one role share a row of the figure.
 FAMILY = 4
 
@@ -65,13 +67,13 @@ def content(
                 "n": int(part["n"].max()),
                 "sentences": sentences(part, by_role, model),
                 "figure": path,
-                "table": {"columns": ["is", *MEASURES], "rows": _rows(part, by_role)},
+                "table": {"columns": ["is", *_shown(part)], "rows": _rows(part, by_role)},
             }
         )
     return parts
 
 
-def by_layers(part: pd.DataFrame, name: str, nulls: Sequence[str]) -> str:
+def by_layers(part: pd.DataFrame, name: str) -> str:
     """
     Say whether the layers bring an explanation closer to the network than a bank without them.
 
@@ -81,29 +83,20 @@ def by_layers(part: pd.DataFrame, name: str, nulls: Sequence[str]) -> str:
         As for `sentences`.
     name : str
         The explanation.
-    nulls : sequence of str
-        Banks with no layer between: the one that never changes, then, where the regressors are
-        others, one with those of the explanation.
 
     Returns
     -------
     found : {"closer", "farther", "not shown", ""}
-        By the interval of the gain by layers, where there is one null; where there are two, by the
-        intervals of both fidelities, which must not overlap. "" where nothing can be said.
+        By the interval of the gain over the bank with the explanation's own regressors, where there
+        is one, else of the gain over the bank that never changes; "" where it is undefined.
     """
-    ends = ["ci_low", "ci_high"]
-    if len(nulls) > 1:
-        low, high = part.loc[(name, "fidelity"), ends]
-        null_low, null_high = part.loc[(nulls[-1], "fidelity"), ends]
-        closer, farther = low > null_high, high < null_low
-    elif nulls and (name, "gain_by_layers") in part.index:
-        low, high = part.loc[(name, "gain_by_layers"), ends]
-        closer, farther = low > 0, high < 0
-    else:
-        return ""
-    if not np.isfinite(low):
-        return ""
-    return "closer" if closer else "farther" if farther else "not shown"
+    for measure in reversed(GAINS):
+        if (name, measure) in part.index:
+            low, high = part.loc[(name, measure), ["ci_low", "ci_high"]]
+            if not np.isfinite(low):
+                return ""
+            return "closer" if low > 0 else "farther" if high < 0 else "not shown"
+    return ""
 
 
 def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: str) -> list[str]:
@@ -125,18 +118,20 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     said = []
     for name in by_role["explanation"]:
         words = f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}"
-        nulls = by_role["no layer between"]
-        if nulls:
-            null, found = nulls[-1], by_layers(part, name, nulls)
+        for null in by_role["no layer between"][-1:]:
             words += f". {null}, with no layer between, has {_said(part, null, 'fidelity')}"
             words += {
                 "closer": ": the layers of the network bring the explanation closer",
                 "farther": ": the layers of the network take the explanation farther away",
                 "not shown": ": the layers of the network are not shown to help",
-            }.get(found, "")
-        if np.isfinite(part["mean"].get((name, "gain_by_layers"), float("nan"))):
-            gain = _said(part, name, "gain_by_layers")
-            words += f". The gain by layers, over {nulls[0]}, is {gain}"
+            }.get(by_layers(part, name), "")
+        gains = [
+            f"{_said(part, name, measure)} over {null}"
+            for measure, null in zip(GAINS, by_role["no layer between"], strict=False)
+            if np.isfinite(part["mean"].get((name, measure), float("nan")))
+        ]
+        if gains:
+            words += f". The gain by layers is {', '.join(gains)}"
         said.append(f"{words}.")
     lead = {
         "another training": "The ceiling, another training of the same network, reaches",
@@ -222,13 +217,18 @@ def dots_drawn(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]]) -> pd.D
     return rows
 
 
+def _shown(part):
+    """Measures of the table: the gain over equal regressors only where there is such a bank."""
+    return [*MEASURES, *(m for m in GAINS[1:] if m in part.index.get_level_values("measure"))]
+
+
 def _rows(part, by_role):
     """Rows of the table: what the predictor is, and every measure with its interval."""
     rows = []
     for role, names in by_role.items():
         for name in names:
             columns = ["mean", "ci_low", "ci_high"]
-            cells = [interval(*part.loc[(name, m), columns]) for m in MEASURES]
+            cells = [interval(*part.loc[(name, m), columns]) for m in _shown(part)]
             rows.append((name, [role, *cells]))
     return rows
 

@@ -157,15 +157,14 @@ def _closeness(predictor, model, fidelity, dataset, roles):
         "where 0 is the centre bias and 1 the network itself."
     ]
     beside = []
-    nulls = roles.get("no layer between", ())
-    for null in nulls[-1:]:
+    for null in roles.get("no layer between", ())[-1:]:
         words = f"the same filters fitted to its maps with no layer between reach {of(null)}"
         found = {
             "closer": ", so the layers bring it closer",
             "farther": ", so the layers take it farther away",
             "not shown": ", so the layers are not shown to help",
         }
-        words += found.get(by_layers(part, predictor, nulls), "")
+        words += found.get(by_layers(part, predictor), "")
         beside.append(words)
     for role, words in (
         ("wrong bank", "wrong filters"), ("random network", "random networks explained alike"),

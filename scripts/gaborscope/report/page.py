@@ -39,8 +39,10 @@ DEFINITIONS = {
     "centre bias: what is the network's own.",
     "fidelity": "1 - KL(deep || predictor) / KL(deep || centre bias), a ratio of means; 0 is the "
     "centre bias, 1 the network itself.",
-    "gain_by_layers": "1 - KL(deep || predictor) / KL(deep || the same filters fitted straight to "
-    "the network's map); above 0: the layers help.",
+    "gain_by_layers": "1 - KL(deep || predictor) / KL(deep || loggabor_deep), the bank that never "
+    "changes, fitted straight to the network's map; above 0: closer than that bank.",
+    "gain_by_layers_same": "The same with loggabor_deep_same, which has the explanation's own "
+    "regressors; above 0: the layers help.",
     "is": "What the predictor is to the network: an explanation, or a null that saw less.",
     "bits": "Information gain of the explanation over the centre bias at fixations, bits per "
     "fixation.",

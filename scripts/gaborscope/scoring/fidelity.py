@@ -179,6 +179,7 @@ def summary_rows(
     tables: Mapping[tuple[str, str, str], pd.DataFrame],
     names: Mapping[tuple[str, str], str],
     null: str,
+    same: str,
     n_resamples: int,
     seed: int,
 ) -> list[dict[str, Any]]:
@@ -191,8 +192,10 @@ def summary_rows(
     - `gain_by_layers`: the same with the bank that was fitted straight to the deep model in the
       place of the centre bias. nan if there is no such bank, and if its mean KL is below
       `LEAST_NULL`, so that there is nothing to gain.
+    - `gain_by_layers_same`: the same with a bank that has the regressors of the explanation; only
+      where there is one.
 
-    Both ratios are ratios of means, numerator and denominator resampled together.
+    The ratios are ratios of means, numerator and denominator resampled together.
 
     Parameters
     ----------
@@ -200,8 +203,9 @@ def summary_rows(
         By stimulus, with the stimuli as index. Every model and data set has `centre_bias`.
     names : dict of (model, predictor) to str
         Name of the predictor in the rows.
-    null : str
-        Explanation that the predictor of the null has in its name.
+    null, same : str
+        Explanations that the predictors of the null, and of the one with the regressors of the
+        explanation, have in their names.
     n_resamples, seed : int
         As for `summaries.bootstrap_mean`.
 
@@ -222,8 +226,11 @@ def summary_rows(
         for measure, rival, least in (
             ("fidelity", "centre_bias", 0.0),
             ("gain_by_layers", f"{model}-{null}", LEAST_NULL),
+            ("gain_by_layers_same", f"{model}-{same}", LEAST_NULL),
         ):
             against = tables.get((model, rival, dataset))
+            if measure == "gain_by_layers_same" and against is None:
+                continue
             add(measure, *_reduction(table, against, least, n_resamples, seed))
     return rows
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from gaborscope.errors import InputError
 
-# Banks fitted to the network's map, with no layer between.
-NULLS = ("loggabor_deep", "loggabor_deep_same")
+# Banks fitted to the network's map, with no layer between, and the gain over each.
+NULLS = {"loggabor_deep": "gain_by_layers", "loggabor_deep_same": "gain_by_layers_same"}
 MOST_ROWS = 14
 # Without a single model that is explained these say most; the first that is there is shown.
 METRICS = ("ig", "nss", "auc_judd")
@@ -114,29 +114,25 @@ def _cell(row):
     return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(mean) else "-"
 
 
-def _against_layers(model, explanation, near, verdicts):
+def _against_layers(model, explanation, near):
     """
     Return a rival, what it is, and the ends of the interval of the advantage over it, if any.
 
-    The rival is the bank with no layer between of the last test `layers_add`: of two the one with
-    the explanation's own regressors. It is the centre bias where the test or the gain by layers,
-    which is undefined where a bank is as good as the network, says nothing.
+    The rival is the bank with no layer between that has the explanation's own regressors, else the
+    one that never changes; and the centre bias where there is neither, or nothing to gain.
     """
     name = f"{model}-{explanation}"
-    gain = _ends(near.get((name, "gain_by_layers")), "mean")
-    added = [
-        row
-        for row in verdicts
-        if (row["model"], row["explanation"], row["test"]) == (model, explanation, "layers_add")
-    ]
-    if gain and added and (ends := _ends(added[-1], "value")):
-        return added[-1]["against"], "a bank with no layer between", ends
-    return "centre_bias", "the centre bias", _ends(near.get((name, "fidelity")), "mean")
+    for null, measure in reversed(NULLS.items()):
+        if (name, measure) in near:
+            if ends := _ends(near[name, measure]):
+                return f"{model}-{null}", "a bank with no layer between", ends
+            break
+    return "centre_bias", "the centre bias", _ends(near.get((name, "fidelity")))
 
 
-def _ends(row, key):
+def _ends(row):
     """Return the interval of a row, None where there is no row or no value."""
-    if row is None or not math.isfinite(float(row[key] or "nan")):
+    if row is None or not math.isfinite(float(row["mean"] or "nan")):
         return None
     return float(row["ci_low"]), float(row["ci_high"])
 
@@ -168,7 +164,7 @@ def finding(
         words = f"How close {name} is to {model} was not measured"
     else:
         words = f"{name} is {own} bits from the map of {model}"
-        rival, what, ends = _against_layers(model, explanation, near, verdicts)
+        rival, what, ends = _against_layers(model, explanation, near)
         other = _cell(near.get((rival, "kl_deep")))
         if ends and other != "-":
             low, high = ends
