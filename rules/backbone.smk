@@ -17,7 +17,11 @@ localrules:
 
 
 rule import_backbone:
-    """Convert weights that others trained into our format; fetch published ones first."""
+    """
+    Convert weights that others trained into our format; fetch published ones first.
+
+    It runs before all that can wait: what does not fit the network is said at once.
+    """
     input:
         centre_bias=centre_bias_given,
     output:
@@ -28,6 +32,7 @@ rule import_backbone:
         "results/benchmarks/import_backbone/{model}.tsv"
     wildcard_constraints:
         model=one_of(plan.imported),
+    priority: 100
     conda:
         "../envs/torch.yaml"
     threads: 1

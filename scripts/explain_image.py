@@ -53,8 +53,11 @@ MOST_PX = 1600  # of the larger side of what is explained
 
 
 def main(arguments):
-    """Explain all photographs; return how many there were and how many failed."""
-    explainer = Explainer(arguments)
+    """
+    Explain all photographs; return how many there were and how many failed.
+
+    What is not there is said first, and not after the others were explained.
+    """
     paths, failed, names = [], 0, {}
     for given in arguments.photographs:
         try:
@@ -62,6 +65,7 @@ def main(arguments):
         except InputError as error:
             log.error("error: %s", error)
             paths, failed = [*paths, None], failed + 1
+    explainer = Explainer(arguments)
     for path in filter(None, paths):
         try:
             require_new(path, names, arguments.out)
@@ -76,6 +80,7 @@ def photographs_at(given):
     """Return the photographs that an argument means: a file, or those in a folder."""
     path = Path(given)
     if not path.is_dir():
+        require_file(given, "image", "was it moved or deleted?")
         return [given]
     found = sorted(
         each

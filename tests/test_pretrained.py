@@ -3,8 +3,10 @@
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
+import explain_image
 import numpy as np
 import pytest
 import torch
@@ -94,9 +96,9 @@ def test_photographs_of_a_folder_are_explained_and_bad_ones_named(tmp_path):
     assert done.returncode == 1
     errors = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert len(errors) == 4 and "Traceback" not in done.stderr
-    assert "broken.jpg cannot be read as an image" in errors[0]
-    assert "a.jpg would be written to" in errors[1] and "rename it" in errors[1]
-    assert "there is no image gone.jpg" in errors[2]
+    assert "there is no image gone.jpg" in errors[0]
+    assert "broken.jpg cannot be read as an image" in errors[1]
+    assert "a.jpg would be written to" in errors[2] and "rename it" in errors[2]
     assert errors[3] == "error: 3 of 5 arguments or photographs were not explained"
     ends = ("figure.png", "figure.svg", "html", "npz")
     assert {path.name for path in out.iterdir()} == {f"{n}.{end}" for n in "ab" for end in ends}
@@ -110,6 +112,29 @@ def test_photographs_of_a_folder_are_explained_and_bad_ones_named(tmp_path):
     done = explain(tmp_path, folder / "a.png", "--out", out)
     assert done.returncode == 1 and "a.html is there already" in done.stderr
     assert before == {path: path.read_bytes() for path in out.iterdir()}
+
+
+def test_photographs_that_are_not_there_are_named_before_others_are_explained(
+    tmp_path, monkeypatch, caplog
+):
+    (tmp_path / "a.png").write_bytes(b"there")
+    (tmp_path / "empty").mkdir()
+    said = {}
+
+    class Explainer:
+        def __init__(self, arguments):
+            said["at the start"] = caplog.text
+
+        def explain(self, path):
+            said["explained"] = path
+
+    monkeypatch.setattr(explain_image, "Explainer", Explainer)
+    given = [str(tmp_path / name) for name in ("a.png", "gone.jpg", "empty")]
+    arguments = Namespace(photographs=given, out=tmp_path)
+    assert explain_image.main(arguments) == (3, 2)
+    assert f"there is no image {given[1]}; was it moved or deleted?" in said["at the start"]
+    assert f"{given[2]} holds no photographs" in said["at the start"]
+    assert said["explained"] == given[0]
 
 
 @pytest.mark.slow

@@ -131,3 +131,27 @@ def test_an_edited_source_retrains_its_models_and_no_other(run):
     assert "prepare_dataset" not in jobs and "predict_baseline" not in jobs
     rerun = set(re.findall(r"wildcards: .*model=(\w+)", output))
     assert rerun == {"vit", "classifier"}
+
+
+def test_a_layer_that_the_network_has_not_is_said_before_any_other_job_runs(tmp_path):
+    make_dataset(tmp_path / "data", {0, 7, 8})
+    (tmp_path / "net.py").write_text(
+        "from torch import nn\n\n\n"
+        "def build():\n    return nn.Sequential(nn.Conv2d(3, 1, 5, 4, 2))\n",
+        encoding="utf-8",
+    )
+    config = tiny_config()
+    config["models"] = {
+        "mine": {
+            "factory": f"{tmp_path / 'net.py'}:build",
+            "weights": None,
+            "layers": {"early": "features.0"},
+            "input": {"height": 48, "width": 64, "multiple": 8, "output": "logits"},
+        }
+    }
+    config.pop("activations")
+    config["backbones"] = {}
+    output, _ = snakemake(tmp_path, config, "--cores", "1", check=False)
+    assert "features.0" in output
+    assert (tmp_path / "results" / "logs" / "import_backbone").is_dir()
+    assert not (tmp_path / "results" / "logs" / "prepare_dataset").exists()
