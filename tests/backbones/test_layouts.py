@@ -143,6 +143,22 @@ def test_a_layer_without_places_is_said(caplog):
     assert "layer a: its cells see almost all of the image alike" in caplog.text
 
 
+def test_large_inputs_are_measured_in_parts_with_the_same_result(monkeypatch):
+    network, whole = measured(lambda maps: maps)
+    images = []
+    network.register_forward_pre_hook(
+        lambda module, x: images.append(len(x[0])) if x[0].requires_grad else None
+    )
+    for most, expected in ((8, {8}), (3, {3, 2}), (0.5, {1})):
+        images.clear()
+        monkeypatch.setattr(measuring, "PIXELS", int(most * SIZE[0] * SIZE[1]))
+        parts = measuring.measure_layers(network, {"a": "layer"}, [SIZE, SIZE[::-1]], 1, 0)["a"]
+        assert set(images) == expected
+        assert parts.shape == whole.shape and parts.centre == whole.centre
+        assert parts.offset_px == pytest.approx(whole.offset_px)
+        assert parts.receptive_field_px == pytest.approx(whole.receptive_field_px)
+
+
 def test_swins_windows_are_no_batch():
     seen = layouts.Seen(2, 1, (224, 224))
     assert list(layouts.readings((2 * 64, 49, 96), seen)) == []

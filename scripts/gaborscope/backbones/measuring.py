@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 # of these where they leave a doubt.
 CELLS, ROUNDS, CHECKS, DOUBTS = 8, 4, 2, 8
 
+# Pixels of all frames that the network keeps for gradients at a time; one image at least. Eight of
+# 144 x 192 px; at 288 x 384 px a ResNet-50 with transformers on it takes 1 GB per image.
+PIXELS = 2**18
+
 # If the centroids of a layer scatter by more than this share of its stride, it has no fixed centre.
 LARGEST_SPREAD = 0.15
 
@@ -399,7 +403,7 @@ def _look(network, taps, size, generator, rounds, anywhere):
     """Return what cells of each layer see, central ones or any, and channels and grid."""
     device = next(network.parameters()).device
     glance, found = _glance(network, taps, size, 1), {}
-    step = max(1, CELLS // glance.seen.frames)  # clips take much memory
+    step = max(1, min(CELLS, PIXELS // (glance.seen.frames * size[0] * size[1])))
     for _ in range(rounds):
         noise, picks = torch.randn((CELLS, 3, *size), generator=generator), {}
         for first in range(0, CELLS, step):
