@@ -429,7 +429,7 @@ class VideoSaliencyModel(nn.Module):
 
 
 class HD2S(nn.Module):
-    """Maps (n, y, x) of four depths and, last, what they are joined to."""
+    """What maps of four depths are joined to (n, y, x); in training these as well, before it."""
 
     def __init__(self, pretrained=False):
         super().__init__()
@@ -448,7 +448,9 @@ class HD2S(nn.Module):
             y = self.get_submodule(f"decoder{number}")(y)
             maps.append(functional.interpolate(y, size, mode="bilinear").sigmoid())
         out = self.last_conv(torch.cat(maps, dim=1)).sigmoid()
-        return tuple(each.squeeze(1) for each in (*maps, out))
+        if self.training:
+            return tuple(each.squeeze(1) for each in (*maps, out))
+        return out.squeeze(1)
 
 
 # --- SalFBNet, EML-Net, SalEMA ------------------------------------------------------------------

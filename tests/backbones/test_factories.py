@@ -60,6 +60,15 @@ def test_a_factorys_folder_is_importable_and_its_module_known(tmp_path):
     assert str(tmp_path / "1") not in sys.path
 
 
+def test_a_folder_that_was_importable_before_stays_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", [*sys.path, str(tmp_path / "1")])
+    for size in (1, 3):
+        folder = write(tmp_path / str(size), mine=NET, size=f"SIZE = {size}\n")
+        user_models.build("mine", entry(f"{folder / 'mine.py'}:build"))
+    assert sys.path.count(str(tmp_path / "1")) == 1
+    assert sys.path.index(str(tmp_path / "3")) < sys.path.index(str(tmp_path / "1"))
+
+
 def test_a_factory_may_import_relatively(tmp_path):
     write(
         tmp_path,
@@ -206,7 +215,7 @@ def test_one_of_several_outputs_is_chosen(tmp_path, kind, output):
         ("dict", {"index": 0}, "output is {index: 0}, but the network returns dict with map"),
         ("in dict", {"key": "a"}, "returns dict with map; choose by output"),
         ("tuple", {"key": "map"}, "output is {key: map}, but the network returns tuple of"),
-        ("list", {"index": [0, 0]}, r"but the network returns a tensor \(2, 1, 32, 64\)"),
+        ("list", {"index": [0, 0]}, r"returns a tensor \(2, 1, 32, 64\); it has no parts"),
     ],
 )
 def test_a_choice_that_is_missing_or_wrong_names_the_outputs(tmp_path, kind, output, says):

@@ -150,6 +150,7 @@ def checkouts(tmp_path, monkeypatch):
         file.write_text(text)
     monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
     monkeypatch.setattr(user_models, "_folders", [])
+    monkeypatch.setattr(user_models, "_added", [])
     for owner, name in ((torch, "load"), (torch.nn.Module, "cuda")):  # a file of the page sets them
         monkeypatch.setattr(owner, name, getattr(owner, name))
     forward = public_models.PNASVolModellast.forward

@@ -21,8 +21,10 @@ from gaborscope.stimuli import centre_bias
 
 ROOT = Path(__file__).resolve().parents[3]  # relative paths in a config start here
 LAYERS_ALONE = "or set input.output: none to explain layers alone"
-# Folders that factories were imported from in this process; the last one is in use.
+# Folders of the last factory that was imported in this process, and those of them that were not
+# importable before.
 _folders: list[str] = []
+_added: list[str] = []
 
 
 class Scripted(nn.Module):
@@ -277,13 +279,15 @@ def _relative_levels(path):
 
 def _use_folders(folders):
     """Make folders importable; modules of the folders used before do not stand in for theirs."""
+    folders = list(dict.fromkeys(folders))
     before = [folder for folder in _folders if folder not in folders]
     for name, module in list(sys.modules.items()):
         own = name.partition(".")[0] == __name__.partition(".")[0]
         if not own and _within(module, before) and not _within(module, folders):
             del sys.modules[name]
-    sys.path[:] = [*folders, *(p for p in sys.path if p not in before and p not in folders)]
-    _folders[:] = folders
+    new = [folder for folder in folders if folder in _added or folder not in sys.path]
+    sys.path[:] = [*folders, *(p for p in sys.path if p not in _added and p not in folders)]
+    _folders[:], _added[:] = folders, new
 
 
 def _within(module, folders):
@@ -351,7 +355,11 @@ def _fields(output):
 
 def _no_output(name, wanted, output):
     said = ", ".join(f"{key}: {value}" for key, value in wanted.items())
-    return f"models.{name}.output is {{{said}}}, but the network returns {outputs(output)}"
+    remedy = "; it has no parts, so leave output out, or its last step"
+    return (
+        f"models.{name}.output is {{{said}}}, but the network returns {outputs(output)}"
+        f"{remedy if torch.is_tensor(output) else ''}"
+    )
 
 
 def outputs(output: Any) -> str:
