@@ -32,9 +32,9 @@ def main(smk):
     decisive += [smk.params.target, smk.params.threads, str(observed.device)]
     net = fusing.make_net(start.whole_cascade, observed.device)
     weight = fusing.fusion_weight(start, start.whole_cascade.fused(settings["fusion"]["layers"]))
-    fused = refining.FusedDensity(
-        start.whole_cascade, settings["fusion"], weight, start.centre_bias
-    ).to(observed.device)
+    biases = (start.centre_bias, start.centre_biases)
+    fused = refining.FusedDensity(start.whole_cascade, settings["fusion"], weight, *biases)
+    fused = fused.to(observed.device)
     refiner = refining.Refiner(
         net,
         fused,

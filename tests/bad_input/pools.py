@@ -8,8 +8,8 @@ TWO = "datasets: {mine: {type: folder, path: /data}}\nfit_on: [demo, mine]\n"
 SEVERAL = "while fit_on names several data sets (demo, mine); name one there"
 
 
-def on_two(settings):
-    return settled(TWO + settings)
+def on_two(settings, *more):
+    return settled(TWO + settings, *more)
 
 
 CASES = [
@@ -53,10 +53,10 @@ CASES = [
         "a refined cascade",
         on_two(
             "analyses: []\nexplanations:\n"
-            "  {deep: {mode: cascade}, more: {mode: refined, start: deep}}\n"
+            "  {deep: {mode: cascade}, more: {mode: refined, start: deep}}\n",
+            lambda c: c["explanations"]["more"]["mode"],
         ),
-        says="config: explanations.more has mode refined, which goes on with one centre bias, "
-        f"{SEVERAL}, or take the explanation out",
+        gives="refined",
     ),
     Case(
         "a network that takes the centre bias",

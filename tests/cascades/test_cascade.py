@@ -427,6 +427,18 @@ def test_a_refinement_has_to_beat_the_centre_bias(watched, tmp_path):
     assert training.to_beat == pytest.approx(expected / len(training.validation), rel=1e-4)
 
 
+def test_the_centre_bias_to_beat_is_that_of_the_data_set_of_each_stimulus(watched, tmp_path):
+    training = refiner(watched, tmp_path, epochs=1)
+    training.validation = [
+        dataclasses.replace(example, member=f"set{i}") for i, example in enumerate(training.fit[:2])
+    ]
+    for example in training.validation:  # no density is as near as the stimulus's own
+        _, density = training.observed.look([example.seen], example.placement)
+        training.fused.centre_biases[example.member] = density[0].numpy()
+    with pytest.raises(InputError, match=r"that of the centre bias 0\.000"):
+        training.run()
+
+
 def test_a_random_network_need_not_beat_the_centre_bias(watched, tmp_path, monkeypatch, caplog):
     training = refiner(watched, tmp_path, epochs=1)
     monkeypatch.setattr(training.observed, "teacher", training.observed.backbone)
@@ -452,6 +464,30 @@ def test_the_fused_density_is_the_explained_models(watched, layers):
     tensors = {name: torch.from_numpy(values)[None] for name, values in maps.items()}
     log_density = fused(tensors, placement)[0].detach().numpy()
     np.testing.assert_allclose(log_density, score - np.log(np.exp(score).sum()), atol=1e-4)
+
+
+def test_each_stimulus_of_a_batch_is_fused_with_the_centre_bias_of_its_data_set(watched):
+    model, block = watched[4], watched[5]
+    biases = np.random.default_rng(3).uniform(1, 2, (3, 9, 16))
+    mean, *own = biases / biases.sum(axis=(1, 2), keepdims=True)
+    by_member = dict(zip(("one", "two"), own, strict=True))
+    settings, layers = {"stride": 4, "smoothing": 4.0}, model.fused("sinks")
+    explained = ExplainedModel(
+        BOX, layers, settings, np.array([0.3, 0.8]), mean, 0.0, model, by_member
+    )
+    maps, placement = explained.reconstruct(block.image(0))
+    fused = refining.FusedDensity(
+        model, {**settings, "layers": "sinks"}, explained.weight, mean, by_member
+    )
+    members = ["two", None, "one"]
+    tensors = {name: torch.from_numpy(np.stack([one] * 3)) for name, one in maps.items()}
+    batch = fused(tensors, placement, members).detach().numpy()
+    features, shape = fusion_features(maps, layers, placement, **settings)
+    for member, log_density in zip(members, batch, strict=True):
+        bias = log_centre_bias(explained.on(member).centre_bias, shape)
+        score = features @ explained.weight[:-1] + explained.weight[-1] * bias
+        np.testing.assert_allclose(log_density, score - np.log(np.exp(score).sum()), atol=1e-4)
+    assert not np.allclose(batch[0], batch[2], atol=1e-2)
 
 
 @pytest.mark.parametrize("layers", ["sinks", "all"])

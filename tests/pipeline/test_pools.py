@@ -28,6 +28,14 @@ def make_other(folder):
     table.to_csv(folder / "fixations.csv", index=False)
 
 
+def stored(results, explanation, dataset):
+    """Return the first test stimulus of a data set and what an explanation predicts of it."""
+    with h5py.File(results / "data" / dataset / "08.h5") as file:
+        image = np.asarray(Image.open(file["stimulus/path"].asstr()[0]).convert("RGB"))
+    path = results / "saliency" / f"cmrnet-{explanation}" / dataset / "08.h5"
+    return image, read_density(path, 0)
+
+
 def test_each_data_set_of_several_keeps_its_centre_bias_and_its_scores(tmp_path):
     make_dataset(tmp_path / "data")
     make_other(tmp_path / "other")
@@ -59,12 +67,30 @@ def test_each_data_set_of_several_keeps_its_centre_bias_and_its_scores(tmp_path)
         model.centre_bias, np.mean(list(model.centre_biases.values()), axis=0), rtol=1e-12
     )
     for name in ("made", "other"):
-        with h5py.File(results / "data" / name / "08.h5") as file:
-            image = np.asarray(Image.open(file["stimulus/path"].asstr()[0]).convert("RGB"))
-        stored = read_density(results / "saliency" / "cmrnet-direct" / name / "08.h5", 0)
-        np.testing.assert_allclose(model.on(name).predict(image), stored, rtol=1e-3)
+        image, density = stored(results, "direct", name)
+        np.testing.assert_allclose(model.on(name).predict(image), density, rtol=1e-3)
         rest = "other" if name == "made" else "made"
-        assert not np.allclose(model.on(rest).predict(image), stored, rtol=1e-2)
+        assert not np.allclose(model.on(rest).predict(image), density, rtol=1e-2)
+    # so does a cascade, refined or not, whose stimuli keep to the centre bias of their data set
+    small = {"bank": {"n_scales": 2, "n_orientations": 2}}
+    edge = {"n_scales": 1, "n_orientations": 2}
+    config["explanations"]["cascade"] = {
+        "mode": "cascade",
+        "budget": 4,
+        "image": small,
+        "edge": edge,
+    }
+    config["explanations"]["refined"] = {"mode": "refined", "epochs": 1}
+    _, jobs = snakemake(tmp_path, config)
+    assert jobs["refine_cascade"] == 1 and "fit_filters" not in jobs
+    refined = ExplainedModel.load(results / "explained" / "cmrnet" / POOL / "refined.h5")
+    for name, bias in model.centre_biases.items():
+        np.testing.assert_allclose(refined.centre_biases[name], bias, rtol=1e-6)
+        image, density = stored(results, "refined", name)
+        np.testing.assert_allclose(refined.on(name).predict(image), density, rtol=1e-3)
+    assert {"cmrnet-cascade", "cmrnet-refined"} <= set(
+        pd.read_csv(results / "fidelity.csv")["predictor"]
+    )
     # done is done
     before = contents(tmp_path)
     assert plan(tmp_path, config) == {}

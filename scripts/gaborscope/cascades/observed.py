@@ -35,6 +35,8 @@ class Example:
     block_name : str
     index : int
         Place of the stimulus in the block.
+    member : str or None
+        Of several data sets, the one that it is from.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Example:
     placement: geometry.Placement
     block_name: str
     index: int
+    member: str | None = None
 
 
 def make_examples(
@@ -69,7 +72,7 @@ def make_examples(
         place = geometry.place(block.sizes[index], box)
         image = block.image(index)
         content, seen = geometry.content(image, place), backbone.content(image, place)
-        yield Example(name, content, seen, place, block_name, index)
+        yield Example(name, content, seen, place, block_name, index, block.member)
 
 
 def gather(

@@ -41,6 +41,9 @@ class FusedDensity(nn.Module):
     weight : float array (feature,)
         Weights of the maps of the fused layers, then the weight of the log centre bias.
     centre_bias : float array (row, column)
+        Of stimuli that are of none of several data sets.
+    centre_biases : dict of str to float array (row, column), optional
+        Fitted on several data sets, that of each.
     """
 
     def __init__(
@@ -49,20 +52,38 @@ class FusedDensity(nn.Module):
         settings: Mapping[str, Any],
         weight: np.ndarray,
         centre_bias: np.ndarray,
+        centre_biases: Mapping[str, np.ndarray] | None = None,
     ) -> None:
         super().__init__()
         self.layers, self.settings = model.fused(settings["layers"]), settings
-        self.centre_bias = centre_bias
+        self.centre_biases = {**(centre_biases or {}), None: centre_bias}
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self._known = {}
 
     def forward(
-        self, maps: Mapping[str, torch.Tensor], placement: geometry.Placement
+        self,
+        maps: Mapping[str, torch.Tensor],
+        placement: geometry.Placement,
+        members: Sequence[str | None] = (None,),
     ) -> torch.Tensor:
-        """Return log-densities (n, cell) from the maps (n, C, row, column) of each layer."""
+        """
+        Return the log-densities of stimuli that share their placement.
+
+        Parameters
+        ----------
+        maps : dict of str to tensor (n, C, row, column)
+            By layer.
+        placement : geometry.Placement
+        members : sequence of str or None (n,)
+            Data set of each stimulus, see `log_bias`; one stands for all.
+
+        Returns
+        -------
+        log_density : tensor (n, cell)
+        """
         device = self.weight.device
         along, _ = self._constants(placement)
-        score, first = self.weight[-1] * self.log_bias(placement), 0
+        score, first = self.weight[-1] * self.log_bias(placement, members), 0
         for fitted in self.layers:
             along_y, along_x = (matrix.to(device) for matrix in along[fitted.name])
             weight = self.weight[first : first + len(fitted.weight)]
@@ -71,9 +92,24 @@ class FusedDensity(nn.Module):
             score = score + (torch.einsum("ry,nyx->nrx", along_y, mixed) @ along_x.T).flatten(1)
         return torch.log_softmax(score, dim=1)
 
-    def log_bias(self, placement: geometry.Placement) -> torch.Tensor:
-        """Return the logarithm of the centre bias (cell,)."""
-        return self._constants(placement)[1].to(self.weight.device)
+    def log_bias(
+        self, placement: geometry.Placement, members: Sequence[str | None] = (None,)
+    ) -> torch.Tensor:
+        """
+        Return the logarithm of the centre bias of stimuli.
+
+        Parameters
+        ----------
+        placement : geometry.Placement
+        members : sequence of str or None (n,)
+            Of several data sets, the one of each stimulus; None where there is only one.
+
+        Returns
+        -------
+        log_bias : float32 tensor (n, cell)
+        """
+        _, known = self._constants(placement)
+        return torch.stack([known[member] for member in members]).to(self.weight.device)
 
     def _constants(self, placement):
         if placement not in self._known:
@@ -89,8 +125,11 @@ class FusedDensity(nn.Module):
                     )
                     for axis in (0, 1)
                 ]
-            log_bias = log_centre_bias(self.centre_bias, shape)
-            self._known[placement] = along, torch.tensor(log_bias, dtype=torch.float32)
+            log_biases = {
+                member: torch.tensor(log_centre_bias(bias, shape), dtype=torch.float32)
+                for member, bias in self.centre_biases.items()
+            }
+            self._known[placement] = along, log_biases
         return self._known[placement]
 
 
@@ -289,18 +328,18 @@ class Refiner:
     @torch.no_grad()
     def validate(self) -> float:
         """Mean KL(deep || cascade) on the validation stimuli, nats."""
-        total = sum(float(_kl(density, own).sum()) for density, own, _ in self._held_out())
+        total = sum(float(_kl(density, own).sum()) for density, own, *_ in self._held_out())
         return total / len(self.validation)
 
     @torch.no_grad()
     def _measure_start(self):
         """Measure the centre bias, and the start: the best as long as no epoch is better."""
         start, bias = 0.0, np.zeros(2)
-        for density, own, placement in self._held_out():
+        for density, own, placement, members in self._held_out():
             start += float(_kl(density, own).sum())
             # the uniform density too, the centre bias of infinite width
             for number, power in enumerate((0, 1)):
-                rival = torch.log_softmax(power * self.fused.log_bias(placement), dim=0)
+                rival = torch.log_softmax(power * self.fused.log_bias(placement, members), dim=1)
                 bias[number] += float(_kl(density, rival).sum())
         start, self.to_beat = start / len(self.validation), float(bias.min()) / len(self.validation)
         log.info("validation KL of the start %.4f, of the centre bias %.4f", start, self.to_beat)
@@ -314,14 +353,15 @@ class Refiner:
         return {"epoch": self.epoch, "value": value, **parts}
 
     def _held_out(self):
-        """Yield the density, the cascade's log-density and the placement of validation batches."""
+        """Yield density, the cascade's log-density, placement and data sets of each batch."""
         for batch in observing.read_batches(self.validation, self.settings["batch_size"]):
             placement = batch[0].placement
             contents = [example.content for example in batch]
             phi = image_tensors(self.net.model, contents, placement, self.observed.device)
             _, density = self.observed.look([example.seen for example in batch], placement)
             _, outputs = self.net(phi, placement)
-            yield density, self.fused(outputs, placement), placement
+            members = [example.member for example in batch]
+            yield density, self.fused(outputs, placement, members), placement, members
 
     def _pruned_epochs(self):
         if self.settings["budget"] is None:
@@ -339,28 +379,29 @@ class Refiner:
             placement = places[batch[0]]
             varied = [vary(self.fit[order[i]], self.settings, rng) for i in batch]
             contents, seen = zip(*varied, strict=True)
+            members = [self.fit[order[i]].member for i in batch]
             phi = image_tensors(self.net.model, contents, placement, self.observed.device)
-            return seen, placement, phi
+            return seen, placement, members, phi
 
         sums, n = np.zeros(2), 0
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             waiting = [pool.submit(prepare, batch) for batch in batches[:2]]
             for step in range(len(batches)):
-                seen, placement, phi = waiting.pop(0).result()
+                seen, placement, members, phi = waiting.pop(0).result()
                 if step + 2 < len(batches):
                     waiting.append(pool.submit(prepare, batches[step + 2]))
                 progress = (self.epoch + step / len(batches)) / self.settings["epochs"]
                 self._prune(progress)
-                sums += self._step(seen, placement, phi, progress)
+                sums += self._step(seen, placement, members, phi, progress)
                 n += 1
         self._prune((self.epoch + 1) / self.settings["epochs"])
         return sums / n
 
-    def _step(self, seen, placement, phi, progress):
+    def _step(self, seen, placement, members, phi, progress):
         with torch.autocast(self.observed.device.type, torch.bfloat16, enabled=self.bf16):
             activations, density = self.observed.look(seen, placement)
             linear, outputs = self.net(phi, placement)
-        divergence = _kl(density, self.fused(outputs, placement)).mean()
+        divergence = _kl(density, self.fused(outputs, placement, members)).mean()
         errors = []
         for fitted in self.net.model.layers:
             scale = getattr(self.net, f"map_scale_{fitted.name}")

@@ -129,11 +129,6 @@ def check(config: Mapping[str, Any]) -> None:
                 f"config: {where}.concepts is {', '.join(entry['concepts'])} {remedy}, or take the "
                 "concepts out"
             )
-        if entry.get("mode") == "refined":
-            raise InputError(
-                f"config: {where} has mode refined, which goes on with one centre bias, {remedy}, "
-                "or take the explanation out"
-            )
     for model in config["models"]:
         if config["backbones"][model].get("inputs"):
             raise InputError(
