@@ -3,6 +3,7 @@
 import copy
 
 import pytest
+from snakemake.utils import update_config
 
 from gaborscope.workflow import pools, settings
 from gaborscope.workflow.completion import read_yaml
@@ -95,3 +96,37 @@ def test_a_complete_config_stays_as_it_is_when_it_is_completed_again(shipped):
     config = settings.complete(copy.deepcopy({**shipped, "fit_on": ["osie", "crowd"]}))
     again = settings.complete(copy.deepcopy(config))
     assert again == config and config["fit_on"] == ["osie", "crowd"]
+
+
+def record(shipped, **overlaid):
+    """Plan the case of record on made splits, an overlay of networks on top."""
+    config = copy.deepcopy(shipped)
+    update_config(config, read_yaml(settings.ROOT / "examples" / "record.yaml"))
+    update_config(config, {"backbones": overlaid})
+    settings.settle(config, settings.ROOT, [])
+    return Plan.of(config, dict.fromkeys(("osie", "crowd", "scene"), SPLITS["far"]))
+
+
+def test_the_case_of_record_has_all_that_its_page_shows(shipped):
+    plan = record(shipped)
+    networks = {"cmrnet", "unisal", "msinet"}
+    assert set(plan.deep_models) == networks and plan.members == ["osie", "crowd", "scene"]
+    assert {cell[2] for cell in plan.cells} == set(plan.members)
+    for model in networks:
+        last = "" if model == "cmrnet" else "_last"
+        own = {p.partition("-")[2] for p in plan.explained if p.startswith(f"{model}-")}
+        assert own == {"direct", *(f"{way}{last}" for way in ("cascade8", "cascade32", "refined8"))}
+        assert len(plan.families[model]["direct"]["random_networks"]) == 5
+        assert {f"{model}-loggabor_deep", f"{model}-loggabor_deep_same"} <= set(plan.deep_banks)
+    assert set(plan.baselines) >= {
+        "itti_koch", "gbvs", "spectral_residual", "sun", "gold_standard",
+        "loggabor_fixations", "loggabor_equal",
+    }  # fmt: skip
+    assert plan.config["explanations"]["refined8"]["fusion"]["layers"] == "all"
+
+
+def test_one_line_takes_weights_of_the_case_of_record_from_a_file(shipped):
+    file = "pretrained/cmrnet_osie.safetensors"
+    plan = record(shipped, cmrnet={"weights": file})
+    assert plan.config["backbones"]["cmrnet"]["weights"].endswith(file)
+    assert plan.config["backbones"]["unisal"]["weights"] == "train"
