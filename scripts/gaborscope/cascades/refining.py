@@ -56,7 +56,8 @@ class FusedDensity(nn.Module):
     ) -> None:
         super().__init__()
         self.layers, self.settings = model.fused(settings["layers"]), settings
-        self.centre_biases = {**(centre_biases or {}), None: centre_bias}
+        self.centre_biases: dict[str | None, np.ndarray] = {None: centre_bias}
+        self.centre_biases.update(centre_biases or {})
         self.weight = nn.Parameter(torch.tensor(weight, dtype=torch.float32))
         self._known = {}
 
