@@ -4,7 +4,8 @@ Render the pages of results in docs/ from the tables of record in docs/results/ 
     python scripts/render_pages.py [--record OUT CASE]
 
 --record copies the tables of record of the run in OUT (rule record) to docs/results/CASE first, and
-draws their figures there. A page docs/NAME.md is made from docs/pages/NAME.md.
+draws their figures there. A page docs/NAME.md is made from docs/pages/NAME.md, once the tables of
+its cases are there.
 """
 
 import argparse
@@ -29,7 +30,7 @@ def record(out, case):
     target.mkdir(parents=True)
     for path in files:
         shutil.copyfile(path, target / path.name)
-    pages.Tables(target).closeness()
+    pages.Tables(target).draw()
 
 
 def main():
@@ -40,9 +41,13 @@ def main():
     try:
         if arguments.record:
             record(*arguments.record)
-        for template in sorted((DOCS / "pages").glob("*.md")):
+        for template in sorted((DOCS / "pages").rglob("*.md")):
+            if cases := pages.missing(template, DOCS / "results"):
+                print(f"{template.name} waits for the tables of {', '.join(cases)}")
+                continue
             text = pages.render(template, DOCS / "results")
-            (DOCS / template.name).write_text(text, encoding="utf-8")
+            page = DOCS / template.relative_to(DOCS / "pages")
+            page.write_text(text, encoding="utf-8")
     except InputError as error:
         sys.exit(str(error))
 

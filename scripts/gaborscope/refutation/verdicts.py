@@ -19,6 +19,7 @@ COLUMNS = (
 NOT_RUN, NO_VERDICT = "not run", "no verdict"
 SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 OVERALL = "overall"
+OUTCOMES = ("passes", "fails", "in part", NOT_RUN)
 # The tests that the overall verdict needs, by mode. Identities of single layers are those of mode
 # direct, so that only there halves and seeds can agree.
 NEEDED = (
@@ -414,12 +415,11 @@ def content(table: pd.DataFrame) -> list[dict[str, Any]]:
         words, judged = {}, group["test"] == OVERALL
         for test, rows in group[~judged].groupby("test", sort=False):
             words.setdefault(outcome(rows), []).append(test.replace("_", " "))
-        order = ("passes", "fails", "in part", NOT_RUN)
         sections.append(
             {
                 "name": f"{model}-{explanation}",
                 "overall": group[judged][["dataset", "passed", "sentence"]].to_dict("records"),
-                "outcomes": [(word, words[word]) for word in order if word in words],
+                "outcomes": [(word, words[word]) for word in OUTCOMES if word in words],
                 "rows": group[~judged].to_dict("records"),
             }
         )

@@ -13,7 +13,8 @@ import pandas as pd
 
 from gaborscope.errors import InputError
 from gaborscope.refutation import verdicts
-from gaborscope.report import fidelity
+from gaborscope.report import fidelity, several
+from gaborscope.report.several import markdown
 
 DPI = 150  # of figures
 ESTIMATE = ("mean", "ci_low", "ci_high")  # columns of a value with its interval
@@ -255,7 +256,7 @@ class Tables:
                 for column in columns
             ]
             lines.append([f"`{row}`", *texts])
-        return _markdown(lines)
+        return markdown(lines)
 
     def listing(self, name: str, columns: Mapping[str, str], digits: int = 3, **where: Any) -> str:
         """
@@ -279,7 +280,7 @@ class Tables:
         for _, row in found.iterrows():
             cells = [row[column] for column in columns.values()]
             lines.append([_number(c, digits, "") if _is_float(c) else str(c) for c in cells])
-        return _markdown(lines)
+        return markdown(lines)
 
     def run(self) -> dict[str, Any]:
         """
@@ -385,6 +386,30 @@ class Tables:
         run, table = self.run(), self.read("fidelity")
         return fidelity.content(table, run["compared"], run["roles"], folder or self.folder, DPI)
 
+    def several(self) -> several.Several:
+        """Return what the tables say of several networks and data sets."""
+        tables = [self.read(name) for name in ("summary", "fidelity", "verdicts")]
+        return several.Several(self.run(), *tables)
+
+    def draw(self, folder: Path | None = None) -> list[Path]:
+        """
+        Draw the figures of the case.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            By default that of the tables.
+
+        Returns
+        -------
+        paths : list of Path
+            Of one network on one data set that of its fidelity; of several two for all of them.
+        """
+        compared = self.run()["compared"]
+        if len({(model, dataset) for model, _, dataset, _ in compared}) > 1:
+            return self.several().draw(folder or self.folder, DPI)
+        return [part["figure"] for part in self.closeness(folder)]
+
     def _single(self, name, where):
         rows = self.read(name, where)
         if len(rows) > 1:
@@ -405,9 +430,23 @@ def _estimate(values, digits, sign):
     return mean if mean == "undefined" else f"{mean} [{low}, {high}]"
 
 
-def _markdown(lines):
-    head, *body = ["| " + " | ".join(line) + " |" for line in lines]
-    return "\n".join([head, "|" + "---|" * len(lines[0]), *body])
+def missing(template: str | Path, results: str | Path) -> list[str]:
+    """
+    Return the cases that a template is made from and whose tables are not there yet.
+
+    Parameters
+    ----------
+    template, results
+        See `render`.
+
+    Returns
+    -------
+    cases : list of str
+    """
+    named = re.findall(
+        r"{%-? set \w+ = case\('(\w+)'\)", Path(template).read_text(encoding="utf-8")
+    )
+    return [name for name in named if not (Path(results) / name / "run.json").is_file()]
 
 
 def render(template: str | Path, results: str | Path) -> str:
