@@ -22,6 +22,7 @@ from gaborscope.workflow import installed  # noqa: F401  says first what is miss
 import argparse
 import contextlib
 import hashlib
+import json
 import logging
 import os
 import sys
@@ -46,7 +47,6 @@ from gaborscope.store.files import whole
 
 log = logging.getLogger("gaborscope")
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
-RELEASED = FOLDER / "cmrnet_osie_direct.h5", FOLDER / "cmrnet_osie.safetensors"
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"}
 ENDS = ("html", "figure.png", "figure.svg")
 MOST_PX = 1600  # of the larger side of what is explained
@@ -116,7 +116,9 @@ class Explainer:
         path, weights = chosen(arguments.explanation, arguments.results)
         self.files = [path, arguments.weights or weights]
         self.model = ExplainedModel.load(path)
-        self.name = path.stem.removeprefix("cmrnet_osie_") if path == RELEASED[0] else path.stem
+        self.name = path.stem
+        if path.parent == FOLDER and self.files[1]:
+            self.name = path.stem.removeprefix(f"{Path(self.files[1]).stem}_")
         self.deep, self.network, self.missing = None, network_name(path), ""
         self._load_network(arguments.weights)
         self.gradient = None
@@ -220,7 +222,7 @@ class Explainer:
 def chosen(name, results):
     """Return the file of an explanation and that of its network's weights, if there is one."""
     if name is None:
-        return RELEASED
+        return released()[0]
     path = Path(name)
     if path.suffix != ".h5" and not path.exists():
         folder = Path(results) / "explained"
@@ -239,10 +241,17 @@ def chosen(name, results):
             )
         path = found[0]
     require_file(path)
-    if path.resolve() == RELEASED[0].resolve():
-        return RELEASED
+    for own in released():
+        if path.resolve() == own[0].resolve():
+            return own
     weights = path.parents[2].parent / "weights" / f"{network_name(path)}.safetensors"
     return path, weights if len(path.parts) > 3 and weights.is_file() else None
+
+
+def released():
+    """Return the files of each explanation that comes along, and of its network; the best first."""
+    found = json.loads((FOLDER / "released.json").read_text(encoding="utf-8"))
+    return [(FOLDER / name, FOLDER / found["weights"]) for name in found["explanations"]]
 
 
 def network_name(path):

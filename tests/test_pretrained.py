@@ -34,7 +34,7 @@ def model():
 
 
 def test_the_files_stay_small():
-    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 8e6
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) < 12e6
 
 
 def test_the_card_says_what_a_user_has_to_know():

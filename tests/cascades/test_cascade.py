@@ -27,6 +27,7 @@ from gaborscope.stimuli import geometry
 from gaborscope.stimuli.block import StimulusBlock
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import write_data
+from gaborscope.store.compact import copy_compressed
 from gaborscope.store.files import create, open_file
 from gaborscope.store.saliency import write_saliency
 from gaborscope.store.scratch import Scratch
@@ -502,6 +503,9 @@ def test_an_explained_cascade_survives_its_file(watched, tmp_path, layers):
     assert [fitted.name for fitted in after.layers] == [fitted.name for fitted in fused]
     image = block.image(2)
     np.testing.assert_array_equal(after.predict(image), before.predict(image))
+    copy_compressed(tmp_path / "m.h5", tmp_path / "small.h5")
+    small = ExplainedModel.load(tmp_path / "small.h5")
+    np.testing.assert_array_equal(small.predict(image), before.predict(image))
     assert after.predict(image).sum() == pytest.approx(1, abs=1e-5)
 
 
