@@ -36,6 +36,14 @@ def test_padding_repeats_the_edge_pixel_and_mirrors():
     np.testing.assert_array_equal(padded, [[2, 1, 1, 2, 3, 3, 2], [5, 4, 4, 5, 6, 6, 5]])
 
 
+def test_an_image_of_the_padded_shape_is_copied():
+    image = np.arange(6.0).reshape(2, 3)
+    padded, origin = fourier.mirror_pad(image, (2, 3))
+    assert origin == (0, 0)
+    np.testing.assert_array_equal(padded, image)
+    assert not np.shares_memory(padded, image)
+
+
 def test_padding_wider_than_the_image_goes_on_mirroring():
     padded, (top, left) = fourier.mirror_pad(np.arange(6).reshape(2, 3), (12, 18))
     assert (top, left) == (5, 7)
@@ -74,6 +82,28 @@ def test_columns_that_no_filter_passes_are_left_out_without_a_trace(shape, block
     for index in (3, 0, 1, 3, 2, 0):  # values left by one block must not reach the next
         expected = np.fft.ifft2(np.fft.fft2(image) * gains[index])
         np.testing.assert_allclose(transform.filtered(prepared[index]), expected, atol=1e-14)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_values_of_an_earlier_block_never_reach_a_later_one(seed):
+    rng = np.random.default_rng(seed)
+    image, transform = rng.standard_normal((6, 100)), fourier.Transform((6, 100), "double")
+    transform.analyse(image)
+    for _ in range(12):  # each leaves out other columns, now and then all or none
+        first, stop = np.sort(rng.integers(0, 101, 2))
+        gains = rng.uniform(0, 2, (1, 6, 100))
+        gains[..., first:stop] = 0
+        expected = np.fft.ifft2(np.fft.fft2(image) * gains)
+        found = transform.filtered(transform.prepare(gains))
+        np.testing.assert_allclose(found, expected, atol=1e-13)
+
+
+@pytest.mark.parametrize("precision, itemsize", [("single", 8), ("double", 16)])
+@pytest.mark.parametrize("height", [12, 224, 256])
+def test_lines_lie_an_odd_number_of_cache_lines_apart(height, precision, itemsize):
+    stride = fourier.Transform((height, 10), precision).line_stride
+    assert stride >= height * itemsize
+    assert stride % 128 == 64
 
 
 def test_half_a_spectrum_costs_half_the_lines():
