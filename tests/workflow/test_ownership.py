@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -175,12 +176,27 @@ def test_a_start_beside_what_a_killed_run_left_stops_and_names_it(locked, job):
         ownership.claim(locked)
 
 
-def test_a_start_beside_a_living_run_stops(tmp_path, job):
+def test_a_start_beside_a_living_run_stops(tmp_path, job, monkeypatch):
+    monkeypatch.setattr(ownership, "ENDING", 0)
     living = job(tmp_path / "elsewhere", "living")
     started = ownership._started(living.pid)
     write_owner(tmp_path, run="living", pid=living.pid, started=started)
     with pytest.raises(InputError, match=f"is in use by process {living.pid} on this machine"):
         ownership.claim(tmp_path)
+
+
+def test_a_start_waits_for_a_run_that_is_ending(tmp_path, job):
+    ending = job(tmp_path / "elsewhere", "ending")
+    write_owner(tmp_path, run="ending", pid=ending.pid, started=ownership._started(ending.pid))
+    with ThreadPoolExecutor() as pool:
+        claim = pool.submit(ownership.claim, tmp_path)
+        with pytest.raises(TimeoutError):
+            claim.result(timeout=0.5)
+        ending.kill()
+        ending.wait()
+        mark = claim.result()
+    owner = json.loads((tmp_path / ownership.RECORD).read_text(encoding="utf-8"))
+    assert owner["pid"] == os.getpid() and mark.startswith(owner["run"])
 
 
 def test_temporary_files_of_killed_jobs_go_at_the_start_and_no_others(tmp_path):

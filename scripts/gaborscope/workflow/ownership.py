@@ -29,6 +29,8 @@ RECORD = Path(".snakemake") / "gaborscope" / "owner.json"
 MARK = "GABORSCOPE_RUN"
 # What another way of counting the time since the machine's start may differ by, in seconds.
 CLOCK = 5
+# How long a run that ends may live on after it has given back its locks, in seconds.
+ENDING = 10
 
 
 def claim(folder: str | Path = ".") -> str:
@@ -56,7 +58,7 @@ def claim(folder: str | Path = ".") -> str:
     run = uuid.uuid4().hex
     with _one_at_a_time(path.with_suffix(".lock")):
         owner = _owner(folder)
-        if owner and owner["pid"] != os.getpid() and _alive(owner):
+        if owner and owner["pid"] != os.getpid() and not _ends(owner):
             raise InputError(f"{folder} is in use by {_named(owner)}; wait for it or stop it")
         require_rest(folder)
         _require_none([f"SLURM job {job.id}" for job in slurm.jobs(folder)], folder)
@@ -297,6 +299,16 @@ def _alive(owner):
         return False
     started = _started(owner["pid"])
     return started is not None and abs(started - owner["started"]) < CLOCK
+
+
+def _ends(owner):
+    """Wait a little for an owner that has given its locks back to end; return whether it has."""
+    last = time.monotonic() + ENDING
+    while _alive(owner):
+        if time.monotonic() > last:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def _named(owner):
