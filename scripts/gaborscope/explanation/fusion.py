@@ -67,17 +67,18 @@ def objective(
     curvature = np.zeros((len(weight), len(weight))) if hessian else None
     narrow = np.asarray(weight, dtype=np.float32)
     for features, target in batches:
-        # a constant of a stimulus changes nothing, but digits are lost where it is large
-        features = features - features.mean(axis=0, dtype=np.float64).astype(np.float32)
+        # a constant of a stimulus changes nothing, but digits are lost where it is large; products
+        # of float32 with float64 would copy the features to float64
+        features = features - np.full(len(features), 1 / len(features), np.float32) @ features
         score = (features @ narrow).astype(float)
         score -= score.max()
         log_z = math.log(np.exp(score).sum())
         value += log_z - target @ score
         p = np.exp(score - log_z)
-        mean = p @ features
-        gradient += mean - target @ features
+        gradient += (p - target).astype(np.float32) @ features
         if curvature is not None:
-            scaled = (features - mean.astype(np.float32)) * np.sqrt(p).astype(np.float32)[:, None]
+            mean = p.astype(np.float32) @ features
+            scaled = (features - mean) * np.sqrt(p).astype(np.float32)[:, None]
             curvature += scaled.T @ scaled
         n += 1
     return value / n, gradient / n, None if curvature is None else curvature / n
