@@ -282,6 +282,18 @@ def test_a_stimulus_without_fixations_is_allowed(folder):
     assert len(index(folder)) == 40
 
 
+def test_stimuli_without_fixations_are_counted_and_named_when_the_index_is_made(folder, caplog):
+    rows = [f"s{i:02d}.png,a,1,2" for i in range(38)]
+    write_csv(folder, "\n".join([HEADER, *rows]) + "\n")
+    by_block(folder)
+    (said,) = caplog.messages
+    assert "2 of 40 stimuli have no fixation" in said and "them: s38.png, s39.png; if" in said
+    caplog.clear()
+    write_csv(folder, "\n".join([HEADER, *rows, "s38.png,a,1,2", "s39.png,a,1,2"]) + "\n")
+    by_block(folder)
+    assert not caplog.messages
+
+
 def test_an_absolute_path_does_not_depend_on_the_root(folder):
     settings = {"type": "folder", "path": str(folder)}
     digests = catalogue.index("mine", settings, "/nowhere")

@@ -12,6 +12,7 @@ job starts.
 import contextlib
 import hashlib
 import json
+import logging
 import os
 import sqlite3
 import tempfile
@@ -31,6 +32,8 @@ from gaborscope.data.layouts import (
 )
 from gaborscope.data.layouts.scan import data_folder, sha256
 from gaborscope.errors import InputError
+
+log = logging.getLogger(__name__)
 
 LAYOUTS = {
     "cat2000": cat2000,
@@ -334,7 +337,7 @@ class BlockIndex:
 
 
 def _require_fixations(name, index, n_blocks):
-    """Raise if a split has stimuli, but no fixation on any of them."""
+    """Raise if a split has stimuli, but no fixation on any of them; name stimuli without any."""
     lacking = {split: [] for split in SPLITS}
     for stimulus, digest in index.items():
         split = split_of_block(block_of(stimulus, n_blocks), n_blocks)
@@ -345,6 +348,13 @@ def _require_fixations(name, index, n_blocks):
                 f"data set '{name}': no stimulus of the {split} split has a fixation, so that "
                 f"{USES[split]}; add fixations, or choose another n_blocks (a multiple of 10)"
             )
+    without = [stimulus for stimulus, digest in index.items() if digest.startswith("-")]
+    if without:
+        log.warning(
+            "data set '%s': %d of %d stimuli have no fixation, so that people have no score on "
+            "them: %s%s; if they should have, look how the table of fixations spells their names",
+            name, len(without), len(index), ", ".join(without[:3]), ", ..." * (len(without) > 3),
+        )  # fmt: skip
 
 
 def _digest_of(digests):
