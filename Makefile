@@ -18,7 +18,8 @@ BIN := $(CURDIR)/$(VENV)/bin
 install: $(VENV)/run.stamp
 
 demo: $(VENV)/run.stamp unlock
-	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)"
+	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --cores $(CORES) --directory "$(OUT)" \
+		--configfile examples/demo.yaml
 
 run: $(VENV)/run.stamp unlock
 	@$(if $(CONFIG),"$(BIN)/python" scripts/check_config.py "$(CONFIG)")
