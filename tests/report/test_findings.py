@@ -61,8 +61,9 @@ def test_what_layers_do_follows_from_the_interval(gain, said):
     assert said in findings.sentences(NAMES, tables(gain=gain), ROLES, synthetic=False)[2]
 
 
-def test_no_percentage_is_given_without_a_share():
-    said = findings.sentences(NAMES, tables(share=(math.nan,) * 3), ROLES, synthetic=True)
+@pytest.mark.parametrize("share", [(math.nan,) * 3, (0.68, -1.22, 2.0), (0.68, 0.2, math.nan)])
+def test_no_percentage_is_given_without_a_share_that_says_something(share):
+    said = findings.sentences(NAMES, tables(share=share), ROLES, synthetic=True)
     assert not any("%" in sentence for sentence in said)
     assert "At generated fixations" in said[3]
 

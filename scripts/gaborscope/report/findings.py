@@ -11,6 +11,7 @@ from gaborscope.report.fidelity import FAMILY, by_layers
 
 Tables = Mapping[str, pd.DataFrame]
 ENDS = ("mean", "ci_low", "ci_high")
+WIDEST = 1.0  # A share whose interval is wider says nothing, and is left out.
 
 
 def interval(values: Iterable[float], digits: int = 2, sign: bool = False) -> str:
@@ -191,7 +192,10 @@ def _share(shares, predictor, dataset, preset):
     ]
     if rows.empty or not np.isfinite(rows["share"].iloc[0]):
         return ""
-    share, low, high = (round(100 * v) for v in rows.iloc[0][["share", "share_low", "share_high"]])
+    values = rows.iloc[0][["share", "share_low", "share_high"]]
+    if not values["share_high"] - values["share_low"] <= WIDEST:
+        return ""
+    share, low, high = (round(100 * v) for v in values)
     return f", {share} % [{low}, {high}] of the network's"
 
 
