@@ -2,8 +2,6 @@
 
 from pathlib import Path
 
-import h5py
-
 from gaborscope.store.files import create, open_file
 
 
@@ -32,7 +30,7 @@ def copy_compressed(source: str | Path, target: str | Path) -> None:
 
 def _copy(name, item, copy):
     """Copy a group or an array, larger arrays compressed; `visititems` goes on at None."""
-    if isinstance(item, h5py.Dataset):
+    if hasattr(item, "dtype"):  # a group has none
         options = {"compression": "gzip", "shuffle": True} if item.size > 1000 else {}
         made = copy.create_dataset(name, data=item[()], dtype=item.dtype, **options)
     else:
