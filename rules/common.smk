@@ -32,12 +32,20 @@ from gaborscope.workflow import (
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
 
+def stop(error):
+    """Stop the workflow with the one sentence of bad input; a person is not shown our lines of code."""
+    if workflow.is_main_process:
+        logger.error(f"Error: {error}")
+        sys.exit(1)
+    raise WorkflowError(str(error)) from None
+
+
 def or_stop(function, *arguments):
-    """Call a function; bad input stops the workflow with its one sentence."""
+    """Call a function; bad input stops the workflow."""
     try:
         return function(*arguments)
     except InputError as error:
-        raise WorkflowError(str(error)) from None
+        stop(error)
 
 
 # What the library's files import, kept between runs: parsing them anew takes a second.
@@ -80,7 +88,7 @@ def index_dataset(dataset):
         )
     except InputError as error:
         if not or_stop(archives.pending, dataset, entry, workflow.basedir):
-            raise WorkflowError(str(error)) from None
+            stop(error)
         return None, {split: [] for split in catalogue.SPLITS}
     blocks = catalogue.splits(index.sizes, config["n_blocks"])
     n_stimuli = sum(index.sizes.values())

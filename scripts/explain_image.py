@@ -322,18 +322,33 @@ def save_arrays(arrays, path, source):
         archive.comment = source.encode()
 
 
-if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+def read_arguments(words):
+    """Arguments of the command line; a photograph whose name begins with a dash is no option."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument("photographs", nargs="+", metavar="PHOTO", help="a file, or a folder")
-    parser.add_argument("--out", type=Path, default=Path("."), metavar="FOLDER")
+    parser.add_argument(
+        "--out", type=Path, default=Path("."), metavar="FOLDER", help="of the pages"
+    )
     parser.add_argument("--explanation", metavar="NAME_OR_FILE", help="the released one by default")
-    parser.add_argument("--results", default="results", help="of the run that has NAME")
-    parser.add_argument("--weights", help="of the network, where they are not found")
-    parser.add_argument("--concept", action="append", default=[], metavar="NAME=MAP")
+    parser.add_argument(
+        "--results", default="results", metavar="FOLDER", help="of the run that has NAME"
+    )
+    parser.add_argument(
+        "--weights", metavar="FILE", help="of the network, where they are not found"
+    )
+    parser.add_argument(
+        "--concept", action="append", default=[], metavar="NAME=MAP", help="as trained with"
+    )
     parser.add_argument("--npz", action="store_true", help="write the maps as arrays too")
     parser.add_argument("--force", action="store_true", help="replace files of any origin")
-    given = parser.parse_args()
+    dashed = {word for word in words if word.startswith("-") and Path(word).is_file()}
+    words = [f"./{word}" if word in dashed else word for word in words]
+    return parser.parse_intermixed_args(words)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    given = read_arguments(sys.argv[1:])
     try:
         number, failures = main(given)
     except InputError as error:

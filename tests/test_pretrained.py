@@ -114,6 +114,15 @@ def test_photographs_of_a_folder_are_explained_and_bad_ones_named(tmp_path):
     assert before == {path: path.read_bytes() for path in out.iterdir()}
 
 
+def test_a_photograph_whose_name_begins_with_a_dash_is_no_option(tmp_path, monkeypatch):
+    (tmp_path / "-dash.png").write_bytes(b"there")
+    monkeypatch.chdir(tmp_path)
+    given = explain_image.read_arguments(["-dash.png", "--out", "pages", "b.png"])
+    assert given.photographs == ["./-dash.png", "b.png"] and given.out == Path("pages")
+    with pytest.raises(SystemExit):
+        explain_image.read_arguments(["-gone.png"])
+
+
 def test_photographs_that_are_not_there_are_named_before_others_are_explained(
     tmp_path, monkeypatch, caplog
 ):

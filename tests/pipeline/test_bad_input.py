@@ -95,6 +95,7 @@ def test_a_dry_run_refuses_a_key_that_stands_twice(tmp_path):
     output = done.stdout + done.stderr
     assert done.returncode == 1 and "Traceback" not in output
     assert f"{path} has the key 'seed' in line 1 and again in line 2; leave one" in output
+    assert ".smk" not in output  # no line of the workflow's own code
 
 
 def test_make_run_names_a_config_that_is_no_utf_8(tmp_path):
