@@ -337,7 +337,11 @@ def read_arguments(words):
         "--weights", metavar="FILE", help="of the network, where they are not found"
     )
     parser.add_argument(
-        "--concept", action="append", default=[], metavar="NAME=MAP", help="as trained with"
+        "--concept",
+        action="append",
+        default=[],
+        metavar="NAME=MAP",
+        help="of a concept that it was fitted with",
     )
     parser.add_argument("--npz", action="store_true", help="write the maps as arrays too")
     parser.add_argument("--force", action="store_true", help="replace files of any origin")
