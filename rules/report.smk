@@ -4,7 +4,7 @@ Write the report, gather the tables of record, and write maps for other programs
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/figures/{name}.{svg,png,csv}
-        results/record/
+        results/record/  results/record_ablation/
         results/export/{predictor}/{dataset}/
 """
 
@@ -197,6 +197,34 @@ rule record:
         compared=[list(cell) for cell in plan.compared],
         roles=plan.roles,
         families=plan.families,
+        code=library("record"),
+    script:
+        "../scripts/record.py"
+
+
+rule record_ablation:
+    """Gather the table of the ablation, with commit and config; asked for by its name alone."""
+    input:
+        tables=["results/ablation.csv"],
+    output:
+        record=directory("results/record_ablation"),
+    log:
+        "results/logs/record_ablation.log",
+    benchmark:
+        "results/benchmarks/record_ablation.tsv"
+    conda:
+        "../envs/numerics.yaml"
+    threads: 1
+    resources:
+        mem_mb=mem_mb("record"),
+        runtime=runtime("record"),
+        disk_mb=disk_mb("record"),
+    params:
+        config=config,
+        config_files=[os.path.basename(path) for path in workflow.overwrite_configfiles],
+        compared=[],
+        roles={},
+        families={},
         code=library("record"),
     script:
         "../scripts/record.py"

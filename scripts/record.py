@@ -1,4 +1,4 @@
-"""Gather the tables of record of a run, with its commit and config (rule record)."""
+"""Gather tables of record of a run, with its commit and config (rules record, record_ablation)."""
 
 import datetime
 import json
@@ -22,7 +22,7 @@ def main(smk):
         tables.write_csv(folder / Path(path).name, tables.read_csv(path, dtype={"passed": str}))
     for kind in ("explained_variance", "bits", "identities"):
         parts = []
-        for path in smk.input.get(kind):
+        for path in smk.input.get(kind, ()):
             named = paths.parse(kind, path)
             parts.append(tables.read_csv(path))
             for place, name in enumerate(("model", "dataset", "explanation")):
@@ -39,7 +39,7 @@ def main(smk):
 def _described(smk):
     """Describe the run: config, date, processor, and the commits that its files say made them."""
     origin, commits = files.provenance(smk), set()
-    for path in smk.input.explained:
+    for path in smk.input.get("explained", ()):
         with files.open_file(path, "explained") as file:
             commits.add(file.attrs["commit"])
     finished = max(os.path.getmtime(path) for path in smk.input.tables)
