@@ -4,7 +4,7 @@ Write the report, gather the tables of record, and write maps for other programs
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/figures/{name}.{svg,png,csv}
-        results/record/  results/record_ablation/
+        results/record/  results/record_{table}/
         results/export/{predictor}/{dataset}/
 """
 
@@ -202,16 +202,18 @@ rule record:
         "../scripts/record.py"
 
 
-rule record_ablation:
-    """Gather the table of the ablation, with commit and config; asked for by its name alone."""
+rule record_table:
+    """Gather one table alone, with commit and config; asked for by its folder's name."""
     input:
-        tables=["results/ablation.csv"],
+        tables=["results/{table}.csv"],
     output:
-        record=directory("results/record_ablation"),
+        record=directory("results/record_{table}"),
     log:
-        "results/logs/record_ablation.log",
+        "results/logs/record_table/{table}.log",
     benchmark:
-        "results/benchmarks/record_ablation.tsv"
+        "results/benchmarks/record_table/{table}.tsv"
+    wildcard_constraints:
+        table="summary|ablation",
     conda:
         "../envs/numerics.yaml"
     threads: 1

@@ -3,9 +3,9 @@ Render the pages of results in docs/ from the tables of record in docs/results/ 
 
     python scripts/render_pages.py [--record OUT CASE]
 
---record copies the tables of record of the run in OUT (rule record, else record_ablation) to
-docs/results/CASE first, and draws their figures there. A page docs/NAME.md is made from
-docs/pages/NAME.md, once the tables of its cases are there.
+--record copies the tables of record of the run in OUT to docs/results/CASE first, and draws their
+figures there: those of rule record, where it has not run those of rule record_table. A page
+docs/NAME.md is made from docs/pages/NAME.md, once the tables of its cases are there.
 """
 
 import argparse
@@ -22,9 +22,9 @@ DOCS = Path(__file__).resolve().parents[1] / "docs"
 def record(out, case):
     """Take the tables of a run into docs/results, in the place of those of an earlier one."""
     source = Path(out) / "results" / "record"
-    if not source.is_dir():
-        source = source.with_name("record_ablation")
-    files = [path for path in sorted(source.glob("[!.]*.*")) if path.suffix in (".csv", ".json")]
+    sources = [source] if source.is_dir() else sorted(source.parent.glob("record_*"))
+    found = [path for folder in sources for path in sorted(folder.glob("[!.]*.*"))]
+    files = [path for path in found if path.suffix in (".csv", ".json")]
     if not files:
         raise InputError(f"{source} holds no tables of record; run snakemake record first")
     target = DOCS / "results" / case

@@ -47,6 +47,13 @@ def test_one_value_is_shown_with_or_without_its_interval(case):
     assert case.estimate("summary", **asked) == "2.500 [2.440, 2.555]"
 
 
+def test_how_many_times_another_s_mean_is_a_ratio_of_means(case):
+    assert case.times("summary", "net", "centre_bias", metric="nss") == "2.50"
+    path = case.folder / "summary.csv"
+    path.write_text(path.read_text().replace("centre_bias,nss,1.0", "centre_bias,nss,-1.0"))
+    assert case.times("summary", "net", "centre_bias", metric="nss") == "undefined"
+
+
 def test_a_family_has_its_mean_and_range(case):
     family = ["centre_bias", "net"]
     assert case.spread("summary", family, digits=1, metric="nss") == "1.8 (1.0 to 2.5)"

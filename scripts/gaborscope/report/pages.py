@@ -208,6 +208,24 @@ class Tables:
             return mean
         return f"{mean} ({_number(min(values), digits, '')} to {_number(max(values), digits, '')})"
 
+    def times(self, name: str, predictor: str, other: str, digits: int = 2, **where: Any) -> str:
+        """
+        Return how many times another predictor's mean a predictor's mean is, as text.
+
+        Parameters
+        ----------
+        name, predictor, other : str
+        digits, **where
+            As for `number`.
+
+        Returns
+        -------
+        text : str
+            "undefined" where the other's mean is not above zero.
+        """
+        mean, of = self.values(name, [predictor, other], **where)
+        return _number(mean / of if of > 0 else np.nan, digits, "")
+
     def table(
         self,
         name: str,
