@@ -1,6 +1,7 @@
 """The config is closed: a fault is one sentence with the key and the remedy."""
 
 import copy
+import json
 import re
 from pathlib import Path
 
@@ -286,6 +287,33 @@ def test_a_layer_of_the_config_is_added_to_the_table_of_its_network():
 
 def test_completing_twice_changes_nothing(config):
     assert settings.complete(copy.deepcopy(config)) == config
+
+
+def test_the_order_of_keys_in_a_file_is_no_change_of_the_settings(tmp_path):
+    own = {"layers": {"b": "0", "a": "0"}, "weights": None, "factory": "mine.py:net"}
+    given = {
+        "training": {"precision": "auto", "epochs": 30, "loss": {"nss": 0.1, "cc": 0.1}},
+        "backbones": {"cmrnet": {"input": {"width": 192, "height": 144}, "seed": 3}},
+        "models": {"mine": {**own, "input": {"width": 64, "height": 96}}},
+        "explanations": {"direct": {"colour": "lab", "bank": {"n_scales": 3, "n_orientations": 4}}},
+    }
+    (tmp_path / "mine.py").write_text("import torch\ndef net(): return torch.nn.Conv2d(3, 1, 1)")
+
+    def settled(given):  # laid over config.yaml as Snakemake does it
+        config = {}
+        for part in (given, read_yaml(ROOT / "config.yaml"), given):
+            update_config(config, copy.deepcopy(part))
+        settings.settle(config, tmp_path, [])
+        return json.dumps(config)
+
+    def turned(value):
+        if not isinstance(value, dict):
+            return value
+        names = value is given["models"]["mine"]["layers"]  # the order of names is the user's
+        keys = list(value) if names else list(reversed(value))
+        return {key: turned(value[key]) for key in keys}
+
+    assert settled(turned(given)) == settled(given)
 
 
 def test_whom_an_explanation_explains_is_not_taken_over_by_others(config):

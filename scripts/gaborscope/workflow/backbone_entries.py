@@ -70,7 +70,7 @@ def _add(config, name, entry):
     blank = {"weights": None, "options": {}, "start": None, "trained_on": None, "training": {}}
     blank["seed"] = None
     entry["input"] = {**config["own_input"], **entry.get("input", {})}
-    config["backbones"][name] = {**blank, **entry}
+    config["backbones"][name] = {**blank, **dict(sorted(entry.items()))}
 
 
 def require_known(name: str) -> None:

@@ -68,7 +68,8 @@ def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
     Parameters
     ----------
     config : dict
-        Changed in place, see `complete` and `backbone_entries.complete`.
+        Changed in place, see `complete` and `backbone_entries.complete`. The keys of its settings
+        are in the order of the schema; names keep theirs.
     root : str or Path
         The repository, where relative paths start.
     said : list of str
@@ -81,6 +82,7 @@ def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
     """
     check(complete(config, said), SCHEMA)
     backbone_entries.complete(config)
+    _put_in_order(config, read_yaml(SCHEMA))
     backbone_checks.check(config, root)
     combinations.check_banks(config)
     contests.check_equal(config)
@@ -165,6 +167,22 @@ def check(config: Mapping[str, Any], schema_file: str | Path) -> None:
     _check_names(config)
     combinations.check(config)
     nulls.check(config)
+
+
+def _put_in_order(section, node):
+    """Order the keys of settings as in the schema, so that an order of writing reruns nothing."""
+    known = {}
+    for part in (node, *(case.get("then", {}) for case in node.get("allOf", ()))):
+        known.update(part.get("properties", {}))
+    others = node.get("additionalProperties")
+    others = others if isinstance(others, dict) else {}
+    for key in [
+        *(key for key in known if key in section),
+        *(key for key in section if key not in known),
+    ]:
+        value = section[key] = section.pop(key)
+        if isinstance(value, dict):
+            _put_in_order(value, known.get(key, others))
 
 
 def _check_ablated(config):
