@@ -113,8 +113,12 @@ def n_of(dataset, split):
 SMALL = [
     sentence
     for dataset in config["evaluate_on"]
-    if INDEX[dataset] and (sentence := small_splits.said_of(dataset, n_of(dataset, "test")))
+    if INDEX[dataset] and (sentence := small_splits.said_of(dataset, "test", n_of(dataset, "test")))
 ]
+fitted = pools.members(config["fit_on"])
+if all(INDEX[dataset] for dataset in fitted):
+    n_validation = sum(n_of(dataset, "validation") for dataset in fitted)
+    SMALL += filter(None, [small_splits.said_of("+".join(fitted), "validation", n_validation)])
 for line in SMALL if workflow.is_main_process else ():
     logger.warning(line)
 

@@ -20,7 +20,7 @@ SECONDS = {
     "accumulate": 0.60,
     "choose_terms": 0.30,
     "fit_filters": 0.03,
-    "identify": 0.90,
+    "identify": 0.06,
     "compare_halves": 0.30,
     "compare_seeds": 0.60,
     "score_sparsity": 2.00,
@@ -54,6 +54,14 @@ SECONDS = {
     "intervene": 3.00,
     "calibrate": 0.50,
     "differentiate": 1.20,  # per step and level as well
+}
+# CPU seconds at any number of stimuli, in addition; only stages above five.
+SECONDS_AT_ANY = {
+    "measure_layers": 10,
+    "fit_deep_bank": 8,
+    "identify": 100,
+    "score_coalitions": 10,
+    "report": 10,
 }
 # MB of memory at any number of stimuli.
 MEGABYTES = {
@@ -190,6 +198,7 @@ ASK = asking.Resources(
     asking.Measured(
         area_px=144 * 192,
         seconds=SECONDS,
+        seconds_at_any=SECONDS_AT_ANY,
         megabytes=MEGABYTES,
         megabytes_per_stimulus=HELD,
         written=FIXED,

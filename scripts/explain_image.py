@@ -226,6 +226,8 @@ def chosen(name, results):
     path = Path(name)
     if path.suffix != ".h5" and not path.exists():
         folder = Path(results) / "explained"
+        if not folder.is_dir():  # the folder of the run was given, not its results/
+            folder = Path(results) / "results" / "explained"
         known = {each: each.relative_to(folder).parts for each in sorted(folder.glob("*/*/*.h5"))}
         found = [
             each

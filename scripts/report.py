@@ -115,7 +115,10 @@ def _summary(params, found, closeness):
     ]
     deep = list(dict.fromkeys(cell[0] for cell in cells))
     content = {
-        "banners": findings.banners(found["summary"], deep, params.evaluate_on, params.preset),
+        "banners": [
+            *findings.banners(found["summary"], deep, params.evaluate_on, params.preset),
+            *findings.without_verdict(found["verdicts"], deep, params.evaluate_on),
+        ],
         "warnings": list(params.warnings),
         "glance": findings.glance(cells, found, params.preset),
         "figure": None,

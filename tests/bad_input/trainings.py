@@ -114,8 +114,9 @@ CASES = [
         "a training that does not beat the centre bias",
         learn_nothing,
         says="training learned nothing in 1 epochs: its lowest validation loss is {loss}, that of "
-        "the centre bias -9.000; change training.learning_rate, raise training.epochs, or add "
-        "stimuli",
+        "the centre bias -9.000; lower training.learning_rate or training.batch_size, raise "
+        "training.epochs and training.patience, add stimuli, or take weights that are trained "
+        "already",
     ),
     Case(
         "a fit split that nobody looked at",

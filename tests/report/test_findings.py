@@ -47,8 +47,8 @@ def test_the_summary_has_the_finding_its_nulls_and_the_verdict():
         "layers bring it closer; random networks explained alike 0.00 to 0.50.",
         "At fixations the explanation has +0.40 [+0.30, +0.50] bits above the centre bias, 80 % "
         "[70, 90] of the network's.",
-        "It is not shown as a whole: of 3 tests that could refute it, 1 passed, 1 failed or passed "
-        "in part, and 1 was not run.",
+        "It does not pass as a whole: of 3 tests that could refute it, 1 passed, 1 failed or "
+        "passed in part, and 1 was not run.",
     ]
 
 
@@ -78,6 +78,14 @@ def test_a_network_that_is_not_above_the_centre_bias_gets_a_banner(deep, said):
     assert f"net {said} the centre bias" in banner
     first = findings.sentences(NAMES, found, ROLES, synthetic=False)[0]
     assert ("worse than" if deep[2] < 0 else "is not shown to be better than") in first
+
+
+def test_a_network_too_weak_for_a_verdict_is_named_with_its_ratio():
+    row = {"model": "net", "dataset": "made", "test": "deep_twice_centre_bias", "passed": "false"}
+    verdicts = pd.DataFrame([{**row, "sentence": "net has 1.50 times."}] * 2)
+    assert findings.without_verdict(verdicts, ["net"], ["made"]) == ["On made: net has 1.50 times."]
+    assert findings.without_verdict(verdicts, ["other"], ["made"]) == []
+    assert findings.without_verdict(verdicts.assign(passed="true"), ["net"], ["made"]) == []
 
 
 def test_a_network_clearly_above_the_centre_bias_gets_none():

@@ -65,7 +65,7 @@ def test_sentences_say_which_word_and_against_what():
 
 def test_nulls_that_the_run_has_not_are_said():
     said = variance.sentences(beside(OWN), is_null=False)
-    assert "no wrong bank is in this run): stem (0.80), middle (0.60)." in said[0]
+    assert "the run has no wrong bank beside it): stem (0.80), middle (0.60)." in said[0]
     assert said[-1] == "No random network is in this run to compare with."
 
 
@@ -82,7 +82,7 @@ def test_a_cascade_needs_a_wrong_bank_and_is_judged_with_position():
     (said, _) = variance.sentences(beside(own), is_null=False)
     assert said == (
         "Only linearly predictable from the bank, since a cascade can span any small kernel and "
-        "no wrong bank is in this run: first (0.70)."
+        "the run has no wrong bank beside it: first (0.70)."
     )
     layers = beside(own, noise_banks=[noise])
     assert variance.words(layers, is_null=False) == {"first": "explained"}

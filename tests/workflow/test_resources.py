@@ -26,6 +26,7 @@ def ask():
     measured = Measured(
         area_px=96 * 128,
         seconds={**dict.fromkeys(STAGES, 6.0), "fuse_all_layers": 3.0},
+        seconds_at_any={"report": 12.0},
         megabytes=dict.fromkeys(STAGES, 100.0),
         megabytes_per_stimulus={"train_backbone": 1.0},
         written={"train_backbone": 500},
@@ -58,6 +59,7 @@ def test_the_expected_seconds_are_those_behind_the_run_time(ask):
     where = wildcards(dataset="demo")
     assert ask.seconds("score", where) == 40 * 6
     assert ask.expected("score", where) == resources.START + 40 * 6
+    assert ask.expected("report", wildcards()) == resources.START + 12  # not measured by stimulus
     assert ask.expected("score_calibrated", where) == resources.START + 40 * 6
     assert ask.expected("never_measured", where) == resources.START
 

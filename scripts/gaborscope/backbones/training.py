@@ -374,8 +374,9 @@ class Trainer:
         if not best < to_beat:
             raise InputError(
                 f"training learned nothing in {epochs} epochs: its lowest validation loss is "
-                f"{best:.3f}, that of the centre bias {to_beat:.3f}; change "
-                "training.learning_rate, raise training.epochs, or add stimuli"
+                f"{best:.3f}, that of the centre bias {to_beat:.3f}; lower "
+                "training.learning_rate or training.batch_size, raise training.epochs and "
+                "training.patience, add stimuli, or take weights that are trained already"
             )
         self.checkpoint.unlink(missing_ok=True)
         return {key: value.cpu() for key, value in self.best.items()}, self.state["history"]

@@ -17,6 +17,7 @@ COLUMNS = (
     "ci_high", "passed", "sentence", "p", "p_holm",
 )  # fmt: skip
 NOT_RUN, NO_VERDICT = "not run", "no verdict"
+STRENGTH = "deep_twice_centre_bias"  # name of the test of the deep model
 SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 OVERALL = "overall"
 OUTCOMES = ("passes", "fails", "in part", NOT_RUN)
@@ -141,7 +142,7 @@ def _strength(model, deep, bias, n_resamples, seed):
             f"{model} gets no verdict."
         )
     row = _row(ratio, low, high, passed, sentence)
-    return {"test": "deep_twice_centre_bias", "metric": "nss", "against": "centre_bias", **row}
+    return {"test": STRENGTH, "metric": "nss", "against": "centre_bias", **row}
 
 
 def overall_row(rows: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> dict[str, Any]:
@@ -163,7 +164,7 @@ def overall_row(rows: Sequence[Mapping[str, Any]], needed: Sequence[str]) -> dic
         largest of the tests, since all have to pass; nan if one was not run.
     """
     table = pd.DataFrame(list(rows))
-    weak = table[(table["test"] == "deep_twice_centre_bias") & (table["passed"] == "false")]
+    weak = table[(table["test"] == STRENGTH) & (table["passed"] == "false")]
     if len(weak):
         row = _row(np.nan, np.nan, np.nan, NO_VERDICT, f"No verdict: {weak.iloc[0]['sentence']}")
         return {"test": OVERALL, "metric": "", "against": "", **row}

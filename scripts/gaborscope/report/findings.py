@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaborscope.refutation.verdicts import STRENGTH
 from gaborscope.report import styles
 from gaborscope.report.fidelity import FAMILY, by_layers
 
@@ -91,6 +92,28 @@ def banners(
                 "prediction of where people look, and no percentage of its gain is given."
             )
     return said
+
+
+def without_verdict(
+    verdicts: pd.DataFrame, models: Sequence[str], datasets: Sequence[str]
+) -> list[str]:
+    """
+    Say of each deep model that is too near to the centre bias for a verdict that it is.
+
+    Parameters
+    ----------
+    verdicts : DataFrame
+        As `results/verdicts.csv`.
+    models, datasets : sequence of str
+
+    Returns
+    -------
+    sentences : list of str
+    """
+    rows = verdicts[(verdicts["test"] == STRENGTH) & (verdicts["passed"] == "false")]
+    rows = rows[rows["model"].isin(models) & rows["dataset"].isin(datasets)]
+    rows = rows.drop_duplicates(["model", "dataset"])
+    return [f"On {row['dataset']}: {row['sentence']}" for _, row in rows.iterrows()]
 
 
 def sentences(
@@ -212,9 +235,10 @@ def _verdict(verdicts, predictor, dataset):
     passed = sum(outcome == {"true"} for outcome in by_test)
     not_run = sum(not outcome for outcome in by_test)
     failed = len(by_test) - passed - not_run
-    word = {"true": "It passes as a whole", "false": "It is not shown as a whole"}
+    word = {"true": "It passes as a whole", "false": "It does not pass as a whole"}
+    none = "It gets no verdict, since the network is too near to the centre bias"
     return [
-        f"{word.get(overall['passed'].iloc[0], 'It gets no verdict')}: of {len(by_test)} tests "
+        f"{word.get(overall['passed'].iloc[0], none)}: of {len(by_test)} tests "
         f"that could refute it, {passed} passed, {failed} failed or passed in part, and {not_run} "
         f"{'was' if not_run == 1 else 'were'} not run."
     ]

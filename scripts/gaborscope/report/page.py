@@ -51,6 +51,8 @@ DEFINITIONS = {
     "verdict": "Whether every test that could refute the explanation was passed.",
     "data set": "Whose test split the figures are of.",
     "temperature": "Its inverse is the power that makes the density likeliest (validation split).",
+    "the map is": "Identified as its filters: they explain at least half of it, in a layer that is "
+    "explained. Linearly predictable from them: less. Not predicted: no better than its mean.",
     "with position": "Explained variance of the layer's maps on test stimuli (share).",
     "without position": "The same, fitted anew without the terms of position.",
     "the layer is": "Explained: at least half of the variance, and more than by any wrong bank.",

@@ -317,15 +317,17 @@ class Section:
                 shown = named[named["map"] == number].sort_values("rank")
                 reached = shown["explained_variance"].max()
                 explained = reached >= variance.FLOOR and said_of[layer] == variance.EXPLAINED
+                said = "identified as" if explained else variance.PREDICTABLE
+                predicted = reached > 0  # else the mean of the map predicts it better
                 rows.append(
                     {
                         "layer": layer,
                         "place": place,
                         "map": int(number),
-                        "said": "identified as" if explained else variance.PREDICTABLE,
+                        "said": said if predicted else "not predicted",
                         "explained_variance": float(reached),
-                        "words": words.identity(shown.iloc[0]),
-                        "filters": [_described(row) for _, row in shown.iterrows()],
+                        "words": words.identity(shown.iloc[0]) if predicted else "",
+                        "filters": [_described(row) for _, row in shown.iterrows() if predicted],
                     }
                 )
         return rows
@@ -520,8 +522,8 @@ def identity_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     table : dict
         `columns`, `rows`.
     """
-    columns = ["map", "explained variance", "is", "first of all", "filters in the order of their "
-               "choice"]  # fmt: skip
+    columns = ["map", "explained variance", "the map is", "first of all",
+               "filters in the order of their choice"]  # fmt: skip
     cells = [
         (
             f"{row['layer']}, {row['place']}",

@@ -139,11 +139,11 @@ def sentences(layers: Sequence[Mapping[str, Any]], is_null: bool) -> list[str]:
     leads = {
         EXPLAINED: f"Explained by the bank (at least {FLOOR:.2f} of the variance of test stimuli"
         f"{' without position' if refitted else ''}, "
-        f"{'more than by any wrong bank' if compared else 'no wrong bank is in this run'})",
+        f"{'more than by any wrong bank' if compared else 'the run has no wrong bank beside it'})",
         "low": f"Only {PREDICTABLE} the bank, less than {FLOOR:.2f}",
         "matched": f"Only {PREDICTABLE} the bank, since a wrong bank predicts as much",
-        "alone": f"Only {PREDICTABLE} the bank, since a cascade can span any small kernel and no "
-        "wrong bank is in this run",
+        "alone": f"Only {PREDICTABLE} the bank, since a cascade can span any small kernel and the "
+        "run has no wrong bank beside it",
     }
     lists: dict[str, list[str]] = {group: [] for group in leads}
     for layer in layers:

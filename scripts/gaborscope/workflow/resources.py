@@ -32,6 +32,8 @@ class Measured:
         Height times width of the network's input in the measurements.
     seconds : dict of str to float
         CPU seconds by stage, per stimulus; for training, per stimulus and epoch.
+    seconds_at_any : dict of str to float
+        CPU seconds by stage at any number of stimuli, in addition; only stages above five.
     megabytes : dict of str to float
         Memory by stage, whatever the number of stimuli.
     megabytes_per_stimulus : dict of str to float
@@ -51,6 +53,7 @@ class Measured:
 
     area_px: int
     seconds: dict[str, float]
+    seconds_at_any: dict[str, float]
     megabytes: dict[str, float]
     megabytes_per_stimulus: dict[str, float]
     written: dict[str, float]
@@ -130,7 +133,7 @@ class Resources:
             used *= min(1, wanted["stimuli"] / max(1, self._stimuli(wildcards)))
         if self._fuses_all(stage, wildcards):
             used += self._amount(self.measured.seconds, FUSE_ALL, wildcards, model)
-        return used
+        return used + self.measured.seconds_at_any.get(stage, 0)
 
     def expected(self, rule: str, wildcards: Any) -> float:
         """
@@ -148,13 +151,14 @@ class Resources:
         seconds : float
             `START` for a rule that was not measured.
         """
-        stages = [s for s in self.measured.seconds if rule == s or rule.startswith(f"{s}_")]
+        known = {**self.measured.seconds, **self.measured.seconds_at_any}
+        stages = [s for s in known if rule == s or rule.startswith(f"{s}_")]
         if not stages:
             return START
         stage = max(stages, key=len)
         model = rule.removeprefix(stage)[1:]
-        known = model if model in self.plan.config["backbones"] else None
-        return START + self.seconds(stage, wildcards, known)
+        of = model if model in self.plan.config["backbones"] else None
+        return START + self.seconds(stage, wildcards, of)
 
     def mem_mb(self, stage: str, model: str | None = None) -> Callable[[Any, int], int]:
         """Return the function that gives a job's memory in megabytes; parameters as `runtime`."""
