@@ -3,8 +3,8 @@
 # Stimuli below which a run says so, when it is planned and in its report, and what then holds.
 LEAST = {"test": 20, "validation": 10}
 FOLLOWS = {
-    "test": "intervals of fewer than 20 are not to be relied on: take scores and verdicts as a trial "
-    "of the machinery, and add stimuli before drawing a conclusion",
+    "test": "intervals of fewer than 20 are not to be relied on: take scores and verdicts as a "
+    "trial of the machinery, and add stimuli before drawing a conclusion",
     "validation": "fewer than 10 choose badly: the epoch of a training, penalties, pools, and how "
     "many filters a map is named by; some 100 stimuli in all have as many",
 }
