@@ -70,7 +70,7 @@ def test_times_are_summed_by_stage_the_longest_first(tmp_path):
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"{head}{values}\n")
     assert methods.times(tmp_path) == [
-        ("fit", [2, "3.00", "1.50", "300"]), ("report", [1, "0.10", "0.05", "nan"])
+        ("fit", [2, "3.00", "1.50", "300"]), ("report", [1, "0.10", "0.05", ""])
     ]  # fmt: skip
     assert methods.times(tmp_path / "none") == []
 

@@ -50,7 +50,7 @@ def test_a_stage_says_one_line_when_its_last_job_is_done(told):
     assert not told.lines
     finish(told, 0, 30)
     (line,) = told.lines
-    assert re.fullmatch(r" *50 %  fit: 2 jobs in 60 s, about 60 s left", line)
+    assert re.fullmatch(r" *50 %  fit: 2 jobs, 60 s from first to last, about 60 s left", line)
 
 
 def test_shares_are_those_of_the_cost_not_of_the_jobs(told):

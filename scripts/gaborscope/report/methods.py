@@ -12,6 +12,7 @@ import pandas as pd
 
 from gaborscope import __version__
 
+SEEN = 20  # MB; Python alone takes more, so less was measured before a job had begun
 YEAR = 2026  # of this version
 PACKAGES = ("numpy", "scipy", "pandas", "torch", "snakemake")
 BIBTEX = """@software{gaborscope,
@@ -213,7 +214,8 @@ def times(folder: str | Path) -> list[tuple[str, list[Any]]]:
     -------
     rows : list of (str, list)
         Rule; jobs, minutes on the clock summed over jobs, minutes of CPU, and the largest memory in
-        MB. The longest first. Jobs that have not ended are not in it.
+        MB, "" of rules whose jobs ended before it was looked at. The longest first. Jobs that have
+        not ended are not in it.
     """
     by_rule: dict[str, list[pd.Series]] = {}
     folder = Path(folder)
@@ -227,7 +229,7 @@ def times(folder: str | Path) -> list[tuple[str, list[Any]]]:
         clock, cpu = (float(table[key].sum()) / 60 for key in ("s", "cpu_time"))
         totals.append((rule, len(table), clock, cpu, float(table["max_rss"].max())))
     return [
-        (rule, [n, f"{clock:.2f}", f"{cpu:.2f}", f"{memory:.0f}"])
+        (rule, [n, f"{clock:.2f}", f"{cpu:.2f}", f"{memory:.0f}" if memory >= SEEN else ""])
         for rule, n, clock, cpu, memory in sorted(totals, key=lambda row: (-row[2], row[0]))
     ]
 

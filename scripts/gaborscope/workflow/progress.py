@@ -147,7 +147,8 @@ class Progress(logging.Filter):
         count = f"{jobs} job{'s' * (jobs != 1)}" if complete else f"{made} of {jobs} jobs"
         line = f"{100 * share:3.0f} %  {stage}: {count}"
         if complete:
-            line += f" in {duration(now - self.began.get(stage, self.started))}"
+            took = duration(now - self.began.get(stage, self.started))
+            line += f" in {took}" if jobs == 1 else f", {took} from first to last"
         left = (now - self.started) * (1 / share - 1) if share else 0.0
         if left >= 1:
             line += f", about {duration(left)} left"
