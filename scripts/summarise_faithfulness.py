@@ -2,8 +2,6 @@
 
 import logging
 
-import pandas as pd
-
 from gaborscope.refutation import faithfulness
 from gaborscope.store import tables
 from gaborscope.workflow.stage import run_stage
@@ -15,7 +13,7 @@ def main(smk):
     """Read the rows of all blocks; write means, differences and the interventions themselves."""
     resampling = smk.params.n_resamples, smk.params.seed
     replaced, changed = (
-        pd.concat([tables.read_csv(path) for path in paths]).sort_values("stimulus", kind="stable")
+        faithfulness.joined(map(tables.read_csv, paths))
         for paths in (smk.input.substituted, smk.input.intervened)
     )
     means, differences = faithfulness.substitution_tables(replaced, *resampling)

@@ -5,9 +5,10 @@ import pandas as pd
 import pytest
 from helpers import make_block
 
-from gaborscope.refutation import faithfulness
+from gaborscope.refutation import faithfulness, verdicts
 from gaborscope.report import faithfulness as report_faithfulness
 from gaborscope.scoring import metrics
+from gaborscope.store import tables
 
 
 def test_stimuli_drawn_stay_when_others_join():
@@ -67,6 +68,53 @@ def test_differences_from_a_control_are_paired_by_stimulus():
     assert tuple(nss_row[["difference", "ci_low", "ci_high"]]) == (0.25, 0.25, 0.25)
     assert set(means["substitute"]) == {"reconstruction", "mean", "intact"}
     assert set(differences["control"]) == {"mean"}
+
+
+@pytest.fixture
+def none_left(tmp_path):
+    """Tables by block, as written where every stimulus was trained on."""
+    found = []
+    for columns in (faithfulness.SUBSTITUTED, faithfulness.INTERVENED):
+        files = [tmp_path / f"{len(columns)}_{block}.csv" for block in "ab"]
+        for file in files:
+            tables.write_csv(file, [], columns)
+        found.append(faithfulness.joined(map(tables.read_csv, files)))
+    return found
+
+
+def test_without_a_stimulus_the_tables_are_there_and_undefined(tmp_path, none_left):
+    means, differences = faithfulness.substitution_tables(none_left[0], 50, 1)
+    some, others = faithfulness.substitution_tables(substituted(["a", "b"], 0.25), 50, 1)
+    assert (len(means), len(differences)) == (0, 0)
+    assert list(means) == list(some) and list(differences) == list(others)
+    table = faithfulness.intervention_table(none_left[1], 50, 1)
+    whole = faithfulness.intervention_table(intervened(0.3, 0.1), 50, 1)
+    assert list(table) == list(whole)
+    assert table[["kind", "measure"]].equals(whole[["kind", "measure"]])
+    assert table["mean"].isna().all() and (table["n"] == 0).all()
+
+
+def test_without_a_stimulus_no_test_was_run_and_the_page_shows_none(tmp_path, none_left):
+    _, differences = faithfulness.substitution_tables(none_left[0], 50, 1)
+    table = faithfulness.intervention_table(none_left[1], 50, 1)
+    about = "net", "direct", "made"
+    (layers,) = verdicts.faithfulness_rows(*about, differences)
+    (images,) = verdicts.intervention_rows(*about, table, 50)
+    for row in (layers, images):
+        assert row["passed"] == "not run" and "trained on" in row["sentence"]
+    folder = tmp_path / "results" / "faithfulness" / "cmrnet" / "demo" / "direct"
+    folder.mkdir(parents=True)
+    paths = [folder / "substitution.csv", folder / "interventions.summary.csv"]
+    means, _ = faithfulness.substitution_tables(none_left[0], 50, 1)
+    tables.write_csv(paths[0], means)
+    tables.write_csv(paths[1], table)
+    assert report_faithfulness.parts(paths, tmp_path, 40) == []
+
+
+def test_a_block_without_a_stimulus_changes_nothing(none_left):
+    rows = substituted(["b", "a"], 0.25)
+    joined = faithfulness.joined([none_left[0], rows])
+    assert (joined.dtypes == rows.dtypes).all() and len(joined) == len(rows)
 
 
 def test_the_page_reads_what_the_stage_wrote(tmp_path):

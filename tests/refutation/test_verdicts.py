@@ -65,6 +65,20 @@ def test_what_was_not_run_is_said_with_its_reason(rows):
     assert row["sentence"] == "Not run: no explanation has it."
 
 
+def test_a_network_trained_on_every_test_stimulus_is_compared_with_nothing(rng):
+    scores, fidelity = tables(rng)
+    for table in (*scores.values(), *fidelity.values()):
+        table.loc[:] = np.nan
+    scores["mit", "centre_bias", "made"] = tables(rng)[0]["mit", "centre_bias", "made"]
+    rows = pd.DataFrame(verdicts.contest_rows(CONTEST, scores, fidelity, 50, 1))
+    for metric in verdicts.METRICS:
+        row = row_of(rows, "above_centre_bias", metric)
+        assert row["passed"] == "not run" and "trained on" in row["sentence"]
+    weak = row_of(rows, "deep_twice_centre_bias", "nss")["sentence"]
+    assert weak == "net was trained on every test stimulus, so it gets no verdict."
+    assert not rows["sentence"].str.contains("nan").any()
+
+
 def test_rivals_scored_in_another_order_are_paired_by_stimulus(rng):
     scores, fidelity = tables(rng)
     for turned, key in ((scores, ("mit", "centre_bias", "made")),

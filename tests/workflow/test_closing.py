@@ -89,6 +89,20 @@ def test_the_finding_says_what_the_tests_decided(tmp_path, passed, words):
     assert words in "\n".join(closing.lines(tmp_path))
 
 
+def test_what_was_all_trained_on_is_shown_as_undefined(tmp_path):
+    results(tmp_path, passed="no verdict")
+    for name in ("summary", "fidelity"):
+        path = tmp_path / "results" / f"{name}.csv"
+        with open(path, encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file))
+        empty = dict.fromkeys(("mean", "ci_low", "ci_high"), "") | {"n": 0}
+        write(path, [row | empty if row["predictor"].startswith("net") else row for row in rows])
+    said = "\n".join(closing.lines(tmp_path))
+    assert "How close net-direct is to net is undefined; it gets no verdict." in said
+    assert "net-direct         undefined" in said
+    assert "nan" not in said and "too near" not in said
+
+
 def test_without_an_explanation_the_scores_are_shown(tmp_path):
     results(tmp_path)
     (tmp_path / "results" / "fidelity.csv").unlink()

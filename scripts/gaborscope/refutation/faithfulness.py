@@ -1,7 +1,7 @@
 """Tables of faithfulness: stimuli drawn, scores of replaced layers, means with intervals."""
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import numpy as np
 import pandas as pd
@@ -100,6 +100,24 @@ class Judge:
         }
 
 
+def joined(blocks: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """
+    Join the tables of some blocks by stimulus.
+
+    Parameters
+    ----------
+    blocks : iterable of DataFrame
+        At least one. One without rows, whose stimuli were all trained on, changes no type.
+
+    Returns
+    -------
+    table : DataFrame
+    """
+    tables = list(blocks)
+    filled = [table for table in tables if len(table)] or tables[:1]
+    return pd.concat(filled).sort_values("stimulus", kind="stable")
+
+
 def substitution_tables(
     rows: pd.DataFrame, n_resamples: int, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -109,7 +127,8 @@ def substitution_tables(
     Parameters
     ----------
     rows : DataFrame
-        `layer, way, substitute, stimulus` and the scores of `Judge`.
+        `layer, way, substitute, stimulus` and the scores of `Judge`; without rows, nor have the
+        tables any.
     n_resamples, seed : int
         Number of samples and seed of the bootstrap over stimuli.
 
@@ -140,7 +159,14 @@ def substitution_tables(
             compared = summaries.compare(values, n_resamples, seed)
             row = _named("difference", metric, (*compared[:3], compared.n))
             differences.append({**where, "control": substitute, **row, "p": compared.p})
-    return pd.DataFrame(means), pd.DataFrame(differences)
+    ends = "ci_low", "ci_high", "n"
+    return (
+        pd.DataFrame(means, columns=[*keys, "metric", "mean", *ends]),
+        pd.DataFrame(
+            differences,
+            columns=["layer", "way", "control", "metric", "difference", *ends, "p"],
+        ),
+    )
 
 
 def _named(name, metric, estimate):
@@ -158,7 +184,7 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
     Parameters
     ----------
     rows : DataFrame
-        `stimulus, notch, family, kind` and `MEASURES`.
+        `stimulus, notch, family, kind` and `MEASURES`; without rows, all values are nan.
     n_resamples, seed : int
         Number of samples and seed of the bootstrap over stimuli.
 
@@ -172,7 +198,8 @@ def intervention_table(rows: pd.DataFrame, n_resamples: int, seed: int) -> pd.Da
         hold ratios of mean sizes.
     """
     table = []
-    by_kind = {
+    none = pd.DataFrame(columns=list(MEASURES), dtype=float)  # all stimuli were trained on
+    by_kind = dict.fromkeys(("leading", *CONTROLS), none) | {
         kind: group.groupby("stimulus")[list(MEASURES)].mean()
         for kind, group in rows.groupby("kind")
     }

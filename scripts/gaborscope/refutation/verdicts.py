@@ -18,6 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 NOT_RUN, NO_VERDICT = "not run", "no verdict"
 STRENGTH = "deep_twice_centre_bias"  # name of the test of the deep model
+NONE_LEFT = "no test stimulus is left that the network was not trained on"
 SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 OVERALL = "overall"
 OUTCOMES = ("passes", "fails", "in part", NOT_RUN)
@@ -96,6 +97,8 @@ def _about(contest):
 def _advantage(predictor, rivals, metric, compared, n_resamples):
     passed = bool(compared.mean > 0 and compared.p < LIMIT)
     against = rivals[0] if len(rivals) == 1 else f"{len(rivals)} draws: {rivals[0]} ..."
+    if not compared.n:
+        return {"against": against, **_blank(NONE_LEFT)}
     whom = rivals[0] if len(rivals) == 1 else f"the mean of {len(rivals)} draws ({rivals[0]} ...)"
     worse = compared.mean < 0 and compared.p < LIMIT
     verb = "is better than" if passed else "is not shown to be better than"
@@ -133,7 +136,9 @@ def _strength(model, deep, bias, n_resamples, seed):
     """Return the row that says whether the deep model is good enough to be worth explaining."""
     ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
     passed = bool(ratio >= TWICE)
-    if np.isfinite(ratio):
+    if np.isnan(deep).all() and not np.isnan(bias).all():
+        sentence = f"{model} was trained on every test stimulus, so it gets no verdict."
+    elif np.isfinite(ratio):
         sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]"
         sentence += "." if passed else ": less than twice, so mechanics only; it gets no verdict."
     else:
@@ -307,7 +312,7 @@ def faithfulness_rows(
         row = _row(mean, low, high, above == len(layers), sentence, p)
         named = {"test": "faithful_layers", "metric": "cc_intact", "against": control}
         rows.append({**where, **named, **row})
-    return rows
+    return rows or [{**where, **not_run("faithful_layers", NONE_LEFT)}]
 
 
 def intervention_rows(
@@ -338,7 +343,9 @@ def intervention_rows(
     cells = table.set_index(["kind", "measure"])
     effect = cells.loc["leading - lower_half", "kl_deep"]
     if not effect["n"] or not np.isfinite(effect["mean"]):
-        return [{**where, **not_run("interventions", "no image holds energy enough to change")}]
+        any_left = (table["n"] > 0).any()
+        reason = "no image holds energy enough to change" if any_left else NONE_LEFT
+        return [{**where, **not_run("interventions", reason)}]
     mean, low, high, p = (float(effect[key]) for key in ("mean", "ci_low", "ci_high", "p"))
     passed = bool(mean > 0 and p < LIMIT)
     verb = "more" if passed else "not shown to be more"
@@ -366,8 +373,11 @@ def not_run(test: str, reason: str) -> dict[str, Any]:
     -------
     row : dict
     """
-    blank = _row(np.nan, np.nan, np.nan, NOT_RUN, f"Not run: {reason}.")
-    return {"test": test, "metric": "", "against": "", **blank}
+    return {"test": test, "metric": "", "against": "", **_blank(reason)}
+
+
+def _blank(reason):
+    return _row(np.nan, np.nan, np.nan, NOT_RUN, f"Not run: {reason}.")
 
 
 def _row(value, low, high, passed, sentence, p=np.nan):

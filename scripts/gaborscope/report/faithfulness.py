@@ -32,12 +32,14 @@ def parts(paths: Sequence[str], folder: Path, dpi: int) -> list[dict[str, Any]]:
     Returns
     -------
     content : list of dict
-        Values for the template, for each explanation.
+        Values for the template, for each explanation with a stimulus that was not trained on.
     """
     content = []
     for first, second in zip(paths[::2], paths[1::2], strict=True):
         model, dataset, explanation = grammar.parse("substitution", first).values()
         replaced, changed = read_csv(first), second
+        if replaced.empty:  # every test stimulus was trained on
+            continue
         figure = Path(folder) / f"faithfulness_{model}_{dataset}_{explanation}.png"
         drawing.keep(substitution_curves(replaced), figure, dpi, replaced)
         intact = replaced[(replaced["way"] == "intact") & (replaced["metric"] == "nss")]

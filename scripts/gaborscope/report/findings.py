@@ -172,6 +172,8 @@ def _closeness(predictor, model, fidelity, dataset, roles):
     part = fidelity[fidelity["dataset"] == dataset].set_index(["predictor", "measure"])
     if (predictor, "fidelity") not in part.index:
         return []
+    if not np.isfinite(part.loc[(predictor, "fidelity"), "mean"]):
+        return []
 
     def of(name):
         return interval(part.loc[(name, "fidelity"), list(ENDS)])

@@ -16,6 +16,7 @@ NULLS = {"loggabor_deep": "gain_by_layers", "loggabor_deep_same": "gain_by_layer
 MOST_ROWS = 14
 # Without a single model that is explained these say most; the first that is there is shown.
 METRICS = ("ig", "nss", "auc_judd")
+NO_VALUE = ("-", "undefined")
 
 
 def lines(folder: str | Path) -> list[str]:
@@ -107,11 +108,11 @@ def _table(dataset, scores, near, explained):
 
 
 def _cell(row):
-    """Mean and interval; a dash where there is none."""
+    """Mean and interval; "undefined" for an empty one, a dash where there is no row."""
     if row is None:
         return "-"
-    mean, low, high = (float(row[key]) for key in ("mean", "ci_low", "ci_high"))
-    return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(mean) else "-"
+    mean, low, high = (float(row[key] or "nan") for key in ("mean", "ci_low", "ci_high"))
+    return f"{mean:.3f} [{low:.3f}, {high:.3f}]" if math.isfinite(mean) else "undefined"
 
 
 def _against_layers(model, explanation, near):
@@ -160,13 +161,14 @@ def finding(
     """
     name = f"{model}-{explanation}"
     own = _cell(near.get((name, "kl_deep")))
-    if own == "-":
-        words = f"How close {name} is to {model} was not measured"
+    if own in NO_VALUE:
+        said = "is undefined" if own == "undefined" else "was not measured"
+        words = f"How close {name} is to {model} {said}"
     else:
         words = f"{name} is {own} bits from the map of {model}"
         rival, what, ends = _against_layers(model, explanation, near)
         other = _cell(near.get((rival, "kl_deep")))
-        if ends and other != "-":
+        if ends and other not in NO_VALUE:
             low, high = ends
             found = "closer" if low > 0 else "farther" if high < 0 else "not shown to be closer"
             words += f", {found} than {what} ({other})"
@@ -178,6 +180,8 @@ def finding(
     decided = {
         "true": "it passes all tests that a verdict needs",
         "false": "it does not pass all tests that a verdict needs",
-        "no verdict": f"{model} is too near to the centre bias for a verdict",
+        "no verdict": "it gets no verdict"
+        if own == "undefined"
+        else f"{model} is too near to the centre bias for a verdict",
     }.get(overall[0] if overall else "", "")
     return f"{words}; {decided}." if decided else f"{words}."
