@@ -39,7 +39,7 @@ from gaborscope.explanation import attribution
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.report import photograph, photograph_figure, photograph_page
+from gaborscope.report import photograph, photograph_figure, photograph_origin, photograph_page
 from gaborscope.scoring import imported_maps
 from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.images import open_image
@@ -129,6 +129,8 @@ class Explainer:
         except InputError as error:
             self.missing = str(error).partition(";")[0]
         self.concepts = dict(map(named_file, arguments.concept))
+        trained_on = None if self.deep is None else self.deep.description["trained_on"]
+        self.known = photograph_origin.sentences(path, trained_on)
 
     def _load_network(self, asked):
         """Load the network; weights that were not asked for may be of no use."""
@@ -156,7 +158,7 @@ class Explainer:
         source = source_of(path, *filter(None, self.files), *maps.values())
         if not self.given.force:
             require_own(paths, source)
-        content = self._content(Path(path).name, image, maps)
+        content = self._content(path, image, maps)
         facts = self._facts(content)
         with contextlib.ExitStack() as stack:  # all files or none
             files = [stack.enter_context(whole(path)) for path in paths]
@@ -171,7 +173,7 @@ class Explainer:
             said += f"parts sum to the whole but for {100 * content.attribution.error:.2f} %, "
         log.info("%s.html: %s%.1f s", stem, said, time.monotonic() - started)
 
-    def _content(self, name, image, maps):
+    def _content(self, path, image, maps):
         size = image.shape[:2]
         image = photograph.shrunk(image, MOST_PX)
         read = {concept: imported_maps.read_file(place) for concept, place in maps.items()}
@@ -186,7 +188,8 @@ class Explainer:
         bias = densities.resize_bilinear(self.model.centre_bias, image.shape[:2])
         found = None if self.gradient is None else attribution.attribute(self.gradient, image)
         return photograph.Content(
-            name=name,
+            name=Path(path).name,
+            origin=self.known.get(hashlib.sha256(Path(path).read_bytes()).hexdigest(), ""),
             image=image,
             size=size,
             explanation=self.name,

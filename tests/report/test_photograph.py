@@ -3,20 +3,27 @@
 import base64
 import dataclasses
 import io
+import json
 import re
 from html.parser import HTMLParser
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
-from helpers import make_explained, make_image
+from helpers import make_block, make_explained, make_image
 from PIL import Image
 
 from gaborscope.explanation import attribution
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel
-from gaborscope.report import photograph, photograph_figure, photograph_page
+from gaborscope.report import (
+    photograph,
+    photograph_figure,
+    photograph_origin,
+    photograph_page,
+)
 from gaborscope.stimuli import geometry
+from gaborscope.store.blocks import write_data
 
 IMAGE = make_image((64, 96), seed=5)
 
@@ -216,3 +223,56 @@ def test_embedded_pictures_are_the_pictures():
 @pytest.mark.parametrize(("largest", "most", "step"), [(3.6, 3, 1), (0.7, 2, 0.5), (12, 2, 5)])
 def test_ticks_are_few_and_round(largest, most, step):
     assert photograph.tick_step(largest, most) == pytest.approx(step)
+
+
+@pytest.mark.parametrize("name", ["日本.jpg", "a\u0627.png"])
+def test_a_name_that_the_font_lacks_is_left_out_of_the_figure(name, recwarn, tmp_path):
+    content = make_content(name=name)
+    png, svg = tmp_path / "a.png", tmp_path / "a.svg"
+    photograph_figure.save(photograph_figure.draw(content), png, svg, "")
+    assert not [str(each.message) for each in recwarn if "Glyph" in str(each.message)]
+    assert (photograph_figure.title(name) == "") == (name == "日本.jpg")
+    assert name in photograph_page.render(content, [], "")
+
+
+def test_the_figure_keeps_other_names():
+    assert photograph_figure.title("Käse $1_2.jpg") == "Käse $1_2.jpg"
+    assert photograph_figure.title("a" * 80) == "a" * 57 + "..."
+
+
+def run_of(folder):
+    """Write a block of one stimulus for each split; return the path of the run's explanation."""
+    origin = {"params": json.dumps({"dataset": {"type": "folder"}, "n_blocks": 10})}
+    for number in (0, 7, 8):
+        block = make_block([(20, 30)], seed=number)
+        block.names, block.sha256 = [f"s{number}.png"], [f"digest {number}"]
+        write_data(folder / "data" / "mine" / f"0{number}.h5", block, origin)
+    return folder / "explained" / "net" / "mine" / "direct.h5"
+
+
+def test_a_photograph_of_the_fit_split_is_said_to_be_one(tmp_path):
+    mine = {"type": "folder", "dataset": "mine", "prefix": "s0"}
+    said = photograph_origin.sentences(run_of(tmp_path), [mine])
+    assert list(said) == ["digest 0", "digest 7", "digest 8"]
+    assert "fit split of mine, on which the explanation was fitted" in said["digest 0"]
+    assert "The network was trained on it." in said["digest 0"]
+    assert "validation split" in said["digest 7"] and "trained" not in said["digest 7"]
+    assert "test split" in said["digest 8"] and "no measure" not in said["digest 8"]
+    page = photograph_page.render(make_content(origin=said["digest 0"]), [], "")
+    assert said["digest 0"] in page.replace("\n", " ") and "nobody was measured" not in page
+
+
+def test_a_network_of_unknown_training_is_no_proof_of_new_photographs(tmp_path):
+    path = run_of(tmp_path)
+    unknown = photograph_origin.sentences(path, [])["digest 8"]
+    assert unknown.endswith("What the network was trained on is not known.")
+    assert "network" not in photograph_origin.sentences(path, None)["digest 8"]
+    everything = photograph_origin.sentences(path, [{"type": "folder", "dataset": "mine"}])
+    assert everything["digest 8"].endswith("no measure of new photographs.")
+
+
+def test_of_an_explanation_elsewhere_nothing_is_said(tmp_path):
+    run_of(tmp_path)
+    assert photograph_origin.sentences(tmp_path / "a.h5", []) == {}
+    page = photograph_page.render(make_content(), [], "")
+    assert "Both maps are predictions; no fixations are shown here." in page

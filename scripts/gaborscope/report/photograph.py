@@ -67,6 +67,8 @@ class Content:
     space : str
         Colour space.
     layers : list of str
+    origin : str
+        What was fitted on the photograph, as a sentence; empty if nothing is known of it.
     """
 
     name: str
@@ -84,6 +86,7 @@ class Content:
     channels: tuple[str, ...]
     space: str
     layers: Sequence[str]
+    origin: str = ""
 
     @property
     def scale(self) -> float:

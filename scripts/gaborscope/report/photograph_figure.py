@@ -10,6 +10,7 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 from gaborscope.report import photograph
@@ -41,9 +42,10 @@ def draw(content: Content) -> Figure:
     _maps(sheet, content, peaks)
     _charts(sheet, content)
     _filters(sheet, content, peaks)
-    head = content.name if len(content.name) < 60 else f"{content.name[:57]}..."
+    head = title(content.name)
     if measures := content.measures():
-        head += f":  KL {measures['kl']:.2f} bits, fidelity {measures['fidelity']:.2f}, "
+        head += ":  " if head else ""
+        head += f"KL {measures['kl']:.2f} bits, fidelity {measures['fidelity']:.2f}, "
         head += f"CC {measures['cc']:.2f}"
     sheet.text(0.4, 0.36, head, fontsize=13, weight="bold", parse_math=False)
     if content.attribution is None:
@@ -52,6 +54,26 @@ def draw(content: Content) -> Figure:
     sheet.set_ylim(SIZE[1], 0)
     sheet.set_aspect("auto")
     return figure
+
+
+def title(name: str) -> str:
+    """
+    Return a photograph's name as it stands in the figure.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    title : str
+        Shortened if it is long; empty if the figure's font lacks a letter of it.
+    """
+    family = font_manager.FontProperties(weight="bold")
+    letters = font_manager.get_font(font_manager.findfont(family)).get_charmap()
+    if any(ord(letter) not in letters for letter in name):
+        return ""
+    return name if len(name) < 60 else f"{name[:57]}..."
 
 
 def _maps(sheet, content, peaks):
