@@ -71,7 +71,7 @@ def test_the_page_shows_the_files_that_exist(tmp_path):
     sections = anatomy.content(given, tmp_path, 40)
     html = page.render(content(anatomy=sections))
     for text in ("What the information is made of", "cmrnet-second", "not in the bank", "by depth",
-                 "0.300 [0.200, 0.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
+                 "0.300 [0.200,\xa00.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
         assert text in html
     assert html.index("What the information") < html.index('id="scores"')
 
@@ -115,3 +115,9 @@ def test_spectra_are_drawn_over_cycles_per_degree_where_these_are_known(tmp_path
     for known, label in ((True, "cycles per degree"), (False, "wavelength, px of the stimulus")):
         table = pd.read_csv(spectra_table(tmp_path, known))
         assert anatomy.spectra_lines(table).axes[0].get_xlabel() == label
+
+
+def test_a_share_that_rounds_to_nothing_has_no_sign():
+    row = pd.DataFrame({"bits": [-0.0004], "ci_low": -0.1, "ci_high": 0.1, "share": -0.004})
+    cell = anatomy._cell(row.set_axis(["colour"]), "colour")
+    assert cell == "0.000 [-0.100,\N{NO-BREAK SPACE}0.100], 0%"

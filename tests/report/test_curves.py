@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from gaborscope.report import curves
+from gaborscope.report import curves, sections
 from gaborscope.report.drawing import plt
 from gaborscope.scoring.scorer import FEW
 
@@ -74,3 +74,25 @@ def test_budgets_are_drawn_in_their_order_with_the_bounds():
     drawn = np.float64(axis.containers[1].lines[0].get_ydata())
     np.testing.assert_allclose(drawn, [1, 2, 3])
     assert {line.get_ydata()[0] for line in axis.lines if len(line.get_xdata()) == 2} == {4.0, 0.5}
+
+
+def test_the_axis_of_frequencies_has_plain_numbers():
+    figure = curves.tuning_beside_people(tuning_table(cycles_per_degree=[0.4, 2.5, 0.4, 2.5]))
+    axis = figure.axes[0]
+    assert [label.get_text() for label in axis.get_xticklabels()] == ["0.4", "2.5"]
+    assert not axis.get_xticks(minor=True).size
+
+
+def test_all_wavelengths_are_those_of_the_tables():
+    table = pd.DataFrame(
+        {
+            "property": ["wavelength"],
+            "label": ["1"],
+            "wavelength_px": 20.0,
+            "cycles_per_degree": 1.5,
+        }
+    )
+    labels, note = sections.scale_labels(table, np.array([3.0, 6.0]))
+    assert labels == ["10 px, 3 c/deg", "20 px, 1.5 c/deg"] and "is 3.33 of them" in note
+    labels, note = sections.scale_labels(table.assign(cycles_per_degree=np.nan), np.array([3, 6]))
+    assert labels == ["10 px", "20 px"] and "not known" in note

@@ -273,3 +273,13 @@ def test_every_table_of_the_page_names_its_preset():
     for caption in captions:
         assert "<b>exact</b>" in caption.split("</div>")[0]
         assert re.search(r'<a href="\.\./\w+(\.\w+)?\.csv">CSV</a>', caption.split("</div>")[0])
+
+
+def test_cells_of_a_table_of_words_carry_their_heads_for_narrow_screens():
+    table = {"columns": ["is", "cc_deep"], "rows": [("direct", ["an explanation", "0.9"])]}
+    part = {"model": "net", "dataset": "made", "sentences": [], "figure": "", "n": 3}
+    summary = {**content()["summary"], "figure": ""}
+    html = page.render(content(closeness=[{**part, "table": table}], summary=summary))
+    assert '<td class="words" data-head="is">an explanation</td>' in html
+    assert '<td data-head="cc_deep">0.9</td>' in html
+    assert html.count("data-head=") == 2 and "attr(data-head)" in html

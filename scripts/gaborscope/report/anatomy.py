@@ -157,8 +157,9 @@ def _cell(table, part):
     if part not in table.index:
         return "not in the bank"
     row = table.loc[part]
-    text = f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}]"
-    return text + (f", {row['share']:.0%}" if np.isfinite(row["share"]) else "")
+    # a line of a cell ends before the interval, not within it
+    text = f"{row['bits']:z.3f} [{row['ci_low']:z.3f},\N{NO-BREAK SPACE}{row['ci_high']:z.3f}]"
+    return text + (f", {row['share']:z.0%}" if np.isfinite(row["share"]) else "")
 
 
 def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
@@ -269,7 +270,7 @@ def _profiles(axis, table):
     for name, style in styles.ordered(names).items():
         profile = table[table["layer"] == name]
         share = profile["share"].iloc[0]
-        label = f"{name} ({share:.0%})" if np.isfinite(share) else name
+        label = f"{name} ({share:z.0%})" if np.isfinite(share) else name
         axis.plot(
             profile["radius"], profile["rms"], label=label,
             **style.lines(markersize=3, markevery=0.2),

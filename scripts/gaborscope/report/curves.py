@@ -40,6 +40,8 @@ def tuning_beside_people(table: pd.DataFrame) -> Figure:
         x = part["cycles_per_degree"] if known else 1 / part["wavelength_px"]
         axis.plot(x, part["share"], label=name, **style.lines())
     axis.set_xscale("log")
+    axis.set_xticks(x, [f"{value:.2g}" for value in x])  # those of the bank, as plain numbers
+    axis.minorticks_off()
     axis.set_ylim(bottom=min(0, float(shares["share"].min())))
     axis.set_xlabel("cycles/degree" if known else "cycles/px of the stimulus")
     axis.set_ylabel("share of explained variance")

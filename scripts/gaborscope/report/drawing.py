@@ -89,10 +89,10 @@ def colour_bar(axes: Any, image: Any, label: str) -> None:
         Quantity and unit.
     """
     bar = image.figure.colorbar(image, ax=axes, fraction=0.05, pad=0.01, shrink=0.85)
-    bar.set_label(label, fontsize=6)
+    bar.set_label(label, fontsize=10)
     bar.formatter.set_powerlimits((-2, 3))
-    bar.ax.tick_params(labelsize=6)
-    bar.ax.yaxis.get_offset_text().set_fontsize(6)
+    bar.ax.tick_params(labelsize=10)
+    bar.ax.yaxis.get_offset_text().set_fontsize(10)
 
 
 def whole_scale(axis: Any, values: Any, ends: Any) -> None:
@@ -144,7 +144,7 @@ def stimulus_panels(
     labels = {"density": "share per px", "activation": "activation", "ratio": "bits (log2)"}
     drawn: dict[str, list[Any]] = {kind: [] for kind in scales}
     for axis, (title, kind, content) in zip(np.atleast_1d(axes), panels, strict=True):
-        axis.set_title(title, fontsize=8)
+        axis.set_title(title, fontsize=11)
         axis.set_xticks([])
         axis.set_yticks([])
         if kind == "image":

@@ -77,7 +77,7 @@ def disagreement(
         line[0].scatter(
             points[:, 0], points[:, 1], s=6, c=styles.COLOURS[0], linewidths=0.3, edgecolors="white"
         )
-        line[0].set_ylabel(title, fontsize=7)
+        line[0].set_ylabel(title, fontsize=10)
         top = max(deep.max(), explained.max())
         for axis, density in zip(line[1:3], (deep, explained), strict=True):
             shown = axis.imshow(density, cmap=colour_map, vmin=0, vmax=top)
@@ -139,7 +139,7 @@ def _grid(n_rows, titles):
         axis.set_xticks([])
         axis.set_yticks([])
     for axis, title in zip(axes[0], titles, strict=True):
-        axis.set_title(title, fontsize=8)
+        axis.set_title(title, fontsize=11)
     return figure, axes[:n_rows]
 
 

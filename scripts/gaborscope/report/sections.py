@@ -12,8 +12,17 @@ from gaborscope.analysis import identities as identity_tools
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters
-from gaborscope.report import curves, drawing, page, partings, readouts, variance, words
-from gaborscope.stimuli import colour, fixations, geometry
+from gaborscope.report import (
+    curves,
+    drawing,
+    page,
+    partings,
+    photograph_figure,
+    readouts,
+    variance,
+    words,
+)
+from gaborscope.stimuli import colour, fixations
 from gaborscope.store import paths as grammar
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
@@ -334,23 +343,8 @@ class Section:
 
     def _wavelengths(self):
         """Return a label of each scale (px of the stimulus, cycles/degree), and a note on px."""
-        blocks = [read_data(path) for path in self.inputs.data]
-        sizes = np.concatenate([block.sizes for block in blocks])
-        box = next(iter(self.filters.values()))["layer"].input_box
-        widths = [geometry.place(size, box).width for size in sizes]
-        ratio = float(np.median(np.array(widths) / sizes[:, 1]))
         bank = drawing.bank_of(next(iter(self.filters.values()))["regressors"]["bank"])
-        stimulus_px = bank.wavelengths_px / ratio
-        unit = (
-            "Wavelengths are px of the stimulus at the median enlargement of the test stimuli "
-            f"({1 / ratio:.3g}); the network's input sees "
-            + ", ".join(f"{w:.3g}" for w in bank.wavelengths_px)
-            + " px."
-        )
-        per_degree = blocks[0].facts.get("px_per_degree")
-        if per_degree is None:
-            return [f"{w:.3g} px" for w in stimulus_px], f"{unit} px per degree are not known."
-        return [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in stimulus_px], unit
+        return scale_labels(self._table_of("tuning"), bank.wavelengths_px)
 
     def _typical_map(self):
         """Return the middle recorded layer, and its map of median explained variance."""
@@ -476,7 +470,8 @@ class Section:
         points, _ = block.points(index)
         maps, placement = self._model().reconstruct(block.view(index))
         shown = image, fixations.to_pixels(points, size)
-        panels = [(f"{name}\n{len(points)} fixations", "fixations", shown)]
+        head = "\n".join(filter(None, [photograph_figure.title(name), f"{len(points)} fixations"]))
+        panels = [(head, "fixations", shown)]
         maps_shown = [
             self._density(predictor, stem, index)
             for predictor in ("gold_standard", self.deep, self.predictor)
@@ -538,3 +533,34 @@ def identity_table(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 def _described(row):
     """Return one filter of an identity in words, with its weight and what it explains."""
     return f"{words.identity(row)} ({row['weight']:+.2f}; {row['explained_variance']:.2f})"
+
+
+def scale_labels(tuning: pd.DataFrame, input_px: np.ndarray) -> tuple[list[str], str]:
+    """
+    Label the scales of a bank in px of the stimulus, as all tables of an explanation have them.
+
+    Parameters
+    ----------
+    tuning : DataFrame
+        As `results/tuning/{model}/{dataset}/{explanation}.csv`, with a row of a scale at least.
+    input_px : float array (scale,)
+        Wavelengths in px of the network's input.
+
+    Returns
+    -------
+    labels : list of str
+        Of each scale, with cycles per degree where px per degree are known.
+    note : str
+        Sentences on the px.
+    """
+    row = tuning[tuning["property"] == "wavelength"].iloc[0]
+    scale_px = row["wavelength_px"] / input_px[int(row["label"])]
+    per_degree = row["wavelength_px"] * row["cycles_per_degree"]
+    note = (
+        "All wavelengths of the explanation are px of the stimulus, at the median enlargement of "
+        f"the validation stimuli: a px of the network's input is {scale_px:.3g} of them."
+    )
+    if not np.isfinite(per_degree):
+        return [f"{w:.3g} px" for w in scale_px * input_px], f"{note} px per degree are not known."
+    labels = [f"{w:.3g} px, {per_degree / w:.2g} c/deg" for w in scale_px * input_px]
+    return labels, note
