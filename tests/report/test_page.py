@@ -11,7 +11,7 @@ import pytest
 from helpers import page_content as content
 from PIL import Image
 
-from gaborscope.report import page, templating
+from gaborscope.report import page, styles, templating
 
 
 @pytest.fixture
@@ -283,3 +283,11 @@ def test_cells_of_a_table_of_words_carry_their_heads_for_narrow_screens():
     assert '<td class="words" data-head="is">an explanation</td>' in html
     assert '<td data-head="cc_deep">0.9</td>' in html
     assert html.count("data-head=") == 2 and "attr(data-head)" in html
+
+
+def test_every_substitute_of_a_layer_is_defined():
+    said = [page.define(name, "layers") for name in styles.SUBSTITUTES]
+    assert all(said) and len(set(said)) == len(styles.SUBSTITUTES)
+    html = page.render(content())
+    assert "<dt>resampled (in the place of a layer)</dt>" in html
+    assert "<dt>contrast (of the information gain)</dt>" in html

@@ -64,6 +64,14 @@ DEFINITIONS = {
     "bits:unexplained": "Bits of the network that no coalition of dimensions has.",
     "bits:explained": "Bits of all dimensions together.",
     "bits:deep": "Bits of the network: the sum of all parts.",
+    "layers:reconstruction": "The layer as explained. Alone and cumulative are equal where all "
+    "that the rest of the network reads goes through this layer.",
+    "layers:resampled": "The layer's own output on the grid on which it was explained; blank where "
+    "nothing that is replaced was explained on a coarser grid.",
+    "layers:mean": "The layer's mean output over the fit split.",
+    "layers:other": "The layer's output for another stimulus: the same map at every layer that all "
+    "of the network goes through, that of the other stimulus.",
+    "layers:shuffled": "The layer's own output with its cells shuffled.",
 }
 
 COMPARISONS = ("differences", "normalised", "ranks")  # tables that rule compare makes
