@@ -191,6 +191,7 @@ rule score_coalitions:
         concepts=lambda wildcards: concepts_of(
             plan.concepts(wildcards.explanation), plan.fit_on, plan.all_blocks(plan.fit_on)
         ),
+        weights=lambda wildcards: weights_behind(wildcards.model),
     output:
         gains=f"results/bits/{{model}}/{plan.fit_on}/{{explanation}}/{{part}}.csv",
     log:
@@ -217,6 +218,8 @@ rule score_coalitions:
         penalties=config["bits"]["penalties"],
         fit_blocks=plan.blocks[plan.fit_on]["fit"],
         test_blocks=plan.blocks[plan.fit_on]["test"],
+        dataset=plan.fit_on,
+        dataset_type=plan.kinds(plan.fit_on),
         sigmas=config["baselines"]["centre_bias"]["sigmas"],
         uniform_weight=config["densities"]["uniform_weight"],
         code=library("score_coalitions"),

@@ -5,6 +5,7 @@ import logging
 from gaborscope.analysis import bits, coalitions, refits
 from gaborscope.explanation.model import ExplainedModel
 from gaborscope.fitting.files import read_filters, read_statistics
+from gaborscope.scoring import exposure
 from gaborscope.store import paths, tables
 from gaborscope.store.blocks import by_split, read_blocks
 from gaborscope.workflow.stage import run_stage
@@ -42,7 +43,9 @@ def main(smk):
     }
     bits.collect(many, blocks["fit"], blocks["validation"], saliency["deep"], params.stimuli)
     models = bits.fuse(many, full_model, log.info)
-    tables.write_csv(smk.output.gains, bits.gains(models, blocks["test"], saliency))
+    every = [block for split in blocks.values() for block in split.values()]
+    seen = exposure.seen_in(every, smk.input.weights, params.dataset, params.dataset_type)
+    tables.write_csv(smk.output.gains, bits.gains(models, blocks["test"], saliency, seen))
 
 
 if __name__ == "__main__":

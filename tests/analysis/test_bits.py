@@ -259,6 +259,15 @@ def test_stimuli_without_fixations_are_left_out(rng):
     assert (summary["n"] == len(table) - 1).all()
 
 
+def test_where_every_stimulus_was_trained_on_all_parts_are_undefined(rng):
+    table = gains_of(DIMENSIONS[:2], rng)
+    parts = list(bits.summarise(table, 50, 1)["part"])
+    table.loc[:] = math.nan
+    summary = bits.summarise(table, 50, 1)
+    assert list(summary["part"]) == parts and (summary["n"] == 0).all()
+    assert summary[["bits", "ci_low", "share"]].isna().all(axis=None)
+
+
 def test_information_gain_is_that_of_preset_exact(rng):
     density, reference = rng.uniform(0.1, 1, (2, 30, 41))
     density, reference = density / density.sum(), reference / reference.sum()
@@ -344,6 +353,10 @@ def test_gains_of_coalitions_and_given_maps_are_those_of_their_densities(tmp_pat
     np.testing.assert_allclose(
         rows[1]["none"], metrics.ig(density, pixels, bias, "exact"), rtol=1e-4, atol=1e-4
     )
+
+    (first, second) = bits.gains({"none": model}, {"0": block}, files, {block.names[0]})
+    assert second == rows[1] and list(first) == list(rows[0])
+    assert np.isnan([first["deep"], first["none"]]).all()
 
 
 def test_coalitions_go_through_the_fusion_as_any_alternative(rng):

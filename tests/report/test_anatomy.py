@@ -55,6 +55,13 @@ def files(**changes):
     return types.SimpleNamespace(**{"bits": [], "spectra": [], "anatomy": [], **changes})
 
 
+def test_bits_of_a_network_that_saw_every_test_stimulus_are_undefined(tmp_path):
+    path = bits_table(tmp_path, "direct", values=[np.nan] * len(PARTS))
+    sections = anatomy.content(files(bits=[path]), tmp_path, 40)
+    ((_, cells),) = sections["bits_table"]["rows"]
+    assert set(cells) == {"undefined"} and sections["bits_sentences"] == []
+
+
 def test_without_files_the_page_has_none_of_these_sections(tmp_path):
     sections = anatomy.content(files(), tmp_path, 40)
     html = page.render(content(anatomy=sections))

@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -119,6 +119,7 @@ def gains(
     models: Mapping[str, ExplainedModel],
     blocks: Mapping[str, StimulusBlock],
     saliency: Mapping[str, Mapping[str, str]],
+    seen: Collection[str] = frozenset(),
 ) -> Iterator[dict[str, Any]]:
     """
     Information gain over the centre bias on every stimulus, of explained models and stored maps.
@@ -131,16 +132,23 @@ def gains(
         By name.
     saliency : dict of str to dict of str to str
         Saliency files, by predictor and block; `centre_bias` is one of the predictors.
+    seen : collection of str
+        Stimuli that a network behind the models was trained on.
 
     Yields
     ------
     row : dict
-        `stimulus`, and the bits of each model and of each predictor except the centre bias.
+        `stimulus`, and the bits of each model and of each predictor except the centre bias; nan
+        for stimuli of `seen`.
     """
     for name, block in blocks.items():
         readers = [read_saliency(files[name]) for files in saliency.values()]
         for stored in zip(*readers, strict=True):
             index = stored[0][0]
+            if block.names[index] in seen:
+                keys = (*(key for key in saliency if key != "centre_bias"), *models)
+                yield {"stimulus": block.names[index], **dict.fromkeys(keys, math.nan)}
+                continue
             size = block.size(index)
             pixels = fixations.to_pixels(block.points(index)[0], size)
             logs = {
@@ -318,9 +326,10 @@ def sentence(name: str, summary: pd.DataFrame) -> str:
     Returns
     -------
     sentence : str
-        "" if the explanation has no concept. A concept is more than nothing if what it adds exceeds
-        0, what its maps of other stimuli add, and `LEAST` of the whole gain: the interval is over
-        stimuli, and a weight that was fitted by chance is the same on all of them.
+        "" if the explanation has no concept, or no stimulus is left. A concept is more than nothing
+        if what it adds exceeds 0, what its maps of other stimuli add, and `LEAST` of the whole
+        gain: the interval is over stimuli, and a weight that was fitted by chance is the same on
+        all of them.
     """
 
     def figure(part):
@@ -328,7 +337,7 @@ def sentence(name: str, summary: pd.DataFrame) -> str:
         return f"{row['bits']:z.3f} [{row['ci_low']:z.3f}, {row['ci_high']:z.3f}]"
 
     concepts = [part.removeprefix(CONCEPT) for part in summary.index if part.startswith(CONCEPT)]
-    if not concepts:
+    if not concepts or not np.isfinite(summary.loc["deep", "bits"]):
         return ""
     whole, contrast = (summary.loc[part, "bits"] for part in ("deep", "contrast"))
     said = [f"{name}: of {whole:z.3f} bits, contrast leaves {whole - contrast:z.3f}."]
@@ -353,7 +362,7 @@ def summarise(table: pd.DataFrame, n_resamples: int, seed: int) -> pd.DataFrame:
     ----------
     table : DataFrame
         As for `parts`. A column `fused` (the explanation as scored elsewhere) gets a row as well.
-        Stimuli without fixations are left out.
+        Stimuli without fixations, and those that were trained on, are left out.
     n_resamples, seed : int
         Number of samples and seed of the bootstrap over stimuli.
 

@@ -157,6 +157,8 @@ def _cell(table, part):
     if part not in table.index:
         return "not in the bank"
     row = table.loc[part]
+    if np.isnan(row["bits"]):
+        return "undefined"
     # a line of a cell ends before the interval, not within it
     text = f"{row['bits']:z.3f} [{row['ci_low']:z.3f},\N{NO-BREAK SPACE}{row['ci_high']:z.3f}]"
     return text + (f", {row['share']:z.0%}" if np.isfinite(row["share"]) else "")
@@ -185,6 +187,8 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
             if name not in table.index:
                 continue
             value = table.loc[name, "bits"]
+            if np.isnan(value):  # every test stimulus was trained on
+                continue
             axis.barh(place, value, 0.7, left=ends[value > 0], color=shade,
                       hatch=styles.HATCHES[number % len(styles.HATCHES)], edgecolor="white",
                       linewidth=0.3, label=name.replace("_", " ") if name not in named else None,
@@ -196,7 +200,8 @@ def bits_bars(tables: Mapping[str, pd.DataFrame]) -> Figure:
     axis.axvline(0, color="0.3", linewidth=0.7)
     axis.set_yticks(y, list(tables))
     axis.set_xlabel("bits per fixation above the centre bias")
-    axis.legend(fontsize=7, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
+    if named:
+        axis.legend(fontsize=7, frameon=False, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1))
     axis.spines[["top", "right"]].set_visible(False)
     return figure
 
