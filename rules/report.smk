@@ -111,6 +111,11 @@ rule report:
             for model, dataset, explanation in plan.faithful
             for table in ("substitution", "interventions.summary")
         ],
+        weights=[
+            f"results/weights/{model}.safetensors"
+            for model in plan.deep_models
+            if model in plan.imported
+        ],
     output:
         page=report(
             "results/report/index.html",

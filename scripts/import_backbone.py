@@ -7,6 +7,7 @@ import torch
 
 from gaborscope.backbones import checking, opening, published, user_models, weights
 from gaborscope.backbones.backbone import configured
+from gaborscope.scoring import exposure
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import provenance
 from gaborscope.workflow import backbone_entries
@@ -42,10 +43,13 @@ def main(smk):
     elif not entry["factory"].startswith("torchscript:"):
         log.info("no weights: the network is explained as its factory made it")
     opening.give_centre_bias(backbone, smk.input)
-    if origin["trained_on"] is None:
-        log.info("the training data of %s are unknown: set trained_on", name)
+    nobody_says = wanted is not None and origin["trained_on"] is None
+    if nobody_says:
+        log.warning("%s", exposure.said_of_unknown(name))
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
     description = {**origin, "trained_on": origin["trained_on"] or [], **provenance(smk)}
+    if nobody_says:
+        description["training_unknown"] = True
     weights.write_weights(smk.output.weights, backbone.network.state_dict(), description)
 
 

@@ -19,6 +19,8 @@ from gaborscope.report import (
     sections,
     variance,
 )
+from gaborscope.scoring import exposure
+from gaborscope.store import paths
 from gaborscope.store.files import provenance, whole
 from gaborscope.store.tables import read_csv
 from gaborscope.workflow.stage import run_stage
@@ -65,6 +67,8 @@ def main(smk):
         "shares": shares,
         "verdicts": judged,
     }
+    weights = paths.index("weights", smk.input.weights, "model")
+    unknown = [model for model, path in weights.items() if exposure.unknown(path)]
     content = {
         "version": __version__,
         "models": list(params.models),
@@ -72,7 +76,7 @@ def main(smk):
         "fit_on": params.fit_on,
         "synthetic": params.synthetic,
         "floor": variance.FLOOR,
-        "summary": _summary(params, found, closeness),
+        "summary": _summary(params, found, closeness, unknown),
         "closeness": closeness,
         "score_tables": page.score_tables(summary, *shown),
         "calibrated_tables": [t for c in calibrated for t in page.calibrated_tables(c, *shown)],
@@ -105,7 +109,7 @@ def main(smk):
         temporary.write_text(page.render(content), encoding="utf-8")
 
 
-def _summary(params, found, closeness):
+def _summary(params, found, closeness, unknown):
     """Gather what the summary says: of the first explanation, in its own words."""
     cells = [
         (params.targets[model], f"{model}-{explanation}", dataset)
@@ -119,7 +123,10 @@ def _summary(params, found, closeness):
             *findings.banners(found["summary"], deep, params.evaluate_on, params.preset),
             *findings.without_verdict(found["verdicts"], deep, params.evaluate_on),
         ],
-        "warnings": list(params.warnings),
+        "warnings": [
+            *params.warnings,
+            *findings.of_exposure(found["summary"], deep, params.evaluate_on, unknown),
+        ],
         "glance": findings.glance(cells, found, params.preset),
         "figure": None,
         "model": "",

@@ -88,6 +88,46 @@ def test_a_network_too_weak_for_a_verdict_is_named_with_its_ratio():
     assert findings.without_verdict(verdicts.assign(passed="true"), ["net"], ["made"]) == []
 
 
+def exposed(left, n=40):
+    summary = tables(n=left)["summary"]
+    bias = summary.iloc[:1].assign(predictor="centre_bias", mean=0, n=n)
+    if not left:
+        summary[list(findings.ENDS)] = math.nan
+    return pd.concat([summary, bias], ignore_index=True)
+
+
+def test_a_network_that_saw_every_test_stimulus_gets_a_banner_that_says_so():
+    (banner,) = findings.banners(exposed(0), ["net"], ["made"], "exact")
+    assert "net was trained on every test stimulus of made (40 of 40), so nothing is" in banner
+    assert findings.of_exposure(exposed(0), ["net"], ["made"], []) == []
+    found = tables()
+    found["fidelity"][list(findings.ENDS)] = math.nan
+    found["summary"] = exposed(0)
+    said = findings.sentences(NAMES, found, ROLES, synthetic=False)
+    assert len(said) == 1 and "nan" not in said[0]
+
+
+def test_a_network_that_saw_some_test_stimuli_gets_a_warning_with_what_is_left():
+    (warning,) = findings.of_exposure(exposed(30), ["net"], ["made"], [])
+    assert "net was trained on 10 of the 40 test stimuli of made" in warning
+    assert warning.endswith("of the 30 that are left")
+    assert findings.banners(exposed(30), ["net"], ["made"], "exact") == []
+    assert findings.of_exposure(exposed(40), ["net"], ["made"], []) == []
+
+
+def test_a_network_of_which_nobody_says_what_it_saw_gets_a_warning():
+    (warning,) = findings.of_exposure(exposed(40), ["net"], ["made"], ["net"])
+    assert warning.startswith("what net was trained on is unknown") and "trained_on" in warning
+
+
+def test_the_verdict_repeats_no_banner():
+    sentences = ["net was trained on every test stimulus, so it gets no verdict.", "weak."]
+    table = pd.DataFrame({"sentence": sentences, "dataset": ["made", "other"]}).assign(
+        model="net", test="deep_twice_centre_bias", passed="false"
+    )
+    assert findings.without_verdict(table, ["net"], ["made", "other"]) == ["On other: weak."]
+
+
 def test_a_network_clearly_above_the_centre_bias_gets_none():
     assert findings.banners(tables()["summary"], ["net"], ["made"], "exact") == []
 

@@ -18,6 +18,7 @@ COLUMNS = (
 )  # fmt: skip
 NOT_RUN, NO_VERDICT = "not run", "no verdict"
 STRENGTH = "deep_twice_centre_bias"  # name of the test of the deep model
+SAW_ALL = "was trained on every test stimulus"
 NONE_LEFT = "no test stimulus is left that the network was not trained on"
 SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 OVERALL = "overall"
@@ -137,7 +138,7 @@ def _strength(model, deep, bias, n_resamples, seed):
     ratio, low, high = summaries.ratio(deep, bias, n_resamples, seed)
     passed = bool(ratio >= TWICE)
     if np.isnan(deep).all() and not np.isnan(bias).all():
-        sentence = f"{model} was trained on every test stimulus, so it gets no verdict."
+        sentence = f"{model} {SAW_ALL}, so it gets no verdict."
     elif np.isfinite(ratio):
         sentence = f"{model} has {ratio:.2f} times the centre bias's NSS [{low:.2f}, {high:.2f}]"
         sentence += "." if passed else ": less than twice, so mechanics only; it gets no verdict."

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from gaborscope.refutation.verdicts import STRENGTH
+from gaborscope.refutation.verdicts import SAW_ALL, STRENGTH
 from gaborscope.report import styles
 from gaborscope.report.fidelity import FAMILY, by_layers
+from gaborscope.scoring import exposure
 
 Tables = Mapping[str, pd.DataFrame]
 ENDS = ("mean", "ci_low", "ci_high")
@@ -66,7 +67,7 @@ def banners(
     summary: pd.DataFrame, models: Sequence[str], datasets: Sequence[str], preset: str
 ) -> list[str]:
     """
-    Say of each deep model that is not clearly above the centre bias that it is not.
+    Say of each deep model that it saw all test stimuli, or is not above the centre bias.
 
     Parameters
     ----------
@@ -82,6 +83,12 @@ def banners(
     said = []
     for model in models:
         for dataset in datasets:
+            left, n = unseen(summary, model, dataset)
+            if not left and n:
+                said.append(
+                    f"{model} {SAW_ALL} of {dataset} ({n} of {n}), so nothing is scored there: "
+                    "give it stimuli that it has not seen."
+                )
             found = gain(summary, model, dataset, preset)
             if found is None or found[1] > 0:
                 continue
@@ -91,6 +98,60 @@ def banners(
                 f"{interval(found, sign=True)} bits per fixation. What explains it explains no "
                 "prediction of where people look, and no percentage of its gain is given."
             )
+    return said
+
+
+def unseen(summary: pd.DataFrame, model: str, dataset: str) -> tuple[int, int]:
+    """
+    Count the test stimuli that a network is scored on.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `results/summary.csv`.
+    model, dataset : str
+
+    Returns
+    -------
+    left, n : int
+        Those that it was not trained on, and all that have fixations.
+    """
+    rows = summary[summary["dataset"] == dataset]
+    by_predictor = rows.groupby("predictor")["n"].max()
+    return int(by_predictor.get(model, 0)), int(by_predictor.get("centre_bias", 0))
+
+
+def of_exposure(
+    summary: pd.DataFrame,
+    models: Sequence[str],
+    datasets: Sequence[str],
+    unknown: Iterable[str],
+) -> list[str]:
+    """
+    Say which networks saw some test stimuli, and of which nobody says what they saw.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        As `results/summary.csv`.
+    models, datasets : sequence of str
+    unknown : iterable of str
+        Networks whose file of weights does not say what it was trained on.
+
+    Returns
+    -------
+    sentences : list of str
+        Without a point at the end.
+    """
+    said = [exposure.said_of_unknown(model) for model in unknown]
+    for model in models:
+        for dataset in datasets:
+            left, n = unseen(summary, model, dataset)
+            if 0 < left < n:
+                said.append(
+                    f"{model} was trained on {n - left} of the {n} test stimuli of {dataset}; "
+                    f"what is scored of it and its explanations is of the {left} that are left"
+                )
     return said
 
 
@@ -112,7 +173,7 @@ def without_verdict(
     """
     rows = verdicts[(verdicts["test"] == STRENGTH) & (verdicts["passed"] == "false")]
     rows = rows[rows["model"].isin(models) & rows["dataset"].isin(datasets)]
-    rows = rows.drop_duplicates(["model", "dataset"])
+    rows = rows[~rows["sentence"].str.contains(SAW_ALL)].drop_duplicates(["model", "dataset"])
     return [f"On {row['dataset']}: {row['sentence']}" for _, row in rows.iterrows()]
 
 

@@ -104,6 +104,41 @@ def trained_on(path: str | Path) -> list[dict[str, Any]]:
     return description["trained_on"]
 
 
+def unknown(path: str | Path) -> bool:
+    """
+    Tell whether weights come from a file of which nobody says what it was trained on.
+
+    Parameters
+    ----------
+    path : str or Path
+        A safetensors file that this workflow wrote.
+
+    Returns
+    -------
+    unknown : bool
+    """
+    return bool(checksums.read_safetensors(path)[1].get("training_unknown", False))
+
+
+def said_of_unknown(model: str) -> str:
+    """
+    Say that nobody knows what a network has seen.
+
+    Parameters
+    ----------
+    model : str
+
+    Returns
+    -------
+    sentence : str
+        Without a point at the end.
+    """
+    return (
+        f"what {model} was trained on is unknown, so test stimuli that it may have seen are scored "
+        f"as unseen: set models.{model}.trained_on, or [] if it has seen none of these data sets"
+    )
+
+
 def used(dataset: Mapping[str, Any], **blocks: Sequence[str]) -> list[dict[str, Any]]:
     """
     Return the entries of `trained_on` for a data set, or for the members of a pool.
