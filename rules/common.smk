@@ -13,7 +13,7 @@ from snakemake.exceptions import WorkflowError
 
 sys.path.append(f"{workflow.basedir}/scripts")
 
-from gaborscope.data import catalogue, map_files
+from gaborscope.data import catalogue, map_files, seen
 from gaborscope.data.layouts import archives
 from gaborscope.errors import InputError
 from gaborscope.workflow import (
@@ -28,6 +28,7 @@ from gaborscope.workflow import (
     settings,
     slurm,
     small_splits,
+    told,
 )
 from gaborscope.workflow.plan import BANK_FOLDERS, Plan
 
@@ -119,7 +120,34 @@ fitted = pools.members(config["fit_on"])
 if all(INDEX[dataset] for dataset in fitted):
     n_validation = sum(n_of(dataset, "validation") for dataset in fitted)
     SMALL += filter(None, [small_splits.said_of("+".join(fitted), "validation", n_validation)])
-for line in SMALL if workflow.is_main_process else ():
+
+
+def test_seen(model, dataset):
+    """Number of test stimuli that a network was trained on, as far as its config says."""
+    entries = [
+        entry
+        for entry in config["backbones"][model].get("trained_on") or ()
+        if seen.concerns(entry, dataset, config["datasets"][dataset]["type"])
+        and "shuffled" not in entry
+    ]
+    if not entries:
+        return 0
+    names = [n for b in splits[dataset]["test"] for n in or_stop(INDEX[dataset].stimuli, b)]
+    return len(set().union(*(seen.stimuli(entry, names) for entry in entries)))
+
+
+TOLD = [
+    sentence
+    for model in plan.imported
+    for dataset in config["evaluate_on"]
+    if INDEX[dataset]
+    and (
+        sentence := told.said_of_seen(
+            model, dataset, test_seen(model, dataset), n_of(dataset, "test")
+        )
+    )
+] + [told.said_of_unknown(model) for model in told.unknown(config)]
+for line in [*SMALL, *TOLD] if workflow.is_main_process else ():
     logger.warning(line)
 
 

@@ -26,6 +26,27 @@ CASES = [
         "them",
     ),
     Case(
+        "weights that have seen a folder without a name",
+        settled("backbones: {cmrnet: {trained_on: [{type: folder}]}}\n"),
+        says="config: backbones.cmrnet.trained_on.0 has the type folder, which any images may "
+        "have, and so matches none; write {type: folder, dataset: NAME}, with the name that they "
+        "have at datasets",
+    ),
+    Case(
+        "weights that have seen a type that there is not",
+        settled("backbones: {cmrnet: {trained_on: [{type: osi}]}}\n"),
+        says="config: backbones.cmrnet.trained_on.0.type is 'osi', which is no type of data set; "
+        "did you mean 'osie'?",
+    ),
+    Case(
+        "weights that have seen a data set by its name",
+        settled(
+            "backbones: {cmrnet: {trained_on: [demo]}}\n",
+            lambda config: config["backbones"]["cmrnet"]["trained_on"],
+        ),
+        gives="[{'type': 'demo', 'dataset': 'demo'}]",
+    ),
+    Case(
         "a key twice in JSON",
         settled('{"seed": 1, "seed": 2}'),
         says="{folder}/mine.yaml has the key 'seed' twice; leave one of them",

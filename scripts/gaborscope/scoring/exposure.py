@@ -22,13 +22,10 @@ from typing import Any
 
 import numpy as np
 
-from gaborscope.data import catalogue
+from gaborscope.data import seen as named
 from gaborscope.errors import InputError
 from gaborscope.stimuli.block import AFTER_MEMBER, StimulusBlock
 from gaborscope.store import checksums
-
-# types under which any images may be given: only the config's name tells such data sets apart
-NAMED = ("folder", "demo", "pysaliency")
 
 
 def seen(
@@ -50,29 +47,18 @@ def seen(
     -------
     names : set of str
     """
-    stimuli = set()
+    stimuli: set[str] = set()
     for entry in trained_on:
-        if entry.get("type") != kind:
+        if not named.concerns(entry, dataset, kind):
             continue
-        if kind in NAMED and entry.get("dataset") != dataset:
-            continue
-        if "prefix" in entry:
-            stimuli.update(name for name in names if name.startswith(entry["prefix"]))
-        elif "shuffled" in entry:
+        if "shuffled" in entry and "prefix" not in entry:
             seed, n = entry["shuffled"]
             order = np.arange(len(names))
             np.random.RandomState(seed).shuffle(order)
             ordered = sorted(names)
             stimuli.update(ordered[index] for index in order[:n])
-        elif "blocks" in entry:
-            blocks, n = set(entry["blocks"]), entry["n_blocks"]
-            stimuli.update(
-                name
-                for name in names
-                if catalogue.block_name(catalogue.block_of(name, n), n) in blocks
-            )
         else:
-            stimuli.update(names)
+            stimuli |= named.stimuli(entry, names)
     return stimuli
 
 

@@ -26,6 +26,7 @@ from gaborscope.workflow import (
     faults,
     nulls,
     pools,
+    told,
 )
 from gaborscope.workflow.completion import overlay, read_yaml
 
@@ -82,7 +83,10 @@ def settle(config: dict[str, Any], root: str | Path, said: list[str]) -> None:
     """
     check(complete(config, said), SCHEMA)
     backbone_entries.complete(config)
-    _put_in_order(config, read_yaml(SCHEMA))
+    schema = read_yaml(SCHEMA)
+    entries = schema["properties"]["datasets"]["additionalProperties"]["properties"]
+    told.settle(config, entries["type"]["enum"])
+    _put_in_order(config, schema)
     backbone_checks.check(config, root)
     combinations.check_banks(config)
     contests.check_equal(config)
