@@ -31,7 +31,7 @@ def tables(deep=(0.5, 0.4, 0.6), gain=(0.1, 0.05, 0.2), share=(0.8, 0.7, 0.9), n
         "verdicts": pd.DataFrame(
             [("a", "true"), ("b", "true"), ("b", "false"), ("c", "not run"), ("overall", "false")],
             columns=["test", "passed"],
-        ).assign(model="net", explanation="direct", dataset="made"),
+        ).assign(model="net", explanation="direct", dataset="made", sentence=""),
     }  # fmt: skip
     found["fidelity"]["dataset"] = "made"
     return found
@@ -105,6 +105,11 @@ def test_a_network_that_saw_every_test_stimulus_gets_a_banner_that_says_so():
     found["summary"] = exposed(0)
     said = findings.sentences(NAMES, found, ROLES, synthetic=False)
     assert len(said) == 1 and "nan" not in said[0]
+    found["verdicts"] = found["verdicts"].assign(
+        passed="no verdict", sentence="net was trained on every test stimulus, so it gets none."
+    )
+    (said,) = findings.sentences(NAMES, found, ROLES, synthetic=False)
+    assert said.startswith("It gets no verdict, since the network was trained on every test stim")
 
 
 def test_a_network_that_saw_some_test_stimuli_gets_a_warning_with_what_is_left():

@@ -142,7 +142,7 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
         "no network": "Predictors that never saw the network reach",
     }
     for role, words in lead.items():
-        if by_role[role]:
+        if np.isfinite([part["mean"][name, "fidelity"] for name in by_role[role]]).any():
             values = [_short(part, name) for name in by_role[role]]
             if len(values) > FAMILY and role in ("random network", "wrong bank"):
                 means = [part["mean"][name, "fidelity"] for name in by_role[role]]

@@ -299,7 +299,9 @@ def _verdict(verdicts, predictor, dataset):
     not_run = sum(not outcome for outcome in by_test)
     failed = len(by_test) - passed - not_run
     word = {"true": "It passes as a whole", "false": "It does not pass as a whole"}
-    none = "It gets no verdict, since the network is too near to the centre bias"
+    saw_all = overall["sentence"].astype(str).str.contains(SAW_ALL).iloc[0]
+    reason = SAW_ALL if saw_all else "is too near to the centre bias"
+    none = f"It gets no verdict, since the network {reason}"
     return [
         f"{word.get(overall['passed'].iloc[0], none)}: of {len(by_test)} tests "
         f"that could refute it, {passed} passed, {failed} failed or passed in part, and {not_run} "
