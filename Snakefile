@@ -38,7 +38,7 @@ All files lie below results/ in the working directory (--directory):
     calibrated/{preset}/{predictor}/{dataset}.csv  summary.calibrated.csv    score_, summarise_calibrated
     ablation/{model}/{option}.csv  ablation.csv                      ablate, summarise_ablation
     report/index.html  figures/{name}.{svg,png,csv}                  report
-    record/  record_{table}/               record, record_table (by their names alone)
+    record/  record_ablation/              record, record_ablation (by their names alone)
     export/{predictor}/{dataset}/                                    export_maps (by export, its name alone)
     logs/<rule>/<wildcards>.log   benchmarks/<rule>/<wildcards>.tsv
 

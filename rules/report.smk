@@ -4,7 +4,7 @@ Write the report, gather the tables of record, and write maps for other programs
 Needs   results/summary.csv and the other tables, explained variance, filters, explained models, and
         data and maps of the reported data sets
 Makes   results/report/index.html, results/figures/{name}.{svg,png,csv}
-        results/record/  results/record_{table}/
+        results/record/  results/record_ablation/
         results/export/{predictor}/{dataset}/
 """
 
@@ -207,18 +207,16 @@ rule record:
         "../scripts/record.py"
 
 
-rule record_table:
-    """Gather one table alone, with commit and config; asked for by its folder's name."""
+rule record_ablation:
+    """Gather the table of the ablation, with commit and config; asked for by its name alone."""
     input:
-        tables=["results/{table}.csv"],
+        tables=["results/ablation.csv"],
     output:
-        record=directory("results/record_{table}"),
+        record=directory("results/record_ablation"),
     log:
-        "results/logs/record_table/{table}.log",
+        "results/logs/record_ablation.log",
     benchmark:
-        "results/benchmarks/record_table/{table}.tsv"
-    wildcard_constraints:
-        table="summary|ablation",
+        "results/benchmarks/record_ablation.tsv"
     conda:
         "../envs/numerics.yaml"
     threads: 1

@@ -1,4 +1,4 @@
-"""Gather tables of record of a run, with its commit and config (rules record, record_table)."""
+"""Gather tables of record of a run, with its commit and config (rules record, record_ablation)."""
 
 import datetime
 import json

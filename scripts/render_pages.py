@@ -4,7 +4,7 @@ Render the pages of results in docs/ from the tables of record in docs/results/ 
     python scripts/render_pages.py [--record OUT CASE]
 
 --record copies the tables of record of the run in OUT to docs/results/CASE first, and draws their
-figures there: those of rule record, where it has not run those of rule record_table. A page
+figures there: those of rule record, where it has not run those of rule record_ablation. A page
 docs/NAME.md is made from docs/pages/NAME.md, once the tables of its cases are there.
 """
 

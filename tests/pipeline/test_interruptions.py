@@ -121,10 +121,10 @@ def test_what_a_killed_snakemake_leaves_at_work_is_never_taken_for_the_next_runs
     folder, config, _ = run
     weights = folder / "results" / "weights" / "cmrnet.safetensors"
     right = weights.read_bytes()
-    longer = {**config, "training": {**config["training"], "epochs": 40, "patience": 40}}
+    longer = {**config, "training": {**config["training"], "epochs": 400, "patience": 400}}
     (folder / "results" / "logs" / "train_backbone" / "cmrnet.log").unlink()
     process = start(folder, longer)
-    wait_for_log(folder, process, "train_backbone", "epoch 1/40")
+    wait_for_log(folder, process, "train_backbone", "epoch 1/400")
     (alone,) = (
         child
         for child in psutil.Process(process.pid).children(recursive=True)

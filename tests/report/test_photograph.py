@@ -17,6 +17,7 @@ from gaborscope.explanation import attribution
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel
 from gaborscope.report import (
+    drawing,
     photograph,
     photograph_figure,
     photograph_origin,
@@ -231,13 +232,13 @@ def test_a_name_that_the_font_lacks_is_left_out_of_the_figure(name, recwarn, tmp
     png, svg = tmp_path / "a.png", tmp_path / "a.svg"
     photograph_figure.save(photograph_figure.draw(content), png, svg, "")
     assert not [str(each.message) for each in recwarn if "Glyph" in str(each.message)]
-    assert (photograph_figure.title(name) == "") == (name == "日本.jpg")
+    assert (drawing.title_of(name) == "") == (name == "日本.jpg")
     assert name in photograph_page.render(content, [], "")
 
 
 def test_the_figure_keeps_other_names():
-    assert photograph_figure.title("Käse $1_2.jpg") == "Käse $1_2.jpg"
-    assert photograph_figure.title("a" * 80) == "a" * 57 + "..."
+    assert drawing.title_of("Käse $1_2.jpg") == "Käse $1_2.jpg"
+    assert drawing.title_of("a" * 80) == "a" * 57 + "..."
 
 
 def run_of(folder):

@@ -6,6 +6,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 
 matplotlib.use("Agg")
@@ -344,3 +345,23 @@ def bank_of(settings: Mapping[str, Any]) -> loggabor.LogGaborBank:
     bank : loggabor.LogGaborBank
     """
     return loggabor.LogGaborBank(**settings)
+
+
+def title_of(name: str) -> str:
+    """
+    Return a photograph's name as it stands in the figure.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    title : str
+        Shortened if it is long; empty if the figure's font lacks a letter of it.
+    """
+    family = font_manager.FontProperties(weight="bold")
+    letters = font_manager.get_font(font_manager.findfont(family)).get_charmap()
+    if any(ord(letter) not in letters for letter in name):
+        return ""
+    return name if len(name) < 60 else f"{name[:57]}..."

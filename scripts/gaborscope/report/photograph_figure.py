@@ -10,10 +10,9 @@ matplotlib.use("Agg")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from gaborscope.report import photograph
+from gaborscope.report import drawing, photograph
 from gaborscope.report.photograph import Content
 
 SIZE, DPI = (12.8, 7.2), 150
@@ -42,7 +41,7 @@ def draw(content: Content) -> Figure:
     _maps(sheet, content, peaks)
     _charts(sheet, content)
     _filters(sheet, content, peaks)
-    head = title(content.name)
+    head = drawing.title_of(content.name)
     if measures := content.measures():
         head += ":  " if head else ""
         head += f"KL {measures['kl']:.2f} bits, fidelity {measures['fidelity']:.2f}, "
@@ -54,26 +53,6 @@ def draw(content: Content) -> Figure:
     sheet.set_ylim(SIZE[1], 0)
     sheet.set_aspect("auto")
     return figure
-
-
-def title(name: str) -> str:
-    """
-    Return a photograph's name as it stands in the figure.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    title : str
-        Shortened if it is long; empty if the figure's font lacks a letter of it.
-    """
-    family = font_manager.FontProperties(weight="bold")
-    letters = font_manager.get_font(font_manager.findfont(family)).get_charmap()
-    if any(ord(letter) not in letters for letter in name):
-        return ""
-    return name if len(name) < 60 else f"{name[:57]}..."
 
 
 def _maps(sheet, content, peaks):

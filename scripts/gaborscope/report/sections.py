@@ -17,7 +17,6 @@ from gaborscope.report import (
     drawing,
     page,
     partings,
-    photograph_figure,
     readouts,
     variance,
     words,
@@ -470,7 +469,7 @@ class Section:
         points, _ = block.points(index)
         maps, placement = self._model().reconstruct(block.view(index))
         shown = image, fixations.to_pixels(points, size)
-        head = "\n".join(filter(None, [photograph_figure.title(name), f"{len(points)} fixations"]))
+        head = "\n".join(filter(None, [drawing.title_of(name), f"{len(points)} fixations"]))
         panels = [(head, "fixations", shown)]
         maps_shown = [
             self._density(predictor, stem, index)

@@ -91,6 +91,7 @@ PATTERNS = {
     "report": "results/report/index.html",
     "figures": "results/figures",
     "record": "results/record",
+    "record_ablation": "results/record_ablation",
     # maps for other programs
     "export": "results/export/{predictor}/{dataset}",
 }
