@@ -146,7 +146,7 @@ TOLD = [
             model, dataset, test_seen(model, dataset), n_of(dataset, "test")
         )
     )
-] + [told.said_of_unknown(model) for model in told.unknown(config)]
+] + [seen.said_of_unknown(model) for model in told.unknown(config)]
 for line in [*SMALL, *TOLD] if workflow.is_main_process else ():
     logger.warning(line)
 

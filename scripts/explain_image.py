@@ -129,8 +129,8 @@ class Explainer:
         except InputError as error:
             self.missing = str(error).partition(";")[0]
         self.concepts = dict(map(named_file, arguments.concept))
-        trained_on = None if self.deep is None else self.deep.description["trained_on"]
-        self.known = photograph_origin.sentences(path, trained_on)
+        network = None if self.deep is None else self.deep.description
+        self.known = photograph_origin.sentences(path, network)
 
     def _load_network(self, asked):
         """Load the network; weights that were not asked for may be of no use."""

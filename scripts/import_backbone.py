@@ -7,7 +7,7 @@ import torch
 
 from gaborscope.backbones import checking, opening, published, user_models, weights
 from gaborscope.backbones.backbone import configured
-from gaborscope.scoring import exposure
+from gaborscope.data import seen
 from gaborscope.stimuli import geometry
 from gaborscope.store.files import provenance
 from gaborscope.workflow import backbone_entries
@@ -18,8 +18,8 @@ log = logging.getLogger("gaborscope")
 
 def tell_unseen(entry, modules):
     """Log the files that a factory brought in by imports that its digest does not follow."""
-    seen = backbone_entries.sources(entry, user_models.ROOT)
-    unseen = [str(file) for file in user_models.files_of(modules) if file not in seen]
+    known = backbone_entries.sources(entry, user_models.ROOT)
+    unseen = [str(file) for file in user_models.files_of(modules) if file not in known]
     if unseen:
         log.warning(
             "the factory imports %s by computed names: their edits rerun nothing", ", ".join(unseen)
@@ -45,7 +45,7 @@ def main(smk):
     opening.give_centre_bias(backbone, smk.input)
     nobody_says = wanted is not None and origin["trained_on"] is None
     if nobody_says:
-        log.warning("%s", exposure.said_of_unknown(name))
+        log.warning("%s", seen.said_of_unknown(name))
     checking.check_backbone(backbone, smk.params.layers, geometry.Box.of(entry["input"]))
     description = {**origin, "trained_on": origin["trained_on"] or [], **provenance(smk)}
     if nobody_says:

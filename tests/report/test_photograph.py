@@ -253,7 +253,7 @@ def run_of(folder):
 
 def test_a_photograph_of_the_fit_split_is_said_to_be_one(tmp_path):
     mine = {"type": "folder", "dataset": "mine", "prefix": "s0"}
-    said = photograph_origin.sentences(run_of(tmp_path), [mine])
+    said = photograph_origin.sentences(run_of(tmp_path), {"trained_on": [mine]})
     assert list(said) == ["digest 0", "digest 7", "digest 8"]
     assert "fit split of mine, on which the explanation was fitted" in said["digest 0"]
     assert "The network was trained on it." in said["digest 0"]
@@ -265,15 +265,18 @@ def test_a_photograph_of_the_fit_split_is_said_to_be_one(tmp_path):
 
 def test_a_network_of_unknown_training_is_no_proof_of_new_photographs(tmp_path):
     path = run_of(tmp_path)
-    unknown = photograph_origin.sentences(path, [])["digest 8"]
+    silent = {"trained_on": [], "training_unknown": True}
+    unknown = photograph_origin.sentences(path, silent)["digest 8"]
     assert unknown.endswith("What the network was trained on is not known.")
-    assert "network" not in photograph_origin.sentences(path, None)["digest 8"]
-    everything = photograph_origin.sentences(path, [{"type": "folder", "dataset": "mine"}])
+    for known in (None, {"trained_on": []}):  # none of these data sets, as the user says
+        assert "network" not in photograph_origin.sentences(path, known)["digest 8"]
+    mine = {"trained_on": [{"type": "folder", "dataset": "mine"}]}
+    everything = photograph_origin.sentences(path, mine)
     assert everything["digest 8"].endswith("no measure of new photographs.")
 
 
 def test_of_an_explanation_elsewhere_nothing_is_said(tmp_path):
     run_of(tmp_path)
-    assert photograph_origin.sentences(tmp_path / "a.h5", []) == {}
+    assert photograph_origin.sentences(tmp_path / "a.h5", None) == {}
     page = photograph_page.render(make_content(), [], "")
     assert "Both maps are predictions; no fixations are shown here." in page

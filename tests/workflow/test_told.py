@@ -2,6 +2,7 @@
 
 import pytest
 
+from gaborscope.data import seen
 from gaborscope.errors import InputError
 from gaborscope.workflow import told
 
@@ -50,4 +51,4 @@ def test_what_a_network_saw_is_said_when_planning():
     assert told.said_of_seen("net", "mine", 0, 10) == ""
     assert "3 of the 10 test" in told.said_of_seen("net", "mine", 3, 10)
     assert "every test stimulus of data set 'mine'" in told.said_of_seen("net", "mine", 10, 10)
-    assert "models.net.trained_on" in told.said_of_unknown("net")
+    assert "models.net.trained_on" in seen.said_of_unknown("net")

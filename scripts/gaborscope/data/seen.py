@@ -50,3 +50,22 @@ def stimuli(entry: Mapping[str, Any], names: Sequence[str]) -> set[str]:
             name for name in names if catalogue.block_name(catalogue.block_of(name, n), n) in blocks
         }
     return set(names)
+
+
+def said_of_unknown(model: str) -> str:
+    """
+    Say that nobody knows what a network has seen.
+
+    Parameters
+    ----------
+    model : str
+
+    Returns
+    -------
+    sentence : str
+        Without a point at the end.
+    """
+    return (
+        f"what {model} was trained on is unknown, so test stimuli that it may have seen are "
+        f"scored as unseen; set models.{model}.trained_on: names of such data sets, or [] for none"
+    )

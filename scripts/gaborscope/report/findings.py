@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from gaborscope.data import seen
 from gaborscope.refutation.verdicts import SAW_ALL, STRENGTH
 from gaborscope.report import styles
 from gaborscope.report.fidelity import FAMILY, by_layers
-from gaborscope.scoring import exposure
 
 Tables = Mapping[str, pd.DataFrame]
 ENDS = ("mean", "ci_low", "ci_high")
@@ -143,7 +143,7 @@ def of_exposure(
     sentences : list of str
         Without a point at the end.
     """
-    said = [exposure.said_of_unknown(model) for model in unknown]
+    said = [seen.said_of_unknown(model) for model in unknown]
     for model in models:
         for dataset in datasets:
             left, n = unseen(summary, model, dataset)

@@ -1,7 +1,7 @@
 """Whether a photograph was known to the explanation and its network: what its page says of it."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ USES = {
 }
 
 
-def sentences(explanation: Path, trained_on: Sequence[dict[str, Any]] | None) -> dict[str, str]:
+def sentences(explanation: Path, network: Mapping[str, Any] | None) -> dict[str, str]:
     """
     Say of every photograph of the data set of a run what was fitted on it.
 
@@ -25,8 +25,9 @@ def sentences(explanation: Path, trained_on: Sequence[dict[str, Any]] | None) ->
     ----------
     explanation : Path
         `results/explained/{model}/{dataset}/{explanation}.h5`. Elsewhere nothing is known.
-    trained_on : sequence of dict or None
-        What the network's weights carry (`scoring.exposure`); None without weights.
+    network : dict or None
+        What the network's weights carry: `trained_on` (`scoring.exposure`), and `training_unknown`
+        if nobody says it; None without weights.
 
     Returns
     -------
@@ -41,27 +42,28 @@ def sentences(explanation: Path, trained_on: Sequence[dict[str, Any]] | None) ->
             with open_file(path, "data") as file:
                 origin = json.loads(file.attrs.get("params", "{}"))
             if "n_blocks" in origin:  # made by this workflow
-                found |= _of_block(path, dataset, origin, trained_on)
+                found |= _of_block(path, dataset, origin, network or {})
     return found
 
 
-def _of_block(path, dataset, origin, trained_on):
+def _of_block(path, dataset, origin, network):
     """Return the sentences of one block's photographs."""
     split = catalogue.split_of_block(int(path.stem), origin["n_blocks"])
     block = read_data(path)
     kind = origin["dataset"]["type"]
-    seen = exposure.seen(trained_on or [], dataset, kind, block.names)
+    unknown = network.get("training_unknown", False)
+    seen = exposure.seen(network.get("trained_on", ()), dataset, kind, block.names)
     return {
-        digest: _sentence(dataset, split, name in seen, trained_on)
+        digest: _sentence(dataset, split, name in seen, unknown)
         for name, digest in zip(block.names, block.sha256, strict=True)
     }
 
 
-def _sentence(dataset, split, seen, trained_on):
+def _sentence(dataset, split, seen, unknown):
     said = f"The photograph is of the {split} split of {dataset}, {USES[split]}."
     if seen:
         said += " The network was trained on it."
-    elif trained_on == []:
+    elif unknown:
         said += " What the network was trained on is not known."
     if seen or split != "test":
         said += " How close the maps are here is no measure of new photographs."

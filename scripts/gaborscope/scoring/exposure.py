@@ -106,25 +106,6 @@ def unknown(path: str | Path) -> bool:
     return bool(checksums.read_safetensors(path)[1].get("training_unknown", False))
 
 
-def said_of_unknown(model: str) -> str:
-    """
-    Say that nobody knows what a network has seen.
-
-    Parameters
-    ----------
-    model : str
-
-    Returns
-    -------
-    sentence : str
-        Without a point at the end.
-    """
-    return (
-        f"what {model} was trained on is unknown, so test stimuli that it may have seen are scored "
-        f"as unseen: set models.{model}.trained_on, or [] if it has seen none of these data sets"
-    )
-
-
 def used(dataset: Mapping[str, Any], **blocks: Sequence[str]) -> list[dict[str, Any]]:
     """
     Return the entries of `trained_on` for a data set, or for the members of a pool.

@@ -98,24 +98,6 @@ def unknown(config: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def said_of_unknown(model: str) -> str:
-    """
-    Say that nobody knows what a network has seen.
-
-    Parameters
-    ----------
-    model : str
-
-    Returns
-    -------
-    sentence : str
-    """
-    return (
-        f"what {model} was trained on is not said, so test stimuli that it may have seen are "
-        f"scored as unseen; set models.{model}.trained_on: names of such data sets, or [] for none"
-    )
-
-
 def said_of_seen(model: str, dataset: str, seen: int, n: int) -> str:
     """
     Say how many test stimuli of a data set a network was trained on.
