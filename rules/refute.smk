@@ -16,7 +16,7 @@ Makes   results/refutation/halves/{model}/{dataset}/{explanation}.csv
 
 
 rule compare_halves:
-    """Refit identities and profiles on two halves of the fit split: do they agree?"""
+    """Choose identities on two halves of the fit split: do they agree?"""
     input:
         filters=fitted_layers,
         fit=statistics_of("fit"),

@@ -1,4 +1,4 @@
-"""Refit identities and profiles on two halves of the fit split (rule compare_halves)."""
+"""Choose identities on two halves of the fit split (rule compare_halves)."""
 
 import logging
 
@@ -20,7 +20,7 @@ def main(smk):
         blocks = read_statistics(smk.input.fit, layer, filters["candidate"])
         if len(blocks) < 2:
             log.warning("%s: a single fit block has no halves", layer)
-        halves = stability.halves(blocks, filters, smk.params.rule, settings["profiles"])
+        halves = stability.halves(blocks, filters["table"], smk.params.rule)
         similarities[layer] = stability.similarities(*halves)
     rows = stability.rows(similarities, settings["permutations"], smk.params.seed)
     table = pd.DataFrame(rows, columns=list(stability.COLUMNS))

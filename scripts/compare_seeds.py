@@ -15,9 +15,7 @@ def main(smk):
     settings, inputs, rows = smk.params.refutation, smk.input, []
     for family in smk.params.families:
         networks = [
-            seeds.read_network(
-                model, inputs.filters, inputs.fit, smk.params.rule, settings["profiles"]
-            )
+            seeds.read_network(model, inputs.filters, inputs.fit, smk.params.rule)
             for model in family
         ]
         for first, second in itertools.combinations(networks, 2):

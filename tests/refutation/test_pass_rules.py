@@ -136,22 +136,18 @@ def test_agreement_passes_where_interval_and_p_are_both_beyond_chance(low, p, pa
     assert (row["against"], row["metric"], row["preset"]) == ("halves", "identity", "")
 
 
-def test_agreement_is_judged_over_all_layers_by_identity_and_profiles_alone():
-    rows = judged(
-        agreeing(layer="stem", low=-1),
-        agreeing(),
-        agreeing(measure="kind"),
-        agreeing(measure="profile_scale", low=-0.2),
-        agreeing(measure="profile_kind", maps=0),
-    )
-    assert [(row["metric"], row["passed"]) for row in rows] == [
-        ("identity", "true"), ("profile_scale", "false"), ("profile_kind", "not run"),
-    ]  # fmt: skip
+def test_agreement_is_judged_over_all_layers_by_identity_alone():
+    given = agreeing(layer="stem", low=-1), agreeing(), agreeing(measure="kind", low=-1)
+    assert [(row["metric"], row["passed"]) for row in judged(*given)] == [("identity", "true")]
+    (row,) = judged(agreeing(low=-0.2))
+    assert row["passed"] == "false"
     assert (
-        "profile by scale of 9 maps agrees not beyond chance: 0.700, by chance 0.200; the excess "
-        "over maps has the interval [-0.200, +0.900], permutations give p = 0.01; both have to"
-        in (rows[1]["sentence"])
+        "identity of 9 maps agrees not beyond chance: 0.700, by chance 0.200; the excess over maps "
+        "has the interval [-0.200, +0.900], permutations give p = 0.01; both have to"
+        in row["sentence"]
     )
+    (row,) = judged(agreeing(maps=0))
+    assert (row["metric"], row["passed"]) == ("identity", "not run")
 
 
 def test_every_other_fit_has_rows_of_its_own():

@@ -130,26 +130,22 @@ def sums(rng, sources, n=2000):
 
 def test_the_first_half_has_the_first_block_and_the_second_the_next(rng):
     blocks = {"02": sums(rng, [0, 1]), "00": sums(rng, [0, 1]), "01": sums(rng, [2, 2])}
-    filters = {"penalty": 1e-4, "table": TABLE}
-    first, second = stability.halves(blocks, filters, "omp", ["scale"])
-    expected = stability.describe(
-        combine([blocks["00"], blocks["02"]]), 1e-4, TABLE, "omp", ["scale"]
-    )
+    first, second = stability.halves(blocks, TABLE, "omp")
+    expected = stability.describe(combine([blocks["00"], blocks["02"]]), TABLE, "omp")
     np.testing.assert_array_equal(first.identity, expected.identity)
-    np.testing.assert_array_equal(first.profiles["scale"], expected.profiles["scale"])
     assert second.identity[:, 1].tolist() == [1, 1] and first.identity[:, 1].tolist() == [0, 0]
 
 
 def test_identities_are_kind_scale_orientation_and_colour(rng):
-    found = stability.describe(sums(rng, [1, 2, 3]), 1e-4, TABLE, "omp", [])
+    found = stability.describe(sums(rng, [1, 2, 3]), TABLE, "omp")
     # kinds are numbered by their names: amplitude, even, position
     assert found.identity.tolist() == [[0, 0, 1, 2], [1, 1, 1, 1], [2, -1, -1, -1]]
-    assert found.alive.all() and found.profiles == {}
+    assert found.alive.all()
 
 
 def test_each_property_is_compared_with_itself():
-    first = stability.Described(np.array([[0, 1, 2, 0], [1, 1, 0, 2]]), {}, np.ones(2, bool))
-    second = stability.Described(np.array([[0, 3, 2, 1], [0, 1, 0, 2]]), {}, np.ones(2, bool))
+    first = stability.Described(np.array([[0, 1, 2, 0], [1, 1, 0, 2]]), np.ones(2, bool))
+    second = stability.Described(np.array([[0, 3, 2, 1], [0, 1, 0, 2]]), np.ones(2, bool))
     found = stability.similarities(first, second)
     assert np.diag(found["kind"]).tolist() == [1, 0]
     assert np.diag(found["scale"]).tolist() == [0, 1]
@@ -157,14 +153,6 @@ def test_each_property_is_compared_with_itself():
     assert np.diag(found["colour"]).tolist() == [0, 1]
     assert not found["identity"].any()
     assert found["scale"].tolist() == [[0, 1], [0, 1]]
-
-
-def test_profiles_overlap_by_their_smaller_shares():
-    profiles = [np.array([[0.7, 0.3], [0.2, 0.8]]), np.array([[0.5, 0.5], [1.0, 0.0]])]
-    first, second = (stability.Described(np.zeros((2, 4)), {"kind": p}, np.ones(2, bool))
-                     for p in profiles)  # fmt: skip
-    found = stability.similarities(first, second)["profile_kind"]
-    np.testing.assert_allclose(found, [[0.8, 0.7], [0.7, 0.2]])
 
 
 def test_a_layer_s_rows_are_its_own_agreement_and_all_pool_every_layer():
@@ -214,16 +202,13 @@ def test_a_network_is_described_from_its_own_files(rng, monkeypatch):
 
     monkeypatch.setattr(seeds, "read_filters", lambda path: filters[path])
     monkeypatch.setattr(seeds, "read_statistics", statistics_of)
-    network = seeds.read_network("net_b", list(filters), files, "ols", ["kind"])
+    network = seeds.read_network("net_b", list(filters), files, "ols")
     assert asked == [(files[1:], "fine", 1)]
     assert network.name == "net_b" and [f.name for f in network.fitted] == ["fine"]
     np.testing.assert_array_equal(network.fitted[0].weight, filters[filters_of["net_b"]]["weight"])
     table, parts, solution = made["net_b"]
-    expected = stability.describe(combine(parts.values()), 0.1, table, "ols", ["kind"])
+    expected = stability.describe(combine(parts.values()), table, "ols")
     np.testing.assert_array_equal(network.described["fine"].identity, expected.identity)
-    np.testing.assert_array_equal(
-        network.described["fine"].profiles["kind"], expected.profiles["kind"]
-    )
 
 
 def test_correlations_over_stimuli_count_every_cell_alike(rng):

@@ -36,11 +36,7 @@ class Network:
 
 
 def read_network(
-    name: str,
-    filters: Sequence[str],
-    statistics: Sequence[str],
-    rule: str,
-    groupings: Sequence[str],
+    name: str, filters: Sequence[str], statistics: Sequence[str], rule: str
 ) -> Network:
     """
     Describe every map of a network.
@@ -52,8 +48,6 @@ def read_network(
     filters, statistics : sequence of str
         Files of kind `filters` and `statistics`, see `store.paths`, of several models.
     rule : {"omp", "ols"}
-    groupings : sequence of str
-        See `stability.describe`.
 
     Returns
     -------
@@ -66,9 +60,7 @@ def read_network(
         read = read_filters(path)
         blocks = read_statistics(of_model, layer, read["candidate"])
         fitted.append(layer_tools.fitted_layer(read))
-        described[layer] = stability.describe(
-            combine(blocks.values()), read["penalty"], read["table"], rule, groupings
-        )
+        described[layer] = stability.describe(combine(blocks.values()), read["table"], rule)
     return Network(name, fitted, described)
 
 

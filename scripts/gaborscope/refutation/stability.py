@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from gaborscope.fitting import shapley, sparse
+from gaborscope.fitting import sparse
 from gaborscope.fitting.statistics import DEAD, Statistics, combine, standardised
 from gaborscope.scoring import summaries
 
@@ -22,44 +22,31 @@ COLUMNS = (
 @dataclasses.dataclass
 class Described:
     """
-    Identities and profiles of the maps of a layer, by one fit.
+    Identities of the maps of a layer, by one fit.
 
     Attributes
     ----------
     identity : int array (C, 4)
         Kind, scale, orientation and colour of the first filter of each map; -1 for a property that
         the filter lacks, and for a map without a filter. All position terms count as one filter.
-    profiles : dict of str to float64 array (C, group)
-        By grouping, Shapley shares of each map; negative shares are set to 0, and the sum is 1.
     alive : bool array (C,)
     """
 
     identity: np.ndarray
-    profiles: dict[str, np.ndarray]
     alive: np.ndarray
 
 
-def describe(
-    statistics: Statistics,
-    penalty: float,
-    table: Mapping[str, np.ndarray],
-    rule: str,
-    groupings: Sequence[str],
-) -> Described:
+def describe(statistics: Statistics, table: Mapping[str, np.ndarray], rule: str) -> Described:
     """
-    First identity and Shapley profile of every map of a layer.
+    First identity of every map of a layer.
 
     Parameters
     ----------
     statistics : statistics.Statistics
-    penalty : float
-        Ridge penalty of the refits for the profiles.
     table : dict of str to array (K,)
         From `Regressors.table`.
     rule : {"omp", "ols"}
         See `sparse.select`.
-    groupings : sequence of str
-        Some of `kind`, `scale`, `orientation`, `colour`; each needs 2^groups refits.
 
     Returns
     -------
@@ -74,14 +61,7 @@ def describe(
     for index in np.flatnonzero(alive):
         for first in sparse.select(correlation, cross[:, index], 1, rule):
             identity[index] = [code[first] for code in codes]
-    profiles = {}
-    for grouping in groupings:
-        labels = np.unique(table[grouping])
-        groups = [np.flatnonzero(table[grouping] == label) for label in labels]
-        shares = shapley.of_each_map(*shapley.map_shares(statistics, penalty, groups))
-        shares = np.maximum(shares, 0)
-        profiles[grouping] = shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
-    return Described(identity, profiles, alive)
+    return Described(identity, alive)
 
 
 def similarities(
@@ -102,7 +82,7 @@ def similarities(
     similarities : dict of str to float64 array (n, n)
         Partners are on the diagonal; pairs with a dead map are left out. `identity`: 1 if all four
         properties are equal, else 0. `kind`, `scale`, `orientation`, `colour`: 1 if this property
-        is equal, else 0. `profile_*`: overlap sum_g min(p_g, q_g), in [0, 1].
+        is equal, else 0.
     """
     order = np.arange(len(second.alive)) if order is None else order
     kept = first.alive & second.alive[order]
@@ -111,9 +91,6 @@ def similarities(
     by_measure = {"identity": equal.all(axis=2).astype(float)}
     for column, name in enumerate(PROPERTIES):
         by_measure[name] = equal[..., column].astype(float)
-    for name, profile in first.profiles.items():
-        pair = profile[kept][:, None], second.profiles[name][order][kept][None]
-        by_measure[f"profile_{name}"] = np.minimum(*pair).sum(axis=2)
     return by_measure
 
 
@@ -159,7 +136,7 @@ def agreement(layers: Sequence[np.ndarray], n_resamples: int, seed: int) -> dict
 
 
 def halves(
-    blocks: dict[str, Statistics], filters: dict, rule: str, groupings: Sequence[str]
+    blocks: dict[str, Statistics], table: Mapping[str, np.ndarray], rule: str
 ) -> tuple[Described, Described]:
     """
     Describe every map of a layer by two disjoint halves of the fit split.
@@ -168,11 +145,9 @@ def halves(
     ----------
     blocks : dict of str to statistics.Statistics
         By fit block. The blocks, in the order of their names, go alternately to the two halves.
-    filters : dict
-        From `read_filters`.
+    table : dict of str to array (K,)
+        From `Regressors.table`.
     rule : {"omp", "ols"}
-    groupings : sequence of str
-        See `describe`.
 
     Returns
     -------
@@ -180,13 +155,7 @@ def halves(
         With a single block, both describe this block, and no map counts as alive.
     """
     described = [
-        describe(
-            combine(blocks[name] for name in sorted(blocks)[half::2] or blocks),
-            filters["penalty"],
-            filters["table"],
-            rule,
-            groupings,
-        )
+        describe(combine(blocks[name] for name in sorted(blocks)[half::2] or blocks), table, rule)
         for half in (0, 1)
     ]
     if len(blocks) < 2:

@@ -251,25 +251,22 @@ def stability_rows(
     rows = []
     for against, table in tables:
         all_layers = table[table["layer"] == "all"].set_index("measure")
-        shown = [m for m in all_layers.index if m == "identity" or m.startswith("profile_")]
-        for measure in shown:
-            pooled = all_layers.loc[measure]
-            if not pooled["maps"]:
-                reason = "the fit split has a single block, or no layer two maps"
-                rows.append({**where, **not_run(test, reason), "metric": measure})
-                continue
-            passed = bool(pooled["ci_low"] > 0 and pooled["p"] < LIMIT)
-            chance = "beyond chance" if passed else "not beyond chance"
-            low, high, p = (float(pooled[key]) for key in ("ci_low", "ci_high", "p"))
-            sentence = (
-                f"{model}-{explanation}, {against}: {measure.replace('_', ' by ')} of "
-                f"{int(pooled['maps'])} maps agrees {chance}: {pooled['agreement']:.3f}, by chance "
-                f"{pooled['chance']:.3f}; the excess over maps has the interval [{low:+.3f}, "
-                f"{high:+.3f}], permutations give p {'<=' if p <= least else '='} {p:.2g}; both "
-                "have to exclude chance."
-            )
-            row = _row(pooled["excess"], low, high, passed, sentence, p)
-            rows.append({**where, "test": test, "metric": measure, "against": against, **row})
+        pooled = all_layers.loc["identity"]
+        if not pooled["maps"]:
+            reason = "the fit split has a single block, or no layer two maps"
+            rows.append({**where, **not_run(test, reason), "metric": "identity"})
+            continue
+        passed = bool(pooled["ci_low"] > 0 and pooled["p"] < LIMIT)
+        chance = "beyond chance" if passed else "not beyond chance"
+        low, high, p = (float(pooled[key]) for key in ("ci_low", "ci_high", "p"))
+        sentence = (
+            f"{model}-{explanation}, {against}: identity of {int(pooled['maps'])} maps agrees "
+            f"{chance}: {pooled['agreement']:.3f}, by chance {pooled['chance']:.3f}; the excess "
+            f"over maps has the interval [{low:+.3f}, {high:+.3f}], permutations give p "
+            f"{'<=' if p <= least else '='} {p:.2g}; both have to exclude chance."
+        )
+        row = _row(pooled["excess"], low, high, passed, sentence, p)
+        rows.append({**where, "test": test, "metric": "identity", "against": against, **row})
     return rows
 
 
