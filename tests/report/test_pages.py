@@ -5,6 +5,7 @@ import json
 import pandas as pd
 import pytest
 
+from gaborscope.analysis import bits
 from gaborscope.errors import InputError
 from gaborscope.report import fidelity, pages
 
@@ -99,6 +100,29 @@ def test_figures_of_fidelity_lie_beside_the_tables(case):
     (part,) = case.closeness()
     assert part["figure"] == case.folder / "fidelity_net_made.png" and part["figure"].is_file()
     assert part["sentences"][0].startswith("net-direct has fidelity 0.50 [0.40, 0.60] to net")
+
+
+def test_explained_bits_of_networks_and_people_are_laid_out_and_drawn(case):
+    parts = {
+        "contrast": 0.3, "concept:faces": 0.2, "unexplained": 0.5, "explained": 0.5, "deep": 1.0,
+        "added:faces": 0.1, "swapped:faces": 0.0,
+    }  # fmt: skip
+    rows = [
+        (*whose, part, value, value - 0.01, value + 0.01, value, value, value, 20)
+        for whose in (("net", "made", "direct"), ("gold_standard", "made", "bank"))
+        for part, value in parts.items()
+    ]
+    columns = ["model", "dataset", "explanation", *bits.COLUMNS]
+    pd.DataFrame(rows, columns=columns).to_csv(case.folder / "bits.csv", index=False)
+    before = (case.folder / "bits.csv").read_bytes()
+    assert case.draw()[-1] == case.folder / "explained_bits.png"
+    found = case.bits()
+    assert [name for name, _ in found["bits_table"]["rows"]] == ["net-direct", "people"]
+    assert set(found["bits_table"]["columns"]) == set(parts)
+    assert [said.partition(":")[0] for said in found["bits_sentences"]] == ["net-direct", "people"]
+    assert "adds 0.100 [0.090, 0.110] to all other" in found["bits_sentences"][0]
+    assert (case.folder / "bits.csv").read_bytes() == before  # of record, not the figure's own
+    assert (case.folder / "explained_bits.csv").is_file()
 
 
 def test_rows_are_listed_as_they_are(case):

@@ -31,9 +31,13 @@ SHADES = {
     "local_contrast": "#c7a76c",
     "second_order": "#9e9ac8",
     "second_order_oriented": "#bcbddc",
+    "log_energy": "#e6ab02",
+    "rarity": "#a65628",
+    "grouping": "#17becf",
     "unexplained": "0.88",
 }
 CONCEPTS = ("#e7298a", "#1b9e77", "#d95f02", "#7570b3")
+PEOPLE = "people"  # whose bits are split where no network's are
 
 
 def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
@@ -55,32 +59,51 @@ def content(files: Any, folder: Path, dpi: int) -> dict[str, Any]:
         `spectra_table` (`columns, rows`); `layer_figures`: name and path for each explained model.
     """
     tables = {_named(path): read_csv(path).set_index("part") for path in files.bits}
-    figure = None
-    if tables:
-        figure = folder / "bits.png"
-        drawing.keep(bits_bars(tables), figure, dpi, _together(tables, "explained_model"))
+    of_bits = bits_content(tables, folder / "bits.png", dpi)
+    layers = _layers(files.anatomy, folder, dpi)
+    return {**of_bits, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
+
+
+def bits_content(tables: Mapping[str, pd.DataFrame], path: Path, dpi: int) -> dict[str, Any]:
+    """
+    Draw explained bits, and lay out what they say.
+
+    Parameters
+    ----------
+    tables : dict of str to DataFrame
+        By explained model, or `PEOPLE`, as `bits.summarise` makes them, with `part` as the index.
+    path : Path
+        For the figure, a PNG.
+    dpi : int
+
+    Returns
+    -------
+    content : dict
+        `bits_figure` (None without tables), `bits_sentences`, and `bits_table` (`columns, rows`).
+    """
     columns = [
         name
         for name in (*_shades(tables), "explained", "deep", *_added(tables))
         if any(name in table.index for table in tables.values())
     ]
-    rows = [(name, [_cell(table, part) for part in columns]) for name, table in tables.items()]
-    said = [sentence for name, table in tables.items() if (sentence := bits.sentence(name, table))]
-    of_bits = {
-        "bits_figure": figure,
-        "bits_sentences": said,
-        "bits_table": {"columns": columns, "rows": rows},
+    if tables:
+        drawing.keep(bits_bars(tables), path, dpi, _together(tables, "explained_model"))
+    return {
+        "bits_figure": path if tables else None,
+        "bits_sentences": [
+            sentence for name, table in tables.items() if (sentence := bits.sentence(name, table))
+        ],
+        "bits_table": {
+            "columns": columns,
+            "rows": [(n, [_cell(table, part) for part in columns]) for n, table in tables.items()],
+        },
     }
-    layers = _layers(files.anatomy, folder, dpi)
-    return {**of_bits, **_spectra(files.spectra, folder, dpi), "layer_figures": layers}
 
 
 def _named(path):
     """Return whose bits a table has: of an explained model, or of people."""
     found = grammar.parse("bits", path)
-    if found["model"] == "gold_standard":
-        return "people"
-    return "{model}-{explanation}".format(**found)
+    return PEOPLE if found["model"] == "gold_standard" else "{model}-{explanation}".format(**found)
 
 
 def _added(tables):

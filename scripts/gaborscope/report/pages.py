@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaborscope.errors import InputError
 from gaborscope.refutation import verdicts
-from gaborscope.report import fidelity, several
+from gaborscope.report import anatomy, fidelity, several
 from gaborscope.report.several import markdown
 
 DPI = 150  # of figures
@@ -404,6 +404,28 @@ class Tables:
         run, table = self.run(), self.read("fidelity")
         return fidelity.content(table, run["compared"], run["roles"], folder or self.folder, DPI)
 
+    def bits(self, folder: Path | None = None) -> dict[str, Any]:
+        """
+        Draw the figure of explained bits.
+
+        Parameters
+        ----------
+        folder : Path, optional
+            By default that of the tables.
+
+        Returns
+        -------
+        content : dict
+            See `report.anatomy.bits_content`.
+        """
+        rows = self.read("bits")
+        whose = rows["predictor"].where(rows["model"] != "gold_standard", anatomy.PEOPLE)
+        tables = {name: part.set_index("part") for name, part in rows.groupby(whose, sort=False)}
+        keys = ["model", "dataset", "explanation", "predictor"]
+        tables = {name: part.drop(columns=keys) for name, part in tables.items()}
+        path = (folder or self.folder) / "explained_bits.png"
+        return anatomy.bits_content(tables, path, DPI)
+
     def several(self) -> several.Several:
         """Return what the tables say of several networks and data sets."""
         tables = [self.read(name) for name in ("summary", "fidelity", "verdicts")]
@@ -422,11 +444,13 @@ class Tables:
         -------
         paths : list of Path
             Of one network on one data set that of its fidelity; of several two for all of them.
+            Where there are explained bits, theirs comes last.
         """
+        bits = [self.bits(folder)["bits_figure"]] if self.has("bits") else []
         compared = self.run()["compared"]
         if len({(model, dataset) for model, _, dataset, _ in compared}) > 1:
-            return self.several().draw(folder or self.folder, DPI)
-        return [part["figure"] for part in self.closeness(folder)]
+            return self.several().draw(folder or self.folder, DPI) + bits
+        return [part["figure"] for part in self.closeness(folder)] + bits
 
     def _single(self, name, where):
         rows = self.read(name, where)
