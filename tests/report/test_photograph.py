@@ -75,6 +75,23 @@ def test_orientations_are_those_of_the_wave_vector(content):
     assert np.ptp(vertical.mean(axis=0)) > 5 * np.ptp(vertical.mean(axis=1))
 
 
+def test_parts_of_all_orientations_together_are_not_called_low_pass(content):
+    own = content.attribution
+    table = {key: values.copy() for key, values in own.table.items()}
+    first = int(np.flatnonzero(table["kind"] == "amplitude")[0])
+    table["kind"][first], table["orientation"][first] = "log_energy", -1
+    filters = np.zeros_like(own.filters)
+    filters[:, first] = 2.0
+    made = make_content(attribution=dataclasses.replace(own, table=table, filters=filters))
+    assert list(made.members("orientation").values()) == ["0°", "60°", "120°", "any"]
+    assert made.members("band")[-1] == "low-pass"  # every band is still named
+    strongest = made.strongest(0)[0]
+    assert strongest["name"] == "luminance, 16 px, all orientations" and strongest["bits"] == 2
+    ring = made.patch(strongest["orientation"], 0)[..., 0].astype(int)
+    turned = np.abs(ring[1:, 1:] - ring[1:, 1:].T)  # the same from the left and from above
+    assert turned.max() < 0.2 * np.ptp(ring) and np.ptp(ring) > 50
+
+
 def test_filters_of_other_colours_are_drawn_in_them(content):
     luminance, blue, red = (content.patch(0, channel).astype(int) for channel in range(3))
     assert (luminance == luminance[..., :1]).all()

@@ -406,17 +406,17 @@ class Tables:
 
     def bits(self, folder: Path | None = None) -> dict[str, Any]:
         """
-        Draw the figure of explained bits.
+        Lay out explained bits, and draw their figure.
 
         Parameters
         ----------
         folder : Path, optional
-            By default that of the tables.
+            Where the figure goes, if not beside the tables.
 
         Returns
         -------
-        content : dict
-            See `report.anatomy.bits_content`.
+        bits : dict
+            As `report.anatomy.bits_content` returns it.
         """
         rows = self.read("bits")
         whose = rows["predictor"].where(rows["model"] != "gold_standard", anatomy.PEOPLE)

@@ -35,6 +35,8 @@ TITLES = {
     "layer": "Layers of the network",
 }
 N_FILTERS = 4  # named at each peak
+ANY = "any"  # band or orientation: mechanisms that take all of them together
+ALL = "all orientations"  # in the name of a filter
 PATCH = 96  # px of the square that filters are drawn in
 
 
@@ -121,12 +123,21 @@ class Content:
         if partition == "layer":
             return self.layers[member]
         if member < 0:
-            return {"band": "low-pass", "orientation": "low-pass"}.get(partition, "others")
+            return self._without(partition)
         if partition == "band":
             return f"{self.wavelength(member):.0f} px"
         if partition == "colour":
             return WORDS.get(self.channels[member], self.channels[member])
         return f"{self.orientation(member):.0f}°"
+
+    def _without(self, partition):
+        """Name the regressors without a member: the low-pass residual, or mechanisms as well."""
+        key = {"band": "scale", "orientation": "orientation"}.get(partition)
+        if key is None or self.attribution is None:
+            return "others"
+        table = self.attribution.table
+        others = set(table["kind"][table[key] < 0]) - {"residual", "position"}
+        return ANY if others else "low-pass"
 
     def orientation(self, index: int) -> float:
         """Angle of a filter's wave vector in degrees: 0 are vertical stripes, 90 horizontal."""
@@ -136,6 +147,8 @@ class Content:
         """
         Return the filters that add or take away most at a peak, all kinds and layers together.
 
+        Mechanisms that take all orientations of a band together count as one filter.
+
         Parameters
         ----------
         peak : int
@@ -143,7 +156,8 @@ class Content:
         Returns
         -------
         filters : list of dict
-            `name`, `bits`, `orientation`, `channel` (indices), at most `N_FILTERS`.
+            `name`, `bits`, `orientation`, `channel` (indices; orientation -1: all together), at
+            most `N_FILTERS`.
         """
         if self.attribution is None:
             return []
@@ -152,13 +166,13 @@ class Content:
             *(table[key].tolist() for key in ("scale", "orientation", "colour")), strict=True
         )
         for key, bits in zip(keys, self.attribution.filters[peak].tolist(), strict=True):
-            if min(key) >= 0:
+            if key[0] >= 0 and key[2] >= 0:
                 by_filter[key] = by_filter.get(key, 0.0) + bits
         strongest = sorted(by_filter.items(), key=lambda item: -abs(item[1]))[:N_FILTERS]
         return [
             {
                 "name": f"{self._word('colour', key[2])}, {self.wavelength(key[0]):.0f} px, "
-                f"{self.orientation(key[1]):.0f}°",
+                + (f"{self.orientation(key[1]):.0f}°" if key[1] >= 0 else ALL),
                 "bits": bits, "scale": key[0], "orientation": key[1], "channel": key[2],
             }
             for key, bits in strongest
@@ -247,7 +261,9 @@ class Content:
 
         Parameters
         ----------
-        orientation, channel : int
+        orientation : int
+            -1: the mean of all.
+        channel : int
 
         Returns
         -------
@@ -265,7 +281,9 @@ def _patch(parameters, orientation, channel, space):
     """Draw a filter; its wavelength does not count, since it is drawn at one size."""
     bank = LogGaborBank(**{**dict(parameters), "min_wavelength_px": PATCH / 3})
     side = 2 * PATCH
-    impulse = np.fft.fftshift(np.fft.ifft2(bank.gains((side, side))[orientation]).real)
+    gains = bank.gains((side, side))
+    gain = gains[orientation] if orientation >= 0 else gains.mean(axis=0)
+    impulse = np.fft.fftshift(np.fft.ifft2(gain).real)
     middle = slice(side // 2 - PATCH // 2, side // 2 + PATCH // 2)
     values = impulse[middle, middle] / np.abs(impulse).max()
     shown = np.ones(3)

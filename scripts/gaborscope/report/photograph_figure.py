@@ -140,7 +140,7 @@ def _filters(sheet, content, peaks):
             top = 4.5 + 0.92 * row
             patch = content.patch(found["orientation"], found["channel"])
             sheet.imshow(patch, extent=(left, left + 0.58, top + 0.5, top))
-            colour, rest = found["name"].split(", ", 1)
+            colour, rest = found["name"].replace(photograph.ALL, photograph.ANY).split(", ", 1)
             sheet.text(
                 left + 0.29, top + 0.52, f"{colour}\n{rest}\n{found['bits']:+.2f} bits",
                 fontsize=6.5, ha="center", va="top", linespacing=1.05, parse_math=False,
