@@ -166,6 +166,7 @@ rule summarise_fidelity:
         compared=[list(cell) for cell in plan.compared],
         null=deep_banks.FROZEN_NAME,
         same=deep_banks.SAME_NAME,
+        other_regressors=plan.other_regressors,
         n_resamples=config["scores"]["n_resamples"],
         seed=config["seed"],
         code=library("summarise_fidelity"),

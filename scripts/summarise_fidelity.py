@@ -20,8 +20,9 @@ def main(smk):
     }
     names = {(model, predictor): name for model, predictor, _, name in params.compared}
     rows = fidelity.summary_rows(
-        measured, names, params.null, params.same, params.n_resamples, params.seed
-    )
+        measured, names, params.null, params.same, params.other_regressors, params.n_resamples,
+        params.seed,
+    )  # fmt: skip
     tables.write_csv(smk.output.fidelity, rows, fidelity.SUMMARY_COLUMNS)
     log.info("%d rows", len(rows))
 

@@ -123,7 +123,8 @@ def judged(*rows):
     [
         (0.1, 0.01, "true"),
         (0.1, 0.049, "true"),
-        (0.1, 0.05, "false"),  # the interval alone is not enough
+        (0.1, 0.05, "true"),
+        (0.1, 0.051, "false"),  # the interval alone is not enough
         (0.0, 0.01, "false"),  # nor is p alone
         (-0.1, 0.01, "false"),
         (-0.1, 0.5, "false"),

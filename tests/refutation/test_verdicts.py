@@ -128,6 +128,29 @@ def test_layers_add_something_only_by_their_distance_to_the_deep_map(rng):
     assert "layers_add" not in verdicts.NEEDED_OF_DIRECT
 
 
+def test_layers_are_not_tested_where_a_bank_without_them_leaves_nothing_to_add(rng):
+    scores, fidelity = tables(rng)
+    fidelity["net", "centre_bias", "made"]["kl_deep"] *= (
+        0.019 / fidelity["net", "centre_bias", "made"]["kl_deep"].mean()
+    )
+    contest = {**CONTEST, "rivals": [["layers_add", ["centre_bias"], ""]]}
+    row, _ = verdicts.contest_rows(contest, scores, fidelity, 200, 1)
+    assert (row["test"], row["passed"]) == ("layers_add", "not run")
+    assert "centre_bias leaves less than 0.02 bits" in row["sentence"]
+
+
+def test_a_family_of_39_draws_that_are_all_beaten_passes(rng):
+    scores, fidelity = tables(rng)
+    draws = [f"blank{i}-direct" for i in range(39)]
+    for name in draws:
+        for kept, key, column, step in ((scores, "mit", "ig", -1), (fidelity, "net", "kl_deep", 1)):
+            kept[key, name, "made"] = kept[key, "net-direct", "made"].copy()
+            kept[key, name, "made"][column] += step
+    contest = {**CONTEST, "rivals": [["above_random_networks", draws, ""]]}
+    rows = verdicts.contest_rows(contest, scores, fidelity, 500, 1)[:2]
+    assert [(row["p"], row["passed"]) for row in rows] == [(pytest.approx(0.05), "true")] * 2
+
+
 def decided(**outcomes):
     rows = [
         {"test": test, "passed": passed, "p": p, "sentence": "."}

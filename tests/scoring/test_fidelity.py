@@ -157,14 +157,14 @@ def table_of(kl, **columns):
     return pd.DataFrame(values, index=pd.Index(names, name="stimulus"))
 
 
-def summary(kl, centre_bias, null=None, same=None):
+def summary(kl, centre_bias, null=None, same=None, other=()):
     tables = {("net", "x", "d"): table_of(kl), ("net", "centre_bias", "d"): table_of(centre_bias)}
     if null is not None:
         tables["net", "net-null", "d"] = table_of(null)
     if same is not None:
         tables["net", "net-same", "d"] = table_of(same)
     names = {(model, name): f"<{name}>" for model, name, _ in tables}
-    rows = fidelity.summary_rows(tables, names, "null", "same", 300, 1)
+    rows = fidelity.summary_rows(tables, names, "null", "same", other, 300, 1)
     assert all(tuple(row) == fidelity.SUMMARY_COLUMNS for row in rows)
     return {row["measure"]: row for row in rows if row["predictor"] == "<x>"}
 
@@ -197,6 +197,8 @@ def test_the_gain_over_the_same_regressors_is_there_where_such_a_bank_is():
     assert found["gain_by_layers_same"]["mean"] == pytest.approx(0.25)
     assert found["gain_by_layers"]["mean"] == pytest.approx(0.5)
     assert "gain_by_layers_same" not in summary([0.2, 0.4], [1.0, 1.0], null=[0.4, 0.8])
+    other = summary([0.2, 0.4], [1.0, 1.0], null=[0.4, 0.8], same=[0.3, 0.5], other=["x"])
+    assert "gain_by_layers_same" not in other and "gain_by_layers" in other
     nearly = summary([0.01, 0.01], [1.0, 1.0], null=[0.4, 0.8], same=[0.019, 0.019])
     assert np.isnan(nearly["gain_by_layers_same"]["mean"])
 

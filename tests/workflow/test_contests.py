@@ -94,6 +94,9 @@ def test_layers_have_to_add_to_the_bank_with_the_same_regressors_too(config):
     assert [rivals for test, rivals, _ in first["rivals"] if test == "layers_add"] == [
         [banks[0]], [banks[1]],
     ]  # fmt: skip
+    found = nulls_of(config, "cmrnet-direct")
+    first, *_ = contests.plan(config, found, banks, ["cmrnet-direct"])
+    assert [rivals for test, rivals, _ in first["rivals"] if test == "layers_add"] == [[banks[0]]]
 
 
 def test_two_kinds_of_pairs_are_two_rivals_and_each_depth_is_its_own(config):

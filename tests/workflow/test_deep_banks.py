@@ -149,3 +149,14 @@ def test_maps_are_compared_where_they_are_and_nothing_without_a_model():
     plan = planned(maps=maps, datasets=datasets, evaluate_on=["demo", "other"])
     assert [cell[2] for cell in plan.compared if cell[1] == "theirs"] == ["other"]
     assert planned(models=[], maps=maps, datasets=datasets).compared == []
+
+
+def test_cascades_and_other_direct_explanations_have_other_regressors_than_that_bank():
+    explanations = {
+        "direct": {},
+        "noise": {"like": "direct", "control": "noise"},
+        "grey": {"like": "direct", "kinds": ["amplitude"]},
+        "few": {"mode": "cascade", "budget": 8},
+    }
+    plan = planned(**UNTESTED, models=["cmrnet"], explanations=explanations)
+    assert plan.other_regressors == ["cmrnet-grey", "cmrnet-few"]

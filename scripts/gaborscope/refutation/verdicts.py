@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 
 from gaborscope.scoring import summaries
+from gaborscope.scoring.fidelity import LEAST_NULL
 
 METRICS = ("ig", "kl_deep")  # what decides: people, and the map of the network
 # A deep model's map is worth an explanation if its NSS is at least so many times the centre bias's.
 TWICE = 2.0
-LIMIT = 0.05  # a test passes if its p is below
+LIMIT = 0.05  # a test passes if its p is at most this
 COLUMNS = (
     "model", "explanation", "dataset", "preset", "test", "metric", "against", "value", "ci_low",
     "ci_high", "passed", "sentence", "p", "p_holm",
@@ -20,6 +21,7 @@ NOT_RUN, NO_VERDICT = "not run", "no verdict"
 STRENGTH = "deep_twice_centre_bias"  # name of the test of the deep model
 SAW_ALL = "was trained on every test stimulus"
 NONE_LEFT = "no test stimulus is left that the network was not trained on"
+NOTHING_TO_ADD = f"less than {LEAST_NULL} bits of KL to the network, so layers have nothing to add"
 SUBSTITUTES = ("mean", "other", "shuffled")  # controls in the place of a reconstruction
 OVERALL = "overall"
 OUTCOMES = ("passes", "fails", "in part", NOT_RUN)
@@ -61,7 +63,7 @@ def contest_rows(
     rows : list of dict
         Keys are `COLUMNS`, two rows for each rival or family of rivals. `value` is the advantage of
         the explanation: its information gain minus the rival's, the rival's KL to the deep map
-        minus its own, or either minus the family's mean. Passed if it is above 0 with p < .05.
+        minus its own, or either minus the family's mean. Passed if it is above 0 with p <= .05.
     """
     model, predictor, rows = contest["model"], contest["predictor"], []
     for preset, name, dataset in scores:
@@ -78,6 +80,9 @@ def contest_rows(
         for test, rivals, reason in contest["rivals"]:
             if not rivals:
                 rows.append({**where, **not_run(test, reason)})
+                continue
+            if test == "layers_add" and -values(rivals[0], "kl_deep").mean() < LEAST_NULL:
+                rows.append({**where, **not_run(test, f"{rivals[0]} leaves {NOTHING_TO_ADD}")})
                 continue
             for metric in ("kl_deep",) if test == "layers_add" else METRICS:
                 own = values(predictor, metric).to_numpy()
@@ -96,12 +101,12 @@ def _about(contest):
 
 
 def _advantage(predictor, rivals, metric, compared, n_resamples):
-    passed = bool(compared.mean > 0 and compared.p < LIMIT)
+    passed = bool(compared.mean > 0 and compared.p <= LIMIT)
     against = rivals[0] if len(rivals) == 1 else f"{len(rivals)} draws: {rivals[0]} ..."
     if not compared.n:
         return {"against": against, **_blank(NONE_LEFT)}
     whom = rivals[0] if len(rivals) == 1 else f"the mean of {len(rivals)} draws ({rivals[0]} ...)"
-    worse = compared.mean < 0 and compared.p < LIMIT
+    worse = compared.mean < 0 and compared.p <= LIMIT
     verb = "is better than" if passed else "is not shown to be better than"
     sentence = (
         f"{predictor} {'is worse than' if worse else verb} {whom}: {compared.mean:+.3f} "
@@ -256,7 +261,7 @@ def stability_rows(
             reason = "the fit split has a single block, or no layer two maps"
             rows.append({**where, **not_run(test, reason), "metric": "identity"})
             continue
-        passed = bool(pooled["ci_low"] > 0 and pooled["p"] < LIMIT)
+        passed = bool(pooled["ci_low"] > 0 and pooled["p"] <= LIMIT)
         chance = "beyond chance" if passed else "not beyond chance"
         low, high, p = (float(pooled[key]) for key in ("ci_low", "ci_high", "p"))
         sentence = (
@@ -332,7 +337,7 @@ def intervention_rows(
     rows : list of dict
         Keys are `COLUMNS`. `value`: change of the network's map, KL in nats, without a leading
         notch minus that without filters of equal energy which the explanation ranks in its lower
-        half. Passed if it is above 0 with p < .05. The sentence also says how the change compares
+        half. Passed if it is above 0 with p <= .05. The sentence also says how the change compares
         with that by random phases of equal energy, which put new structure into the image.
     """
     where = {"model": model, "explanation": explanation, "dataset": dataset, "preset": ""}
@@ -345,7 +350,7 @@ def intervention_rows(
         reason = "no image holds energy enough to change" if any_left else NONE_LEFT
         return [{**where, **not_run("interventions", reason)}]
     mean, low, high, p = (float(effect[key]) for key in ("mean", "ci_low", "ci_high", "p"))
-    passed = bool(mean > 0 and p < LIMIT)
+    passed = bool(mean > 0 and p <= LIMIT)
     verb = "more" if passed else "not shown to be more"
     phases = cells.loc["leading / random_phase", "kl_deep"]["mean"]
     beside = f"; {phases:.2f} times as much as random phases of equal energy"

@@ -58,7 +58,7 @@ DEFINITIONS = {
     "the layer is": "Explained: at least half of the variance, and more than by any wrong bank.",
     "p": "Two-sided p of the test; with ≤, the least that so many samples can give.",
     "p Holm": "p corrected for the number of tests of the explanation on the data set (Holm).",
-    "passed": "Whether the advantage is above 0 with p < .05.",
+    "passed": "Whether the advantage is above 0 with p ≤ .05.",
     "bits:contrast": "Bits that luminance contrast explains, whatever its scale and orientation.",
     "bits:position": "Bits of the place in the image.",
     "bits:unexplained": "Bits of the network that no coalition of dimensions has.",

@@ -352,7 +352,7 @@ class Tables:
             name = row["test"].removeprefix("above_").replace("_", " ")
             name = f"`{row['against']}`" if "-" not in row["against"] else name
             clear = "better" if row["value"] > 0 else "worse"
-            sorted_in[clear if row["p"] < verdicts.LIMIT else "not shown"].append(name)
+            sorted_in[clear if row["p"] <= verdicts.LIMIT else "not shown"].append(name)
         return sorted_in
 
     def named(self, predictor: str) -> list[dict[str, Any]]:

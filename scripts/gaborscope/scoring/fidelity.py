@@ -180,6 +180,7 @@ def summary_rows(
     names: Mapping[tuple[str, str], str],
     null: str,
     same: str,
+    other_regressors: Collection[str],
     n_resamples: int,
     seed: int,
 ) -> list[dict[str, Any]]:
@@ -193,7 +194,7 @@ def summary_rows(
       place of the centre bias. nan if there is no such bank, and if its mean KL is below
       `LEAST_NULL`, so that there is nothing to gain.
     - `gain_by_layers_same`: the same with a bank that has the regressors of the explanation; only
-      where there is one.
+      where there is one, and not of explanations that have others.
 
     The ratios are ratios of means, numerator and denominator resampled together.
 
@@ -206,6 +207,8 @@ def summary_rows(
     null, same : str
         Explanations that the predictors of the null, and of the one with the regressors of the
         explanation, have in their names.
+    other_regressors : collection of str
+        Predictors that explain by other regressors than that one has.
     n_resamples, seed : int
         As for `summaries.bootstrap_mean`.
 
@@ -229,7 +232,8 @@ def summary_rows(
             ("gain_by_layers_same", f"{model}-{same}", LEAST_NULL),
         ):
             against = tables.get((model, rival, dataset))
-            if measure == "gain_by_layers_same" and against is None:
+            own = predictor not in other_regressors
+            if measure == "gain_by_layers_same" and (against is None or not own):
                 continue
             add(measure, *_reduction(table, against, least, n_resamples, seed))
     return rows

@@ -91,6 +91,7 @@ def plan(
     config: Mapping[str, Any],
     nulls: Mapping[str, Mapping[str, Mapping[str, Sequence[str]]]],
     deep_banks: Collection[str],
+    other_regressors: Collection[str] = (),
 ) -> list[dict[str, Any]]:
     """
     Return the predictors that each explanation of a trained network is compared with.
@@ -103,6 +104,8 @@ def plan(
         By model, explanation and family, its predictors, see `nulls.families`.
     deep_banks : collection of str
         Predictors that are banks fitted to a deep map without a layer between.
+    other_regressors : collection of str
+        Explained predictors whose regressors the last of these banks has not.
 
     Returns
     -------
@@ -140,7 +143,9 @@ def plan(
                 f"no copy of {model} is random in part; set nulls.progressive",
             )
             # the null that never changes, and the one with the explanation's own regressors
-            no_layer = [f"{model}-{name}" for name in ("loggabor_deep", "loggabor_deep_same")]
+            own = f"{model}-{explanation}" not in other_regressors
+            names = ("loggabor_deep", "loggabor_deep_same")[: 1 + own]
+            no_layer = [f"{model}-{name}" for name in names]
             rivals += _contest(
                 "layers_add",
                 [[name] for name in no_layer if name in deep_banks],

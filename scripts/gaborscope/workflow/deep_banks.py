@@ -98,6 +98,30 @@ def settings(
     return {**entry, "input": {key: size[key] for key in ("height", "width", "fit", "multiple")}}
 
 
+def has_same(
+    config: Mapping[str, Any], sections: Iterable[Sequence[str]], model: str, explanation: str
+) -> bool:
+    """
+    Tell whether `loggabor_deep_same` of a model has the regressors of an explanation.
+
+    Parameters
+    ----------
+    config : dict
+        Complete.
+    sections : list of [model, explanation]
+    model, explanation : str
+
+    Returns
+    -------
+    has_same : bool
+        Whatever bank stands in the place of the log-Gabors. Never of a cascade.
+    """
+    entry = config["explanations"][explanation]
+    if entry["mode"] != "direct":
+        return False
+    return {**_regressors(entry), "control": None} == _first(config, sections, model)
+
+
 def _first(config, sections, model):
     """Regressors and poolings of the first direct explanation of a model that is no control."""
     for explained, explanation in sections:

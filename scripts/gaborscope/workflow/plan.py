@@ -582,7 +582,18 @@ class Plan:
     @property
     def contests(self) -> list[dict]:
         """Rivals of each explanation of a trained network, see `contests.plan`."""
-        return contests.plan(self.config, self.families, self.deep_banks)
+        return contests.plan(self.config, self.families, self.deep_banks, self.other_regressors)
+
+    @property
+    def other_regressors(self) -> list[str]:
+        """Explained predictors whose regressors `loggabor_deep_same` of their network has not."""
+        return [
+            predictor
+            for predictor, model in self.explained.items()
+            if not deep_banks.has_same(
+                self.config, self.sections, model, predictor.partition("-")[2]
+            )
+        ]
 
     @property
     def judged_cells(self) -> list[tuple[str, str, str]]:
