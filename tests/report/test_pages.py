@@ -159,20 +159,48 @@ def test_a_page_says_where_its_figures_come_from(case, tmp_path):
 
 
 def test_rivals_of_an_explanation_are_sorted_by_what_tests_say(case):
-    columns = ["model", "explanation", "test", "metric", "against", "value", "p"]
+    columns = ["model", "explanation", "test", "metric", "against", "value", "p", "p_holm"]
     rows = [
-        ("above_random_networks", "2 draws: net_random1-direct ...", 0.3, 0.001),
-        ("above_loggabor_equal", "loggabor_equal", -0.3, 0.001),
-        ("above_noise_banks", "net-noise", 0.3, 0.2),
-        ("above_progressive_networks", "net_from_input25-direct", 0.3, 0.001),
-        ("above_progressive_networks", "net_from_input50-direct", 0.3, 0.001),
-        ("layers_add", "net-loggabor_deep", 0.3, 0.001),
+        ("above_random_networks", "2 draws: net_random1-direct ...", 0.3, 0.001, 0.01),
+        ("above_loggabor_equal", "loggabor_equal", -0.3, 0.001, 0.01),
+        ("above_noise_banks", "net-noise", 0.3, 0.02, 0.2),
+        ("above_progressive_networks", "net_from_input25-direct", 0.3, 0.001, 0.01),
+        ("above_progressive_networks", "net_from_input50-direct", 0.3, 0.3, 1.0),
+        ("layers_add", "net-loggabor_deep", 0.3, 0.001, 0.01),
     ]
     table = [("net", "direct", test, "kl_deep", *row) for test, *row in rows]
     pd.DataFrame(table, columns=columns).to_csv(case.folder / "verdicts.csv", index=False)
     assert case.standing("net-direct", "kl_deep") == {
-        "better": ["random networks"], "worse": ["`loggabor_equal`"], "not shown": ["noise banks"],
-    }  # fmt: skip
+        "better": ["random networks", "`net_from_input25-direct`"],
+        "worse": ["`loggabor_equal`"],
+        "not shown": ["noise banks", "`net_from_input50-direct`"],
+    }
+
+
+def test_layers_are_told_with_the_largest_wrong_bank_and_the_word(case):
+    families = {"random_networks": ["blank-direct"], "noise_banks": ["net-noise"],
+                "from_output": ["half-direct"]}  # fmt: skip
+    run = {**case.run(), "families": {"net": {"direct": families}}}
+    (case.folder / "run.json").write_text(json.dumps(run))
+    rows = [
+        (*name.split("-"), layer, split, value, value - 0.1)
+        for name, stem, logits in (
+            ("net-direct", 0.9, 0.8), ("net-noise", 0.7, 0.85), ("blank-direct", 0.4, 0.3),
+            ("half-direct", 0.95, 0.95),
+        )
+        for layer, value in (("stem", stem), ("logits", logits))
+        for split in ("validation", "test")
+    ]  # fmt: skip
+    columns = ["model", "explanation", "layer", "split", "explained_variance", "without_position"]
+    pd.DataFrame(rows, columns=columns).to_csv(case.folder / "explained_variance.csv", index=False)
+    found = case.layers("net-direct")
+    assert [list(row.values()) for row in found["rows"]] == [
+        ["stem", "0.90", "0.80", "0.60", "0.30", "explained"],
+        ["logits", "0.80", "0.70", "0.75", "0.20", "linearly predictable from"],
+    ]
+    assert "since a wrong bank predicts as much: logits (0.70; wrong bank 0.75)" in " ".join(
+        found["sentences"]
+    )
 
 
 def test_names_are_described_by_layer(case):

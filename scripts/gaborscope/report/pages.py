@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaborscope.errors import InputError
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, fidelity, several
+from gaborscope.report import anatomy, fidelity, several, variance
 from gaborscope.report.several import markdown
 
 DPI = 150  # of figures
@@ -202,11 +202,7 @@ class Tables:
         text : str
             Of a single predictor its value alone.
         """
-        values = self.values(name, predictors, column, **where)
-        mean = _number(np.mean(values), digits, "")
-        if len(values) == 1 or mean == "undefined":
-            return mean
-        return f"{mean} ({_number(min(values), digits, '')} to {_number(max(values), digits, '')})"
+        return _ranged(self.values(name, predictors, column, **where), digits)
 
     def times(self, name: str, predictor: str, other: str, digits: int = 2, **where: Any) -> str:
         """
@@ -342,17 +338,19 @@ class Tables:
         Returns
         -------
         standing : dict of str to list of str
-            "better", "not shown" and "worse": rivals, as the tests name them, without tests that
-            have several. Better and worse with p below the level of the verdicts, not corrected.
+            "better", "not shown" and "worse": rivals, as the tests name them; where a test has
+            several, each by its name. Better and worse by p as Holm corrects it for all tests of
+            the explanation.
         """
         sorted_in: dict[str, list[str]] = {"better": [], "not shown": [], "worse": []}
         rows = self.read("verdicts", {"predictor": predictor, "metric": metric})
         rows = rows[rows["test"].str.startswith("above_")]
-        for _, row in rows[~rows["test"].duplicated(keep=False)].iterrows():
+        one_of_several = rows["test"].duplicated(keep=False)
+        for own, (_, row) in zip(one_of_several, rows.iterrows(), strict=True):
             name = row["test"].removeprefix("above_").replace("_", " ")
-            name = f"`{row['against']}`" if "-" not in row["against"] else name
+            name = f"`{row['against']}`" if own or "-" not in row["against"] else name
             clear = "better" if row["value"] > 0 else "worse"
-            sorted_in[clear if row["p"] <= verdicts.LIMIT else "not shown"].append(name)
+            sorted_in[clear if row["p_holm"] <= verdicts.LIMIT else "not shown"].append(name)
         return sorted_in
 
     def named(self, predictor: str) -> list[dict[str, Any]]:
@@ -384,6 +382,47 @@ class Tables:
                 row |= {key: parts.idxmax(), f"{key}_part": parts.max()}
             layers.append(row)
         return layers
+
+    def layers(self, predictor: str) -> dict[str, Any]:
+        """
+        Describe how much of each layer is explained on the test split, beside nulls.
+
+        Parameters
+        ----------
+        predictor : str
+            `{model}-{explanation}`.
+
+        Returns
+        -------
+        layers : dict
+            `sentences`, see `report.variance.sentences`; `rows`, by layer a dict of text: `layer`,
+            `with_position`, `without_position`; without position the largest of a `wrong_bank` and
+            the mean of `random` networks, each with its range; and `word`.
+        """
+        model, _, explanation = predictor.partition("-")
+        table = self.read("explained_variance")
+        families = {
+            family: [table[table["predictor"] == name] for name in names]
+            for family, names in self.run()["families"][model][explanation].items()
+            if not family.startswith("from_")  # random in part: no wrong bank
+        }
+        beside = variance.layers_beside(table[table["predictor"] == predictor], families)
+        words, rows = variance.words(beside, is_null=False), []
+        for layer in beside:
+            nulls = {name: variance.decisive(draws) for name, draws in layer["nulls"].items()}
+            random = nulls.pop(variance.RANDOM, np.empty(0))
+            wrong = np.concatenate([np.empty(0), *nulls.values()])
+            rows.append(
+                {
+                    "layer": layer["layer"],
+                    "with_position": _number(layer["both"][0], 2, ""),
+                    "without_position": _number(layer["both"][1], 2, ""),
+                    "wrong_bank": _number(wrong.max(), 2, "") if len(wrong) else "",
+                    "random": _ranged(random, 2) if len(random) else "",
+                    "word": words[layer["layer"]],
+                }
+            )
+        return {"sentences": variance.sentences(beside, is_null=False), "rows": rows}
 
     def closeness(self, folder: Path | None = None) -> list[dict[str, Any]]:
         """
@@ -465,6 +504,14 @@ def _is_float(cell):
 
 def _number(value, digits, sign):
     return "undefined" if np.isnan(value) else f"{value:{sign}z.{digits}f}"
+
+
+def _ranged(values, digits):
+    """Write a mean with the range behind it; of a single value that alone."""
+    mean = _number(np.mean(values), digits, "")
+    if len(values) == 1 or mean == "undefined":
+        return mean
+    return f"{mean} ({_number(min(values), digits, '')} to {_number(max(values), digits, '')})"
 
 
 def _estimate(values, digits, sign):
