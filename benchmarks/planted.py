@@ -3,6 +3,7 @@ Explain networks whose filters are known, and see whether they are named.
 
     python benchmarks/planted.py [--networks NAME ...] [--stimuli N] [--photographs FOLDER]
                                  [--seed N] [--work FOLDER] [--cores N] [--mechanisms NAME ...]
+                                 [--readout NAME] [--noise SHARE] [--quick | --variance]
 
 Each network of tests/planted/networks.py goes through the whole workflow: fixations are drawn from
 its own density on photographs (of OSIE, where ../shared/data/osie is there, else generated ones),
@@ -24,6 +25,9 @@ unplanted           share in explained variance of scales, orientations, colours
                     not planted (by refined filters, beyond half a step), the largest of the four;
                     and the same of Shapley values among all regressors, which the report no longer
                     shows.
+
+--variance prints explained variance alone, with the mechanisms and readout that are given and with
+neither. `--noise 0` is for that: noise is what nothing can predict.
 """
 
 import argparse
@@ -66,6 +70,7 @@ GROUPINGS = ("scale", "orientation", "colour", "kind")
 COUNTED_AS = {
     "locally_normalised": "normalised", "oriented_surround": "amplitude",
     "rectified_oriented_surround": "amplitude", "half_even": "even", "half_odd": "odd",
+    "surround": "amplitude", "rectified_surround": "amplitude",
 }  # fmt: skip
 
 
@@ -122,14 +127,20 @@ def draw_fixations(network, folder, table, seed):
     frame.to_csv(table, index=False, float_format="%.2f")
 
 
-def prepare(name, network, folder, photographs, seed, mechanisms):
+def prepare(name, network, folder, photographs, arguments):
     """Write fixations, weights and config of one network."""
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "stimuli").symlink_to(photographs)
     draw_fixations(network, photographs, folder / "data" / "fixations.csv", 1)
     torch.save(network.state_dict(), folder / "weights.pth")
-    options = {"name": name} | ({} if seed is None else {"seed": seed})
+    given = {key: getattr(arguments, key) for key in ("seed", "noise")}
+    options = {"name": name} | {key: value for key, value in given.items() if value is not None}
+    explanations = {"direct": {"mechanisms": arguments.mechanisms}}
+    if arguments.variance:
+        explanations["plain"] = {"like": "direct", "mechanisms": []}
+    if arguments.readout:
+        explanations["read"] = {"like": "direct", "readout": arguments.readout, "start": "direct"}
     config = {
         "models": {"planted": {
             "factory": "tests/planted/networks.py:planted", "options": options,
@@ -138,7 +149,7 @@ def prepare(name, network, folder, photographs, seed, mechanisms):
         }},
         "fit_on": "photographs", "evaluate_on": ["photographs"], "analyses": [],
         "presets": ["exact"], "baselines": {"predictors": []},
-        "explanations": {"direct": {"mechanisms": mechanisms}},
+        "explanations": explanations,
         "nulls": {"explanations": ["direct"], "banks": {"noise": 1}},
         "datasets": {
             "photographs": {"type": "folder", "path": str(folder / "data"), "px_per_degree": 16}
@@ -147,13 +158,16 @@ def prepare(name, network, folder, photographs, seed, mechanisms):
     (folder / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
 
 
-def run(name, folder, quick, cores):
+def run(name, folder, arguments):
     """Run the workflow on one network, or go on with it."""
-    wanted = [f"results/identities/planted/{EXPLAINED}.csv",
-              f"results/explained_variance/planted/{EXPLAINED}.csv",
-              f"results/explained_variance/planted/{EXPLAINED}_noise1.csv"]  # fmt: skip
-    wanted += [] if quick else ["results/fidelity.csv", "results/verdicts.csv"]
-    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", str(cores), "--directory",
+    names = ["direct", "direct_noise1"]
+    names += ["plain"] * arguments.variance + ["read"] * bool(arguments.readout)
+    wanted = [f"results/explained_variance/planted/photographs/{name}.csv" for name in names]
+    if not arguments.variance:
+        wanted.append(f"results/identities/planted/{EXPLAINED}.csv")
+        wanted += [] if arguments.quick else ["results/fidelity.csv", "results/verdicts.csv"]
+    cores = str(arguments.cores)
+    command = [sys.executable, "-m", "snakemake", *wanted, "--cores", cores, "--directory",
                str(folder), "--snakefile", str(ROOT / "Snakefile"), "--configfile",
                str(folder / "config.yaml"), "--nolock", "--rerun-incomplete",
                "--quiet", "all"]  # fmt: skip
@@ -291,6 +305,19 @@ def judge(folder, network):
     return rows, errors
 
 
+def print_variance(folder, name, arguments):
+    """Print a row for each layer: explained variance of the validation split alone."""
+    by_name = {}
+    for explanation in ("read" if arguments.readout else "direct", "plain", "direct_noise1"):
+        path = folder / f"results/explained_variance/planted/photographs/{explanation}.csv"
+        table = pd.read_csv(path).query("split == 'validation'").set_index("layer")
+        by_name[explanation] = table["explained_variance"]
+    for layer in networks.planted(name).truth():
+        values = " | ".join(f"{values[layer]:.3f}" for values in by_name.values())
+        what = " ".join([*arguments.mechanisms, *([arguments.readout] * bool(arguments.readout))])
+        print(f"| {name} | {layer} | {what} | {values} |", flush=True)
+
+
 def fidelity_of(folder):
     """Fidelity of the explanation and of the null without layers, and the test of wrong banks."""
     path = folder / "results" / "fidelity.csv"
@@ -304,8 +331,18 @@ def fidelity_of(folder):
     return f"{table['planted-direct']:.2f}", f"{null:.2f}", ", ".join(words)
 
 
+def made(name, work, photographs, arguments):
+    """Return the folder of the finished run of a network."""
+    folder = work.resolve() / name
+    if not (folder / "config.yaml").exists():
+        network = networks.planted(name, arguments.seed, arguments.noise)
+        prepare(name, network, folder, photographs, arguments)
+    run(name, folder, arguments)
+    return folder
+
+
 def main():
-    """Print the table."""
+    """Print the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
     parser.add_argument("--networks", nargs="+", default=list(networks.NETWORKS))
     parser.add_argument("--stimuli", type=int, default=140)
@@ -314,7 +351,10 @@ def main():
     parser.add_argument("--work", type=Path, help="keep the runs here, and go on with them")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--mechanisms", nargs="+", default=[], help="of direct, as in the config")
+    parser.add_argument("--readout", choices=["additive", "pairs"], help="with --variance")
+    parser.add_argument("--noise", type=float, help="share of a map's variance, by default .1")
     parser.add_argument("--quick", action="store_true", help="names alone, no fidelity")
+    parser.add_argument("--variance", action="store_true", help="explained variance alone")
     arguments = parser.parse_args()
     source, shared = arguments.photographs, ROOT.parent / "shared/data/osie/stimuli"
     if source is None and shared.is_dir():
@@ -325,6 +365,12 @@ def main():
         write_photographs(photographs, source, arguments.stimuli)
     origin = "generated" if source is None else source.parent.name
     print(f"{arguments.stimuli} photographs, {origin}\n")
+    if arguments.variance:
+        print("| network | layer | with | explained variance | with none | wrong bank |")
+        print("|---" * 6 + "|")
+        for name in arguments.networks:
+            print_variance(made(name, work, photographs, arguments), name, arguments)
+        return
     print("| network | layer | filters to a map | recall | precision | recall, on the grid "
           "| precision, on the grid | explained variance, all "
           "| named, on the grid | refined | wrong bank | unplanted | among all | fidelity | null "
@@ -332,11 +378,8 @@ def main():
     print("|---" * 16 + "|")
     totals, all_errors = np.zeros(4), []
     for name in arguments.networks:
-        folder = work.resolve() / name
-        network = networks.planted(name, arguments.seed)
-        if not (folder / "config.yaml").exists():
-            prepare(name, network, folder, photographs, arguments.seed, arguments.mechanisms)
-        run(name, folder, arguments.quick, arguments.cores)
+        folder = made(name, work, photographs, arguments)
+        network = networks.planted(name, arguments.seed, arguments.noise)
         rows, errors = judge(folder, network)
         all_errors += errors
         for row in rows:

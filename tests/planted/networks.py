@@ -297,6 +297,7 @@ class Planted(nn.Module):
         return getattr(self, name)(maps)
 
 
-def planted(name, seed=None):
+def planted(name, seed=None, noise=None):
     """Make the network of a name; without `seed` it is the name's place in the list."""
-    return Planted(NETWORKS[name], 100 + list(NETWORKS).index(name) if seed is None else seed)
+    recipe = NETWORKS[name] if noise is None else dataclasses.replace(NETWORKS[name], noise=noise)
+    return Planted(recipe, 100 + list(NETWORKS).index(name) if seed is None else seed)
