@@ -178,6 +178,7 @@ rule record:
         explained_variance=rules.report.input.explained_variance,
         bits=rules.report.input.bits,
         identities=rules.report.input.identities,
+        differentiation_summary=rules.report.input.differentiation,
         explained=[
             f"results/explained/{model}/{plan.fit_on}/{explanation}.h5"
             for model, explanation in plan.sections

@@ -20,7 +20,7 @@ def main(smk):
     folder = Path(smk.output.record)
     for path in smk.input.tables:
         tables.write_csv(folder / Path(path).name, tables.read_csv(path, dtype={"passed": str}))
-    for kind in ("explained_variance", "bits", "identities"):
+    for kind in ("explained_variance", "bits", "identities", "differentiation_summary"):
         parts = []
         for path in smk.input.get(kind, ()):
             named = paths.parse(kind, path)
@@ -31,7 +31,7 @@ def main(smk):
             table = pd.concat(parts)
             # what a map is not named by is many rows, and no result
             table = table[table["named"]] if kind == "identities" else table
-            tables.write_csv(folder / f"{kind}.csv", table)
+            tables.write_csv(folder / f"{kind.removesuffix('_summary')}.csv", table)
     tables.write_json(folder / "run.json", _described(smk), sort_keys=True)
     log.info("%d files", len(list(folder.glob("*.csv"))))
 

@@ -7,7 +7,7 @@ import pytest
 
 from gaborscope.analysis import bits
 from gaborscope.errors import InputError
-from gaborscope.report import fidelity, pages
+from gaborscope.report import fidelity, pages, partings
 
 ROLES = {"net-direct": "explanation", "net-noise": "wrong bank", "centre_bias": "no network"}
 COMPARED = [["net", name, "made", name] for name in ROLES]
@@ -123,6 +123,22 @@ def test_explained_bits_of_networks_and_people_are_laid_out_and_drawn(case):
     assert "adds 0.100 [0.090, 0.110] to all other" in found["bits_sentences"][0]
     assert (case.folder / "bits.csv").read_bytes() == before  # of record, not the figure's own
     assert (case.folder / "explained_bits.csv").is_file()
+
+
+def test_changed_images_are_told_as_in_the_report(case):
+    moved = {"network": (0.5, 0.1, 2.0), "explanation": (0.1, 0.6, -2.0), "noise": (0.1, 0.1, 0.0),
+             "network - noise": (0.4, 0.0, 2.0), "explanation - noise": (0.0, 0.5, -2.0)}  # fmt: skip
+    rows = [
+        ("net", "made", "direct", 4.0, kind, measure, mean, mean - 0.05, mean + 0.05, 5)
+        for kind, means in moved.items()
+        for measure, mean in zip(partings.MEASURES, means, strict=True)
+    ]
+    columns = ["model", "dataset", "explanation", "level", "kind", "measure"]
+    table = pd.DataFrame(rows, columns=[*columns, "mean", "ci_low", "ci_high", "n"])
+    table.to_csv(case.folder / "differentiation.csv", index=False)
+    found = case.partings("net-direct")
+    assert found["n"] == 5 and len(found["table"]["rows"]) == len(moved)
+    assert found["sentences"][0].endswith("rests on something that the other does not see.")
 
 
 def test_rows_are_listed_as_they_are(case):

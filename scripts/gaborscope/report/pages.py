@@ -13,7 +13,7 @@ import pandas as pd
 
 from gaborscope.errors import InputError
 from gaborscope.refutation import verdicts
-from gaborscope.report import anatomy, fidelity, several, variance
+from gaborscope.report import anatomy, fidelity, partings, several, variance
 from gaborscope.report.several import markdown
 
 DPI = 150  # of figures
@@ -464,6 +464,27 @@ class Tables:
         tables = {name: part.drop(columns=keys) for name, part in tables.items()}
         path = (folder or self.folder) / "explained_bits.png"
         return anatomy.bits_content(tables, path, DPI)
+
+    def partings(self, predictor: str) -> dict[str, Any]:
+        """
+        Say how far changed images move both maps.
+
+        Parameters
+        ----------
+        predictor : str
+            `{model}-{explanation}`, of a run on one data set.
+
+        Returns
+        -------
+        partings : dict
+            `n` stimuli; `sentences` and `table` as in `report.partings`.
+        """
+        rows = self.read("differentiation", {"predictor": predictor})
+        return {
+            "n": int(rows["n"].max()),
+            "sentences": partings.sentences(rows),
+            "table": partings.table(rows),
+        }
 
     def several(self) -> several.Several:
         """Return what the tables say of several networks and data sets."""
