@@ -126,8 +126,8 @@ def test_explained_bits_of_networks_and_people_are_laid_out_and_drawn(case):
 
 
 def test_changed_images_are_told_as_in_the_report(case):
-    moved = {"network": (0.5, 0.1, 2.0), "explanation": (0.1, 0.6, -2.0), "noise": (0.1, 0.1, 0.0),
-             "network - noise": (0.4, 0.0, 2.0), "explanation - noise": (0.0, 0.5, -2.0)}  # fmt: skip
+    moved = {"network": (0.5, 0.1, 2), "explanation": (0.1, 0.6, -2), "noise": (0.1, 0.1, 0),
+             "network - noise": (0.4, 0.0, 2), "explanation - noise": (0.0, 0.5, -2)}  # fmt: skip
     rows = [
         ("net", "made", "direct", 4.0, kind, measure, mean, mean - 0.05, mean + 0.05, 5)
         for kind, means in moved.items()
