@@ -39,11 +39,18 @@ from gaborscope.explanation import attribution
 from gaborscope.explanation import layers as layer_tools
 from gaborscope.explanation.differentiable import DifferentiableModel
 from gaborscope.explanation.model import ExplainedModel
-from gaborscope.report import photograph, photograph_figure, photograph_origin, photograph_page
+from gaborscope.report import (
+    fidelity,
+    photograph,
+    photograph_figure,
+    photograph_origin,
+    photograph_page,
+)
 from gaborscope.scoring import imported_maps
 from gaborscope.stimuli import densities, geometry
 from gaborscope.stimuli.images import open_image
 from gaborscope.store.files import whole
+from gaborscope.store.tables import read_csv
 
 log = logging.getLogger("gaborscope")
 FOLDER = Path(__file__).resolve().parents[1] / "pretrained"
@@ -131,6 +138,15 @@ class Explainer:
         self.concepts = dict(map(named_file, arguments.concept))
         network = None if self.deep is None else self.deep.description
         self.known = photograph_origin.sentences(path, network)
+        self.beside = self._beside(path)
+
+    def _beside(self, path):
+        """Return what is known of the explanation's fidelity over test stimuli."""
+        folders = [FOLDER] if path.parent == FOLDER else list(path.absolute().parents)[3:4]
+        table = next((folder / "fidelity.csv" for folder in folders), None)
+        if table is None or not table.is_file():
+            return []
+        return fidelity.in_short(read_csv(table), self.network, self.name)
 
     def _load_network(self, asked):
         """Load the network; weights that were not asked for may be of no use."""
@@ -204,6 +220,7 @@ class Explainer:
             channels=channels,
             space=settings["colour"] if settings else "",
             layers=[fitted.name for fitted in self.model.layers],
+            beside=self.beside,
         )
 
     def _facts(self, content):

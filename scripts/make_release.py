@@ -22,7 +22,7 @@ from gaborscope.report import model_card
 from gaborscope.store import compact, paths
 from gaborscope.store.blocks import read_data
 from gaborscope.store.files import open_file
-from gaborscope.store.tables import read_csv
+from gaborscope.store.tables import read_csv, write_csv
 
 log = logging.getLogger("gaborscope")
 MOST = 12e6  # bytes of weights and explanations together
@@ -65,6 +65,9 @@ def main(results, model, explanations, out, config):
     (fresh / "released.json").write_text(f"{named}\n", encoding="utf-8")
     tables = [results / "summary.csv", results / "fidelity.csv"]
     tables = [read_csv(path) if path.is_file() else None for path in tables]
+    beside = tables[1]
+    if beside is not None:
+        write_csv(fresh / "fidelity.csv", beside[beside["measure"] == "fidelity"])
     card = model_card.card(description, test, loss, tables, (model, stem, config), kl)
     (fresh / "README.md").write_text(card, encoding="utf-8")
     for path in fresh.iterdir():

@@ -102,6 +102,10 @@ def test_photographs_of_a_folder_are_explained_and_bad_ones_named(tmp_path):
     assert errors[3] == "error: 3 of 5 arguments or photographs were not explained"
     ends = ("figure.png", "figure.svg", "html", "npz")
     assert {path.name for path in out.iterdir()} == {f"{n}.{end}" for n in "ab" for end in ends}
+    page = (out / "a.html").read_text(encoding="utf-8")
+    assert (
+        "the fidelity of this explanation is" in page and "random networks are explained so" in page
+    )
     with np.load(out / "a.npz") as arrays:
         assert arrays["deep"].shape == arrays["explained"].shape == (300, 400)
         bands = [arrays[name] for name in arrays if name.startswith("band ")]

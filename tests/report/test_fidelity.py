@@ -52,6 +52,19 @@ def test_the_explanation_comes_first_with_its_interval_and_the_nulls_beside_it(t
     assert any("never saw the network reach 0.20 (centre_bias)" in words for words in said)
 
 
+def test_in_short_the_nulls_stand_beside_an_explanation():
+    (said,) = fidelity.in_short(table(), "net", "direct")
+    assert said == (
+        "Over 20 test stimuli of made the fidelity of this explanation is 0.00 [-0.02, 0.02]; it "
+        "is 0.25 to 0.50 where 6 random networks are explained so, and 0.10 by the best bank that "
+        "has no layer between."
+    )
+    (said,) = fidelity.in_short(table(without=[*ROLES][2:]), "net", "direct")
+    assert said.endswith("; no null was made to compare with.")
+    assert fidelity.in_short(table(), "net", "cascade8") == []
+    assert fidelity.in_short(table(), "ne.", "direct") == []
+
+
 @pytest.mark.parametrize(
     ("gain", "words"),
     [

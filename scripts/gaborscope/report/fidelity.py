@@ -1,5 +1,6 @@
 """How close to the network: sentences, one figure and one table for each deep model."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -71,6 +72,49 @@ def content(
             }
         )
     return parts
+
+
+def in_short(table: pd.DataFrame, model: str, explanation: str) -> list[str]:
+    """
+    Say the fidelity of an explanation over test stimuli, beside its nulls.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `results/fidelity.csv`, or some of its rows.
+    model, explanation : str
+
+    Returns
+    -------
+    sentences : list of str
+        One for each data set that the explanation was compared on.
+    """
+    table = table[table["measure"] == "fidelity"]
+    said = []
+    for dataset, part in table.groupby("dataset", sort=False):
+        values = part.set_index("predictor")
+        own = f"{model}-{explanation}"
+        if own not in values.index or not np.isfinite(values.loc[own, "mean"]):
+            continue
+        drawn = rf"{re.escape(model)}_random\d*-{re.escape(explanation)}"
+        random = values[values.index.str.fullmatch(drawn)]["mean"]
+        banks = values[values.index.str.startswith(f"{model}-loggabor_deep")]["mean"]
+        nulls = []
+        if len(random):
+            ends = dict.fromkeys(f"{value:.2f}" for value in (random.min(), random.max()))
+            nulls.append(
+                f"{' to '.join(ends)} where {len(random)} random network"
+                f"{'s are' if len(random) > 1 else ' is'} explained so"
+            )
+        if len(banks):
+            nulls.append(f"{banks.max():.2f} by the best bank that has no layer between")
+        beside = f"it is {', and '.join(nulls)}" if nulls else "no null was made to compare with"
+        mean, low, high = values.loc[own, ["mean", "ci_low", "ci_high"]]
+        said.append(
+            f"Over {int(values.loc[own, 'n'])} test stimuli of {dataset} the fidelity of this "
+            f"explanation is {mean:.2f} [{low:.2f}, {high:.2f}]; {beside}."
+        )
+    return said
 
 
 def by_layers(part: pd.DataFrame, name: str) -> str:

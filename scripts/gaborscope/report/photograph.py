@@ -71,6 +71,8 @@ class Content:
     layers : list of str
     origin : str
         What was fitted on the photograph, as a sentence; empty if nothing is known of it.
+    beside : sequence of str
+        Sentences on the fidelity of the explanation over test stimuli, beside its nulls.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Content:
     space: str
     layers: Sequence[str]
     origin: str = ""
+    beside: Sequence[str] = ()
 
     @property
     def scale(self) -> float:
