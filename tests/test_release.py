@@ -118,7 +118,8 @@ def test_a_release_of_several_data_sets_says_all_of_each(results, tmp_path):
     stem = "cmrnet_wide_tall"
     files = [f"{stem}_refined8.h5", f"{stem}_direct.h5"]
     assert {path.name for path in out.iterdir()} == {
-        "README.md", "fidelity.csv", "released.json", f"{stem}.safetensors", *files,
+        "README.md", "fidelity.csv", ".fidelity.csv.sha256", "released.json",
+        f"{stem}.safetensors", *files,
     }  # fmt: skip
     assert json.loads((out / "released.json").read_text()) == {
         "weights": f"{stem}.safetensors", "explanations": files,
