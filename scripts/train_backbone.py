@@ -56,7 +56,7 @@ def main(smk):
         list(paths.index("data", smk.input.get(split), "block")) for split in ("fit", "validation")
     )
     used = exposure.used(smk.params.dataset, blocks=fitted, chosen_on_blocks=chosen_on)
-    description = {"trained_on": [*before["trained_on"], *used], "history": history}
+    description = {**exposure.carried(before, used), "history": history}
     weights.write_weights(smk.output.weights, state_dict, description | provenance(smk))
 
 

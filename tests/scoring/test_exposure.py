@@ -98,3 +98,11 @@ def test_stimuli_of_each_member_of_a_pool_are_seen_by_what_was_trained_on_it(tmp
     pooled = [block.in_pool(member) for member in POOL["type"]]
     found = exposure.seen_in(pooled, [path], POOL["dataset"], POOL["type"])
     assert found == {f"{member}/{name}" for member, names in seen.items() for name in names}
+
+
+def test_a_training_that_began_from_unknown_weights_leaves_them_unknown():
+    added = [{"type": "osie", "dataset": "osie"}]
+    before = {"trained_on": [{"type": "toronto"}]}
+    assert exposure.carried(before, added) == {"trained_on": [{"type": "toronto"}, *added]}
+    unknown = {"trained_on": [], "training_unknown": True, "params": "{}"}
+    assert exposure.carried(unknown, added) == {"trained_on": added, "training_unknown": True}

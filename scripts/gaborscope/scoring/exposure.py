@@ -106,6 +106,27 @@ def unknown(path: str | Path) -> bool:
     return bool(checksums.read_safetensors(path)[1].get("training_unknown", False))
 
 
+def carried(before: Mapping[str, Any], added: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """
+    Return what weights have seen whose training began from others.
+
+    Parameters
+    ----------
+    before : dict
+        Description of the weights that it began from: `trained_on`, and `training_unknown` where
+        nobody says what they have seen.
+    added : sequence of dict
+        Entries of `trained_on` for the training itself.
+
+    Returns
+    -------
+    seen : dict
+        The same two keys; the second only where it is true.
+    """
+    unknown = {"training_unknown": True} if before.get("training_unknown") else {}
+    return {"trained_on": [*before["trained_on"], *added], **unknown}
+
+
 def used(dataset: Mapping[str, Any], **blocks: Sequence[str]) -> list[dict[str, Any]]:
     """
     Return the entries of `trained_on` for a data set, or for the members of a pool.
