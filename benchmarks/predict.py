@@ -29,7 +29,7 @@ from gaborscope.stimuli import geometry  # noqa: E402
 from gaborscope.stimuli.layer import Layer  # noqa: E402
 from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
-INPUTS = {"unisal": (288, 384), "msinet": (240, 320)}
+INPUTS = {"cmrnet": (144, 192), "unisal": (288, 384), "msinet": (240, 320)}
 SIZE = (600, 800)
 POOLS = {"point": {"kind": "point", "width": 1.0}, "gaussian": {"kind": "gaussian", "width": 2.0}}
 
