@@ -441,7 +441,7 @@ class Tables:
         if not self.has("fidelity"):
             return []
         run, table = self.run(), self.read("fidelity")
-        return fidelity.content(table, run["compared"], run["roles"], folder or self.folder, DPI)
+        return fidelity.content(table, self._compared(), run["roles"], folder or self.folder, DPI)
 
     def bits(self, folder: Path | None = None) -> dict[str, Any]:
         """
@@ -507,10 +507,15 @@ class Tables:
             Where there are explained bits, theirs comes last.
         """
         bits = [self.bits(folder)["bits_figure"]] if self.has("bits") else []
-        compared = self.run()["compared"]
-        if len({(model, dataset) for model, _, dataset, _ in compared}) > 1:
+        if len({(model, dataset) for model, _, dataset, _ in self._compared()}) > 1:
             return self.several().draw(folder or self.folder, DPI) + bits
         return [part["figure"] for part in self.closeness(folder)] + bits
+
+    def _compared(self):
+        """Return what is compared with the networks that have nulls, which the pages are about."""
+        run = self.run()
+        subjects = run["config"].get("nulls", {}).get("models")
+        return [cell for cell in run["compared"] if subjects is None or cell[0] in subjects]
 
     def _single(self, name, where):
         rows = self.read(name, where)

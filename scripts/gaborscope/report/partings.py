@@ -211,7 +211,7 @@ def sentences(summary: pd.DataFrame) -> list[str]:
             for measure in MEASURES[:2]
         }
         said.append(
-            f"At {level:g} grey levels the change that was made to move the network's map alone "
+            f"At {level:g} grey level{'s' if level != 1 else ''} the change that was made to move the network's map alone "
             f"moves it by {moved['network', 'kl_deep']} bits, and the explanation's by "
             f"{moved['network', 'kl_explained']}. The one that was made to move the explanation's "
             f"alone moves it by {moved['explanation', 'kl_explained']}, and the network's by "
@@ -225,7 +225,7 @@ def sentences(summary: pd.DataFrame) -> list[str]:
                 for measure in ("kl_deep", "kl_other")
             )
             said.append(
-                "Two trainings of one network part as well: a change that was made to move the map "
+                "Two trainings of one network part as well. A change that was made to move the map "
                 f"of this training alone moves it by {one} bits, and that of the other by {other}. "
                 "What is found beyond that is more than one training's own."
             )
