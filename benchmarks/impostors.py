@@ -3,7 +3,8 @@ Send predictors that explain nothing through the verdicts as if they were explan
 
     python benchmarks/impostors.py OUT [--explanation direct]
 
-OUT is the --directory of a finished run whose tables of record were gathered (rule record). A
+OUT is the --directory of a finished run whose tables of record were gathered (rule record), with
+random networks among its nulls. A
 random network, banks that are no log-Gabors, the bank fitted to people, and the bank fitted to the
 deep map with no layer between take the place of each explanation of a trained network, against the
 same rivals but themselves. Halves, trainings, layers replaced and images changed are not theirs, so
@@ -63,7 +64,8 @@ def main():
     print("| taken for an explanation | passes | fails or in part | not run | verdict |")
     print("|---|---|---|---|---|")
     for contest in plan.contests:
-        if contest["explanation"] != arguments.explanation:
+        has_nulls = any(t == "above_random_networks" and r for t, r, _ in contest["rivals"])
+        if contest["explanation"] != arguments.explanation or not has_nulls:
             continue
         for test, changed in (("", contest), *impostors(contest)):
             rows = evidence.rows(changed, gathered, *settings)
