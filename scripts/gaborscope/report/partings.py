@@ -214,8 +214,8 @@ def sentences(summary: pd.DataFrame) -> list[str]:
             f"At {level:g} grey level{'s' if level != 1 else ''} the change that was made to move "
             f"the network's map alone moves it by {moved['network', 'kl_deep']} bits, and the "
             f"explanation's by {moved['network', 'kl_explained']}. The one that was made to move "
-            f"the explanation's alone moves it by {moved['explanation', 'kl_explained']}, and the network's by "
-            f"{moved['explanation', 'kl_deep']}. Noise moves the network's by "
+            f"the explanation's alone moves it by {moved['explanation', 'kl_explained']}, and "
+            f"the network's by {moved['explanation', 'kl_deep']}. Noise moves the network's by "
             f"{moved['noise', 'kl_deep']}, and the explanation's by "
             f"{moved['noise', 'kl_explained']}. {_meaning(cells, level)}"
         )
