@@ -11,6 +11,7 @@ the default of explain_image.py. The loss by rounding is measured on the test st
 import argparse
 import json
 import logging
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -67,7 +68,9 @@ def main(results, model, explanations, out, config):
     tables = [read_csv(path) if path.is_file() else None for path in tables]
     beside = tables[1]
     if beside is not None:
-        write_csv(fresh / "fidelity.csv", beside[beside["measure"] == "fidelity"])
+        own = beside["predictor"].str.match(rf"{re.escape(model)}(-|_random)")
+        kept = beside[own & (beside["measure"] == "fidelity")]
+        write_csv(fresh / "fidelity.csv", kept)
     card = model_card.card(description, test, loss, tables, (model, stem, config), kl)
     (fresh / "README.md").write_text(card, encoding="utf-8")
     for path in fresh.iterdir():
