@@ -65,7 +65,7 @@ def test_bits_of_a_network_that_saw_every_test_stimulus_are_undefined(tmp_path):
 def test_without_files_the_page_has_none_of_these_sections(tmp_path):
     sections = anatomy.content(files(), tmp_path, 40)
     html = page.render(content(anatomy=sections))
-    for heading in ("What the information is made of", "spectra of all", "by depth"):
+    for heading in ("How the information splits into parts", "spectra of all", "by depth"):
         assert heading not in html
 
 
@@ -77,10 +77,10 @@ def test_the_page_shows_the_files_that_exist(tmp_path):
     )  # fmt: skip
     sections = anatomy.content(given, tmp_path, 40)
     html = page.render(content(anatomy=sections))
-    for text in ("What the information is made of", "cmrnet-second", "not in the bank", "by depth",
+    for text in ("How the information splits", "cmrnet-second", "not in the bank", "by depth",
                  "0.300 [0.200,\xa00.400], 30%", "spectra of all", "0.5 [0.4, 0.6]"):  # fmt: skip
         assert text in html
-    assert html.index("What the information") < html.index('id="scores"')
+    assert html.index("How the information") < html.index('id="scores"')
 
 
 def test_the_page_says_of_each_concept_whether_it_is_more_than_nothing(tmp_path):

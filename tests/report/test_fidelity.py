@@ -144,3 +144,22 @@ def test_layers_help_only_against_a_bank_with_the_same_regressors(gains, found):
     index = pd.MultiIndex.from_product([["x"], gains])
     part = pd.DataFrame(list(gains.values()), index, ["ci_low", "ci_high"])
     assert fidelity.by_layers(part, "x") == found
+
+
+def test_an_explanation_with_other_regressors_is_held_against_the_bank_that_never_changes(tmp_path):
+    values = table()
+    same = values[values["measure"] == "gain_by_layers"].assign(measure="gain_by_layers_same")
+    bank = values[values["predictor"] == "net-loggabor_deep"]
+    values = pd.concat(
+        [
+            values,
+            same[same["predictor"] != "net-direct"],
+            bank.assign(predictor="net-loggabor_deep_same"),
+        ]
+    )
+    roles = {**ROLES, "net-loggabor_deep_same": "no layer between"}
+    cells = [("net", name, "made", name) for name in roles]
+    (part,) = fidelity.content(values, cells, roles, tmp_path, 40)
+    assert ". net-loggabor_deep, with no layer between, has 0.10" in part["sentences"][0]
+    rows = dict(part["table"]["rows"])
+    assert rows["net-direct"][-1] == "" and rows["net-noise"][-1] != ""

@@ -143,6 +143,27 @@ def by_layers(part: pd.DataFrame, name: str) -> str:
     return ""
 
 
+def null_beside(part: pd.DataFrame, name: str, nulls: Sequence[str]) -> list[str]:
+    """
+    Return the bank with no layer between that an explanation is held against.
+
+    Parameters
+    ----------
+    part : DataFrame
+        As for `sentences`.
+    name : str
+        The explanation.
+    nulls : sequence of str
+        The bank that never changes, then that with the regressors of the explanation, if there are.
+
+    Returns
+    -------
+    null : list of str
+        At most one: the second, unless the explanation has other regressors than that one.
+    """
+    return list(nulls[-1:] if (name, GAINS[1]) in part.index else nulls[:1])
+
+
 def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: str) -> list[str]:
     """
     Say for each explanation how close it is, beside the nulls and the ceiling.
@@ -162,7 +183,7 @@ def sentences(part: pd.DataFrame, by_role: Mapping[str, Sequence[str]], model: s
     said = []
     for name in by_role["explanation"]:
         words = f"{name} has fidelity {_said(part, name, 'fidelity')} to {model}"
-        for null in by_role["no layer between"][-1:]:
+        for null in null_beside(part, name, by_role["no layer between"]):
             words += f". {null}, with no layer between, has {_said(part, null, 'fidelity')}"
             words += {
                 "closer": ": the layers of the network bring the explanation closer",
@@ -272,7 +293,10 @@ def _rows(part, by_role):
     for role, names in by_role.items():
         for name in names:
             columns = ["mean", "ci_low", "ci_high"]
-            cells = [interval(*part.loc[(name, m), columns]) for m in _shown(part)]
+            cells = [
+                interval(*part.loc[(name, m), columns]) if (name, m) in part.index else ""
+                for m in _shown(part)
+            ]
             rows.append((name, [role, *cells]))
     return rows
 

@@ -9,7 +9,7 @@ import pandas as pd
 from gaborscope.data import seen
 from gaborscope.refutation.verdicts import SAW_ALL, STRENGTH
 from gaborscope.report import styles
-from gaborscope.report.fidelity import FAMILY, by_layers
+from gaborscope.report.fidelity import FAMILY, GAINS, by_layers, null_beside
 
 Tables = Mapping[str, pd.DataFrame]
 ENDS = ("mean", "ci_low", "ci_high")
@@ -244,8 +244,11 @@ def _closeness(predictor, model, fidelity, dataset, roles):
         "where 0 is the centre bias and 1 the network itself."
     ]
     beside = []
-    for null in roles.get("no layer between", ())[-1:]:
-        words = f"the same filters fitted to its maps with no layer between reach {of(null)}"
+    banks = roles.get("no layer between", ())
+    for null in null_beside(part, predictor, banks):
+        same = len(banks) == 1 or (predictor, GAINS[1]) in part.index
+        filters = "the same filters" if same else "log-Gabor filters"
+        words = f"{filters} fitted to its maps with no layer between reach {of(null)}"
         found = {
             "closer": ", so the layers bring it closer",
             "farther": ", so the layers take it farther away",
