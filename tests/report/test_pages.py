@@ -119,6 +119,11 @@ def test_explained_bits_of_networks_and_people_are_laid_out_and_drawn(case):
     found = case.bits()
     assert [name for name, _ in found["bits_table"]["rows"]] == ["net-direct", "people"]
     assert set(found["bits_table"]["columns"]) == set(parts)
+    lines = found["markdown"].splitlines()
+    assert lines[0] == "| part | net-direct | people |" and len(lines) == 2 + len(parts)
+    cell = "0.300 [0.290,\xa00.310], 30%"
+    assert lines[2] == f"| `contrast` | {cell} | {cell} |"
+    assert {line.count("|") for line in lines} == {4}
     assert [said.partition(":")[0] for said in found["bits_sentences"]] == ["net-direct", "people"]
     assert "adds 0.100 [0.090, 0.110] to all other" in found["bits_sentences"][0]
     assert (case.folder / "bits.csv").read_bytes() == before  # of record, not the figure's own

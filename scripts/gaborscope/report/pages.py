@@ -455,7 +455,8 @@ class Tables:
         Returns
         -------
         bits : dict
-            As `report.anatomy.bits_content` returns it.
+            As `report.anatomy.bits_content` returns it, and `markdown`: its table, a row for each
+            part.
         """
         rows = self.read("bits")
         whose = rows["predictor"].where(rows["model"] != "gold_standard", anatomy.PEOPLE)
@@ -463,7 +464,12 @@ class Tables:
         keys = ["model", "dataset", "explanation", "predictor"]
         tables = {name: part.drop(columns=keys) for name, part in tables.items()}
         path = (folder or self.folder) / "explained_bits.png"
-        return anatomy.bits_content(tables, path, DPI)
+        content = anatomy.bits_content(tables, path, DPI)
+        whose, cells = zip(*content["bits_table"]["rows"], strict=True)
+        lines = [["part", *whose]]
+        for part, *row in zip(content["bits_table"]["columns"], *cells, strict=True):
+            lines.append([f"`{part}`", *row])
+        return {**content, "markdown": markdown(lines)}
 
     def partings(self, predictor: str) -> dict[str, Any]:
         """
