@@ -1,42 +1,47 @@
 """
 Explain networks whose filters are known, and see whether they are named.
 
-    python benchmarks/planted.py [--networks NAME ...] [--stimuli N] [--photographs FOLDER]
-                                 [--seed N] [--work FOLDER] [--cores N] [--mechanisms NAME ...]
-                                 [--readout NAME] [--noise SHARE] [--quick | --variance]
+    python benchmarks/planted.py --work FOLDER [--networks NAME ...] [--stimuli N] [--cores N]
+                                 [--photographs FOLDER] [--seed N] [--mechanisms NAME ...]
+    python benchmarks/planted.py --work FOLDER --variance
 
 Each network of tests/planted/networks.py goes through the whole workflow: fixations are drawn from
 its own density on photographs (of OSIE, where ../shared/data/osie is there, else generated ones),
-and its maps carry noise of 10 % of their variance. Prints Markdown for benchmarks/README.md:
+and its maps carry noise of 10 % of their variance. The mechanisms are those of config.yaml, if none
+are given. Writes tables of record to FOLDER/results/record after each network, and goes on with
+what is there. `python scripts/render_pages.py --record FOLDER planted` makes the page
+docs/results/planted.md of them. A row of planted.csv is a layer:
 
 recall, precision   of the names of all maps. A name is a hit if its refined filter lies within half
                     a step of the bank in log wavelength and orientation of a planted one, with the
                     right kind and colour.
-on the grid         the same of the names as they stand on the bank, before they are refined. A
+.._on_grid          the same of the names as they stand on the bank, before they are refined. A
                     filter halfway between two of the bank may get the name of either.
-octaves, degrees    between refined and planted filters of the hits (median, 90th percentile).
-explained variance  of the validation split: of all regressors; of the names on the grid, refined;
-                    of all regressors of a wrong bank, windowed noise of the same scales.
-fidelity, null      1 - KL(deep || x) / KL(deep || centre bias) of the explanation, and of the bank
-                    fitted to the network's density with no layer between. Not with --quick.
-against the ...     the verdict's test against the wrong bank, by people and by the network's map.
-                    Not with --quick.
+explained_variance  of the validation split, of all regressors; of the names alone `named_on_grid`
+                    and `refined`; of all regressors of a `wrong_bank`, windowed noise of the same
+                    scales.
+fidelity            1 - KL(deep || x) / KL(deep || centre bias) of the explanation, `fidelity_null`
+                    of the bank fitted to the network's density with no layer between.
+.._wrong_bank       the verdict's tests against the wrong bank: `ig_` by people, `kl_` by the
+                    network's map.
 unplanted           share in explained variance of scales, orientations, colours and kinds that were
                     not planted (by refined filters, beyond half a step), the largest of the four;
-                    and the same of Shapley values among all regressors, which the report no longer
-                    shows.
+                    `among_all` the same of Shapley values among all regressors, which the report no
+                    longer shows.
 
---variance prints explained variance alone, with the mechanisms and readout that are given and with
-neither. `--noise 0` is for that: noise is what nothing can predict.
+names.csv has recall and precision of all layers together, and how far the hits are off.
+
+--variance writes variance.csv: of networks without noise whose maps are of a mechanism or of pairs,
+the explained variance with regressors of that mechanism or readout, with none, and of a wrong bank.
 """
 
 import argparse
 import dataclasses
+import datetime
 import math
 import shutil
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +50,7 @@ import torch
 import yaml
 from PIL import Image
 from scipy.optimize import linear_sum_assignment
+from timing import commit, processor
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests" / "planted")]
@@ -56,6 +62,7 @@ from gaborscope.fitting import shapley  # noqa: E402
 from gaborscope.fitting.files import read_filters, read_sums  # noqa: E402
 from gaborscope.fitting.statistics import combine  # noqa: E402
 from gaborscope.stimuli import geometry  # noqa: E402
+from gaborscope.store import tables  # noqa: E402
 from gaborscope.workflow.settings import load as load_config  # noqa: E402
 
 SIZE = (192, 256)  # height and width of a stimulus in px
@@ -71,6 +78,15 @@ COUNTED_AS = {
     "locally_normalised": "normalised", "oriented_surround": "amplitude",
     "rectified_oriented_surround": "amplitude", "half_even": "even", "half_odd": "odd",
     "surround": "amplitude", "rectified_surround": "amplitude",
+}  # fmt: skip
+# By what the maps are of: the networks, and the settings of an explanation that has it.
+LOCAL = {"mechanisms": ["local_normalisation"]}
+SURROUND = {"mechanisms": ["centre_surround", "centre_surround_oriented"]}
+PAIRS = {"readout": "pairs", "start": "direct"}
+VARIANCE = {
+    "local": LOCAL, "local4": LOCAL, "heeger": LOCAL, "heeger4": LOCAL,
+    "surround": SURROUND, "surround4": SURROUND, "rectified": SURROUND, "rectified4": SURROUND,
+    "product": PAIRS, "product4": PAIRS, "maximum": PAIRS, "maximum4": PAIRS,
 }  # fmt: skip
 
 
@@ -134,13 +150,14 @@ def prepare(name, network, folder, photographs, arguments):
     (folder / "data" / "stimuli").symlink_to(photographs)
     draw_fixations(network, photographs, folder / "data" / "fixations.csv", 1)
     torch.save(network.state_dict(), folder / "weights.pth")
-    given = {key: getattr(arguments, key) for key in ("seed", "noise")}
-    options = {"name": name} | {key: value for key, value in given.items() if value is not None}
-    explanations = {"direct": {"mechanisms": arguments.mechanisms}}
+    options = {"name": name, "noise": network.recipe.noise}
+    options |= {} if arguments.seed is None else {"seed": arguments.seed}
+    mechanisms = {} if arguments.mechanisms is None else {"mechanisms": arguments.mechanisms}
+    explanations = {"direct": mechanisms}
     if arguments.variance:
-        explanations["plain"] = {"like": "direct", "mechanisms": []}
-    if arguments.readout:
-        explanations["read"] = {"like": "direct", "readout": arguments.readout, "start": "direct"}
+        explanations = {
+            "direct": {"mechanisms": []}, "with": {"like": "direct", **VARIANCE[name]},
+        }  # fmt: skip
     config = {
         "models": {"planted": {
             "factory": "tests/planted/networks.py:planted", "options": options,
@@ -160,12 +177,11 @@ def prepare(name, network, folder, photographs, arguments):
 
 def run(name, folder, arguments):
     """Run the workflow on one network, or go on with it."""
-    names = ["direct", "direct_noise1"]
-    names += ["plain"] * arguments.variance + ["read"] * bool(arguments.readout)
+    names = ["direct", "direct_noise1", *["with"] * arguments.variance]
     wanted = [f"results/explained_variance/planted/photographs/{name}.csv" for name in names]
     if not arguments.variance:
         wanted.append(f"results/identities/planted/{EXPLAINED}.csv")
-        wanted += [] if arguments.quick else ["results/fidelity.csv", "results/verdicts.csv"]
+        wanted += ["results/fidelity.csv", "results/verdicts.csv"]
     cores = str(arguments.cores)
     command = [sys.executable, "-m", "snakemake", *wanted, "--cores", cores, "--directory",
                str(folder), "--snakefile", str(ROOT / "Snakefile"), "--configfile",
@@ -299,107 +315,129 @@ def judge(folder, network):
                           if n not in labels[grouping])  # fmt: skip
                 unplanted["all"][grouping].append(out / max(values[:, number].sum(), 1e-9))
         most = {key: max(np.mean(v) for v in found.values()) for key, found in unplanted.items()}
-        counts |= {"layer": layer, "all": explained[layer], "noise": by_noise[layer]}
-        counts |= {"grid": np.mean(grid), "refined": np.mean(refined)}
-        rows.append(counts | {"unplanted": most["named"], "among_all": most["all"]})
+        named = max(counts["named"], 1)
+        rows.append({
+            "layer": layer, "maps": len(truth), **counts,
+            "recall": counts["near"] / counts["planted"], "precision": counts["near"] / named,
+            "recall_on_grid": counts["hits"] / counts["planted"],
+            "precision_on_grid": counts["hits"] / named,
+            "explained_variance": explained[layer], "named_on_grid": np.mean(grid),
+            "refined": np.mean(refined), "wrong_bank": by_noise[layer],
+            "unplanted": most["named"], "among_all": most["all"],
+        })  # fmt: skip
     return rows, errors
 
 
-def print_variance(folder, name, arguments):
-    """Print a row for each layer: explained variance of the validation split alone."""
+def variance_of(folder, name):
+    """Explained variance of the validation split, one row for each layer."""
     by_name = {}
-    for explanation in ("read" if arguments.readout else "direct", "plain", "direct_noise1"):
+    for column, explanation in (
+        ("explained_variance", "with"), ("with_none", "direct"), ("wrong_bank", "direct_noise1"),
+    ):  # fmt: skip
         path = folder / f"results/explained_variance/planted/photographs/{explanation}.csv"
         table = pd.read_csv(path).query("split == 'validation'").set_index("layer")
-        by_name[explanation] = table["explained_variance"]
-    for layer in networks.planted(name).truth():
-        values = " | ".join(f"{values[layer]:.3f}" for values in by_name.values())
-        what = " ".join([*arguments.mechanisms, *([arguments.readout] * bool(arguments.readout))])
-        print(f"| {name} | {layer} | {what} | {values} |", flush=True)
+        by_name[column] = table["explained_variance"]
+    brought = VARIANCE[name].get("readout") or " ".join(VARIANCE[name]["mechanisms"])
+    return [
+        {"layer": layer, "with": brought, **{key: of[layer] for key, of in by_name.items()}}
+        for layer in networks.planted(name).truth()
+    ]
 
 
 def fidelity_of(folder):
     """Fidelity of the explanation and of the null without layers, and the test of wrong banks."""
-    path = folder / "results" / "fidelity.csv"
-    if not path.exists():
-        return "", "", ""
-    table = pd.read_csv(path).query("measure == 'fidelity'").set_index("predictor")["mean"]
-    null = table["planted-loggabor_deep"]
-    verdicts = pd.read_csv(path.with_name("verdicts.csv"), dtype=str)
+    results = folder / "results"
+    table = pd.read_csv(results / "fidelity.csv").query("measure == 'fidelity'")
+    means = table.set_index("predictor")["mean"]
+    verdicts = pd.read_csv(results / "verdicts.csv", dtype=str)
     tests = verdicts.query("explanation == 'direct' and test == 'above_noise_banks'")
-    words = ["passes" if passed == "true" else "fails" for passed in tests["passed"]]
-    return f"{table['planted-direct']:.2f}", f"{null:.2f}", ", ".join(words)
+    passed = tests.set_index("metric")["passed"]
+    return {
+        "fidelity": means["planted-direct"], "fidelity_null": means["planted-loggabor_deep"],
+        "ig_wrong_bank": passed["ig"] == "true", "kl_wrong_bank": passed["kl_deep"] == "true",
+    }  # fmt: skip
 
 
 def made(name, work, photographs, arguments):
     """Return the folder of the finished run of a network."""
-    folder = work.resolve() / name
+    folder = work / name
     if not (folder / "config.yaml").exists():
-        network = networks.planted(name, arguments.seed, arguments.noise)
-        prepare(name, network, folder, photographs, arguments)
+        prepare(name, planted(name, arguments), folder, photographs, arguments)
     run(name, folder, arguments)
     return folder
 
 
+def planted(name, arguments):
+    """Return a network, without noise for --variance: noise is what nothing can predict."""
+    return networks.planted(name, arguments.seed, 0 if arguments.variance else None)
+
+
+def write_names(record, rows, errors):
+    """Write recall, precision and errors of all layers together."""
+    sums = {key: sum(row[key] for row in rows) for key in ("planted", "named", "near", "hits")}
+    values = {
+        "filters": sums["planted"],
+        "recall": sums["near"] / sums["planted"],
+        "precision": sums["near"] / max(sums["named"], 1),
+        "recall_on_grid": sums["hits"] / sums["planted"],
+        "precision_on_grid": sums["hits"] / max(sums["named"], 1),
+    }
+    for name, found in zip(("octaves", "degrees"), np.array(errors).T, strict=False):
+        values[f"{name}_median"], values[f"{name}_90th"] = np.quantile(found, (0.5, 0.9))
+    tables.write_csv(
+        record / "names.csv", pd.DataFrame(values.items(), columns=["quantity", "mean"])
+    )
+
+
+def describe(record, arguments, origin):
+    """Write where the tables come from: commit, date, processor, photographs."""
+    given = {key: value for key, value in vars(arguments).items() if key != "work"}
+    tables.write_json(record / "run.json", {
+        "commits": [commit()], "date": datetime.datetime.now(datetime.UTC).date().isoformat(),
+        "processor": processor(), "photographs": origin, "compared": [], "roles": {},
+        "families": {},
+        "config": {**{key: str(v) if isinstance(v, Path) else v for key, v in given.items()},
+                   "mechanisms": arguments.mechanisms or load_config()["regressors"]["mechanisms"]},
+    }, sort_keys=True)  # fmt: skip
+
+
 def main():
-    """Print the tables."""
+    """Write the tables."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[1])
-    parser.add_argument("--networks", nargs="+", default=list(networks.NETWORKS))
+    parser.add_argument("--work", type=Path, required=True, help="of runs and tables of record")
+    parser.add_argument("--networks", nargs="+")
     parser.add_argument("--stimuli", type=int, default=140)
     parser.add_argument("--photographs", type=Path)
     parser.add_argument("--seed", type=int, help="draw other networks of the same recipes")
-    parser.add_argument("--work", type=Path, help="keep the runs here, and go on with them")
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--mechanisms", nargs="+", default=[], help="of direct, as in the config")
-    parser.add_argument("--readout", choices=["additive", "pairs"], help="with --variance")
-    parser.add_argument("--noise", type=float, help="share of a map's variance, by default .1")
-    parser.add_argument("--quick", action="store_true", help="names alone, no fidelity")
+    parser.add_argument("--mechanisms", nargs="*", help="of direct, by default the config's")
     parser.add_argument("--variance", action="store_true", help="explained variance alone")
     arguments = parser.parse_args()
     source, shared = arguments.photographs, ROOT.parent / "shared/data/osie/stimuli"
     if source is None and shared.is_dir():
         source = shared
-    work = arguments.work or Path(tempfile.mkdtemp(prefix="planted_"))
-    photographs = work.resolve() / "photographs"
+    work = arguments.work.resolve()
+    record, photographs = work / "results" / "record", work / "photographs"
+    record.mkdir(parents=True, exist_ok=True)
     if not photographs.exists():
         write_photographs(photographs, source, arguments.stimuli)
-    origin = "generated" if source is None else source.parent.name
-    print(f"{arguments.stimuli} photographs, {origin}\n")
-    if arguments.variance:
-        print("| network | layer | with | explained variance | with none | wrong bank |")
-        print("|---" * 6 + "|")
-        for name in arguments.networks:
-            print_variance(made(name, work, photographs, arguments), name, arguments)
-        return
-    print("| network | layer | filters to a map | recall | precision | recall, on the grid "
-          "| precision, on the grid | explained variance, all "
-          "| named, on the grid | refined | wrong bank | unplanted | among all | fidelity | null "
-          "| against the wrong bank |")  # fmt: skip
-    print("|---" * 16 + "|")
-    totals, all_errors = np.zeros(4), []
-    for name in arguments.networks:
-        folder = made(name, work, photographs, arguments)
-        network = networks.planted(name, arguments.seed, arguments.noise)
-        rows, errors = judge(folder, network)
-        all_errors += errors
-        for row in rows:
-            totals += row["hits"], row["near"], row["planted"], row["named"]
-            size = row["planted"] / len(network.truth()[row["layer"]])
-            values = [row["near"] / row["planted"], row["near"] / max(row["named"], 1)]
-            values += [row["hits"] / row["planted"], row["hits"] / max(row["named"], 1)]
-            values += [row[key] for key in
-                       ("all", "grid", "refined", "noise", "unplanted", "among_all")]  # fmt: skip
-            texts = " | ".join(f"{value:.2f}" for value in values)
-            print(f"| {name} | {row['layer']} | {size:.1f} | {texts} | "
-                  f"{' | '.join(fidelity_of(folder))} |", flush=True)  # fmt: skip
-    hits, near, planted, named = totals
-    print(f"\n{planted:.0f} filters: recall {near / planted:.3f}, precision {near / named:.3f}; "
-          f"on the grid {hits / planted:.3f} and {hits / named:.3f}.")  # fmt: skip
-    for text, values in zip(("octaves", "degrees"), np.array(all_errors).T, strict=True):
-        median, most = np.quantile(values, (0.5, 0.9))
-        print(f"Off by {median:.3f} {text} in the median, {most:.3f} at the 90th percentile.")
-    if arguments.work is None:
-        shutil.rmtree(work)
+    describe(record, arguments, "generated" if source is None else source.parent.name)
+    rows, errors = [], []
+    for name in arguments.networks or list(VARIANCE if arguments.variance else networks.NETWORKS):
+        if arguments.variance:
+            folder = made(name, work / "variance", photographs, arguments)
+            found = variance_of(folder, name)
+        else:
+            folder = made(name, work, photographs, arguments)
+            found, off_by = judge(folder, planted(name, arguments))
+            found = [{**row, **fidelity_of(folder)} for row in found]
+            errors += off_by
+        rows += [{"network": name, **row} for row in found]
+        table = "variance.csv" if arguments.variance else "planted.csv"
+        tables.write_csv(record / table, pd.DataFrame(rows))
+        if not arguments.variance:
+            write_names(record, rows, errors)
+        print(pd.DataFrame(found).round(3).to_string(index=False), flush=True)
 
 
 if __name__ == "__main__":

@@ -80,12 +80,8 @@ def copy_rate():
 
 def circumstances(*more):
     """Say on what and when: commit, processor, versions, load."""
-    commit = subprocess.run(
-        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
-        capture_output=True, text=True, check=False,
-    ).stdout.strip()  # fmt: skip
     parts = [
-        f"Commit `{commit}`",
+        f"Commit `{commit()}`",
         processor(),
         f"Python {platform.python_version()}",
         f"numpy {np.__version__}",
@@ -93,6 +89,14 @@ def circumstances(*more):
         f"load average {os.getloadavg()[0]:.1f}",
     ]
     return ", ".join(parts) + "."
+
+
+def commit():
+    """Short name of the commit, with "-dirty" where files were changed."""
+    return subprocess.run(
+        ["git", "-C", str(ROOT), "describe", "--always", "--dirty"],
+        capture_output=True, text=True, check=False,
+    ).stdout.strip()  # fmt: skip
 
 
 def processor():
