@@ -97,13 +97,22 @@ def test_a_turn_by_180_degrees_changes_the_sign_of_odd_responses_alone(samples):
         np.testing.assert_allclose(turned, sign * first, rtol=1e-5, atol=1e-6)
 
 
-def test_derivatives_are_those_of_the_response(samples):
-    place, small = np.array([1.3, 2.2, 0.1]), 1e-2
+@pytest.mark.parametrize("wavelength, orientation", [(1.3, 2.2), (0.4, 7.8), (1.5, 2.5)])
+def test_derivatives_are_those_of_the_response(samples, wavelength, orientation):
+    place, small = np.array([wavelength, orientation, 0.1]), 1e-2
     _, *slopes = samples.columns(Term(2, 0, tuple(place)))
     for axis, slope in enumerate(slopes):
         step = small * np.eye(3)[axis]
         after, before = (samples.columns(Term(2, 0, tuple(place + s)))[0] for s in (step, -step))
         np.testing.assert_allclose((after - before) / (2 * small), slope, rtol=0.01, atol=1e-4)
+
+
+@pytest.mark.parametrize("at", [(1.5, 2.5), (1.0, 3.0), (0.0, 8.0)])
+def test_between_two_nodes_nothing_jumps(samples, at):
+    before, after = (
+        samples.columns(Term(2, 0, tuple(np.add(at, by)) + (0.1,))) for by in (-1e-6, 1e-6)
+    )
+    np.testing.assert_allclose(after, before, rtol=1e-3, atol=1e-5)
 
 
 def with_map(samples, values, rng):

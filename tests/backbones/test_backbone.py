@@ -187,6 +187,8 @@ class Net(nn.Module):
             return maps + torch.rand(1)
         if self.fault == "batch":
             return maps - maps.mean(dim=0)
+        if self.fault == "largest":
+            return maps / maps.abs().amax()
         faulty = {
             "size": lambda: maps @ torch.ones(3, 3),
             "tuple": lambda: (maps, maps),
@@ -216,6 +218,7 @@ def network(fault="", output="logits"):
         ("nan", {"a": "conv"}, "logits", "not finite"),
         ("noise", {"a": "conv"}, "logits", "dropout"),
         ("batch", {"a": "conv"}, "logits", "alone and in a batch"),
+        ("largest", {"a": "conv"}, "logits", "alone and in a batch"),
         ("", {"a": "conv"}, "density", "a density is not negative"),
         ("", {"a": "conv"}, "unit", "'unit' is 0..1"),
         ("", {"a": "conv"}, "log_density", "set input.output: logits"),

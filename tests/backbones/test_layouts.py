@@ -113,6 +113,17 @@ def test_channels_last_of_a_square_input_is_found_by_measuring():
     assert layer.axes == "nyxc" and layer.channels == 12  # (n, 12, 12, 12)
 
 
+@pytest.mark.parametrize("stride", [(4, 8), (8, 4)])
+@pytest.mark.parametrize("side", [1, 31])
+def test_strides_may_differ_along_y_and_x(stride, side):
+    torch.manual_seed(0)
+    wide = nn.Conv2d(4, 4, side, padding=side // 2)
+    network = nn.Sequential(nn.Conv2d(3, 4, 5, stride, padding=2), wide).eval()
+    layer = measuring.measure_layers(network, {"a": "1"}, [(96, 128)], 1, 0)["a"]
+    assert (layer.axes, layer.stride) == (None, stride)
+    assert layer.shape == {"96x128": (96 // stride[0], 128 // stride[1])}
+
+
 def scattered(maps):
     """Tokens in an order that is none."""
     order = torch.from_numpy(np.random.default_rng(0).permutation(maps[0, 0].numel()))

@@ -21,7 +21,8 @@ from gaborscope.store.layers import read_layers
 
 # Nodes lie half a step of the bank apart in log wavelength and in orientation, and at three
 # bandwidths: -ln(bandwidth_ratio) of the bank times these powers of WIDER. Between nodes, responses
-# are those of parabolas.
+# are those of a cubic (Catmull and Rom 1974) by wavelength and orientation, of a parabola by
+# bandwidth.
 STEPS, POWERS, WIDER = 2, (-1, 0, 1), 1.5
 # Kinds that measure local energy; `global` is the amplitude over the energy of the whole image, and
 # is named normalised.
@@ -212,18 +213,14 @@ class Samples:
             still = np.zeros((3, self.fixed.shape[1]), np.float32)
             return np.vstack([self.fixed[term.colour], still])
         n_wavelengths, n_orientations = self.grid.shape
-        at_wavelength = min(max(round(term.place[0]), 1), n_wavelengths - 2)
-        at_orientation = round(term.place[1])
-        middle = (at_wavelength, at_orientation, 0)
-        (w, dw), (o, do), (b, db) = (
-            _parabola(place - node) for place, node in zip(term.place, middle, strict=True)
-        )
-        around = at_orientation + np.arange(-1, 2)
+        at_wavelength, w, dw = _cubic(term.place[0], n_wavelengths)
+        around, o, do = _cubic(term.place[1])
+        b, db = _parabola(term.place[2])
         if self.kinds[term.kind] == "odd":  # a turn by pi changes the sign of an odd response
             sign = 1 - 2 * (around // n_orientations % 2)
             o, do = o * sign, do * sign
         *shape, n = self.responses.shape
-        near = np.ix_(np.arange(3), at_wavelength + np.arange(-1, 2), around % n_orientations)
+        near = np.ix_(np.arange(3), at_wavelength, around % n_orientations)
         rows = np.ravel_multi_index((near[0], term.colour, term.kind, *near[1:]), shape).ravel()
         block = self.responses.reshape(-1, n)[rows]
         weights = [
@@ -231,6 +228,28 @@ class Samples:
             for factors in ((b, w, o), (b, dw, o), (b, w, do), (db, w, o))
         ]
         return np.stack(weights).astype(np.float32) @ block
+
+
+def _cubic(place: float, n: int | None = None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Nodes around a place, and their weights in the value and in the slope of a cubic there.
+
+    The parabolas of the two next nodes, weighted by how near they are, so that the slope has no
+    jump. Of `n` nodes, those at the ends have the parabola of their neighbour.
+    """
+    before = math.floor(place)
+    share = place - before
+    middles = [before, before + 1]
+    if n is not None:
+        middles = [min(max(middle, 1), n - 2) for middle in middles]
+    nodes = np.arange(middles[0] - 1, middles[1] + 2)
+    value, slope = np.zeros(len(nodes)), np.zeros(len(nodes))
+    for middle, part, change in ((middles[0], 1 - share, -1), (middles[1], share, 1)):
+        own = slice(middle - middles[0], middle - middles[0] + 3)
+        values, slopes = _parabola(place - middle)
+        value[own] += part * values
+        slope[own] += part * slopes + change * values
+    return nodes, value, slope
 
 
 def _parabola(at: float) -> tuple[np.ndarray, np.ndarray]:

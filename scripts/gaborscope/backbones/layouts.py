@@ -238,6 +238,9 @@ def readings(shape: Sequence[int], seen: Seen) -> Iterator[str]:
     """
     Yield the axes that a tensor of this shape may have, the likeliest first.
 
+    A grid has about the aspect of the input. Only (n, channel, y, x) may have another, as strides
+    along y and x may differ; it comes before those whose grid is turned.
+
     Parameters
     ----------
     shape : sequence of int
@@ -251,6 +254,8 @@ def readings(shape: Sequence[int], seen: Seen) -> Iterator[str]:
         extents = _extents(axes, shape, seen)
         if extents is None:
             continue
+        if axes == "ncxy" and min(shape[2:]) > 1 and not _fits(shape[2:], seen.size):
+            yield "ncyx"
         if extents.get("t", 1) > seen.frames:
             continue
         if "p" in axes:

@@ -44,8 +44,9 @@ WHOLE = 0.75
 # and from this number of standard errors.
 DISPLACED, SURE = 0.75, 4
 
-# Px by which the input is enlarged to count the cells that come with them.
-PROBE = 64
+# Px by which the input is enlarged to count the cells that come with them, one after the other:
+# for strides that are a power of two, three or five times one.
+PROBES = (64, 96, 160)
 
 # A map is said to be shifted from this share of the image on.
 SHIFTED = 0.05
@@ -321,26 +322,36 @@ def _distances(network, readings, size):
         if "p" not in reading.tap.axes
         and (len(set(reading.strides)) > 1 or any(stride % 1 for stride in reading.strides))
     }
-    if not doubtful:
-        return {}
+    found = {}
+    for probe in PROBES:
+        left = {alias: tap for alias, tap in doubtful.items() if alias not in found}
+        found |= _apart(network, left, readings, probe) if left else {}
+    for alias, apart in list(found.items()):
+        shape = readings[alias].shape
+        cells = zip(shape, apart, size, strict=True)
+        if all(abs(n * px - extent) < DISPLACED * px for n, px, extent in cells):
+            del found[alias]
+            continue
+        log.info(
+            "layer %s: its %d x %d cells lie %d x %d px apart, so they do not tile the image; "
+            "they are placed as measured", alias, *shape, *apart,
+        )  # fmt: skip
+    return found
+
+
+def _apart(network, taps, readings, probe):
+    """Return the px between cells, of layers where they divide those that the input grows by."""
+    size = next(iter(readings.values())).size
     try:
-        record = _glance(network, doubtful, tuple(extent + PROBE for extent in size), 1)
+        record = _glance(network, taps, tuple(extent + probe for extent in size), 1)
     except Exception:  # a network of one size may raise anything
         return {}
     found = {}
     for alias, maps in record.items():
-        reading = readings[alias]
-        more = [n - before for n, before in zip(maps.shape[2:], reading.shape, strict=True)]
-        if min(more) < 1 or any(PROBE % n for n in more):
-            continue
-        apart = tuple(PROBE // n for n in more)
-        cells = zip(reading.shape, apart, size, strict=True)
-        if any(abs(n * px - extent) >= DISPLACED * px for n, px, extent in cells):
-            found[alias] = apart
-            log.info(
-                "layer %s: its %d x %d cells lie %d x %d px apart, so they do not tile the image; "
-                "they are placed as measured", alias, *reading.shape, *apart,
-            )  # fmt: skip
+        shape = readings[alias].shape
+        more = [n - before for n, before in zip(maps.shape[2:], shape, strict=True)]
+        if min(more) >= 1 and not any(probe % n for n in more):
+            found[alias] = tuple(probe // n for n in more)
     return found
 
 
@@ -460,7 +471,8 @@ def _other(network, alias, reading, entry, glance, generator):
     if sure:
         return min(sure, key=lambda found: found.scatter)
     if reading.sees_all:
-        return reading
+        best = max(readings, key=lambda found: min(found.ranks))
+        return best if best.holds else reading
     raise InputError(
         f"layer {alias} ({reading.tap.module or 'the output'}) is read as "
         f"{layouts.named(reading.tap.axes)} of the shape {shape}, but what its cells see lies "
