@@ -30,7 +30,7 @@ def main(smk):
     block = read_data(smk.input.data)
     groups = geometry.group_by_input(block.sizes, geometry.Box.of(entry["input"]))
     with (
-        LayerWriter(smk.output.activations, groups, layers, provenance(smk)) as writer,
+        LayerWriter(smk.output.activations, groups, layers, provenance(smk), block.names) as writer,
         overlap.Behind() as behind,
         recording.recorder(backbone.network, layers) as record,
     ):

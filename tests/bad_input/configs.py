@@ -274,6 +274,13 @@ CASES = [
         " (Width of the fixation density, where the degrees are not known)",
     ),
     Case(
+        "two widths of the fixation density",
+        settled("datasets: {mine: {type: folder, path: /data, px_per_degree: 8, sigma_px: 5}}"),
+        says="config: datasets.mine has px_per_degree: 8 and sigma_px: 5, two widths of the "
+        "fixation density; keep px_per_degree, which is one degree, or sigma_px where the degrees "
+        "are not known",
+    ),
+    Case(
         "the home of an unknown user",
         settled("datasets: {mine: {type: folder, path: ~nosuchuser/data}}\n"),
         says="config: datasets.mine.path is '~nosuchuser/data'; this machine has no user "

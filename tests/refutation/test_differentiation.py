@@ -191,7 +191,7 @@ def test_ratios_are_compared_with_those_of_noise():
     assert cells.loc[("training", "log2_ratio"), "mean"] == pytest.approx(2)
     assert (
         "moves it by 0.8 [0.8, 0.8] bits, and that of the other by 0.2"
-        in (partings.sentences(summary)[1])
+        in (partings.sentences(summary)[2])
     )
     assert partings.table(summary)["rows"][-1][1][1] == "0.2 [0.2, 0.2]"
 
@@ -201,8 +201,19 @@ def test_ratios_are_compared_with_those_of_noise():
     [(8, "Both are shown: each rests"), (1, "Neither is shown: no change parts the maps")],
 )
 def test_the_page_says_whether_they_part(ratio, said):
-    (sentence,) = partings.sentences(differentiation.summarise(made_rows(ratio), 50, 1))
+    few, sentence = partings.sentences(differentiation.summarise(made_rows(ratio), 50, 1))
+    assert few.startswith("This is of 3 stimuli.")
     assert said in sentence and "At 2 grey levels the change" in sentence
+
+
+@pytest.mark.parametrize(
+    ("other", "said"), [(0.01, "this training's own"), (0.4, "common to both")]
+)
+def test_the_page_says_whether_another_training_is_moved_too(other, said):
+    rows = made_rows(8)
+    rows.loc[rows["kind"] == "network", "kl_other"] = other
+    *_, last = partings.sentences(differentiation.summarise(rows, 50, 1))
+    assert said in last and f"by {other:g} [{other:g}, {other:g}] bits" in last
 
 
 def test_without_stimuli_the_tables_are_empty():

@@ -143,7 +143,7 @@ def test_changed_images_are_told_as_in_the_report(case):
     table.to_csv(case.folder / "differentiation.csv", index=False)
     found = case.partings("net-direct")
     assert found["n"] == 5 and len(found["table"]["rows"]) == len(moved)
-    assert found["sentences"][0].endswith("rests on something that the other does not see.")
+    assert found["sentences"][1].endswith("rests on something that the other does not see.")
 
 
 def test_rows_are_listed_as_they_are(case):

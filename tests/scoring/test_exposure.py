@@ -1,5 +1,7 @@
 """Stimuli that a backbone was trained on are told apart."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from helpers import make_block
@@ -59,7 +61,7 @@ def test_weights_that_do_not_say_what_they_saw_are_named(tmp_path):
 
 def test_stimuli_of_some_blocks_that_any_of_the_networks_has_seen(tmp_path):
     blocks = [make_block([(8, 8)] * 2), make_block([(8, 8)])]
-    blocks[1].names[:] = ["t0.png"]
+    blocks[1].names[:], blocks[1].sha256[:] = ["t0.png"], ["other"]
     files = []
     for number, prefix in enumerate(("s0", "t")):
         files.append(tmp_path / f"{number}.safetensors")
@@ -69,6 +71,17 @@ def test_stimuli_of_some_blocks_that_any_of_the_networks_has_seen(tmp_path):
     assert exposure.seen_in(blocks, files, "any", "salicon") == {"s0.png", "t0.png"}
     assert exposure.seen_in(blocks, files[:1], "any", "salicon") == {"s0.png"}
     assert exposure.seen_in(blocks, [], "any", "salicon") == set()
+
+
+def test_a_copy_of_an_image_that_was_trained_on_was_trained_on_too(tmp_path):
+    blocks = [make_block([(8, 8)] * 2), make_block([(8, 8)] * 2)]
+    blocks[1].names[:] = ["t0.png", "t1.png"]
+    blocks[0].sha256[:], blocks[1].sha256[:] = ["a", "b"], ["b", "c"]
+    path = tmp_path / "w.safetensors"
+    entry = {"type": "salicon", "prefix": "s"}
+    weights.write_weights(path, nn.Linear(2, 3).state_dict(), {"trained_on": [entry]})
+    found = exposure.seen_in(blocks, [path], "any", "salicon")
+    assert found == {"s0.png", "s1.png", "t0.png"}
 
 
 POOL = {"dataset": "osie+mine", "type": {"osie": "osie", "mine": "folder"}, "n_blocks": 10}
@@ -95,7 +108,12 @@ def test_stimuli_of_each_member_of_a_pool_are_seen_by_what_was_trained_on_it(tmp
     assert all(seen.values())
     for member, kind in POOL["type"].items():
         assert exposure.seen_in([block], [path], member, kind) == seen[member]
-    pooled = [block.in_pool(member) for member in POOL["type"]]
+    pooled = [
+        dataclasses.replace(
+            block.in_pool(member), sha256=[f"{member} {digest}" for digest in block.sha256]
+        )
+        for member in POOL["type"]
+    ]
     found = exposure.seen_in(pooled, [path], POOL["dataset"], POOL["type"])
     assert found == {f"{member}/{name}" for member, names in seen.items() for name in names}
 

@@ -82,7 +82,10 @@ def test_a_bank_with_the_same_regressors_decides_where_there_is_one(tmp_path, sa
 
 @pytest.mark.parametrize(
     ("passed", "words"),
-    [("false", "does not pass all"), ("no verdict", "net is too near to the centre bias")],
+    [
+        ("false", "does not pass all"),
+        ("no verdict", "there is no verdict, as net has less than twice"),
+    ],
 )
 def test_the_finding_says_what_the_tests_decided(tmp_path, passed, words):
     results(tmp_path, passed=passed)
@@ -100,7 +103,7 @@ def test_what_was_all_trained_on_is_shown_as_undefined(tmp_path):
     said = "\n".join(closing.lines(tmp_path))
     assert "How close net-direct is to net is undefined; it gets no verdict." in said
     assert "net-direct         undefined" in said
-    assert "nan" not in said and "too near" not in said
+    assert "nan" not in said and "twice" not in said
 
 
 def test_without_an_explanation_the_scores_are_shown(tmp_path):

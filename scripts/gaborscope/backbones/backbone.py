@@ -173,7 +173,8 @@ class Backbone:
                 f"models.{self.name} fails on an input of shape {tuple(x.shape)} "
                 f"({type(error).__name__}: {reason}); check input.height and input.width; if it "
                 "takes images of one orientation alone, set input.orientation: landscape; if it "
-                "takes clips, set input.frames"
+                "takes clips, set input.frames; if it takes grey images, let it average the three "
+                "channels, x.mean(1, keepdim=True)"
             ) from error
 
     def maps(self, x: torch.Tensor) -> torch.Tensor:
@@ -402,9 +403,20 @@ def predict(
         Index of the stimulus in the block.
     maps : float32 array (content height, content width)
         Map of the kind `backbone.output`.
+
+    Raises
+    ------
+    InputError
+        If a map holds a value that is not finite.
     """
     for index, placements, x in batches(backbone, block, box, batch_size):
         padded = backbone.maps(x.to(device)).cpu().numpy()
         for i, place, values in zip(index, placements, padded, strict=True):
             rows = slice(place.top, place.top + place.height)
-            yield i, values[rows, place.left : place.left + place.width]
+            inside = values[rows, place.left : place.left + place.width]
+            if not np.isfinite(inside).all():
+                raise InputError(
+                    f"models.{backbone.name} gives a map with values that are not finite for "
+                    f"{block.names[i]}; mend the network, or leave the image out of the data set"
+                )
+            yield i, inside

@@ -335,7 +335,7 @@ def intervention_rows(
     Returns
     -------
     rows : list of dict
-        Keys are `COLUMNS`. `value`: change of the network's map, KL in nats, without a leading
+        Keys are `COLUMNS`. `value`: change of the network's map, KL in bits, without a leading
         notch minus that without filters of equal energy which the explanation ranks in its lower
         half. Passed if it is above 0 with p <= .05. The sentence also says how the change compares
         with that by random phases of equal energy, which put new structure into the image.
@@ -349,7 +349,8 @@ def intervention_rows(
         any_left = (table["n"] > 0).any()
         reason = "no image holds energy enough to change" if any_left else NONE_LEFT
         return [{**where, **not_run("interventions", reason)}]
-    mean, low, high, p = (float(effect[key]) for key in ("mean", "ci_low", "ci_high", "p"))
+    p = float(effect["p"])
+    mean, low, high = (float(effect[key]) / np.log(2) for key in ("mean", "ci_low", "ci_high"))
     passed = bool(mean > 0 and p <= LIMIT)
     verb = "more" if passed else "not shown to be more"
     phases = cells.loc["leading / random_phase", "kl_deep"]["mean"]
@@ -357,7 +358,7 @@ def intervention_rows(
     sentence = (
         f"Taking out what {model}-{explanation} rests on changes the map of {model} {verb} than "
         f"taking out equal energy of filters in the lower half of its ranking: {mean:+.4f} "
-        f"[{low:+.4f}, {high:+.4f}] nats over {int(effect['n'])} stimuli, "
+        f"[{low:+.4f}, {high:+.4f}] bits over {int(effect['n'])} stimuli, "
         f"{p_words(p, n_resamples)}{beside if np.isfinite(phases) else ''}."
     )
     named = {"test": "interventions", "metric": "kl_deep", "against": "lower_half"}

@@ -159,7 +159,7 @@ def without_verdict(
     verdicts: pd.DataFrame, models: Sequence[str], datasets: Sequence[str]
 ) -> list[str]:
     """
-    Say of each deep model that is too near to the centre bias for a verdict that it is.
+    Say of each deep model that it has less than twice the centre bias's NSS, where it has.
 
     Parameters
     ----------
@@ -303,7 +303,7 @@ def _verdict(verdicts, predictor, dataset):
     failed = len(by_test) - passed - not_run
     word = {"true": "It passes as a whole", "false": "It does not pass as a whole"}
     saw_all = overall["sentence"].astype(str).str.contains(SAW_ALL).iloc[0]
-    reason = SAW_ALL if saw_all else "is too near to the centre bias"
+    reason = SAW_ALL if saw_all else "has less than twice the centre bias's NSS on people"
     none = f"It gets no verdict, since the network {reason}"
     return [
         f"{word.get(overall['passed'].iloc[0], none)}: of {len(by_test)} tests "

@@ -18,6 +18,10 @@ from gaborscope.store.tables import read_csv
 EACH = 2  # stimuli of most, median and least disagreement that are shown
 KINDS = ("network", "explanation", "noise", "network - noise", "explanation - noise")
 MEASURES = ("kl_deep", "kl_explained", "log2_ratio")
+# Intervals over fewer stimuli are not to be relied on.
+FEW = 20
+# A change that moves another training by less than this share is one training's own.
+OWN = 0.1
 
 
 def ranked(measures: pd.DataFrame, gains: Sequence[pd.DataFrame] = ()) -> pd.DataFrame:
@@ -202,6 +206,10 @@ def sentences(summary: pd.DataFrame) -> list[str]:
     """
     said = []
     cells = summary.set_index(["level", "kind", "measure"])
+    if len(summary) and (n := int(summary["n"].max())) < FEW:
+        said.append(
+            f"This is of {n} stimuli. Intervals of fewer than {FEW} are not to be relied on."
+        )
     for level in dict.fromkeys(summary["level"]):
         moved = {
             (kind, measure): _interval(
@@ -226,8 +234,22 @@ def sentences(summary: pd.DataFrame) -> list[str]:
             )
             said.append(
                 "Two trainings of one network part as well. A change that was made to move the map "
-                f"of this training alone moves it by {one} bits, and that of the other by {other}. "
-                "What is found beyond that is more than one training's own."
+                f"of this training alone moves it by {one} bits, and that of the other by {other}."
+            )
+        measures = ("kl_deep", "kl_other")
+        own, other = (cells["mean"].get((level, "network", measure)) for measure in measures)
+        if other is not None and np.isfinite(other):
+            own, other = (cells.loc[(level, "network", measure)] for measure in measures)
+            moved = _interval(*other[["mean", "ci_low", "ci_high"]])
+            said.append(
+                "The change that moves this training's map and not the explanation's moves the "
+                f"other training's by {moved} bits. "
+                + (
+                    "So what the explanation does not see there is almost wholly this training's "
+                    "own."
+                    if other["ci_high"] < OWN * own["ci_low"]
+                    else "So part of what the explanation does not see there is common to both."
+                )
             )
     return said
 

@@ -167,6 +167,8 @@ def seen_in(
     """
     Return the stimuli of some blocks that any network behind a predictor was trained on.
 
+    A copy of an image that was trained on, under another name, counts as trained on too.
+
     Parameters
     ----------
     blocks : iterable of StimulusBlock
@@ -183,12 +185,15 @@ def seen_in(
     names : set of str
     """
     entries = [entry for path in weights for entry in trained_on(path)]
-    names = [name for block in blocks for name in block.names]
+    pairs = [pair for block in blocks for pair in zip(block.names, block.sha256, strict=True)]
+    names = [name for name, _ in pairs]
     if isinstance(kind, str):
-        return seen(entries, dataset, kind, names)
-    stimuli = set()
-    for member, own_kind in kind.items():
-        before = f"{member}{AFTER_MEMBER}"
-        own = [name.removeprefix(before) for name in names if name.startswith(before)]
-        stimuli |= {f"{before}{name}" for name in seen(entries, member, own_kind, own)}
-    return stimuli
+        stimuli = seen(entries, dataset, kind, names)
+    else:
+        stimuli = set()
+        for member, own_kind in kind.items():
+            before = f"{member}{AFTER_MEMBER}"
+            own = [name.removeprefix(before) for name in names if name.startswith(before)]
+            stimuli |= {f"{before}{name}" for name in seen(entries, member, own_kind, own)}
+    images = {digest for name, digest in pairs if name in stimuli and digest}
+    return stimuli | {name for name, digest in pairs if digest in images}

@@ -58,6 +58,8 @@ class LayerWriter:
         From `geometry.group_by_input`.
     layers : dict of str to Layer
     origin : dict
+    names : sequence of str, optional
+        Stimuli of the block, for messages.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class LayerWriter:
         groups: Mapping[tuple[int, int], Sequence[tuple[int, geometry.Placement]]],
         layers: Mapping[str, Layer],
         origin: Mapping[str, Any],
+        names: Sequence[str] = (),
     ) -> None:
+        self._names = names
         self._stack = contextlib.ExitStack()
         self._arguments = (path, groups, layers, origin)
         self._rows = {
@@ -111,8 +115,10 @@ class LayerWriter:
         """
         largest = np.abs(maps).max(initial=0)
         if not largest <= np.finfo(np.float32).max:
+            whose = f" of {self._names[index]}" if self._names else ""
             raise InputError(
-                f"layer {layer}: an activation is {largest:.3g}; check the weights and input.range"
+                f"layer {layer}: an activation{whose} is {largest:.3g}; check the weights and "
+                "input.range"
             )
         size, row = self._rows[index]
         group = self._file[size]

@@ -139,9 +139,10 @@ def _check_factory(name, factory, root):
         ) from None
     names = _defined(body)
     if names is not None and function not in names:
+        own = [node.name for node in body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
         raise InputError(
             f"{where}, but {module} has no function {function!r}; "
-            f"{faults.nearest(function, names, 'it has')}"
+            f"{faults.nearest(function, own or names, 'it has')}"
         )
 
 

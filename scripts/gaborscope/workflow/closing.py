@@ -182,6 +182,6 @@ def finding(
         "false": "it does not pass all tests that a verdict needs",
         "no verdict": "it gets no verdict"
         if own == "undefined"
-        else f"{model} is too near to the centre bias for a verdict",
+        else f"there is no verdict, as {model} has less than twice the centre bias's NSS on people",
     }.get(overall[0] if overall else "", "")
     return f"{words}; {decided}." if decided else f"{words}."

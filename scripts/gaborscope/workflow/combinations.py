@@ -73,6 +73,7 @@ def check(config: Mapping[str, Any]) -> None:
     """
     explanations = config["explanations"]
     _check_generated(config["datasets"])
+    _check_widths(config["datasets"])
     _check_starts(explanations)
     _check_draws(explanations)
     _check_solvers("explanations", explanations)
@@ -149,6 +150,17 @@ def _check_generated(datasets):
                 f"config: datasets.{name} is of type {entry['type']}, but has {given[0]}, which "
                 "type demo alone has (the data set called demo gets it from config.yaml); call "
                 "yours by another name, or take it out"
+            )
+
+
+def _check_widths(datasets):
+    """Refuse a data set with two widths of the fixation density."""
+    for name, entry in datasets.items():
+        if None not in (entry.get("px_per_degree"), entry.get("sigma_px")):
+            raise InputError(
+                f"config: datasets.{name} has px_per_degree: {entry['px_per_degree']} and "
+                f"sigma_px: {entry['sigma_px']}, two widths of the fixation density; keep "
+                "px_per_degree, which is one degree, or sigma_px where the degrees are not known"
             )
 
 
