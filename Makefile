@@ -22,7 +22,7 @@ demo: $(VENV)/run.stamp unlock
 		--configfile examples/demo.yaml
 
 run: $(VENV)/run.stamp unlock
-	@$(if $(CONFIG),"$(BIN)/python" scripts/check_config.py "$(CONFIG)")
+	@$(if $(CONFIG),"$(BIN)/python" scripts/check_yaml.py "$(CONFIG)")
 	@PATH="$(BIN):$$PATH" "$(BIN)/python" -m snakemake --directory "$(OUT)" \
 		$(if $(PROFILE),--profile "$(PROFILE)",--cores $(CORES)) \
 		$(if $(CONFIG),--configfile "$(CONFIG)")

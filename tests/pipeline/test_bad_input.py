@@ -101,7 +101,7 @@ def test_a_dry_run_refuses_a_key_that_stands_twice(tmp_path):
 def test_make_run_names_a_config_that_is_no_utf_8(tmp_path):
     path = tmp_path / "mine.yaml"
     path.write_bytes("# café".encode("latin-1"))
-    command = [sys.executable, "scripts/check_config.py", path]
+    command = [sys.executable, "scripts/check_yaml.py", path]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert done.stderr == f"{path}, line 1: the byte 0xe9 is not UTF-8; save the file as UTF-8\n"

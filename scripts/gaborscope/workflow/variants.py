@@ -76,8 +76,9 @@ def _resolved(name, given, overlay, seen):
 
 def _check_random(name, entry, backbones):
     if "like" not in entry:
+        place = "models" if "factory" in entry else "backbones"
         raise InputError(
-            f"config: backbones.{name}.weights is random, but an explanation of a random network "
+            f"config: {place}.{name}.weights is random, but an explanation of a random network "
             "shares the target of a trained one; name the trained one by like"
         )
     like = entry["like"]
