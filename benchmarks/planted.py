@@ -2,8 +2,7 @@
 Explain networks whose filters are known, and see whether they are named.
 
     python benchmarks/planted.py --work FOLDER [--networks NAME ...] [--stimuli N] [--cores N]
-                                 [--photographs FOLDER | --generated] [--seed N]
-                                 [--mechanisms NAME ...]
+                                 [--photographs FOLDER] [--seed N] [--mechanisms NAME ...]
     python benchmarks/planted.py --work FOLDER --variance
 
 Each network of tests/planted/networks.py goes through the whole workflow: fixations are drawn from
@@ -409,14 +408,13 @@ def main():
     parser.add_argument("--networks", nargs="+")
     parser.add_argument("--stimuli", type=int, default=140)
     parser.add_argument("--photographs", type=Path)
-    parser.add_argument("--generated", action="store_true", help="photographs from the program")
     parser.add_argument("--seed", type=int, help="draw other networks of the same recipes")
     parser.add_argument("--cores", type=int, default=2)
     parser.add_argument("--mechanisms", nargs="*", help="of direct, by default the config's")
     parser.add_argument("--variance", action="store_true", help="explained variance alone")
     arguments = parser.parse_args()
     source, shared = arguments.photographs, ROOT.parent / "shared/data/osie/stimuli"
-    if source is None and shared.is_dir() and not arguments.generated:
+    if source is None and shared.is_dir():
         source = shared
     work = arguments.work.resolve()
     record, photographs = work / "results" / "record", work / "photographs"
