@@ -124,6 +124,15 @@ def test_strides_may_differ_along_y_and_x(stride, side):
     assert layer.shape == {"96x128": (96 // stride[0], 128 // stride[1])}
 
 
+@pytest.mark.parametrize("side, stride", [(11, 6), (7, 5), (9, 3), (15, 12)])
+def test_cells_that_do_not_tile_the_image_lie_their_stride_apart(side, stride):
+    network = nn.Sequential(nn.Conv2d(3, 4, side, stride)).eval()
+    nn.init.ones_(network[0].weight)  # so that each cell sees its window alike
+    layer = measuring.measure_layers(network, {"a": "0"}, [(96, 128)], 1, 0)["a"]
+    assert (layer.stride, layer.centre) == ((stride, stride), "measured")
+    assert layer.offset_px == pytest.approx([(side - 1) / 2] * 2, abs=0.1)
+
+
 def scattered(maps):
     """Tokens in an order that is none."""
     order = torch.from_numpy(np.random.default_rng(0).permutation(maps[0, 0].numel()))

@@ -18,7 +18,7 @@ from gaborscope.store.tables import read_csv
 EACH = 2  # stimuli of most, median and least disagreement that are shown
 KINDS = ("network", "explanation", "noise", "network - noise", "explanation - noise")
 MEASURES = ("kl_deep", "kl_explained", "log2_ratio")
-# Intervals over fewer stimuli are not to be relied on.
+# Intervals over fewer stimuli are not to be relied on; `workflow.small_splits` says so of a split.
 FEW = 20
 # A change that moves another training by less than this share is one training's own.
 OWN = 0.1
@@ -245,10 +245,10 @@ def sentences(summary: pd.DataFrame) -> list[str]:
                 "The change that moves this training's map and not the explanation's moves the "
                 f"other training's by {moved} bits. "
                 + (
-                    "So what the explanation does not see there is almost wholly this training's "
-                    "own."
+                    "That is less than a tenth as far: what the explanation does not see there is "
+                    "almost wholly this training's own."
                     if other["ci_high"] < OWN * own["ci_low"]
-                    else "So part of what the explanation does not see there is common to both."
+                    else "Part of what the explanation does not see there is common to both."
                 )
             )
     return said
